@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The whole job on one speaker: recordings in, a voice and spoken lines out.
+#
+#   examples/demo.sh RECORDINGS MODELS OUT
+#
+# MODELS that do not exist are made as toys: tiny networks in the real formats, which show that everything works and babble.
+set -euo pipefail
+
+recordings=$1 models=$2 out=$3
+voicemill=${VOICEMILL:-voicemill}
+
+if [ ! -d "$models" ]; then
+    "$voicemill" models toy "$models"
+fi
+
+lines=$recordings/lines.txt
+[ -f "$lines" ] || lines=$(dirname "$0")/demo_speaker/lines.txt
+
+"$voicemill" run clone-voice \
+    -p speaker="$(basename "$recordings")" \
+    -p source="$recordings" \
+    -p models="$models" \
+    -p lines="$lines" \
+    --out "$out"
+
+cat <<END
+
+  voice    $out/voice
+  speech   $(ls "$out"/speech/*.wav | wc -l) lines in $out/speech
+  report   $out/report.html
+END
+if [ -f "$models/TOY" ]; then
+    echo
+    echo "  These are toy weights: the speech is babble. With real ones (voicemill models pull --to DIR): make demo MODELS=DIR"
+fi
