@@ -1,0 +1,31 @@
+"""The stage contract: one declaration gives a command line and an Argo container template.
+
+@stage(image="slice", cpu=1, memory="2Gi", results=("clips",))
+def slice_clips(audio: InputDir, clips: OutputDir, *, max_seconds: float = 15.0) -> Ledger:
+    ...
+
+if __name__ == "__main__":
+    slice_clips.main()
+"""
+
+from voicemill.contract.declaration import InputDir, InputFile, Location, OutputDir, OutputFile, StateDir
+from voicemill.contract.ledger import Ledger
+from voicemill.contract.progress import check_stop, progress, stop_requested
+from voicemill.contract.retries import micro_batch_divisor
+from voicemill.contract.stages import Stage, stage
+
+__all__ = [
+    "InputDir",
+    "InputFile",
+    "Ledger",
+    "Location",
+    "OutputDir",
+    "OutputFile",
+    "Stage",
+    "StateDir",
+    "check_stop",
+    "micro_batch_divisor",
+    "progress",
+    "stage",
+    "stop_requested",
+]

@@ -1,0 +1,68 @@
+"""The code version of a stage: a digest of its module and of every project module that it imports, however far down."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import voicemill
+
+_PACKAGES = ("voicemill", "stages")
+_ROOT = Path(voicemill.__file__).parents[1]
+
+
+def code_version(module: str) -> str:
+    """Digest of the source of a stage's module and of the project modules it imports, at top level or in functions.
+
+    Editing a module changes the version of exactly those stages whose work it can change. Data files beside the
+    modules (tables, page templates) count as source.
+
+    Args:
+        module: Such as `stages.slice`.
+
+    Returns:
+        Sixteen hex digits.
+    """
+    sources: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        source = _source(waiting.pop())
+        if source not in sources:
+            sources.add(source)
+            waiting.extend(_imports(source))
+    data = {file for folder in {source.parent for source in sources} for file in folder.iterdir() if file.is_file()}
+    digest = hashlib.sha256()
+    for path in sorted(sources | {file for file in data if file.suffix not in (".py", ".pyc")}):
+        digest.update(f"{path.relative_to(_ROOT)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _imports(source: Path) -> frozenset[str]:
+    return frozenset(name for name in _named(source) if name.split(".")[0] in _PACKAGES and _source(name).exists())
+
+
+def _named(source: Path) -> Iterator[str]:
+    parts = source.relative_to(_ROOT).with_suffix("").parts
+    package = parts[:-1]
+    for node in ast.walk(ast.parse(source.read_bytes())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        for name in names:
+            # Importing a module runs the packages above it; the last part may be a name inside the module.
+            pieces = name.split(".")
+            yield from (".".join(pieces[:count]) for count in range(1, len(pieces) + 1))
+
+
+def _source(module: str) -> Path:
+    path = _ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -1,0 +1,107 @@
+"""A declaration as a command line: `--NAME PATH` for artifacts, `--parameter VALUE` for the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField
+from voicemill.errors import UsageError
+
+
+def command(declaration: Declaration, results: tuple[str, ...], body: Callable[..., None]) -> click.Command:
+    """The click command of a stage.
+
+    Args:
+        declaration: What the options are.
+        results: Names of the summary's fields that `--result NAME=FILE` may ask for.
+        body: Called with the declared arguments plus `summary`, `ledger` (Path or None) and `result` (name -> Path).
+    """
+
+    def each_result(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
+        pairs = {name: path for name, _, path in (value.partition("=") for value in values)}
+        unknown = pairs.keys() - set(results)
+        if unknown:
+            raise UsageError(f"{declaration.name} has no result {', '.join(sorted(unknown))}")
+        return {name: Path(path) for name, path in pairs.items()}
+
+    hidden = [
+        click.Option(["--summary"], type=click.Path(path_type=Path), hidden=True),
+        click.Option(["--ledger"], type=click.Path(path_type=Path), hidden=True),
+        click.Option(["--result"], multiple=True, callback=each_result, hidden=True),
+    ]
+    options = [_artifact(artifact) for artifact in declaration.artifacts]
+    options += [_parameter(parameter) for parameter in declaration.parameters]
+    return click.Command(
+        declaration.name,
+        params=[*options, *hidden],
+        callback=body,
+        # \b keeps click from joining the lines of a paragraph that is laid out by hand.
+        help=re.sub(r"\n\n(?=\S+ {2,})", "\n\n\b\n", declaration.documentation),
+        context_settings={"max_content_width": 110, "show_default": True},
+    )
+
+
+def _artifact(artifact: ArtifactField) -> click.Option:
+    def check(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+        if artifact.kind.role != "input" or path is None:
+            return path
+        if path.is_dir() if artifact.kind.is_folder else path.is_file():
+            return path
+        if artifact.optional and not path.exists():
+            # A skipped task leaves its optional artifact out, and the path that the template names stays empty.
+            return None
+        what = "folder" if artifact.kind.is_folder else "file"
+        wrong = f"is not a {what}" if path.exists() else "does not exist"
+        raise UsageError(f"--{artifact.name} {path} {wrong}; name an existing {what}")
+
+    return click.Option(
+        [f"--{artifact.name}", artifact.field],
+        type=click.Path(path_type=Path),
+        required=not artifact.optional,
+        callback=check,
+        help=artifact.help or f"{artifact.kind.role} {'folder' if artifact.kind.is_folder else 'file'}",
+        metavar="DIR" if artifact.kind.is_folder else "FILE",
+        show_default=False,
+    )
+
+
+def _parameter(parameter: ParameterField) -> click.Option:
+    def check(context: click.Context, option: click.Parameter, value: Any) -> Any:
+        if value is None or (value == "" and parameter.type is not str):
+            return None
+        converted = kind.convert(value, option, context)
+        for bound, limit in parameter.bounds.items():
+            if not _HOLDS[bound](converted, limit):
+                raise click.BadParameter(f"{value} is not {_WORDS[bound]} {limit}", context, option)
+        return converted
+
+    kind: click.ParamType[Any] = (
+        click.Choice(parameter.choices) if parameter.choices else click.types.convert_type(parameter.type)
+    )
+    required = parameter.default is REQUIRED
+    return click.Option(
+        [f"--{parameter.name}", parameter.field],
+        # The empty string stands for "none" in Argo, so an optional number is converted by the callback.
+        type=click.STRING if parameter.optional else kind,
+        required=required,
+        default=None if required else parameter.text() if parameter.optional else parameter.default,
+        callback=check if parameter.optional or parameter.bounds else None,
+        help=parameter.help,
+        is_flag=False,
+        show_default=not required and parameter.default not in ("", None),
+        metavar="true|false" if parameter.type is bool else None,
+    )
+
+
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "gt": lambda value, limit: value > limit,
+    "ge": lambda value, limit: value >= limit,
+    "lt": lambda value, limit: value < limit,
+    "le": lambda value, limit: value <= limit,
+}
+_WORDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}

@@ -1,0 +1,158 @@
+"""What a stage declares, read from its function's signature and docstring, once, for every form that needs it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field as defaulted
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a path parameter of a stage is."""
+
+    role: Literal["input", "output", "state"]
+    is_folder: bool
+
+
+@dataclass(frozen=True)
+class _LocationMark:
+    """Marks a string that names a place (path or s3:// URL) whose content counts, not its name."""
+
+
+InputDir = Annotated[Path, Kind("input", is_folder=True)]
+InputFile = Annotated[Path, Kind("input", is_folder=False)]
+OutputDir = Annotated[Path, Kind("output", is_folder=True)]
+OutputFile = Annotated[Path, Kind("output", is_folder=False)]
+StateDir = Annotated[Path, Kind("state", is_folder=True)]
+Location = Annotated[str, _LocationMark()]
+
+BOUNDS = ("gt", "ge", "lt", "le")
+REQUIRED: Any = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class ArtifactField:
+    """A folder or file that goes in or out."""
+
+    field: str
+    kind: Kind
+    optional: bool
+    help: str
+
+    @property
+    def name(self) -> str:
+        return kebab(self.field)
+
+
+@dataclass(frozen=True)
+class ParameterField:
+    """A value: `type` is str, int, float or bool, `choices` the values of a Literal, `bounds` from gt, ge, lt, le."""
+
+    field: str
+    type: type
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    is_location: bool = False
+    optional: bool = False
+    bounds: dict[str, float] = defaulted(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return kebab(self.field)
+
+    def text(self) -> str:
+        """The default as the text that a command line and Argo carry."""
+        if self.default is None:
+            return ""
+        return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A stage's name, documentation, artifacts and parameters."""
+
+    name: str
+    module: str
+    summary: str
+    documentation: str
+    artifacts: tuple[ArtifactField, ...]
+    parameters: tuple[ParameterField, ...]
+
+    def of_role(self, role: str) -> tuple[ArtifactField, ...]:
+        return tuple(artifact for artifact in self.artifacts if artifact.kind.role == role)
+
+
+def kebab(name: str) -> str:
+    """`max_seconds` as it is written on a command line and in Argo: `max-seconds`."""
+    return name.replace("_", "-")
+
+
+def declare(function: Callable[..., Any], module: str) -> Declaration:
+    """Read a stage's declaration from its function.
+
+    Args:
+        function: Typed with `InputDir` and its kin for artifacts and str, int, float, bool, Literal or `Location`,
+            keyword-only, for parameters. The `Args:` section of its docstring documents each.
+        module: Name of the module it is declared in; the last part names the stage.
+
+    Raises:
+        TypeError: naming the argument whose type a stage cannot have.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    text, helps = read_docstring(inspect.getdoc(function) or "")
+    artifacts: list[ArtifactField] = []
+    parameters: list[ParameterField] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint, optional = _without_none(hints[name])
+        base, marks = _unannotate(hint)
+        help_text = helps.pop(name, "")
+        kind = next((mark for mark in marks if isinstance(mark, Kind)), None)
+        if kind:
+            artifacts.append(ArtifactField(name, kind, optional, help_text))
+        elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            raise TypeError(f"{module}: {name} is neither an artifact nor keyword-only")
+        else:
+            choices = tuple(map(str, get_args(base))) if get_origin(base) is Literal else ()
+            value_type = str if choices else base
+            if value_type not in (str, int, float, bool):
+                raise TypeError(f"{module}: {name} has a type that a stage parameter cannot have: {hint}")
+            is_location = any(isinstance(mark, _LocationMark) for mark in marks)
+            bounds = {key: getattr(mark, key) for mark in marks for key in BOUNDS if hasattr(mark, key)}
+            parameters.append(
+                ParameterField(name, value_type, parameter.default, help_text, choices, is_location, optional, bounds)
+            )
+    if helps:
+        raise TypeError(f"{module}: the docstring documents arguments that do not exist: {', '.join(helps)}")
+    name = kebab(module.rpartition(".")[2])
+    return Declaration(name, module, text.partition("\n")[0], text, tuple(artifacts), tuple(parameters))
+
+
+def read_docstring(docstring: str) -> tuple[str, dict[str, str]]:
+    """Part a Google docstring into its prose and the entries of its `Args:` section."""
+    sections = re.split(r"^(Args|Returns|Raises|Yields|Attributes):\n", docstring, flags=re.MULTILINE)
+    prose, rest = sections[0].strip(), dict(zip(sections[1::2], sections[2::2], strict=True))
+    helps: dict[str, str] = {}
+    for entry in re.split(r"\n(?= {4}\w)", "\n" + rest.get("Args", "").rstrip()):
+        name, colon, text = entry.strip().partition(":")
+        if colon:
+            helps[name] = " ".join(text.split())
+    return prose, helps
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) in (Union, types.UnionType):
+        members = [member for member in get_args(hint) if member is not type(None)]
+        if len(members) == 1 and len(members) < len(get_args(hint)):
+            return members[0], True
+    return hint, False
+
+
+def _unannotate(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return (get_args(hint)[0], get_args(hint)[1:]) if get_origin(hint) is Annotated else (hint, ())

@@ -1,0 +1,90 @@
+"""Outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voicemill.errors import UsageError
+
+_PARTIAL = "partial"
+
+
+@contextmanager
+def atomic(target: Path, *, is_folder: bool) -> Iterator[Path]:
+    """A temporary sibling of `target` to write to; it takes the target's place when the block ends without error.
+
+    What stood at `target` before is replaced. Leftovers of a try that was killed are removed.
+
+    Args:
+        target: Where the output shall appear; its parents are made.
+        is_folder: Whether the block gets an empty folder or the path of a file to write.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        UsageError: if `target` is a mount point, which cannot be replaced.
+    """
+    target = target.absolute()
+    if os.path.ismount(target):
+        raise UsageError(f"{target} is a mount point and cannot be replaced as a whole; name a folder inside it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in target.parent.glob(f".{target.name}.*.{_PARTIAL}"):
+        _remove(leftover)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.{_PARTIAL}")
+    if is_folder:
+        partial.mkdir()
+    try:
+        yield partial
+        sync(partial)
+        _put_in_place(partial, target)
+    except BaseException:
+        _remove(partial)
+        raise
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a small file atomically."""
+    with atomic(target, is_folder=False) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or every file and folder below a folder, to the disk."""
+    paths = [path, *path.rglob("*")] if path.is_dir() else [path]
+    for each in paths:
+        if each.is_symlink():
+            continue
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    if partial.is_dir() and target.is_dir() and any(target.iterdir()):
+        # A folder with content cannot be renamed over, so the old one steps aside first.
+        old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old.{_PARTIAL}")
+        target.rename(old)
+        partial.rename(target)
+        _remove(old)
+    else:
+        partial.rename(target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""The one retry policy of all stages, in Argo's terms, and what a retried stage learns from it.
+
+| exit code | meaning | what the next try gets |
+| --- | --- | --- |
+| 0 | done | |
+| 64 to 69 | bad input | no next try |
+| 75, 143, pod lost | preempted, S3 away | the same, after a growing pause |
+| 77 | out of GPU memory | half the micro-batch, same effective batch |
+| 137 | killed for host memory | more memory, by `podSpecPatch` |
+| else | a bug | no next try |
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hera.workflows import RetryStrategy
+
+LIMIT = 5
+RETRIED_EXIT_CODES = (75, 77, 137, 143)
+"""75 and 77 by our own word; 137 is the kernel's kill for memory; 143 a SIGTERM before Python was up to take it."""
+
+EXPRESSION = (
+    f"asInt(lastRetry.exitCode) in [{', '.join(map(str, RETRIED_EXIT_CODES))}]"
+    # A node that went away, or an artifact that could not be stored, is an Error without an exit code of the stage.
+    " || (lastRetry.status == 'Error' && asInt(lastRetry.exitCode) in [-1, 0])"
+)
+BACKOFF_SECONDS = 5
+BACKOFF_FACTOR = 2
+BACKOFF_MAX_SECONDS = 600
+
+ENVIRONMENT = {"VOICEMILL_RETRIES": "{{retries}}", "VOICEMILL_LAST_EXIT_CODE": "{{lastRetry.exitCode}}"}
+"""How a stage learns which try this is; both engines fill the values in."""
+
+
+def retry_strategy() -> RetryStrategy:
+    """The policy as a Hera object."""
+    from hera.workflows import RetryStrategy
+    from hera.workflows.models import Backoff, IntOrString
+
+    backoff = Backoff(
+        duration=f"{BACKOFF_SECONDS}s",
+        factor=IntOrString(root=BACKOFF_FACTOR),
+        max_duration=f"{BACKOFF_MAX_SECONDS}s",
+    )
+    return RetryStrategy(limit=str(LIMIT), expression=EXPRESSION, backoff=backoff)
+
+
+def memory_patch(memory: str) -> str:
+    """A `podSpecPatch` that asks for one more helping of memory on each try that follows a kill for memory.
+
+    Args:
+        memory: What the first try gets, as a Kubernetes quantity in Mi or Gi.
+    """
+    grown = f"{{{{=string({mebibytes(memory)} * (lastRetry.exitCode == '137' ? 1 + asInt(retries) : 1))}}}}Mi"
+    resources = {"requests": {"memory": grown}, "limits": {"memory": grown}}
+    return json.dumps({"containers": [{"name": "main", "resources": resources}]})
+
+
+def mebibytes(quantity: str) -> int:
+    """A memory quantity such as `4Gi` in MiB."""
+    match = re.fullmatch(r"(\d+)(Mi|Gi)", quantity)
+    assert match, f"a memory quantity is a whole number of Mi or Gi, not {quantity!r}"
+    return int(match[1]) * {"Mi": 1, "Gi": 1024}[match[2]]
+
+
+def micro_batch_divisor() -> int:
+    """By what to divide the micro-batch on this try: 1, or 2 ** retries where the last try ran out of memory."""
+    if os.environ.get("VOICEMILL_LAST_EXIT_CODE") != "77":
+        return 1
+    return 2 ** int(os.environ.get("VOICEMILL_RETRIES", "0"))

@@ -1,0 +1,201 @@
+"""The `@stage` decorator: a function becomes a command, an Argo template, and stays a function."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec
+
+import click
+
+from voicemill import logs
+from voicemill.contract import command_line, outputs, template
+from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
+from voicemill.contract.ledger import Ledger, latest
+from voicemill.contract.progress import stopping_on_signals
+from voicemill.errors import NoSpace, OutOfGpuMemory, UsageError, VoicemillError
+
+if TYPE_CHECKING:
+    from hera.workflows import Container
+
+P = ParamSpec("P")
+log = logs.get_logger(__name__)
+
+
+class Stage(Generic[P]):
+    """A stage: call it with plain paths, run its `main`, or take its `container`.
+
+    Attributes:
+        declaration: What it reads, writes and can be told.
+        image: Target of the Containerfile that it runs in.
+        results: Fields of the summary that become output parameters of their own.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, Ledger],
+        *,
+        image: str,
+        cpu: float,
+        memory: str,
+        gpu_memory: str | None,
+        results: tuple[str, ...],
+    ) -> None:
+        update_wrapper(self, function)
+        self.function = function
+        self.image = image
+        self.cpu = cpu
+        self.memory = memory
+        self.gpu_memory = gpu_memory
+        self.results = results
+        self.declaration: Declaration = declare(function, _module_of(function))
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+    @property
+    def inputs(self) -> tuple[ArtifactField, ...]:
+        return self.declaration.of_role("input")
+
+    @property
+    def outputs(self) -> tuple[ArtifactField, ...]:
+        return self.declaration.of_role("output")
+
+    @property
+    def parameters(self) -> tuple[ParameterField, ...]:
+        return self.declaration.parameters
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Ledger:
+        """Run the stage: outputs appear whole when it returns, and every input item is accounted for."""
+        names = [artifact.field for artifact in self.declaration.artifacts]
+        return self._run({**dict(zip(names, args, strict=False)), **kwargs})
+
+    def container(self, *, image: str | None = None, keys: str | None = None, **overrides: Any) -> Container:
+        """The stage as a Hera container template; see `voicemill.contract.template.container`."""
+        return template.container(
+            self.declaration,
+            image=image or template.default_image(self.image),
+            cpu=overrides.pop("cpu", self.cpu),
+            memory=overrides.pop("memory", self.memory),
+            gpu_memory=self.gpu_memory,
+            results=self.results,
+            keys=keys,
+            **overrides,
+        )
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """The stage's command line; ends the process with the exit code that the contract promises."""
+        logs.set_up(self.name)
+        sys.exit(self.run(sys.argv[1:] if arguments is None else arguments))
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Run the command line and return its exit code."""
+        try:
+            with stopping_on_signals(resumable=bool(self.declaration.of_role("state"))):
+                command = command_line.command(self.declaration, self.results, self._command)
+                command.main(list(arguments), prog_name=f"python -m {self.declaration.module}", standalone_mode=False)
+            return 0
+        except click.UsageError as error:
+            error.show()
+            return UsageError.exit_code
+        except Exception as error:
+            known = _known(error)
+            if known is None:
+                log.exception("%s failed unexpectedly: %s", self.name, error)
+                return 1
+            log.error("%s", known, exc_info=error if isinstance(known, OutOfGpuMemory) else None)
+            return known.exit_code
+
+    def _command(self, *, summary: Path | None, ledger: Path | None, result: dict[str, Path], **values: Any) -> None:
+        context = {"stage": self.name, "speaker": os.environ.get("VOICEMILL_SPEAKER", "")}
+        context = {key: value for key, value in context.items() if value}
+        written = ledger or self._ledger_beside_output(values)
+        latest.set(None)
+        try:
+            record = self._run(values)
+        except BaseException:
+            # A failed stage's ledger says which items failed it.
+            if written and (unfinished := latest.get()):
+                outputs.write_text(written, unfinished.lines(**context))
+            raise
+        if written:
+            outputs.write_text(written, record.lines(**context))
+        fields = {**context, **record.summary()}
+        for name, path in result.items():
+            assert name in fields, f"{self.name} promises the result {name} and did not note it"
+            outputs.write_text(path, json.dumps(fields[name]) if not isinstance(fields[name], str) else fields[name])
+        text = json.dumps(fields, ensure_ascii=False, default=str)
+        if summary:
+            outputs.write_text(summary, text)
+        else:
+            click.echo(text)
+
+    def _run(self, values: dict[str, Any]) -> Ledger:
+        with ExitStack() as stack:
+            for artifact in self.outputs:
+                if values.get(artifact.field) is not None:
+                    target = Path(values[artifact.field])
+                    whole = outputs.atomic(target, is_folder=artifact.kind.is_folder)
+                    values[artifact.field] = stack.enter_context(whole)
+            for artifact in self.declaration.of_role("state"):
+                Path(values[artifact.field]).mkdir(parents=True, exist_ok=True)
+            record = self.function(**values)  # pyright: ignore[reportCallIssue]
+            record.close()
+            return record
+
+    def _ledger_beside_output(self, values: dict[str, Any]) -> Path | None:
+        targets = [values[artifact.field] for artifact in self.outputs if values.get(artifact.field)]
+        return targets[0].with_name(targets[0].name + ".ledger.jsonl") if targets else None
+
+
+def stage(
+    *,
+    image: str,
+    cpu: float = 1,
+    memory: str = "2Gi",
+    gpu_memory: str | None = None,
+    results: tuple[str, ...] = (),
+) -> Callable[[Callable[P, Ledger]], Stage[P]]:
+    """Declare a stage.
+
+    Args:
+        image: Target of the Containerfile that the stage runs in.
+        cpu: Cores it asks for.
+        memory: Host memory it asks for, `4Gi`.
+        gpu_memory: Memory that the GPU must have, `4Gi` or `6Gi`; the stage works on a CPU too.
+        results: Fields of the summary that `when` gates read, each an output parameter of its own.
+    """
+
+    def declare_stage(function: Callable[P, Ledger]) -> Stage[P]:
+        return Stage(function, image=image, cpu=cpu, memory=memory, gpu_memory=gpu_memory, results=results)
+
+    return declare_stage
+
+
+def _module_of(function: Callable[..., Any]) -> str:
+    if function.__module__ != "__main__":
+        return function.__module__
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else Path(sys.argv[0]).stem
+
+
+def _known(error: BaseException) -> VoicemillError | None:
+    """The error in the contract's terms, or None for a bug. Told by name, so that no heavy library is imported."""
+    if isinstance(error, VoicemillError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(
+            f"the disk is full ({error.filename or 'while writing an output'}); free some space and run it again"
+        )
+    text = str(error).lower()
+    by_text = "out of memory" in text or "can't allocate memory" in text or "cublas_status_alloc_failed" in text
+    if type(error).__name__ in ("OutOfMemoryError", "MemoryError") or (isinstance(error, RuntimeError) and by_text):
+        return OutOfGpuMemory(f"out of memory: {error}")
+    return None

@@ -1,0 +1,175 @@
+"""A declaration as a Hera `Container` template: the same options, filled from Argo's artifacts and parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from voicemill import __version__
+from voicemill.contract import retries
+from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField, kebab
+
+if TYPE_CHECKING:
+    from hera.workflows import Artifact, Container, Parameter
+    from hera.workflows.models import Affinity
+
+INPUTS = "/tmp/voicemill/in"
+OUTPUTS = "/tmp/voicemill/out"
+STATE = "/tmp/voicemill/state"
+
+GPU_RESOURCE = "nvidia.com/gpu"
+GPU_MEMORY_LABEL = "nvidia.com/gpu.memory"
+GPU_MEMORY_FLOORS = {"4Gi": 3700, "6Gi": 5600}
+"""Nominal size -> MiB that the label must exceed: cards report less than their name says, and `Gt` is strict."""
+
+
+def container(
+    declaration: Declaration,
+    *,
+    image: str,
+    cpu: float,
+    memory: str,
+    gpu_memory: str | None,
+    results: tuple[str, ...],
+    keys: str | None = None,
+    gpu_affinity: bool = True,
+    **overrides: Any,
+) -> Container:
+    """The Argo container template of a stage.
+
+    Args:
+        declaration: The stage's.
+        image: Full image reference.
+        cpu: Cores requested.
+        memory: Host memory requested, `4Gi`; grows after a kill for memory.
+        gpu_memory: GPU memory the node must have, `4Gi` or `6Gi`; None for a stage that asks for no GPU.
+        results: Fields of the summary that become output parameters.
+        keys: Prefix of the S3 keys of output artifacts, `voices/lj/{{workflow.name}}`; None leaves the keys to the
+            artifact repository.
+        gpu_affinity: False where nodes do not carry GPU feature discovery's labels.
+        **overrides: Any argument of Hera's `Container`; `env`, `annotations` and `labels` are added to the stage's own.
+    """
+    from hera.workflows import Container, Env, Resources
+
+    env = {"VOICEMILL_LOG": "json", **retries.ENVIRONMENT, **overrides.pop("env", {})}
+    annotations = {"voicemill.dev/stage": declaration.name}
+    locations = [parameter.name for parameter in declaration.parameters if parameter.is_location]
+    if locations:
+        annotations["voicemill.dev/locations"] = ",".join(locations)
+    states = [artifact.name for artifact in declaration.of_role("state")]
+    if states:
+        annotations["voicemill.dev/state"] = ",".join(states)
+    resources = Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory)
+    if gpu_memory:
+        resources.gpus = 1
+        if gpu_affinity:
+            overrides.setdefault("affinity", affinity(gpu_memory))
+    arguments: dict[str, Any] = {
+        "name": declaration.name,
+        "image": image,
+        "command": ["python", "-m", declaration.module],
+        "args": arguments_of(declaration, results),
+        "env": [Env(name=name, value=value) for name, value in env.items()],
+        "annotations": {**annotations, **overrides.pop("annotations", {})},
+        "labels": {"app.kubernetes.io/part-of": "voicemill", **overrides.pop("labels", {})},
+        "inputs": [
+            *(_input(artifact) for artifact in declaration.of_role("input")),
+            *(_parameter(parameter) for parameter in declaration.parameters),
+            *(_state(artifact) for artifact in declaration.of_role("state")),
+        ],
+        "outputs": [
+            *(_output(artifact, declaration.name, keys) for artifact in declaration.of_role("output")),
+            _ledger(declaration.name, keys),
+            *(_result(name) for name in ("summary", *results)),
+        ],
+        "resources": resources,
+        "retry_strategy": retries.retry_strategy(),
+        "pod_spec_patch": retries.memory_patch(memory),
+        # The last log line of a failed stage is its one clear sentence; this puts it into the workflow's status.
+        "termination_message_policy": "FallbackToLogsOnError",
+    }
+    return Container(**{**arguments, **overrides})
+
+
+def arguments_of(declaration: Declaration, results: tuple[str, ...]) -> list[str]:
+    """The stage's options with Argo's variables as values."""
+    pairs: list[str] = []
+    for artifact in declaration.artifacts:
+        place = {
+            "input": f"{{{{inputs.artifacts.{artifact.name}.path}}}}",
+            "output": f"{{{{outputs.artifacts.{artifact.name}.path}}}}",
+            "state": f"{{{{inputs.parameters.{artifact.name}}}}}",
+        }
+        pairs += [f"--{artifact.name}", place[artifact.kind.role]]
+    for parameter in declaration.parameters:
+        pairs += [f"--{parameter.name}", f"{{{{inputs.parameters.{parameter.name}}}}}"]
+    pairs += ["--summary", "{{outputs.parameters.summary.path}}", "--ledger", "{{outputs.artifacts.ledger.path}}"]
+    for name in results:
+        pairs += ["--result", f"{name}={{{{outputs.parameters.{kebab(name)}.path}}}}"]
+    return pairs
+
+
+def affinity(gpu_memory: str) -> Affinity:
+    """Nodes whose GPU has at least the nominal memory, by the label of GPU feature discovery (MiB)."""
+    from hera.workflows import models
+
+    floor = str(GPU_MEMORY_FLOORS[gpu_memory])
+    requirement = models.NodeSelectorRequirement(key=GPU_MEMORY_LABEL, operator="Gt", values=[floor])
+    term = models.NodeSelectorTerm(match_expressions=[requirement])
+    selector = models.NodeSelector(node_selector_terms=[term])
+    return models.Affinity(
+        node_affinity=models.NodeAffinity(required_during_scheduling_ignored_during_execution=selector)
+    )
+
+
+def default_image(image: str) -> str:
+    """The image of a stage as published by default."""
+    return f"voicemill/{image}:{__version__}"
+
+
+def _input(artifact: ArtifactField) -> Artifact:
+    from hera.workflows import Artifact
+
+    return Artifact(name=artifact.name, path=f"{INPUTS}/{artifact.name}", optional=artifact.optional or None)
+
+
+def _output(artifact: ArtifactField, stage: str, keys: str | None) -> Artifact:
+    return _artifact(artifact.name, f"{OUTPUTS}/{artifact.name}", stage, keys, optional=artifact.optional)
+
+
+def _ledger(stage: str, keys: str | None) -> Artifact:
+    return _artifact("ledger", f"{OUTPUTS}/ledger.jsonl", stage, keys, optional=True)
+
+
+def _artifact(name: str, path: str, stage: str, keys: str | None, *, optional: bool) -> Artifact:
+    from hera.workflows import Artifact, NoneArchiveStrategy, S3Artifact
+
+    # Unarchived: a folder is then browsable in S3, and thousands of small files need no tar on either side.
+    plain = NoneArchiveStrategy()
+    if keys is None:
+        return Artifact(name=name, path=path, archive=plain, optional=optional or None)
+    return S3Artifact(name=name, path=path, archive=plain, optional=optional or None, key=f"{keys}/{stage}/{name}")
+
+
+def _parameter(parameter: ParameterField) -> Parameter:
+    from hera.workflows import Parameter
+
+    enum = list(parameter.choices) or (["true", "false"] if parameter.type is bool else None)
+    description = parameter.help or None
+    if parameter.default is REQUIRED:
+        return Parameter(name=parameter.name, description=description, enum=enum)
+    return Parameter(name=parameter.name, description=description, enum=enum, default=parameter.text())
+
+
+def _state(artifact: ArtifactField) -> Parameter:
+    from hera.workflows import Parameter
+
+    help_text = artifact.help or "Folder that survives kills and retries."
+    return Parameter(name=artifact.name, description=help_text, default=f"{STATE}/{artifact.name}")
+
+
+def _result(name: str) -> Parameter:
+    from hera.workflows import Parameter
+    from hera.workflows.models import ValueFrom
+
+    file = f"{OUTPUTS}/summary.json" if name == "summary" else f"{OUTPUTS}/results/{kebab(name)}"
+    return Parameter(name=kebab(name), value_from=ValueFrom(path=file))
