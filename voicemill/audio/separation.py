@@ -1,0 +1,373 @@
+"""Take one stem out of recordings with audio-separator: vocals, speech without echo, speech without noise.
+
+The models work at 44.1 kHz in stereo; around them this module keeps what the library changes: the sampling rate, the
+number of channels, the length to the sample, and the level.
+
+Sources: BS-Roformer (Lu et al., "Music Source Separation with Band-Split RoPE Transformer", 2023); VR nets of Ultimate
+Vocal Remover; both as audio-separator 0.47 runs them.
+"""
+
+import gc
+import json
+import logging
+import math
+import os
+import sys
+import tempfile
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voicemill.audio.reading import read, write_wav
+from voicemill.audio.resampling import resample
+from voicemill.errors import InputError, MissingModelError, OutOfGpuMemory
+from voicemill.logs import get_logger
+
+if TYPE_CHECKING:
+    from audio_separator.separator import Separator
+
+    from voicemill.contract import Ledger
+
+log = get_logger(__name__)
+
+VOCALS_MODEL = "model_bs_roformer_ep_317_sdr_12.9755.ckpt"
+DEREVERB_MODEL = "UVR-De-Echo-Normal.pth"
+DENOISE_MODEL = "UVR-DeNoise.pth"
+VOCALS, NO_ECHO, NO_NOISE = "Vocals", "No Echo", "No Noise"
+INDEX_FILES = ("download_checks.json", "vr_model_data.json", "mdx_model_data.json")
+
+RATE = 44_100
+# Below 10 s audio-separator gives up the model's own chunk length for a shorter one; a little more than that is asked.
+SHORTEST = int(10.1 * RATE)
+# The VR path drops what does not fill a last STFT hop.
+TAIL = 8_192
+# Longer recordings go through in blocks, so that memory does not grow with length; the context on both sides is thrown
+# away again and longer than a chunk of the models.
+BLOCK, CONTEXT = 300 * RATE, 10 * RATE
+VR_WINDOWS = (512, 256, 160)
+VR_DEFAULTS = {
+    "batch_size": 1,
+    "window_size": VR_WINDOWS[0],
+    "aggression": 5,
+    "enable_tta": False,
+    "enable_post_process": False,
+    "post_process_threshold": 0.2,
+    "high_end_process": False,
+}
+
+
+class StemSeparator:
+    """A separation model, loaded once for any number of recordings.
+
+    Attributes:
+        stem: What is kept, by the model's own name for it ("Vocals", "No Echo", "No Noise").
+        loads: How often weights were loaded: 1, and once more for each retreat from a full GPU.
+    """
+
+    def __init__(self, folder: Path, model: str, stem: str) -> None:
+        """Load a model.
+
+        Args:
+            folder: audio-separator's model folder. Nothing is ever downloaded into it.
+            model: File name of the model, as audio-separator lists it.
+            stem: The stem to keep.
+
+        Raises:
+            MissingModelError: The model, its configuration or an index file is not in the folder.
+            InputError: The model is unknown to audio-separator, or damaged.
+            OutOfGpuMemory: It does not fit.
+        """
+        self.folder, self.model, self.stem = folder, model, stem
+        self.loads = 0
+        self._retreats = 0
+        self._temporary = tempfile.TemporaryDirectory(prefix="voicemill-separation-")
+        self._separator = self._load()
+
+    def __enter__(self) -> "StemSeparator":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._temporary.cleanup()
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: "cuda", "mps" or "cpu"."""
+        return str(self._separator.torch_device)
+
+    def separate(self, samples: np.ndarray, rate: int) -> np.ndarray:
+        """Take the stem out of a recording.
+
+        Args:
+            samples: float32 `[channels, n]`, one or two channels, full scale at 1.0.
+            rate: Sampling rate in Hz.
+
+        Returns:
+            float32 of the same shape, rate and level.
+
+        Raises:
+            InputError: More than two channels, or samples that the model cannot work on.
+            OutOfGpuMemory: It does not fit even with the shortest chunks.
+        """
+        channels, length = samples.shape
+        if channels > 2:
+            raise InputError(f"{channels} channels; mono or stereo can be separated")
+        mix = np.repeat(samples, 2, axis=0) if channels == 1 else samples
+        mix = resample(np.ascontiguousarray(mix, dtype=np.float32), rate, RATE)
+        total = mix.shape[1]
+        edges = np.linspace(0, total, max(1, math.ceil(total / BLOCK)) + 1).astype(int)
+        stem = np.empty_like(mix)
+        for start, end in zip(edges[:-1], edges[1:], strict=True):
+            first, last = max(0, start - CONTEXT), min(total, end + CONTEXT)
+            stem[:, start:end] = self._separate_block(mix[:, first:last])[:, start - first : end - first]
+        if channels == 1:
+            stem = stem.mean(axis=0, keepdims=True)
+        return _exactly(resample(stem, RATE, rate), length)
+
+    def _separate_block(self, mix: np.ndarray) -> np.ndarray:
+        """float32 [2, n] at 44.1 kHz -> the same of the stem."""
+        peak = float(np.abs(mix).max(initial=0.0))
+        if peak == 0.0:
+            return np.zeros_like(mix)
+        # A power of two, exactly undone afterwards, brings the peak into [0.25, 0.5): nothing clips in the 32-bit
+        # files that audio-separator works on, and its own normalisation (from 1.0 on) never acts. The models do not
+        # care: both normalise their input by its own size.
+        shift = -math.frexp(peak)[1] - 1
+        padded = _exactly(np.ldexp(mix, shift), max(mix.shape[1] + TAIL, SHORTEST))
+        while True:
+            try:
+                return _exactly(np.ldexp(self._run(padded), -shift), mix.shape[1])
+            except Exception as error:
+                if not _is_out_of_memory(error):
+                    raise
+            self._retreat()
+
+    def _run(self, mix: np.ndarray) -> np.ndarray:
+        """One call of audio-separator, by way of files under safe names."""
+        from audio_separator.separator import InvalidAudioDataError
+
+        folder = Path(self._temporary.name)
+        source, target = folder / "mix.wav", folder / "stem.wav"
+        target.unlink(missing_ok=True)
+        write_wav(source, mix, RATE, "PCM_32")
+        try:
+            written = self._separator.separate(str(source), {self.stem: target.stem})
+        except InvalidAudioDataError as error:
+            raise InputError(f"{self.model} cannot work on it: {error}") from error
+        if not target.is_file():
+            stems = ", ".join(Path(name).stem for name in written) or "none of that name"
+            raise InputError(f"{self.model} gives no stem {self.stem!r} (it gave: {stems}); choose another model")
+        return read(target).samples
+
+    def _retreat(self) -> None:
+        """Load again with shorter chunks after the GPU's memory ran out."""
+        if self._retreats + 1 >= len(VR_WINDOWS):
+            raise OutOfGpuMemory(f"{self.model} does not fit into the GPU's memory even with the shortest chunks")
+        self._retreats += 1
+        log.warning("out of GPU memory, going on with shorter chunks", model=self.model, retreat=self._retreats)
+        self._separator.model_instance = None
+        self._separator = self._load()
+
+    def _load(self) -> "Separator":
+        from tqdm import tqdm
+
+        segment = self._segment_frames() >> self._retreats
+        _free_gpu_memory()
+        separator = _open(
+            self.folder,
+            Path(self._temporary.name),
+            self.stem,
+            mdxc_params={
+                "segment_size": segment,
+                "override_model_segment_size": self._retreats > 0,
+                "batch_size": None,
+                "overlap": None,
+                "pitch_shift": 0,
+            },
+            vr_params={**VR_DEFAULTS, "window_size": VR_WINDOWS[self._retreats]},
+        )
+        require_files(separator, self.model)
+        self.loads += 1
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                separator.load_model(self.model)
+        except (Exception, SystemExit) as error:
+            # audio-separator ends the whole process when weights do not fit their configuration.
+            if isinstance(error, MissingModelError):
+                raise
+            if _is_out_of_memory(error):
+                raise OutOfGpuMemory(f"{self.model} does not fit into the GPU's memory") from error
+            raise InputError(
+                f"{self.folder / self.model} cannot be loaded ({_reason(error)}); check it with `voicemill models verify`"
+            ) from error
+        # Its progress bars, several a file, would run across ours.
+        architecture: Any = sys.modules[type(separator.model_instance).__module__]
+        architecture.tqdm = partial(tqdm, disable=True)
+        return separator
+
+    def _segment_frames(self) -> int:
+        """The model's own chunk length in STFT frames (Roformers state it in their YAML)."""
+        configuration = self.folder / Path(self.model).with_suffix(".yaml").name
+        if not configuration.is_file():
+            return 256
+        import yaml
+
+        with configuration.open(encoding="utf-8") as stream:
+            return int(yaml.load(stream, Loader=yaml.FullLoader).get("inference", {}).get("dim_t", 256))
+
+
+def separate_files(
+    ledger: "Ledger", sources: dict[str, Path], target: Path, *, models: Path, model: str, stem: str
+) -> None:
+    """Write the stem of each recording to `target/<recording>.wav` (float32) and enter each into the ledger.
+
+    Args:
+        ledger: Gets one entry a recording: kept with its seconds, or dropped with the reason.
+        sources: Recording name -> file.
+        target: Existing folder.
+        models: audio-separator's model folder.
+        model: File name of the model in it.
+        stem: The stem to keep.
+
+    Raises:
+        MissingModelError, OutOfGpuMemory: As `StemSeparator`.
+    """
+    if not sources:
+        return
+    with StemSeparator(models, model, stem) as separator:
+        log.info("separating %d recordings", len(sources), model=model, stem=stem, device=separator.device)
+        for recording, path in ledger.each(sources.items(), total=len(sources), name=lambda item: item[0], label=stem):
+            with ledger.item(recording):
+                audio = read(path)
+                kept = separator.separate(audio.samples, audio.rate)
+                write_wav(target / f"{recording}.wav", kept, audio.rate)
+                ledger.keep(
+                    recording,
+                    seconds=round(audio.seconds, 3),
+                    level_change_db=_level_change(audio.samples, kept),
+                )
+        ledger.note(model=model, stem=stem, device=separator.device, model_loads=separator.loads)
+
+
+def recordings_in(folder: Path) -> dict[str, Path]:
+    """The recordings (`*.wav`) of a stage's folder by name, in order of name."""
+    return {path.stem: path for path in sorted(folder.glob("*.wav"))}
+
+
+def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str, Path]:
+    """Those of the recordings that measure.json marks for a treatment.
+
+    Args:
+        recordings: Name -> file.
+        measures: JSON, `{recording: {flag: bool, ...}}`.
+        flag: "dereverb" or "denoise".
+
+    Raises:
+        InputError: A recording was not measured.
+    """
+    measured = json.loads(measures.read_text(encoding="utf-8"))
+    unmeasured = sorted(recordings.keys() - measured.keys())
+    if unmeasured:
+        raise InputError(f"{measures.name} says nothing of {', '.join(unmeasured)}: measure the same folder first")
+    return {name: path for name, path in recordings.items() if measured[name][flag]}
+
+
+def require_files(separator: "Separator", model: str) -> None:
+    """Check that everything audio-separator would fetch for a model is there.
+
+    Raises:
+        MissingModelError: naming the files and how to get them.
+        InputError: audio-separator knows no such model.
+    """
+    folder = Path(separator.model_file_dir)
+    missing = [name for name in INDEX_FILES if not (folder / name).is_file()]
+    if not missing:
+        listed = [entry for group in separator.list_supported_model_files().values() for entry in group.values()]
+        entry = next((entry for entry in listed if model in (entry["filename"], *entry["download_files"])), None)
+        if entry is None:
+            known = ", ".join(sorted({e["filename"] for e in listed if (folder / e["filename"]).is_file()})) or "none"
+            raise InputError(f"audio-separator knows no model {model!r}; in {folder} there are: {known}")
+        names = [name.rpartition("/")[2] for name in entry["download_files"]]
+        missing = [name for name in dict.fromkeys(names) if not (folder / name).is_file()]
+    if missing:
+        raise MissingModelError(
+            f"{folder} lacks {', '.join(missing)}: get it with `voicemill models pull DIR separation`"
+        )
+
+
+def _open(folder: Path, output: Path, stem: str, **parameters: dict[str, Any]) -> "Separator":
+    """An audio-separator that writes 32-bit files of one stem, leaves levels alone and stays off the network."""
+    with warnings.catch_warnings():
+        # pydub warns about a missing ffmpeg on import; nothing here goes through pydub.
+        warnings.simplefilter("ignore")
+        from audio_separator.separator import Separator
+
+        class OfflineSeparator(Separator):
+            def download_file_if_not_exists(self, url: str, output_path: str) -> None:
+                if not os.path.isfile(output_path):
+                    raise MissingModelError(
+                        f"{output_path} is missing: get it with `voicemill models pull DIR separation`"
+                    )
+
+            def check_ffmpeg_installed(self) -> None:
+                """ffmpeg would only write the output, which soundfile does here."""
+
+        # The variable would override the folder that was asked for.
+        os.environ.pop("AUDIO_SEPARATOR_MODEL_DIR", None)
+        separator = OfflineSeparator(
+            log_level=logging.ERROR,
+            model_file_dir=str(folder),
+            output_dir=str(output),
+            output_format="WAV",
+            normalization_threshold=1.0,
+            amplification_threshold=0.0,
+            output_single_stem=stem,
+            sample_rate=RATE,
+            use_soundfile=True,
+            **parameters,  # pyright: ignore[reportArgumentType]
+        )
+    return separator
+
+
+def _exactly(samples: np.ndarray, length: int) -> np.ndarray:
+    """Cut or pad with silence to a length in samples."""
+    missing = length - samples.shape[1]
+    return np.pad(samples, ((0, 0), (0, missing))) if missing > 0 else samples[:, :length]
+
+
+def _level_change(before: np.ndarray, after: np.ndarray) -> float | None:
+    """Power after against before in dB; None where one of them is silent."""
+    powers = [float(np.mean(np.square(samples, dtype=np.float64))) for samples in (before, after)]
+    return round(10 * math.log10(powers[1] / powers[0]), 2) if all(powers) else None
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An error and what caused it, outermost first."""
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    return any(isinstance(link, torch.OutOfMemoryError) for link in _chain(error))
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost error that says something; SystemExit only carries a number."""
+    said = [str(link).strip() for link in _chain(error) if not isinstance(link, SystemExit) and str(link).strip()]
+    return said[0].splitlines()[0] if said else type(error).__name__
+
+
+def _free_gpu_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

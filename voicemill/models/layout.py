@@ -1,0 +1,79 @@
+"""Where each model lies in a models folder: the places of GPT-SoVITS's `pretrained_models`, so that one can be used."""
+
+from pathlib import Path
+from typing import Literal
+
+from voicemill.errors import MissingModelError
+
+Version = Literal["v2", "v2Pro", "v2ProPlus"]
+V2 = "gsv-v2final-pretrained"
+V2_GPT = f"{V2}/s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt"
+
+# The Pro versions share v3's text-to-semantic model.
+_PLACES: dict[str, str | dict[str, str]] = {
+    "hubert": "chinese-hubert-base",
+    "bert": "chinese-roberta-wwm-ext-large",
+    "sovits-g": {
+        "v2": f"{V2}/s2G2333k.pth",
+        "v2Pro": "v2Pro/s2Gv2Pro.pth",
+        "v2ProPlus": "v2Pro/s2Gv2ProPlus.pth",
+    },
+    "sovits-d": {
+        "v2": f"{V2}/s2D2333k.pth",
+        "v2Pro": "v2Pro/s2Dv2Pro.pth",
+        "v2ProPlus": "v2Pro/s2Dv2ProPlus.pth",
+    },
+    "gpt": {"v2": V2_GPT, "v2Pro": "s1v3.ckpt", "v2ProPlus": "s1v3.ckpt"},
+    "speaker-encoder": "sv/pretrained_eres2netv2w24s4ep4.ckpt",
+    "separation": "separation",
+    "whisper": "whisper",
+}
+NAMES = tuple(_PLACES)
+
+
+def place(name: str, version: str = "v2") -> str:
+    """The path of a model below the models folder.
+
+    Args:
+        name: One of `NAMES`.
+        version: GPT-SoVITS version, for the models that differ by it.
+
+    Raises:
+        ValueError: An unknown name or version.
+    """
+    if name not in _PLACES:
+        raise ValueError(f"no model is called {name!r}; there are {', '.join(NAMES)}")
+    where = _PLACES[name]
+    if isinstance(where, str):
+        return where
+    if version not in where:
+        raise ValueError(f"{name} has no version {version!r}; there are {', '.join(where)}")
+    return where[version]
+
+
+def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
+    """Find a model in a models folder.
+
+    Args:
+        models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did).
+        name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "separation" or "whisper".
+        version: "v2", "v2Pro" or "v2ProPlus"; matters for "sovits-g", "sovits-d" and "gpt".
+
+    Returns:
+        The model's file or folder.
+
+    Raises:
+        MissingModelError: It is not there.
+    """
+    folder = Path(models_dir)
+    path = folder / place(name, version)
+    if path.is_dir() and any(path.iterdir()) or path.is_file():
+        return path
+    what = f"{name} of {version}" if isinstance(_PLACES[name], dict) else name
+    problem = f"{path} is missing" if folder.is_dir() else f"there is no folder {folder}"
+    # Words of the command are the catalogue's: one set a version, one a model that all versions share.
+    wanted = version if isinstance(_PLACES[name], dict) else name
+    raise MissingModelError(
+        f"{problem} (the model {what}): get it with `voicemill models pull {folder} {wanted}`, "
+        f"or make models for trying out with `voicemill models toy {folder}`"
+    )
