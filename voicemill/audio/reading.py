@@ -148,7 +148,7 @@ def write_wav(
 
 
 class _Undecodable(Exception):
-    """libsndfile cannot read the file, or not to its end; `damaged` where it knew the format but met an error inside."""
+    """libsndfile cannot read the file; `damaged` where it knows the format but met an error inside."""
 
     def __init__(self, damaged: bool) -> None:
         super().__init__()
