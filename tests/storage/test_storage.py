@@ -1,0 +1,170 @@
+"""Both kinds of store keep the same promises; S3 is a real HTTP server that speaks its protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from voicemill.errors import InputError, TryAgain
+from voicemill.storage import Conflict, Store, fetch, fingerprint, open_store
+from voicemill.storage import s3 as s3_module
+
+
+@pytest.fixture(scope="module")
+def s3_address() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("S3_ENDPOINT", s3_address)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    s3_module.client.cache_clear()
+    client = s3_module.client()
+    client.create_bucket(Bucket="voices")
+    yield "voices"
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket="voices"):
+        for found in page.get("Contents", []):
+            client.delete_object(Bucket="voices", Key=found["Key"])
+    client.delete_bucket(Bucket="voices")
+    s3_module.client.cache_clear()
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "local":
+        return open_store(tmp_path / "store")
+    return open_store(f"s3://{request.getfixturevalue('bucket')}/some/prefix")
+
+
+def test_what_is_uploaded_is_listed_and_downloaded(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "翠 song.wav"
+    source.write_bytes(b"RIFF")
+    store.upload(source, "audio/翠 song.wav")
+    assert [(entry.key, entry.size) for entry in store.list("audio/")] == [("audio/翠 song.wav", 4)]
+    assert list(store.list("other/")) == []
+    store.download("audio/翠 song.wav", tmp_path / "back" / "a.wav")
+    assert (tmp_path / "back" / "a.wav").read_bytes() == b"RIFF"
+
+
+def test_nothing_is_uploaded_twice(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "a.wav"
+    source.write_bytes(b"one")
+    assert store.upload(source, "a.wav")
+    assert not store.upload(source, "a.wav")
+    source.write_bytes(b"two")
+    assert store.upload(source, "a.wav")
+    assert store.read("a.wav")[0] == b"two"
+
+
+def test_of_two_writers_one_wins_and_the_other_is_told(store: Store) -> None:
+    tag = store.write("alias", b"v1", only_if_absent=True)
+    with pytest.raises(Conflict):
+        store.write("alias", b"v2", only_if_absent=True)
+    store.write("alias", b"v2", replaces=tag)
+    with pytest.raises(Conflict):
+        store.write("alias", b"v3", replaces=tag)
+    assert store.read("alias")[0] == b"v2"
+
+
+def test_a_missing_object_is_an_input_error_naming_it(store: Store, tmp_path: Path) -> None:
+    assert store.find("nothing") is None
+    with pytest.raises(InputError, match="nothing"):
+        store.read("nothing")
+    with pytest.raises(InputError, match="nothing"):
+        store.download("nothing", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_large_files_go_in_parts_and_arrive_whole(bucket: str, tmp_path: Path) -> None:
+    source = tmp_path / "model.bin"
+    source.write_bytes(os.urandom(40 * 2**20))
+    store = open_store(f"s3://{bucket}/models")
+    assert store.upload(source, "model.bin")
+    found = store.find("model.bin")
+    assert found and found.tag.endswith("-3"), "an ETag of three parts"
+    assert not store.upload(source, "model.bin")
+    store.download("model.bin", tmp_path / "back.bin")
+    assert (tmp_path / "back.bin").read_bytes() == source.read_bytes()
+
+
+def test_fetch_of_a_prefix_gives_its_folder_and_brings_only_what_changed(bucket: str, tmp_path: Path) -> None:
+    store = open_store(f"s3://{bucket}/data/lj")
+    for name in ("a.wav", "sub dir/b.wav", "c.wav"):
+        store.write(name, name.encode())
+    folder = fetch(f"s3://{bucket}/data/lj", tmp_path)
+    assert (folder / "sub dir" / "b.wav").read_bytes() == b"sub dir/b.wav"
+    untouched = (folder / "a.wav").stat().st_mtime_ns
+    store.write("c.wav", b"other")
+    store.delete("sub dir/b.wav")
+    folder = fetch(f"s3://{bucket}/data/lj", tmp_path)
+    assert sorted(path.name for path in folder.rglob("*.wav")) == ["a.wav", "c.wav"]
+    assert (folder / "c.wav").read_bytes() == b"other"
+    assert (folder / "a.wav").stat().st_mtime_ns == untouched
+
+
+def test_fetch_of_one_object_gives_its_file(bucket: str, tmp_path: Path) -> None:
+    open_store(f"s3://{bucket}/data").write("labels.list", b"a|b|EN|c")
+    assert fetch(f"s3://{bucket}/data/labels.list", tmp_path).read_bytes() == b"a|b|EN|c"
+
+
+def test_fetch_of_nothing_is_an_input_error(bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing at s3://voices/none"):
+        fetch(f"s3://{bucket}/none", tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        fetch(tmp_path / "none")
+    with pytest.raises(InputError, match="bucket"):
+        fetch("s3:///x", tmp_path)
+
+
+def test_a_missing_bucket_is_the_users_to_mend(bucket: str) -> None:
+    with pytest.raises(InputError):
+        list(open_store("s3://no-such-bucket/x").list())
+
+
+def test_s3_away_says_try_again(monkeypatch: pytest.MonkeyPatch, bucket: str, tmp_path: Path) -> None:
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    s3_module.client.cache_clear()
+    store = open_store(f"s3://{bucket}/x")
+    (tmp_path / "a").write_bytes(b"a")
+    for attempt in (lambda: list(store.list()), lambda: store.upload(tmp_path / "a", "a"), lambda: store.read("a")):
+        with pytest.raises(TryAgain) as caught:
+            attempt()
+        assert caught.value.exit_code == 75
+
+
+def test_an_object_key_cannot_lead_out_of_the_folder(bucket: str, tmp_path: Path) -> None:
+    s3_module.client().put_object(Bucket=bucket, Key="evil/../../x", Body=b"x")
+    with pytest.raises(InputError, match="leads out"):
+        fetch(f"s3://{bucket}/evil", tmp_path)
+    with pytest.raises(InputError, match="leads out"):
+        open_store(tmp_path / "store").write("../x", b"x")
+
+
+def test_the_fingerprint_follows_content_and_names_only(bucket: str, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"1")
+    before = fingerprint(folder)
+    os.utime(folder / "a", (0, 0))
+    assert fingerprint(folder) == before
+    (folder / "a").rename(folder / "b")
+    assert fingerprint(folder) != before
+    store = open_store(f"s3://{bucket}/data")
+    store.write("a", b"1")
+    remote = fingerprint(f"s3://{bucket}/data")
+    store.write("a", b"2")
+    assert fingerprint(f"s3://{bucket}/data") != remote

@@ -1,0 +1,112 @@
+"""S3 and local folders behind one small interface.
+
+A location is a local path or `s3://bucket/prefix`. `fetch` brings it here, `open_store` reads and writes it,
+`fingerprint` tells whether its content is what it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from voicemill.contract import outputs
+from voicemill.errors import InputError
+from voicemill.storage.local import LocalStore, safe_join
+from voicemill.storage.store import Conflict, Entry, Store, file_digest
+
+__all__ = ["Conflict", "Entry", "Store", "fetch", "file_digest", "fingerprint", "is_remote", "open_store"]
+
+
+def is_remote(location: str | Path) -> bool:
+    """Whether a location is on S3."""
+    return str(location).startswith("s3://")
+
+
+def open_store(location: str | Path) -> Store:
+    """The store at a location; nothing is read yet and a local folder need not exist."""
+    if not is_remote(location):
+        return LocalStore(Path(location))
+    from voicemill.storage.s3 import S3Store
+
+    bucket, prefix = _bucket_and_key(str(location))
+    return S3Store(bucket, prefix)
+
+
+def fetch(location: str | Path, cache: Path | None = None) -> Path:
+    """Bring what is at a location to this machine.
+
+    A local path is returned as it is. From S3, an object comes as a file and a prefix as a folder; what an earlier
+    fetch brought and is unchanged there is not brought again.
+
+    Args:
+        location: Local path or `s3://bucket/key`.
+        cache: Folder for what comes from S3; by default `$VOICEMILL_CACHE`, else `~/.cache/voicemill`.
+
+    Raises:
+        InputError: if there is nothing at the location.
+        TryAgain: if S3 cannot be reached.
+    """
+    if not is_remote(location):
+        path = Path(location).expanduser()
+        if not path.exists():
+            raise InputError(f"{path} does not exist; name a folder, a file or an s3:// address")
+        return path
+    cache = cache or Path(os.environ.get("VOICEMILL_CACHE") or Path.home() / ".cache" / "voicemill")
+    folder = cache / "s3" / hashlib.sha256(str(location).encode()).hexdigest()[:16]
+    store, entries, is_object = _remote(str(location))
+    index_file = folder / "index.json"
+    index = json.loads(index_file.read_text()) if index_file.exists() else {}
+    content = folder / "content"
+    for entry in entries:
+        target = safe_join(content, entry.key)
+        if index.get(entry.key) != entry.tag or not target.exists() or target.stat().st_size != entry.size:
+            store.download(entry.key, target)
+    wanted = {entry.key: entry.tag for entry in entries}
+    for key in index.keys() - wanted.keys():
+        safe_join(content, key).unlink(missing_ok=True)
+    outputs.write_text(index_file, json.dumps(wanted))
+    return content / entries[0].key if is_object else content
+
+
+def fingerprint(location: str | Path) -> str:
+    """A digest of everything at a location: names and content, not times.
+
+    Raises:
+        InputError: if there is nothing at the location.
+    """
+    digest = hashlib.sha256()
+    if is_remote(location):
+        rows = [(entry.key, entry.tag) for entry in _remote(str(location))[1]]
+    else:
+        path = fetch(location)
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        rows = [(file.relative_to(path).as_posix(), file_digest(file)) for file in files]
+    for key, tag in rows:
+        digest.update(f"{key}\0{tag}\n".encode())
+    return digest.hexdigest()
+
+
+def _remote(location: str) -> tuple[Store, list[Entry], bool]:
+    """The store below an s3:// location, its objects, and whether the location names a single object."""
+    from voicemill.storage.s3 import S3Store
+
+    bucket, key = _bucket_and_key(location)
+    entries = list(S3Store(bucket, key).list())
+    if entries:
+        return S3Store(bucket, key), entries, False
+    parent, _, name = key.rpartition("/")
+    store = S3Store(bucket, parent)
+    entry = store.find(name) if name else None
+    if entry is None:
+        raise InputError(f"there is nothing at {location}")
+    return store, [entry], True
+
+
+def _bucket_and_key(location: str) -> tuple[str, str]:
+    parts = urlsplit(location, allow_fragments=False)
+    if not parts.netloc:
+        raise InputError(f"{location} names no bucket; write s3://bucket/prefix")
+    return parts.netloc, parts.path.strip("/")

@@ -1,0 +1,94 @@
+"""A folder as a store."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voicemill.contract import outputs
+from voicemill.errors import InputError
+from voicemill.storage.store import Conflict, Entry, file_digest
+
+
+class LocalStore:
+    """Objects are files below `root`; conditional writes hold a lock on the folder, so that processes may share it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        files = (path for path in self.root.rglob("*") if path.is_file() and not path.name.startswith("."))
+        for path in sorted(files, key=lambda path: path.relative_to(self.root).as_posix()):
+            key = path.relative_to(self.root).as_posix()
+            if key.startswith(prefix):
+                yield Entry(key, path.stat().st_size, file_digest(path))
+
+    def find(self, key: str) -> Entry | None:
+        path = self._path(key)
+        return Entry(key, path.stat().st_size, file_digest(path)) if path.is_file() else None
+
+    def download(self, key: str, target: Path) -> None:
+        self._copy(self._existing(key), target)
+
+    def upload(self, source: Path, key: str) -> bool:
+        target = self._path(key)
+        if target.is_file() and file_digest(target) == file_digest(source):
+            return False
+        self._copy(source, target)
+        return True
+
+    def read(self, key: str) -> tuple[bytes, str]:
+        data = self._existing(key).read_bytes()
+        return data, hashlib.sha256(data).hexdigest()
+
+    def write(self, key: str, data: bytes, *, replaces: str | None = None, only_if_absent: bool = False) -> str:
+        path = self._path(key)
+        with self._lock():
+            before = self.find(key)
+            if only_if_absent and before:
+                raise Conflict(f"{path} exists already")
+            if replaces is not None and (before is None or before.tag != replaces):
+                raise Conflict(f"{path} was changed by somebody else")
+            with outputs.atomic(path, is_folder=False) as partial:
+                partial.write_bytes(data)
+        return hashlib.sha256(data).hexdigest()
+
+    def delete(self, key: str) -> None:
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return safe_join(self.root, key)
+
+    def _existing(self, key: str) -> Path:
+        path = self._path(key)
+        if not path.is_file():
+            raise InputError(f"{path} does not exist")
+        return path
+
+    @staticmethod
+    def _copy(source: Path, target: Path) -> None:
+        with outputs.atomic(target, is_folder=False) as partial:
+            shutil.copyfile(source, partial)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def safe_join(root: Path, key: str) -> Path:
+    """`root / key`, refusing keys that would lead out of `root`.
+
+    Raises:
+        InputError: for a key that is absolute or climbs with `..`.
+    """
+    path = root / key
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"the key {key!r} leads out of its folder")
+    return path

@@ -1,0 +1,143 @@
+"""A prefix of an S3 bucket as a store (boto3; any server that speaks S3)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicemill.contract import outputs
+from voicemill.errors import InputError, TryAgain
+from voicemill.storage.store import Conflict, Entry, file_digest
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+_DIGEST = "sha256"
+_PART_BYTES = 16 * 2**20
+_AWAY = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout", "500", "502", "503", "504"}
+_ABSENT = {"404", "NoSuchKey", "NotFound"}
+_CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+
+
+@cache
+def client(endpoint: str | None = None) -> BaseClient:
+    """The S3 client, configured by boto3's usual means (environment, files, workload identity).
+
+    Args:
+        endpoint: Address of a server that is not Amazon's; by default `$S3_ENDPOINT`, else `$AWS_ENDPOINT_URL`.
+    """
+    import boto3
+    from botocore.config import Config
+
+    endpoint = endpoint or os.environ.get("S3_ENDPOINT") or None
+    elsewhere = bool(endpoint or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3"))
+    config = Config(
+        signature_version="s3v4",
+        retries={"mode": "standard", "max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", "6"))},
+        connect_timeout=10,
+        # Servers other than Amazon's rarely have a wildcard certificate or name for every bucket.
+        s3={"addressing_style": "path" if elsewhere else "auto"},
+    )
+    region = (
+        os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if elsewhere else None)
+    )
+    return boto3.client("s3", endpoint_url=endpoint, config=config, region_name=region)
+
+
+class S3Store:
+    """Objects below `s3://bucket/prefix`. The SHA-256 of an uploaded file is kept as its metadata, so that a file that
+    is there already is not sent again; large files go in parts."""
+
+    def __init__(self, bucket: str, prefix: str = "", *, endpoint: str | None = None) -> None:
+        self.bucket = bucket
+        self.prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._client: Any = client(endpoint)
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        with self._errors(prefix):
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
+                for found in page.get("Contents", []):
+                    key = found["Key"].removeprefix(self.prefix)
+                    if key and not key.endswith("/"):
+                        yield Entry(key, found["Size"], found["ETag"].strip('"'))
+
+    def find(self, key: str) -> Entry | None:
+        head = self._head(key)
+        return Entry(key, head["ContentLength"], head["ETag"].strip('"')) if head else None
+
+    def download(self, key: str, target: Path) -> None:
+        with self._errors(key), outputs.atomic(target, is_folder=False) as partial:
+            self._client.download_file(self.bucket, self.prefix + key, str(partial))
+
+    def upload(self, source: Path, key: str) -> bool:
+        from boto3.s3.transfer import TransferConfig
+
+        digest = file_digest(source)
+        head = self._head(key)
+        if head and head["Metadata"].get(_DIGEST) == digest and head["ContentLength"] == source.stat().st_size:
+            return False
+        parts = TransferConfig(multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES)
+        extra = {"Metadata": {_DIGEST: digest}}
+        with self._errors(key), source.open("rb") as file:
+            self._client.upload_fileobj(file, self.bucket, self.prefix + key, ExtraArgs=extra, Config=parts)
+        return True
+
+    def read(self, key: str) -> tuple[bytes, str]:
+        with self._errors(key):
+            found = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)
+            return found["Body"].read(), found["ETag"].strip('"')
+
+    def write(self, key: str, data: bytes, *, replaces: str | None = None, only_if_absent: bool = False) -> str:
+        condition = {"IfNoneMatch": "*"} if only_if_absent else {"IfMatch": f'"{replaces}"'} if replaces else {}
+        with self._errors(key):
+            done = self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, **condition)
+        return done["ETag"].strip('"')
+
+    def delete(self, key: str) -> None:
+        with self._errors(key):
+            self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+
+    def _head(self, key: str) -> dict[str, Any] | None:
+        try:
+            with self._errors(key):
+                return self._client.head_object(Bucket=self.bucket, Key=self.prefix + key)
+        except _Absent:
+            return None
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """Tell S3's many errors apart as what a user can mend, what time mends, and what somebody else did."""
+        from boto3.exceptions import RetriesExceededError
+        from botocore import exceptions
+
+        place = f"s3://{self.bucket}/{self.prefix}{key}"
+        try:
+            yield
+        except exceptions.ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code in _ABSENT:
+                raise _Absent(f"{place} does not exist") from error
+            if code in _CONFLICT:
+                raise Conflict(f"{place} was written by somebody else") from error
+            if code in _AWAY:
+                raise TryAgain(f"S3 cannot serve {place} at the moment ({code})") from error
+            raise InputError(f"S3 refuses {place}: {error.response.get('Error', {}).get('Message') or code}") from error
+        except exceptions.NoCredentialsError as error:
+            hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            raise InputError(f"no S3 credentials for {place}; {hint}") from error
+        except (
+            exceptions.ConnectionError,
+            exceptions.HTTPClientError,
+            exceptions.IncompleteReadError,
+            RetriesExceededError,
+        ) as error:
+            raise TryAgain(f"S3 is away: {place} ({error})") from error
+
+
+class _Absent(InputError):
+    pass

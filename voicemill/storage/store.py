@@ -1,0 +1,72 @@
+"""What voicemill asks of a place that keeps files: a local folder or an S3 bucket."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from voicemill.errors import TryAgain
+
+
+class Conflict(TryAgain):
+    """Somebody else wrote the object in the meantime; read it again and decide anew."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored object: its key relative to the store, size in bytes, and a tag that changes with its content."""
+
+    key: str
+    size: int
+    tag: str
+
+
+class Store(Protocol):
+    """Objects under keys with `/` between their parts. Every write is atomic: a reader sees the old or the new whole.
+
+    All methods raise `TryAgain` where the place cannot be reached, `InputError` where it refuses.
+    """
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """Objects whose key starts with `prefix`, in the order of keys."""
+        ...
+
+    def find(self, key: str) -> Entry | None:
+        """The object of exactly this key."""
+        ...
+
+    def download(self, key: str, target: Path) -> None:
+        """Copy an object to a local file, whole or not at all."""
+        ...
+
+    def upload(self, source: Path, key: str) -> bool:
+        """Store a local file unless the same content is there already; True if it had to be sent."""
+        ...
+
+    def read(self, key: str) -> tuple[bytes, str]:
+        """A small object's content and tag. Raises `InputError` if there is none."""
+        ...
+
+    def write(self, key: str, data: bytes, *, replaces: str | None = None, only_if_absent: bool = False) -> str:
+        """Store a small object and return its tag.
+
+        Args:
+            key: Where to.
+            data: The content.
+            replaces: Write only over the object with this tag, else raise `Conflict`.
+            only_if_absent: Write only where there is nothing yet, else raise `Conflict`.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; no error if there is none."""
+        ...
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
