@@ -1,0 +1,229 @@
+"""Training items of the token model, from GPT-SoVITS's dataset layout.
+
+Reads   2-name2text.txt       name, phones, word2ph, text, by tabs
+        6-name2semantic.tsv   a header, then name and tokens, by a tab
+        3-bert/<name>.pt      BERT rows [1024, phones] of Mandarin items; other languages have none
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from voicemill.errors import InputError
+from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, MAX_SECONDS, TOKENS_PER_SECOND
+from voicemill.text import symbols
+
+MIN_PHONES_PER_SECOND, MAX_PHONES_PER_SECOND = 3, 25
+FEWEST_ITEMS = 100
+BUCKET_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip to train on."""
+
+    name: str
+    phones: list[int]
+    tokens: list[int]
+    bert: Path | None = None
+    """File of the BERT rows; None where the language has none."""
+
+    @property
+    def seconds(self) -> float:
+        return len(self.tokens) / TOKENS_PER_SECOND
+
+    def load_bert(self) -> Tensor:
+        """BERT rows `[1024, X]`, zeros for an item without.
+
+        Raises:
+            InputError: When the file cannot be read or does not fit the phones.
+        """
+        if self.bert is None:
+            return torch.zeros(BERT_CHANNELS, len(self.phones))
+        try:
+            bert_CX = torch.load(self.bert, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise InputError(f"its BERT features {self.bert.name} cannot be read ({error}); format it again") from error
+        if tuple(bert_CX.shape) != (BERT_CHANNELS, len(self.phones)):
+            raise InputError(
+                f"its BERT features {self.bert.name} are {tuple(bert_CX.shape)} "
+                f"where its {len(self.phones)} phones need ({BERT_CHANNELS}, {len(self.phones)}); format it again"
+            )
+        return bert_CX.float()
+
+
+class Batch(NamedTuple):
+    """Items side by side, padded on the right: phonemes with 0, tokens with EOS, BERT rows with zeros."""
+
+    phones_BX: Tensor
+    phones_len_B: Tensor
+    tokens_BY: Tensor
+    tokens_len_B: Tensor
+    bert_BCX: Tensor
+
+    def rows(self, start: int, end: int) -> Batch:
+        """Some of the items, padded as they are: parts of a batch have the loss of the whole."""
+        return Batch(*(part[start:end] for part in self))
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(part.to(device, non_blocking=True) for part in self))
+
+
+def read_items(dataset: Path, version: str, drop: Callable[[str, str], None]) -> list[Item]:
+    """Read the items of a dataset folder, in the order of its token file.
+
+    Args:
+        dataset: Folder in the layout above.
+        version: Model version, for the phone table.
+        drop: Told the name and the reason of every item that cannot be used.
+
+    Raises:
+        InputError: When one of the two lists is missing.
+    """
+    texts = {
+        fields[0]: (fields[1], fields[2])
+        for fields in (line.split("\t") for line in _lines(dataset / "2-name2text.txt"))
+        if len(fields) == 4
+    }
+    items = []
+    named = set()
+    for line in _lines(dataset / "6-name2semantic.tsv")[1:]:
+        name, _, tokens_text = line.partition("\t")
+        named.add(name)
+        if name not in texts:
+            drop(name, "it has semantic tokens but no phones; its text could not be pronounced")
+            continue
+        phones, word2ph = texts[name]
+        item = _item(dataset, name, phones.split(" "), word2ph, tokens_text, version)
+        if isinstance(item, str):
+            drop(name, item)
+        else:
+            items.append(item)
+    for name in texts:
+        if name not in named:
+            drop(name, "it has phones but no semantic tokens; its audio could not be read")
+    return items
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError(f"{path} is missing; run the format stage first")
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def _item(
+    dataset: Path, name: str, phones: list[str], word2ph: str, tokens_text: str, version: str
+) -> Item | str:
+    """The item, or why it cannot be used."""
+    unknown = sorted({phone for phone in phones if not symbols.knows(phone, version)})
+    if unknown:
+        return f"its phones {' '.join(unknown)} are not in the table of {version}"
+    try:
+        tokens = [int(token) for token in tokens_text.split(" ")]
+    except ValueError:
+        return "its semantic tokens are not numbers; format it again"
+    ids = symbols.ids(phones, version)
+    reason = out_of_bounds(len(ids), len(tokens))
+    if reason:
+        return reason
+    bert = dataset / "3-bert" / f"{name}.pt"
+    if bert.is_file():
+        item = Item(name, ids, tokens, bert)
+        try:
+            item.load_bert()
+        except InputError as error:
+            return str(error)
+        return item
+    # Mandarin and Cantonese have word2ph, Mandarin alone has BERT rows; Cantonese phones begin with Y.
+    if word2ph.startswith("[") and not any(phone.startswith("Y") for phone in phones):
+        return f"its BERT features 3-bert/{name}.pt are missing; format it again"
+    return Item(name, ids, tokens)
+
+
+def out_of_bounds(phones: int, tokens: int) -> str | None:
+    """Why a clip of so many phones and tokens is left out, or None: the bounds that the public weights were trained in."""
+    seconds = tokens / TOKENS_PER_SECOND
+    if seconds > MAX_SECONDS:
+        return f"it is {seconds:.1f} s long, more than {MAX_SECONDS} s"
+    if phones > MAX_SECONDS * TOKENS_PER_SECOND / 2.5:
+        return f"it has {phones} phones, more than {MAX_SECONDS * TOKENS_PER_SECOND / 2.5:.0f}"
+    rate = phones / seconds
+    if not MIN_PHONES_PER_SECOND <= rate <= MAX_PHONES_PER_SECOND:
+        return (
+            f"it has {rate:.1f} phones a second, outside {MIN_PHONES_PER_SECOND} to {MAX_PHONES_PER_SECOND}: "
+            "its text does not fit its audio"
+        )
+    return None
+
+
+def repeated(items: Sequence[Item]) -> list[Item]:
+    """Few items are gone through several times an epoch, about 100 in all."""
+    if len(items) >= FEWEST_ITEMS:
+        return list(items)
+    return list(items) * max(2, FEWEST_ITEMS // len(items))
+
+
+def collate(items: Sequence[Item], eos: int) -> Batch:
+    """Pad items to one batch."""
+
+    def pad(rows: list[list[int]], value: int) -> Tensor:
+        tensors = [torch.tensor(row) for row in rows]
+        return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
+
+    phones_BX = pad([item.phones for item in items], 0)
+    bert_BCX = torch.zeros(len(items), BERT_CHANNELS, phones_BX.shape[1])
+    for row, item in zip(bert_BCX, items, strict=True):
+        row[:, : len(item.phones)] = item.load_bert()
+    return Batch(
+        phones_BX,
+        torch.tensor([len(item.phones) for item in items]),
+        pad([item.tokens for item in items], eos),
+        torch.tensor([len(item.tokens) for item in items]),
+        bert_BCX,
+    )
+
+
+def buckets(seconds: Sequence[float]) -> list[list[int]]:
+    """Indices sorted by length, in groups of about equal length.
+
+    The bound moves on by `BUCKET_SECONDS` once a group, also where a longer gap follows (as the reference does).
+    """
+    groups: list[list[int]] = [[]]
+    bound = BUCKET_SECONDS
+    for index in sorted(range(len(seconds)), key=lambda i: seconds[i]):
+        if seconds[index] >= bound:
+            groups.append([])
+            bound += BUCKET_SECONDS
+        groups[-1].append(index)
+    return groups
+
+
+def epoch_order(seconds: Sequence[float], batch_size: int, seed: int, epoch: int) -> list[int]:
+    """The order of an epoch: shuffled within buckets, cut into batches, batches shuffled. A function of its arguments."""
+    dice = random.Random(seed + epoch)
+    order = []
+    for group in buckets(seconds):
+        dice.shuffle(group)
+        order.extend(group)
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    dice.shuffle(batches)
+    return [index for batch in batches for index in batch]
+
+
+def epoch_batches(items: Sequence[Item], batch_size: int, seed: int, epoch: int) -> Iterator[list[Item]]:
+    """The batches of an epoch. As in the reference they are cut anew from `epoch_order`, after the shuffle."""
+    order = epoch_order([item.seconds for item in items], batch_size, seed, epoch)
+    for start in range(0, len(order), batch_size):
+        yield [items[index] for index in order[start : start + batch_size]]
+
+
+def batch_count(items: Sequence[Item], batch_size: int) -> int:
+    return math.ceil(len(items) / batch_size)

@@ -1,0 +1,200 @@
+"""The token model: a post-norm transformer in which phonemes see each other and tokens see phonemes and earlier tokens.
+
+Names of shapes:
+    B items of a batch, X phonemes, Y semantic tokens, S = X + Y positions, D model width, H heads, V token vocabulary,
+    C = 1024 BERT channels, L = 1 at decoding or S
+
+Attribute names are the reference's (`AR/models/t2s_model.py`), so its `state_dict` loads as it is.
+Phonemes stand at the right edge of their X positions (padding on the left): the last phoneme is next to the first token,
+whose prediction is read there, in training as in decoding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
+
+Remember = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Stores a layer's keys and values and returns all that it has seen: (layer, k_BHLd, v_BHLd) -> (k_BHSd, v_BHSd)."""
+
+
+class Embedding(nn.Module):
+    """A table of vectors with dropout; a module of its own because of the reference's key `*.word_embeddings.weight`."""
+
+    def __init__(self, size: int, width: int, dropout: float):
+        super().__init__()
+        self.word_embeddings = nn.Embedding(size, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, index: Tensor) -> Tensor:
+        return self.dropout(self.word_embeddings(index))
+
+
+class Position(nn.Module):
+    """Sine position codes with one learned factor (Vaswani et al. 2017, section 3.5)."""
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.ones(1))
+        self.dropout = nn.Dropout(dropout)
+        rate_F = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * -(math.log(10000.0) / width))
+        self.register_buffer("rate_F", rate_F, persistent=False)
+
+    def forward(self, x_BLD: Tensor, position_BL: Tensor) -> Tensor:
+        """Add the codes of the given positions (integers; `[1, L]` serves every item)."""
+        angle_BLF = position_BL.unsqueeze(-1).float() * self.rate_F.float()
+        code_BLD = torch.stack([angle_BLF.sin(), angle_BLF.cos()], dim=-1).flatten(-2)
+        return self.dropout(x_BLD + self.alpha * code_BLD.to(x_BLD.dtype))
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, fused."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, x_BLD: Tensor, mask: Tensor | None, layer: int, remember: Remember | None) -> Tensor:
+        B, L, D = x_BLD.shape
+        qkv = F.linear(x_BLD, self.in_proj_weight, self.in_proj_bias).view(B, L, 3, self.heads, D // self.heads)
+        q_BHLd, k_BHSd, v_BHSd = qkv.permute(2, 0, 3, 1, 4)
+        if remember:
+            k_BHSd, v_BHSd = remember(layer, k_BHSd, v_BHSd)
+        dropout = self.dropout if self.training else 0.0
+        y_BHLd = F.scaled_dot_product_attention(q_BHLd, k_BHSd, v_BHSd, attn_mask=mask, dropout_p=dropout)
+        return self.out_proj(y_BHLd.transpose(1, 2).reshape(B, L, D))
+
+
+class Block(nn.Module):
+    """One transformer layer: attention and feed-forward, each added to its input and then normalised."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.self_attn = Attention(width, heads, dropout)
+        self.linear1 = nn.Linear(width, 4 * width)
+        self.linear2 = nn.Linear(4 * width, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BLD: Tensor, mask: Tensor | None, layer: int, remember: Remember | None = None) -> Tensor:
+        x_BLD = self.norm1(x_BLD + self.dropout(self.self_attn(x_BLD, mask, layer, remember)))
+        hidden = self.linear2(self.dropout(F.relu(self.linear1(x_BLD))))
+        return self.norm2(x_BLD + self.dropout(hidden))
+
+
+class Gpt(nn.Module):
+    """Phonemes, their BERT rows and earlier tokens in, scores of the next token out."""
+
+    DROPOUT = 0.1
+
+    def __init__(self, config: GptConfig):
+        super().__init__()
+        self.config = config
+        width = config.hidden_dim
+        self.bert_proj = nn.Linear(BERT_CHANNELS, width)
+        self.ar_text_embedding = Embedding(config.phoneme_vocab_size, width, config.dropout)
+        self.ar_text_position = Position(width, self.DROPOUT)
+        self.ar_audio_embedding = Embedding(config.vocab_size, width, config.dropout)
+        self.ar_audio_position = Position(width, self.DROPOUT)
+        self.h = nn.ModuleDict(
+            {"layers": nn.ModuleList(Block(width, config.head, self.DROPOUT) for _ in range(config.n_layer))}
+        )
+        self.ar_predict_layer = nn.Linear(width, config.vocab_size, bias=False)
+
+    @classmethod
+    def from_checkpoint(cls, config: Mapping, weights: Mapping[str, Tensor]) -> Gpt:
+        """Build the model of a checkpoint.
+
+        Args:
+            config: Configuration with a `model` section.
+            weights: Tensors by key; the prefix `model.` of the reference's files is taken off.
+
+        Raises:
+            RuntimeError: When keys or shapes do not fit the configuration.
+        """
+        model = cls(GptConfig.from_dict(config))
+        model.load_state_dict({key.removeprefix("model."): value for key, value in weights.items()})
+        return model
+
+    def embed_text(self, phones_BX: Tensor, bert_BCX: Tensor) -> Tensor:
+        """Phonemes and their BERT rows to vectors `[B, X, D]`, positions counted from the first column."""
+        x_BXD = self.ar_text_embedding(phones_BX) + self.bert_proj(bert_BCX.transpose(1, 2))
+        return self.ar_text_position(x_BXD, torch.arange(phones_BX.shape[1], device=phones_BX.device)[None])
+
+    def embed_tokens(self, tokens_BY: Tensor, position_BY: Tensor | None = None) -> Tensor:
+        """Tokens to vectors `[B, Y, D]`; positions are counted from the first column unless given."""
+        if position_BY is None:
+            position_BY = torch.arange(tokens_BY.shape[1], device=tokens_BY.device)[None]
+        return self.ar_audio_position(self.ar_audio_embedding(tokens_BY), position_BY)
+
+    def transform(self, x_BLD: Tensor, mask: Tensor | None, remember: Remember | None = None) -> Tensor:
+        """Run the layers.
+
+        Args:
+            x_BLD: Embedded positions.
+            mask: True where a position (row) sees another (column); broadcasts to `[B, H, L, S]`.
+            remember: Key and value store of decoding.
+        """
+        for layer, block in enumerate(self.h["layers"]):  # type: ignore[arg-type]
+            x_BLD = block(x_BLD, mask, layer, remember)
+        return x_BLD
+
+    def forward(
+        self,
+        phones_BX: Tensor,
+        phones_len_B: Tensor,
+        tokens_BY: Tensor,
+        tokens_len_B: Tensor,
+        bert_BCX: Tensor,
+        *,
+        shift_phones: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """Score every next token of a training batch, padded on the right as the dataset collates it.
+
+        Args:
+            phones_BX: Phoneme ids.
+            phones_len_B: Real phonemes of each item.
+            tokens_BY: Semantic tokens without EOS.
+            tokens_len_B: Real tokens of each item.
+            bert_BCX: BERT rows, zero where there are none.
+            shift_phones: Move the phonemes of shorter items to the right edge, where the mask and the first prediction
+                expect them. The reference forgets this: its mask then hides a shorter item's first phonemes, shows it
+                the padding, and the first prediction is read from padding. False does as the reference does.
+
+        Returns:
+            Scores `[B, Y + 1, V]` and the targets `[B, Y + 1]`: tokens, then EOS to the end of the row.
+        """
+        X, Y = phones_BX.shape[1], tokens_BY.shape[1]
+        text_BXD = self.embed_text(phones_BX, bert_BCX)
+        column_X = torch.arange(X, device=phones_BX.device)
+        padding_B1 = (X - phones_len_B).unsqueeze(1)
+        if shift_phones:
+            source_BX = (column_X - padding_B1).clamp(min=0)
+            text_BXD = text_BXD.gather(1, source_BX.unsqueeze(-1).expand_as(text_BXD))
+
+        real_BY = torch.arange(Y, device=tokens_BY.device) < tokens_len_B.unsqueeze(1)
+        inputs_BY = tokens_BY.masked_fill(~real_BY, self.config.eos)
+        targets_BY1 = F.pad(inputs_BY, (0, 1), value=self.config.eos)
+
+        sees_BSS = visible(X, Y, phones_BX.device) & torch.cat([column_X >= padding_B1, real_BY], 1).unsqueeze(1)
+        x_BSD = torch.cat([text_BXD, self.embed_tokens(inputs_BY)], dim=1)
+        y_BSD = self.transform(x_BSD, sees_BSS.unsqueeze(1))
+        return self.ar_predict_layer(y_BSD[:, X - 1 :]), targets_BY1
+
+
+def visible(X: int, Y: int, device: torch.device) -> Tensor:
+    """What sees what, `[S, S]`: phonemes see phonemes, tokens see phonemes, themselves and earlier tokens."""
+    column_S = torch.arange(X + Y, device=device)
+    return (column_S < X) | ((column_S <= column_S.unsqueeze(1)) & (column_S.unsqueeze(1) >= X))

@@ -1,0 +1,81 @@
+"""From scores to a token: repetition penalty, nucleus, temperature, top k, draw (`AR/models/utils.py` of the reference).
+
+The order matters and is the reference's: the nucleus is taken before the temperature.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def penalise(logits_BV: Tensor, seen_BV: Tensor, penalty: float) -> Tensor:
+    """Make tokens that were already spoken less likely, each once however often it was spoken (Keskar et al. 2019)."""
+    if penalty == 1.0:
+        return logits_BV
+    lowered_BV = torch.where(logits_BV < 0, logits_BV * penalty, logits_BV / penalty)
+    return torch.where(seen_BV, lowered_BV, logits_BV)
+
+
+def probabilities(
+    logits_BV: Tensor, *, top_k: int | None = None, top_p: float | None = None, temperature: float = 1.0
+) -> Tensor:
+    """The distribution to draw from.
+
+    Args:
+        logits_BV: Scores, already penalised.
+        top_k: Keep this many tokens (and those that tie with the last); None or anything below 1 keeps all.
+        top_p: Keep the most likely tokens whose probabilities, their own included, add up to at most this; the first
+            is always kept (Holtzman et al. 2020).
+        temperature: Divides the scores; below 1e-5 counts as 1e-5.
+    """
+    if top_p is not None and top_p < 1.0:
+        sorted_BV, order_BV = logits_BV.sort(descending=True)
+        drop_BV = sorted_BV.softmax(-1).cumsum(-1) > top_p
+        drop_BV[:, 0] = False
+        logits_BV = logits_BV.masked_fill(drop_BV.scatter(1, order_BV, drop_BV), -torch.inf)
+    logits_BV = logits_BV / max(temperature, 1e-5)
+    if top_k is not None and 0 < top_k < logits_BV.shape[-1]:
+        least_B1 = logits_BV.topk(top_k).values[:, -1:]
+        logits_BV = logits_BV.masked_fill(logits_BV < least_B1, -torch.inf)
+    return logits_BV.softmax(-1)
+
+
+def draw(probs_BV: Tensor, exponential_BV: Tensor) -> Tensor:
+    """Draw a token of each row `[B]`, given noise of the exponential distribution with mean 1.
+
+    The smallest of independent waiting times with rates p is the k-th with probability p_k (the exponential form of the
+    Gumbel-max trick).
+    """
+    return (probs_BV / exponential_BV).argmax(-1)
+
+
+class RowNoise:
+    """Exponential noise for rows that each have a seed of their own.
+
+    A row's noise depends on its seed and step only: neither on its neighbours in the batch nor on the device, since it is
+    always drawn on the CPU, a block of steps at a time.
+    """
+
+    BLOCK = 32
+
+    def __init__(self, seeds: list[int], vocabulary: int, device: torch.device):
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.vocabulary, self.device = vocabulary, device
+        self.block_TBV: Tensor | None = None
+
+    def step(self, step: int) -> Tensor:
+        """Noise `[B, V]` of a step; steps are asked for in order."""
+        if step % self.BLOCK == 0 or self.block_TBV is None:
+            rows = [
+                torch.empty(self.BLOCK, self.vocabulary).exponential_(1.0, generator=generator)
+                for generator in self.generators
+            ]
+            self.block_TBV = torch.stack(rows, dim=1).clamp_min_(1e-20).to(self.device)
+        return self.block_TBV[step % self.BLOCK]
+
+    def keep(self, rows: list[int]) -> None:
+        """Forget all but these rows."""
+        self.generators = [self.generators[row] for row in rows]
+        if self.block_TBV is not None:
+            self.block_TBV = self.block_TBV[:, rows]
