@@ -1,0 +1,84 @@
+"""`voicemill models`: list, pull and verify pretrained models; make toy ones."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voicemill.errors import InputError, MissingModelError
+from voicemill.models import catalogue, checking
+
+app = typer.Typer(help="Pretrained models: list, pull, verify; toy models for trying out.", no_args_is_help=True)
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Models folder, laid out as GPT-SoVITS's pretrained_models.")
+]
+What = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[WHAT]...",
+        help="Versions (v2, v2Pro, v2ProPlus), names of models, or all.",
+        show_default=" ".join(catalogue.DEFAULT),
+    ),
+]
+
+
+@app.command("list")
+def list_models() -> None:
+    """Show the catalogue: every model, its source and its licence."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "for", "source", "licence", "what it is")
+    for model in catalogue.models():
+        hub = model.files[0].hub
+        source = hub[0] if hub else "github.com/TRvlvr"
+        table.add_row(model.name, ", ".join(model.versions), source, model.licence, model.about)
+    Console().print(table)
+
+
+@app.command()
+def pull(folder: Folder, what: What = None) -> None:
+    """Download models; an interrupted pull goes on where it stopped, and every file is verified.
+
+    HF_ENDPOINT and VOICEMILL_GITHUB name mirrors of the hub and of GitHub; HF_TOKEN opens gated repositories.
+    """
+    from voicemill.models import pulling
+
+    pulled = pulling.pull(folder, catalogue.select(what or []), report=typer.echo)
+    typer.echo(f"{folder}: {pulled} files downloaded, everything asked for is there")
+
+
+@app.command()
+def verify(folder: Folder, what: What = None) -> None:
+    """Check that the files of models are there and whole; ends with 65 or 66 if not."""
+    from rich.console import Console
+    from rich.table import Table
+
+    findings = checking.verify(folder, checking.in_place(folder, catalogue.select(what or [])))
+    table = Table("model", "file", "state", "")
+    colours = {"ok": "green", "unchecked": "yellow", "missing": "red", "corrupt": "red"}
+    for finding in findings:
+        state = f"[{colours[finding.state]}]{finding.state}[/]"
+        table.add_row(finding.model.title, finding.file.path, state, finding.detail)
+    Console(soft_wrap=True).print(table)
+    corrupt = [finding.file.path for finding in findings if finding.state == "corrupt"]
+    missing = [finding.file.path for finding in findings if finding.state == "missing"]
+    if corrupt:
+        raise InputError(f"corrupt: {', '.join(corrupt)}; `voicemill models pull {folder}` replaces them")
+    if missing:
+        raise MissingModelError(f"missing: {', '.join(missing)}; get them with `voicemill models pull {folder}`")
+
+
+@app.command()
+def toy(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything else.")],
+    seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
+) -> None:
+    """Make tiny models in the real formats: everything runs in seconds, but voices babble."""
+    from voicemill.models.toy import make_all
+
+    made = make_all(folder, seed, report=typer.echo)
+    typer.echo(
+        f"{folder}: {'made' if made else 'there already'}; toy models, made for trying out: what they say is babble"
+    )

@@ -1,0 +1,94 @@
+"""Toy models: tiny networks in the real files' formats, so that the whole job runs in minutes on any machine.
+
+Separators let speech through, recognition is valid rather than accurate, and the voice models babble until they are
+trained for real.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from voicemill.contract.outputs import atomic
+from voicemill.errors import InputError
+from voicemill.logs import get_logger
+from voicemill.models import record
+
+log = get_logger(__name__)
+
+MARK = "toy.json"
+README = """\
+# Toy models
+
+Made by `voicemill models toy`, seed {seed}. They have the formats and names of the real models and next to nothing in
+them: they are for trying out voicemill and for its tests. Voices trained from them babble, the separators clean nothing
+and the recogniser's words mean nothing. Get the real models with `voicemill models pull`.
+"""
+
+
+def make_all(folder: Path, seed: int = 0, report: Callable[[str], None] = log.info) -> bool:
+    """Make every toy model in the places of the real ones.
+
+    Args:
+        folder: Models folder to make. One that this version of the code made with this seed is left alone.
+        seed: Seed of the random weights; the same seed gives the same bytes.
+        report: Gets one line a model.
+
+    Returns:
+        Whether anything was made.
+
+    Raises:
+        InputError: The folder holds something else.
+    """
+    from voicemill.contract.code import code_version
+
+    mark = {"seed": seed, "code": code_version("voicemill.models.toy")}
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / MARK).is_file():
+            raise InputError(f"{folder} is not empty and was not made by `voicemill models toy`: name another folder")
+        if json.loads((folder / MARK).read_text()) == mark and _is_whole(folder):
+            return False
+    with atomic(folder, is_folder=True) as building:
+        entries: dict[str, record.Entry] = {}
+        for name, make in _makers():
+            started = time.monotonic()
+            make(building, seed)
+            made = {
+                path: record.describe(building / path, name, record.TOY)
+                for path in _files(building)
+                if path not in entries
+            }
+            entries |= made
+            size = sum(entry.size for entry in made.values()) / 1e6
+            report(f"{name}: {len(made)} files, {size:.1f} MB, {time.monotonic() - started:.1f} s")
+        (building / "README.md").write_text(README.format(seed=seed))
+        record.add(building, entries)
+        (building / MARK).write_text(json.dumps(mark))
+    return True
+
+
+def _makers() -> list[tuple[str, Callable[[Path, int], object]]]:
+    from voicemill.models.toy.gpt import make_gpt
+    from voicemill.models.toy.separators import make_separators
+    from voicemill.models.toy.sovits import make_sovits
+    from voicemill.models.toy.transformers_models import make_bert, make_hubert
+    from voicemill.models.toy.whisper import make_whisper
+
+    return [
+        ("separation", lambda folder, seed: make_separators(folder / "separation", seed)),
+        ("hubert", make_hubert),
+        ("bert", make_bert),
+        ("whisper", make_whisper),
+        ("sovits", make_sovits),
+        ("gpt", make_gpt),
+    ]
+
+
+def _files(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _is_whole(folder: Path) -> bool:
+    recorded = record.read(folder)
+    sizes = {path: (folder / path).stat().st_size for path in recorded if (folder / path).is_file()}
+    return bool(recorded) and all(sizes.get(path) == entry.size for path, entry in recorded.items())
