@@ -1,0 +1,186 @@
+"""The dataset folder of GPT-SoVITS, written and read.
+
+    2-name2text.txt       clip.wav TAB phones TAB phones of each character or None TAB normalised text
+    3-bert/clip.wav.pt    float32 [1024, phones], where there is Chinese in the text
+    4-cnhubert/clip.wav.pt  float32 [1, 768, T]
+    5-wav32k/clip.wav     PCM_16, 32 kHz, mono
+    6-name2semantic.tsv   header, then clip.wav TAB codes
+
+Training takes a clip that is in all of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from voicemill.errors import InputError
+
+RATE = 32_000
+MAX_PEAK = 2.2
+SEMANTIC_HEADER = "item_name\tsemantic_audio"
+# Audio is mixed half and half from itself and from itself scaled to this peak.
+_PEAK = 0.95
+_MIX = 0.5
+# The level that HuBERT hears: public SoVITS weights were trained with it, whatever its reason was.
+_HUBERT_FULL_SCALE = 1145.14
+_INT16_FULL_SCALE = 32768
+
+
+@dataclass(frozen=True)
+class Text:
+    """A clip's row in 2-name2text.txt.
+
+    Attributes:
+        phones: P phone names.
+        word2ph: Phones of each character of `norm_text`; None where the language has no such relation.
+        norm_text: The text as it was turned into phones.
+    """
+
+    phones: Sequence[str]
+    word2ph: Sequence[int] | None
+    norm_text: str
+
+
+def level(wav32k: np.ndarray, *, wrap: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Bring a clip half-way to full level, once for the dataset and once for HuBERT.
+
+    Args:
+        wav32k: float32 `[n]` at 32 kHz.
+        wrap: Let samples beyond 16 bits wrap around, as the reference does, in the place of clipping them.
+
+    Returns:
+        int16 `[n]` for 5-wav32k, and float32 `[n]`, still at 32 kHz, for HuBERT.
+
+    Raises:
+        InputError: The clip is silent, is no number somewhere, or has a peak above 2.2, where the reference drops it too.
+    """
+    peak = np.abs(wav32k).max() if wav32k.size else np.float32(0)
+    if not np.isfinite(peak):
+        raise InputError("samples that are not numbers (NaN or infinite)")
+    if peak == 0:
+        raise InputError("silence from begin to end")
+    if peak > MAX_PEAK:
+        raise InputError(f"peak of {peak:.2f}, {20 * np.log10(peak):.1f} dB over full scale; level it before")
+    even = wav32k / peak
+    full = even * (_PEAK * _MIX * _INT16_FULL_SCALE) + ((1 - _MIX) * _INT16_FULL_SCALE) * wav32k
+    heard = even * (_PEAK * _MIX * _HUBERT_FULL_SCALE) + ((1 - _MIX) * _HUBERT_FULL_SCALE) * wav32k
+    if wrap:
+        pcm = full.astype(np.int64).astype(np.int16)
+    else:
+        pcm = np.clip(full, -_INT16_FULL_SCALE, _INT16_FULL_SCALE - 1).astype(np.int16)
+    return pcm, heard
+
+
+class DatasetFolder:
+    """A dataset folder; nothing is read before it is asked for.
+
+    Args:
+        root: The folder, which exists.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.texts_file = root / "2-name2text.txt"
+        self.bert_folder = root / "3-bert"
+        self.hubert_folder = root / "4-cnhubert"
+        self.wav_folder = root / "5-wav32k"
+        self.codes_file = root / "6-name2semantic.tsv"
+
+    def create(self) -> None:
+        """Make the folders inside the root."""
+        for folder in (self.bert_folder, self.hubert_folder, self.wav_folder):
+            folder.mkdir(exist_ok=True)
+
+    def bert_path(self, clip: str) -> Path:
+        return self.bert_folder / f"{clip}.pt"
+
+    def hubert_path(self, clip: str) -> Path:
+        return self.hubert_folder / f"{clip}.pt"
+
+    def wav_path(self, clip: str) -> Path:
+        return self.wav_folder / clip
+
+    def add_audio(self, clip: str, pcm: np.ndarray, ssl_1CT: torch.Tensor) -> None:
+        """Write a clip's audio (int16 `[n]`) and its HuBERT features."""
+        from voicemill.audio.reading import write_wav
+
+        write_wav(self.wav_path(clip), pcm, RATE, "PCM_16")
+        _save(ssl_1CT, self.hubert_path(clip))
+
+    def add_bert(self, clip: str, bert_CP: torch.Tensor) -> None:
+        """Write a clip's BERT features."""
+        _save(bert_CP, self.bert_path(clip))
+
+    def write_texts(self, texts: Mapping[str, Text]) -> None:
+        """Write 2-name2text.txt."""
+        rows = (
+            (clip, " ".join(text.phones), str(text.word2ph and list(text.word2ph)), text.norm_text)
+            for clip, text in texts.items()
+        )
+        _write_rows(self.texts_file, rows)
+
+    def write_codes(self, codes: Mapping[str, Sequence[int]]) -> None:
+        """Write 6-name2semantic.tsv, with the header that the reference's readers take off."""
+        rows = [SEMANTIC_HEADER.split("\t"), *((clip, " ".join(map(str, row))) for clip, row in codes.items())]
+        _write_rows(self.codes_file, rows)
+
+    def texts(self) -> dict[str, Text]:
+        """What 2-name2text.txt holds, in file order.
+
+        Raises:
+            InputError: The file is not there or a row of it cannot be read.
+        """
+        found = {}
+        for number, row in _read_rows(self.texts_file):
+            try:
+                clip, phones, word2ph, norm_text = row
+                counts = ast.literal_eval(word2ph)
+            except (ValueError, SyntaxError) as error:
+                raise InputError(f"{self.texts_file.name}: line {number} is no row of a dataset's texts") from error
+            found[clip] = Text(tuple(phones.split()), counts, norm_text)
+        return found
+
+    def codes(self) -> dict[str, list[int]]:
+        """What 6-name2semantic.tsv holds, in file order, with a header or without.
+
+        Raises:
+            InputError: The file is not there or a row of it cannot be read.
+        """
+        found = {}
+        for number, row in _read_rows(self.codes_file):
+            if row == SEMANTIC_HEADER.split("\t"):
+                continue
+            try:
+                clip, codes = row
+                found[clip] = [int(code) for code in codes.split()]
+            except ValueError as error:
+                raise InputError(f"{self.codes_file.name}: line {number} is no row of semantic codes") from error
+        return found
+
+
+def _write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    partial = path.parent / f".{uuid.uuid4().hex}.partial"
+    partial.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8", newline="\n")
+    os.replace(partial, path)
+
+
+def _read_rows(path: Path) -> Iterable[tuple[int, list[str]]]:
+    if not path.is_file():
+        raise InputError(f"{path} is not there; run the format stage")
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if line:
+            yield number, line.split("\t")
+
+
+def _save(tensor: torch.Tensor, path: Path) -> None:
+    partial = path.parent / f".{uuid.uuid4().hex}.partial"
+    torch.save(tensor, partial)
+    os.replace(partial, path)
