@@ -1,0 +1,64 @@
+"""Make the best checkpoints into a voice: an immutable folder that says what it is and where it comes from.
+
+Reads   sovits/, gpt/     weights of every saved epoch
+        evaluation/       which pair is best
+        clips/, transcripts/   the reference clip and its text
+        recordings/       consent, if ingest's folder is given
+Writes  voice/            see voicemill.voice
+"""
+
+from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+
+
+@stage(image="publish", cpu=1, memory="2Gi", results=("version",))
+def publish(
+    sovits: InputDir,
+    gpt: InputDir,
+    evaluation: InputDir,
+    clips: InputDir,
+    transcripts: InputDir,
+    dataset: InputDir,
+    voice: OutputDir,
+    recordings: InputDir | None = None,
+    *,
+    models: Location,
+    speaker: str,
+    registry: str = "",
+    export: bool = False,
+) -> Ledger:
+    """Make the best checkpoints into a voice.
+
+    Args:
+        sovits: Weights that train-sovits saved.
+        gpt: Weights that train-gpt saved.
+        evaluation: What evaluate measured; names the best pair.
+        clips: Clips of the speaker.
+        transcripts: What is said in them.
+        dataset: What was trained on; its digest goes into the lineage.
+        recordings: Ingest's folder, for the consent on record.
+        models: Folder of pretrained models; the digests of the base weights go into the lineage.
+        speaker: Name of the voice.
+        registry: Folder or s3:// address to put the version in as well; none if empty.
+        export: Also write GPT-SoVITS's own .pth and .ckpt into exports/.
+    """
+    from voicemill import publishing, storage
+
+    made = publishing.assemble(
+        voice,
+        publishing.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, storage.fetch(models)),
+        speaker=speaker,
+        export=export,
+    )
+    ledger = Ledger()
+    for part in (made.voice.sovits, made.voice.gpt, made.voice.reference):
+        ledger.keep(part.file, sha256=part.sha256)
+    ledger.note(version=made.version, **made.metrics)
+    if registry:
+        from voicemill.registry import publish as put
+
+        put(voice, storage.open_store(registry))
+    return ledger
+
+
+if __name__ == "__main__":
+    publish.main()

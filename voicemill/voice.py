@@ -1,0 +1,136 @@
+"""A voice: the folder that `publish` makes and `synthesize` speaks with.
+
+voice.json            this page's `Voice`
+sovits.safetensors    acoustic model
+gpt.safetensors       token model
+reference.wav         a clip of the speaker, 3 to 10 s
+metrics.json          what the evaluation measured
+lineage.json          what the voice was made from
+README.md             model card
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from voicemill.errors import InputError
+from voicemill.storage import file_digest
+
+MANIFEST = "voice.json"
+FORMAT = 1
+SHORTEST_REFERENCE = 3.0
+LONGEST_REFERENCE = 10.0
+_BEST_REFERENCE = 6.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of the voice and the SHA-256 of its content; `origin` is the name it had in training."""
+
+    file: str
+    sha256: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class ReferenceClip:
+    """The clip that a synthesis imitates: its file, what is said in it, and in which language."""
+
+    file: str
+    sha256: str
+    text: str
+    language: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What a synthesis must know about a voice.
+
+    Attributes:
+        speaker: Whose voice it is.
+        version: GPT-SoVITS model version, `v2`.
+        language: Language of most of its clips.
+        sampling_rate: Of what it speaks, in Hz.
+        sovits: The acoustic model.
+        gpt: The token model.
+        reference: The clip to imitate where none is given.
+        format: Version of this page.
+    """
+
+    speaker: str
+    version: str
+    language: str
+    sampling_rate: int
+    sovits: Part
+    gpt: Part
+    reference: ReferenceClip
+    format: int = FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Write voice.json."""
+        (folder / MANIFEST).write_text(json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def read_voice(folder: Path, *, verify: bool = True) -> Voice:
+    """Read voice.json and check that its files are what they were when it was published.
+
+    Args:
+        folder: A published voice.
+        verify: Compare the digests of the files.
+
+    Raises:
+        InputError: if it is not a voice, of a later format, or damaged; names the file.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(f"{folder} is not a voice: it has no {MANIFEST}")
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields["format"] != FORMAT:
+            raise InputError(f"{path} has format {fields['format']}; this voicemill reads {FORMAT}, update it")
+        parts = {name: Part(**fields.pop(name)) for name in ("sovits", "gpt")}
+        voice = Voice(**fields | parts | {"reference": ReferenceClip(**fields.pop("reference"))})
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); publish the voice again") from error
+    for part in (voice.sovits, voice.gpt, voice.reference) if verify else ():
+        file = folder / part.file
+        if not file.is_file() or file_digest(file) != part.sha256:
+            raise InputError(f"{file} is missing or not the file that was published; fetch the voice again")
+    return voice
+
+
+def choose_reference(transcripts: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The clip that represents the speaker best: unflagged, surely recognised, near 6 s; between 3 and 10 s always.
+
+    Args:
+        transcripts: Rows of transcripts.json (`clip`, `seconds`, `language`, `text`, `confidence`, `flags`).
+
+    Raises:
+        InputError: if no clip with text has a usable length.
+    """
+    usable = [row for row in transcripts if row["text"] and SHORTEST_REFERENCE <= row["seconds"] <= LONGEST_REFERENCE]
+    if not usable:
+        limits = f"{SHORTEST_REFERENCE:g} and {LONGEST_REFERENCE:g} s"
+        raise InputError(f"no clip with text is between {limits} long, so none can be the reference; slice differently")
+    return min(
+        usable,
+        key=lambda row: (
+            bool(row.get("flags")),
+            -round(row.get("confidence") or 0.0, 1),
+            abs(row["seconds"] - _BEST_REFERENCE),
+            row["clip"],
+        ),
+    )
+
+
+def main_language(transcripts: Iterable[Mapping[str, Any]]) -> str:
+    """The language that most seconds are spoken in."""
+    seconds: dict[str, float] = {}
+    for row in transcripts:
+        seconds[row["language"]] = seconds.get(row["language"], 0.0) + row["seconds"]
+    return max(sorted(seconds), key=lambda language: seconds[language]).lower()
