@@ -14,6 +14,7 @@ reference on purpose, naming the entry of docs/decisions.md.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import importlib
 import time
 import traceback
@@ -54,9 +55,19 @@ def covers(group: str, *patterns: str) -> Callable[[Callable[[Case], None]], Cal
     return register
 
 
-def find_check(case: Case) -> Callable[[Case], None] | None:
+@functools.cache
+def load_sections() -> str:
+    """Import every section, once; returns what could not be imported, which the cases that miss it then say."""
+    broken = []
     for section in SECTIONS:
-        importlib.import_module(f"tests.parity.{section}")
+        try:
+            importlib.import_module(f"tests.parity.{section}")
+        except ImportError as error:
+            broken.append(f"tests.parity.{section} cannot be imported: {error}")
+    return "; ".join(broken)
+
+
+def find_check(case: Case) -> Callable[[Case], None] | None:
     for group, pattern, check in _checks:
         if group == case.group and fnmatch.fnmatchcase(case.id, pattern):
             return check
@@ -64,9 +75,10 @@ def find_check(case: Case) -> Callable[[Case], None] | None:
 
 
 def run_case(case: Case) -> Outcome:
+    broken = load_sections()
     began = time.perf_counter()
     check = find_check(case)
-    status, reason = "failed", "nothing checks this case"
+    status, reason = "failed", f"nothing checks this case {broken and f'({broken})'}".strip()
     if check:
         try:
             check(case)
