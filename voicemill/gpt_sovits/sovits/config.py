@@ -1,0 +1,103 @@
+"""Sizes of the SoVITS models, as checkpoints state them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from voicemill.errors import InputError
+
+Version = Literal["v1", "v2", "v2Pro", "v2ProPlus"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
+
+SSL_CHANNELS = 768
+"""Width of the HuBERT features that semantic tokens are made of."""
+SPEAKER_CHANNELS = 20480
+"""Width of an ERes2NetV2 speaker vector (v2Pro, v2ProPlus)."""
+CODEBOOK_SIZE = 1024
+CROSS_ATTENTION_CHANNELS = 512
+"""Width inside the content-to-text attention; no configuration changes it."""
+SEGMENT_FRAMES = 32
+"""Frames of a clip that the vocoder is trained on at a time: 32 frames of 640 samples are 0.64 s."""
+
+
+@dataclass(frozen=True)
+class SovitsConfig:
+    """Sizes of a generator; the defaults are v2's published ones (the reference's `configs/s2.json`, section `model`).
+
+    Attributes:
+        version: Model version, which decides the symbol table and whether speaker vectors are used.
+        inter_channels: Width of the latent z.
+        hidden_channels: Width of the encoders.
+        filter_channels: Width inside their feed-forward layers.
+        gin_channels: Width of the speaker embedding; v1 and v2 need 512.
+        upsample_rates: Vocoder's upsampling factors; their product is the hop of 640 samples.
+        freeze_quantizer: Fine-tuning leaves the codebook as it is (true in every published configuration).
+    """
+
+    version: Version = "v2"
+    spec_channels: int = 1025
+    inter_channels: int = 192
+    hidden_channels: int = 192
+    filter_channels: int = 768
+    n_heads: int = 2
+    n_layers: int = 6
+    kernel_size: int = 3
+    p_dropout: float = 0.1
+    resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    upsample_rates: tuple[int, ...] = (10, 8, 2, 2, 2)
+    upsample_initial_channel: int = 512
+    upsample_kernel_sizes: tuple[int, ...] = (16, 16, 8, 2, 2)
+    gin_channels: int = 512
+    semantic_frame_rate: Literal["25hz", "50hz"] = "25hz"
+    freeze_quantizer: bool = True
+
+    @classmethod
+    def of(cls, version: Version) -> SovitsConfig:
+        """The published sizes of a version."""
+        pro = {"p_dropout": 0.0, "gin_channels": 1024} if version.startswith("v2Pro") else {}
+        plus = {"upsample_initial_channel": 768, "upsample_kernel_sizes": (20, 16, 8, 2, 2)}
+        return replace(cls(version=version), **pro, **(plus if version == "v2ProPlus" else {}))
+
+    @classmethod
+    def read(cls, model: Mapping[str, Any], version: Version) -> SovitsConfig:
+        """From the `model` section of a checkpoint's configuration.
+
+        Raises:
+            InputError: If the section asks for something that no published model has.
+        """
+        if str(model.get("resblock", "1")) != "1" or model.get("use_spectral_norm"):
+            raise InputError(
+                "the SoVITS checkpoint asks for layers that no published model has (resblock 2 or spectral norm)"
+            )
+        known = {f.name for f in fields(cls)} - {"version"}
+        return cls(version=version, **{key: _frozen(value) for key, value in model.items() if key in known})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with the names that the reference's configuration has."""
+        return {**asdict(self), "resblock": "1", "use_spectral_norm": False, "n_layers_q": 3}
+
+    @property
+    def is_pro(self) -> bool:
+        """Whether the speaker embedding also sees a speaker vector."""
+        return self.version in ("v2Pro", "v2ProPlus")
+
+    @property
+    def symbols(self) -> int:
+        """Rows of the phoneme table."""
+        return 322 if self.version == "v1" else 732
+
+    @property
+    def reference_bins(self) -> int:
+        """Spectrogram bins that the reference encoder reads, from the lowest."""
+        return self.spec_channels if self.version == "v1" else 704
+
+    @property
+    def discriminator_periods(self) -> tuple[int, ...]:
+        return (2, 3, 5, 7, 11, 17, 23) if self.is_pro else (2, 3, 5, 7, 11)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value

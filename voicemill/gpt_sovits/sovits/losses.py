@@ -1,0 +1,38 @@
+"""Losses of SoVITS training: least-squares GAN, feature matching, mel and KL (VITS, section 2.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from voicemill.gpt_sovits.sovits.discriminator import Judgement
+
+
+def discriminator_losses(real: list[Judgement], fake: list[Judgement]) -> list[Tensor]:
+    """For each discriminator, how far real waves score from 1 and generated ones from 0; real ones first."""
+    return [*(((1 - s.float()) ** 2).mean() for s, _ in real), *((s.float() ** 2).mean() for s, _ in fake)]
+
+
+def adversarial_losses(fake: list[Judgement]) -> list[Tensor]:
+    """For each discriminator, how far generated waves score from 1."""
+    return [((1 - s.float()) ** 2).mean() for s, _ in fake]
+
+
+def feature_loss(real: list[Judgement], fake: list[Judgement]) -> Tensor:
+    """Twice the summed L1 distances between the features of real and generated waves."""
+    distances = [
+        (r.float().detach() - f.float()).abs().mean()
+        for (_, of_real), (_, of_fake) in zip(real, fake, strict=True)
+        for r, f in zip(of_real, of_fake, strict=True)
+    ]
+    return 2 * torch.stack(distances).sum()
+
+
+def kl_sum(z_p_BCT: Tensor, logs_q_BCT: Tensor, m_p_BCT: Tensor, logs_p_BCT: Tensor, mask_B1T: Tensor) -> Tensor:
+    """KL divergence of posterior and prior at the sample z_p, summed over channels and the frames that the mask admits.
+
+    The loss is this divided by the number of frames, which the caller knows for the whole batch.
+    """
+    z_p, logs_q, m_p, logs_p = (x.float() for x in (z_p_BCT, logs_q_BCT, m_p_BCT, logs_p_BCT))
+    kl_BCT = logs_p - logs_q - 0.5 + 0.5 * (z_p - m_p) ** 2 * torch.exp(-2 * logs_p)
+    return (kl_BCT * mask_B1T.float()).sum()

@@ -1,0 +1,269 @@
+"""One optimizer step of SoVITS fine-tuning: the reference's recipe (`s2_train.py`).
+
+The discriminator steps first; the generator is then judged by the updated one. A batch that does not fit into memory is
+taken in parts whose gradients add up to the whole batch's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voicemill.errors import OutOfGpuMemory
+from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.sovits import losses
+from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
+from voicemill.gpt_sovits.sovits.data import Batch
+from voicemill.gpt_sovits.sovits.discriminator import Discriminator
+from voicemill.gpt_sovits.sovits.layers import cut_segments
+from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
+from voicemill.gpt_sovits.spectrogram import HOP, mel_of_linear, mel_spectrogram
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the defaults are the reference's for fine-tuning.
+
+    Attributes:
+        learning_rate: Of all but the parts that read the text.
+        text_learning_rate_scale: Factor on it for the text embedding, the text encoder and the text fusion.
+        learning_rate_decay: Factor on the rates after each epoch, and once before the first.
+    """
+
+    epochs: int = 8
+    batch_size: int = 4
+    save_every: int = 4
+    learning_rate: float = 1e-4
+    text_learning_rate_scale: float = 0.4
+    seed: int = 1234
+    learning_rate_decay: float = 0.999875
+    betas: tuple[float, float] = (0.8, 0.99)
+    eps: float = 1e-9
+    mel_weight: float = 45.0
+    kl_weight: float = 1.0
+
+
+@dataclass
+class Losses:
+    """Losses of one step, weighted as they are summed in `generator`, and the norms of the gradients."""
+
+    discriminator: float = 0.0
+    generator: float = 0.0
+    adversarial: float = 0.0
+    features: float = 0.0
+    mel: float = 0.0
+    commit: float = 0.0
+    kl: float = 0.0
+    gradient_d: float = 0.0
+    gradient_g: float = 0.0
+
+
+class Diverged(Exception):
+    """A loss is no longer a number; nothing has been learnt from it."""
+
+
+def gradient_norm(module: nn.Module) -> float:
+    """L2 norm over all gradients."""
+    norms = [p.grad.detach().norm() for p in module.parameters() if p.grad is not None]
+    return float(torch.stack(norms).norm())
+
+
+class Trainer:
+    """The two models with their optimizers.
+
+    Args:
+        generator: On the device to train on, like the discriminator.
+        micro_batch: Items taken through the models at once; halved in place when memory runs out.
+        say: Takes messages for the user.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        recipe: Recipe,
+        precision: Precision,
+        micro_batch: int | None = None,
+        say: Callable[[str], None] = lambda message: None,
+    ):
+        self.generator, self.discriminator, self.recipe, self.precision = generator, discriminator, recipe, precision
+        self.micro_batch, self.say = micro_batch or recipe.batch_size, say
+        self.device = precision.device
+        text = [generator.enc_p.text_embedding, generator.enc_p.encoder_text, generator.enc_p.mrte]
+        slow = [list(part.parameters()) for part in text]
+        of_text = {id(p) for part in slow for p in part}
+        rest = [p for p in generator.parameters() if id(p) not in of_text]
+        rate, slow_rate = recipe.learning_rate, recipe.learning_rate * recipe.text_learning_rate_scale
+        groups = [{"params": rest, "lr": rate}, *({"params": part, "lr": slow_rate} for part in slow)]
+        self.optimizer_g = torch.optim.AdamW(groups, rate, betas=recipe.betas, eps=recipe.eps)
+        self.optimizer_d = torch.optim.AdamW(discriminator.parameters(), rate, betas=recipe.betas, eps=recipe.eps)
+        self.end_epoch()
+
+    def end_epoch(self) -> None:
+        """Lower the learning rates."""
+        for optimizer in (self.optimizer_g, self.optimizer_d):
+            for group in optimizer.param_groups:
+                group["lr"] *= self.recipe.learning_rate_decay
+
+    def step(self, batch: Batch, noise_BCT: Tensor | None = None, places_B: Tensor | None = None) -> Losses:
+        """Train on one batch.
+
+        Args:
+            noise_BCT: Standard normal noise of the posterior; drawn when None.
+            places_B: Where in [0, 1) the segments are cut; drawn when None.
+
+        Raises:
+            Diverged: If a loss is not finite.
+            OutOfGpuMemory: If not even a single item fits.
+        """
+        # Drawn for the whole batch and on the CPU: neither the micro-batch nor the device changes what is trained on.
+        shape = (len(batch), self.generator.config.inter_channels, batch.spec_BFT.shape[-1])
+        noise_BCT = torch.randn(shape) if noise_BCT is None else noise_BCT
+        places_B = torch.rand(len(batch)) if places_B is None else places_B
+        self.generator.train()
+        self.discriminator.train()
+        whole = _Whole(batch, noise_BCT, places_B)
+        step = Losses()
+        passed = self._within_memory(self._discriminator_phase, whole, step, None)
+        self._within_memory(self._generator_phase, whole, step, passed)
+        self.precision.scaler.update()
+        return step
+
+    def _within_memory(self, phase: Callable, whole: _Whole, step: Losses, passed: Any) -> Any:
+        while True:
+            try:
+                return phase(whole, step, passed)
+            except torch.OutOfMemoryError as error:
+                passed = None
+                if self.micro_batch == 1:
+                    raise OutOfGpuMemory(
+                        "one clip does not fit into the GPU's memory; slice with a smaller --max-seconds"
+                    ) from error
+            # Outside the handler, whose traceback would keep the tensors of the failed try alive.
+            self.micro_batch = (min(self.micro_batch, len(whole.batch)) + 1) // 2
+            torch.cuda.empty_cache()
+            self.say(f"out of GPU memory: the micro-batch is {self.micro_batch} from here on")
+
+    def _generate(self, part: _Part) -> TrainingOutput:
+        with self.precision.autocast():
+            return self.generator(*part.batch.for_generator(), noise_BCT=part.noise_BCT, places_B=part.places_B)
+
+    def _discriminator_phase(self, whole: _Whole, step: Losses, _: None) -> TrainingOutput | None:
+        """Update the discriminator; returns the generator's pass if the batch was taken at once, to be used again."""
+        step.discriminator = 0.0
+        self.optimizer_d.zero_grad()
+        parts, output = whole.parts(self.micro_batch, self.device), None
+        for part in parts:
+            with torch.set_grad_enabled(len(parts) == 1):
+                output = self._generate(part)
+            with self.precision.autocast():
+                real = self.discriminator(part.segments(output.starts_B))
+                fake = self.discriminator(output.wav_B1L.detach())
+            loss = part.share * torch.stack(losses.discriminator_losses(real, fake)).sum()
+            step.discriminator += _finite(loss, "discriminator")
+            self.precision.scaler.scale(loss).backward()
+        self.precision.scaler.unscale_(self.optimizer_d)
+        step.gradient_d = gradient_norm(self.discriminator)
+        self.precision.scaler.step(self.optimizer_d)
+        return output if len(parts) == 1 else None
+
+    def _generator_phase(self, whole: _Whole, step: Losses, passed: TrainingOutput | None) -> None:
+        for name in ("generator", "adversarial", "features", "mel", "commit", "kl"):
+            setattr(step, name, 0.0)
+        self.optimizer_g.zero_grad()
+        # Its gradients would be computed for nothing.
+        self.discriminator.requires_grad_(False)
+        try:
+            for part in whole.parts(self.micro_batch, self.device):
+                terms = self._terms(part, passed or self._generate(part))
+                loss = torch.stack(list(terms.values())).sum()
+                step.generator += _finite(loss, "generator")
+                for name, term in terms.items():
+                    setattr(step, name, getattr(step, name) + float(term.detach()))
+                self.precision.scaler.scale(loss).backward()
+        finally:
+            self.discriminator.requires_grad_(True)
+        self.precision.scaler.unscale_(self.optimizer_g)
+        step.gradient_g = gradient_norm(self.generator)
+        self.precision.scaler.step(self.optimizer_g)
+
+    def _terms(self, part: _Part, output: TrainingOutput) -> dict[str, Tensor]:
+        """The generator's losses on a part, weighted so that those of all parts add up to the batch's."""
+        with self.precision.autocast():
+            with torch.no_grad():
+                real = self.discriminator(part.segments(output.starts_B))
+            fake = self.discriminator(output.wav_B1L)
+        mel = cut_segments(mel_of_linear(part.batch.spec_BFT), output.starts_B, SEGMENT_FRAMES)
+        made_mel = mel_spectrogram(output.wav_B1L.squeeze(1).float())
+        kl = losses.kl_sum(output.z_p_BCT, output.logs_q_BCT, output.m_p_BCT, output.logs_p_BCT, output.mask_B1T)
+        return {
+            "adversarial": part.share * torch.stack(losses.adversarial_losses(fake)).sum(),
+            "features": part.share * losses.feature_loss(real, fake),
+            "mel": part.share * self.recipe.mel_weight * F.l1_loss(mel, made_mel),
+            "commit": part.share * output.commit_loss,
+            "kl": self.recipe.kl_weight * kl / part.frames_of_whole,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, but for the random numbers."""
+        parts = (self.generator, self.discriminator, self.optimizer_g, self.optimizer_d, self.precision.scaler)
+        return {str(i): part.state_dict() for i, part in enumerate(parts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        parts = (self.generator, self.discriminator, self.optimizer_g, self.optimizer_d, self.precision.scaler)
+        for i, part in enumerate(parts):
+            part.load_state_dict(state[str(i)])
+
+
+@dataclass
+class _Part:
+    """A micro-batch with its share of the whole batch."""
+
+    batch: Batch
+    noise_BCT: Tensor
+    places_B: Tensor
+    share: float
+    frames_of_whole: float
+
+    def segments(self, starts_B: Tensor) -> Tensor:
+        """The recorded waves where the generated ones are."""
+        return cut_segments(self.batch.wav_B1L, starts_B * HOP, SEGMENT_FRAMES * HOP)
+
+
+@dataclass
+class _Whole:
+    """A batch with the random numbers that are drawn for it."""
+
+    batch: Batch
+    noise_BCT: Tensor
+    places_B: Tensor
+
+    def parts(self, size: int, device: torch.device) -> list[_Part]:
+        frames = float(self.batch.spec_lengths_B.sum())
+        made, start = [], 0
+        for batch in self.batch.split(size):
+            rows = slice(start, start + len(batch))
+            made.append(
+                _Part(
+                    batch.to(device),
+                    self.noise_BCT[rows].to(device),
+                    self.places_B[rows],
+                    len(batch) / len(self.batch),
+                    frames,
+                )
+            )
+            start += len(batch)
+        return made
+
+
+def _finite(loss: Tensor, name: str) -> float:
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise Diverged(f"the {name}'s loss became {value}")
+    return value
