@@ -266,7 +266,7 @@ def dataset_bounds(case: Case) -> None:
 
 
 def write_dataset(folder: Path, rows: list) -> Path:
-    """A dataset of so many tokens and phones an item; a text in the place of a count means symbols that nobody knows."""
+    """A dataset of so many tokens and phones an item; a text in place of a count means symbols that nobody knows."""
     names, tokens = [], ["item_name\tsemantic_audio"]
     for name, token_count, phones in rows:
         tokens.append(f"{name}\t{' '.join(['7'] * token_count)}")
@@ -274,7 +274,7 @@ def write_dataset(folder: Path, rows: list) -> Path:
             phone_text = " ".join(["AA1"] * phones) if isinstance(phones, int) else "no_such_phone"
             names.append(f"{name}\t{phone_text}\tNone\ttext")
     (folder / "3-bert").mkdir()
-    (folder / "2-name2text.txt").write_text("\n".join(names) + "\n")
+    (folder / "2-name2text.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     (folder / "6-name2semantic.tsv").write_text("\n".join(tokens) + "\n")
     return folder
 

@@ -141,7 +141,9 @@ class Precision:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
-def first_micro_batch(batch_size: int, item_bytes: float, fixed_bytes: float, device: torch.device, divisor: int) -> int:
+def first_micro_batch(
+    batch_size: int, item_bytes: float, fixed_bytes: float, device: torch.device, divisor: int
+) -> int:
     """How many items to take through the model at once so that they fit into the memory that is free.
 
     Args:

@@ -1,9 +1,4 @@
-"""Training items of the token model, from GPT-SoVITS's dataset layout.
-
-Reads   2-name2text.txt       name, phones, word2ph, text, by tabs
-        6-name2semantic.tsv   a header, then name and tokens, by a tab
-        3-bert/<name>.pt      BERT rows [1024, phones] of Mandarin items; other languages have none
-"""
+"""Training items of the token model, from a dataset folder: phones, semantic tokens, BERT rows where there are some."""
 
 from __future__ import annotations
 
@@ -18,12 +13,14 @@ import torch
 from torch import Tensor
 
 from voicemill.errors import InputError
+from voicemill.gpt_sovits.dataset import DatasetFolder, Text
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, MAX_SECONDS, TOKENS_PER_SECOND
 from voicemill.text import symbols
 
 MIN_PHONES_PER_SECOND, MAX_PHONES_PER_SECOND = 3, 25
 FEWEST_ITEMS = 100
 BUCKET_SECONDS = 2.0
+EOS = 1024
 
 
 @dataclass(frozen=True)
@@ -81,60 +78,43 @@ def read_items(dataset: Path, version: str, drop: Callable[[str, str], None]) ->
     """Read the items of a dataset folder, in the order of its token file.
 
     Args:
-        dataset: Folder in the layout above.
+        dataset: Folder in GPT-SoVITS's layout.
         version: Model version, for the phone table.
         drop: Told the name and the reason of every item that cannot be used.
 
     Raises:
-        InputError: When one of the two lists is missing.
+        InputError: When one of the two lists is missing or cannot be read.
     """
-    texts = {
-        fields[0]: (fields[1], fields[2])
-        for fields in (line.split("\t") for line in _lines(dataset / "2-name2text.txt"))
-        if len(fields) == 4
-    }
+    folder = DatasetFolder(dataset)
+    texts, codes = folder.texts(), folder.codes()
     items = []
-    named = set()
-    for line in _lines(dataset / "6-name2semantic.tsv")[1:]:
-        name, _, tokens_text = line.partition("\t")
-        named.add(name)
+    for name, tokens in codes.items():
         if name not in texts:
-            drop(name, "it has semantic tokens but no phones; its text could not be pronounced")
+            drop(name, "it has semantic tokens but no phones: its text could not be pronounced")
             continue
-        phones, word2ph = texts[name]
-        item = _item(dataset, name, phones.split(" "), word2ph, tokens_text, version)
+        item = _item(folder, name, texts[name], tokens, version)
         if isinstance(item, str):
             drop(name, item)
         else:
             items.append(item)
     for name in texts:
-        if name not in named:
-            drop(name, "it has phones but no semantic tokens; its audio could not be read")
+        if name not in codes:
+            drop(name, "it has phones but no semantic tokens: its audio could not be read")
     return items
 
 
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise InputError(f"{path} is missing; run the format stage first")
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def _item(
-    dataset: Path, name: str, phones: list[str], word2ph: str, tokens_text: str, version: str
-) -> Item | str:
+def _item(folder: DatasetFolder, name: str, text: Text, tokens: list[int], version: str) -> Item | str:
     """The item, or why it cannot be used."""
-    unknown = sorted({phone for phone in phones if not symbols.knows(phone, version)})
+    unknown = sorted({phone for phone in text.phones if not symbols.knows(phone, version)})
     if unknown:
         return f"its phones {' '.join(unknown)} are not in the table of {version}"
-    try:
-        tokens = [int(token) for token in tokens_text.split(" ")]
-    except ValueError:
-        return "its semantic tokens are not numbers; format it again"
-    ids = symbols.ids(phones, version)
+    if not all(0 <= token < EOS for token in tokens):
+        return f"its semantic tokens are not all in 0 to {EOS - 1}; format it again"
+    ids = symbols.ids(text.phones, version)
     reason = out_of_bounds(len(ids), len(tokens))
     if reason:
         return reason
-    bert = dataset / "3-bert" / f"{name}.pt"
+    bert = folder.bert_path(name)
     if bert.is_file():
         item = Item(name, ids, tokens, bert)
         try:
@@ -143,13 +123,15 @@ def _item(
             return str(error)
         return item
     # Mandarin and Cantonese have word2ph, Mandarin alone has BERT rows; Cantonese phones begin with Y.
-    if word2ph.startswith("[") and not any(phone.startswith("Y") for phone in phones):
-        return f"its BERT features 3-bert/{name}.pt are missing; format it again"
+    if text.word2ph and not any(phone.startswith("Y") for phone in text.phones):
+        return f"its BERT features {bert.name} are missing; format it again"
     return Item(name, ids, tokens)
 
 
 def out_of_bounds(phones: int, tokens: int) -> str | None:
-    """Why a clip of so many phones and tokens is left out, or None: the bounds that the public weights were trained in."""
+    """Why a clip of so many phones and tokens is left out, or None; the bounds are those of the public weights' data."""
+    if not tokens or not phones:
+        return "it has no semantic tokens" if phones else "it has no phones"
     seconds = tokens / TOKENS_PER_SECOND
     if seconds > MAX_SECONDS:
         return f"it is {seconds:.1f} s long, more than {MAX_SECONDS} s"
@@ -207,7 +189,7 @@ def buckets(seconds: Sequence[float]) -> list[list[int]]:
 
 
 def epoch_order(seconds: Sequence[float], batch_size: int, seed: int, epoch: int) -> list[int]:
-    """The order of an epoch: shuffled within buckets, cut into batches, batches shuffled. A function of its arguments."""
+    """The order of an epoch: shuffled within buckets, cut into batches, batches shuffled; the same for the same seed."""
     dice = random.Random(seed + epoch)
     order = []
     for group in buckets(seconds):

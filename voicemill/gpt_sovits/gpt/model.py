@@ -5,8 +5,8 @@ Names of shapes:
     C = 1024 BERT channels, L = 1 at decoding or S
 
 Attribute names are the reference's (`AR/models/t2s_model.py`), so its `state_dict` loads as it is.
-Phonemes stand at the right edge of their X positions (padding on the left): the last phoneme is next to the first token,
-whose prediction is read there, in training as in decoding.
+Phonemes stand at the right edge of their X positions (padding on the left): the last phoneme is next to the first
+token, whose prediction is read there, in training as in decoding.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Remember = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Embedding(nn.Module):
-    """A table of vectors with dropout; a module of its own because of the reference's key `*.word_embeddings.weight`."""
+    """A table of vectors with dropout; a module of its own for the sake of the key `*.word_embeddings.weight`."""
 
     def __init__(self, size: int, width: int, dropout: float):
         super().__init__()

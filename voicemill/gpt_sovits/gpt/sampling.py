@@ -1,4 +1,4 @@
-"""From scores to a token: repetition penalty, nucleus, temperature, top k, draw (`AR/models/utils.py` of the reference).
+"""From scores to a token: repetition penalty, nucleus, temperature, top k, draw (the reference's `AR/models/utils.py`).
 
 The order matters and is the reference's: the nucleus is taken before the temperature.
 """
@@ -53,8 +53,8 @@ def draw(probs_BV: Tensor, exponential_BV: Tensor) -> Tensor:
 class RowNoise:
     """Exponential noise for rows that each have a seed of their own.
 
-    A row's noise depends on its seed and step only: neither on its neighbours in the batch nor on the device, since it is
-    always drawn on the CPU, a block of steps at a time.
+    A row's noise depends on its seed and step only: neither on its neighbours in the batch nor on the device, since it
+    is always drawn on the CPU, a block of steps at a time.
     """
 
     BLOCK = 32

@@ -14,11 +14,16 @@ import torch
 from torch import Tensor
 
 from voicemill.errors import InputError, OutOfGpuMemory
+from voicemill.gpt_sovits.checkpoints import load_gpt
 from voicemill.gpt_sovits.gpt import losses
 from voicemill.gpt_sovits.gpt.data import Batch, Item, batch_count, collate, epoch_batches, repeated
+from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, generate
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.optimizer import ScaledAdam
 from voicemill.gpt_sovits.runs import Precision, RunState, first_micro_batch
+
+Progress = Callable[[Iterator[None], int], Iterator[None]]
+"""Passes elements through, showing how many of a total went by."""
 
 BATCH_SIZE = 8
 ACCUMULATE = 4
@@ -37,7 +42,7 @@ class Recipe:
     dpo: bool = False
 
     def items_per_batch(self, items: int) -> int:
-        """As many as asked, half for DPO (each item is there twice); never so many that an epoch has under 4 batches."""
+        """As many as asked, half for DPO (each item is there twice); an epoch has at least 4 batches."""
         asked = self.batch_size // 2 if self.dpo else self.batch_size
         return max(1, min(asked, items // 4))
 
@@ -113,11 +118,11 @@ class Trainer:
         self.epoch, self.batch, self.step = 1, 0, 0
         self.sums = {"loss": 0.0, "targets": 0.0, "hits": 0.0, "counted": 0.0}
 
-    def run(self, progress: Callable[[Iterator[None], int], Iterator[None]] = lambda steps, total: steps) -> list[Saved]:
+    def run(self, progress: Progress = lambda batches, total: batches) -> list[Saved]:
         """Train to the last epoch, from the state where there is one.
 
         Args:
-            progress: Passes through one element a batch, showing how far the run is.
+            progress: Sees one element a batch.
 
         Returns:
             The weights files in the state folder, oldest first; the last epoch is always among them.
@@ -156,11 +161,11 @@ class Trainer:
         if self.recipe.dpo:
             tokens_BY, lengths_B = losses.spoil(batch.tokens_BY)
             rejected = batch._replace(tokens_BY=tokens_BY, tokens_len_B=lengths_B)
-        start = 0
-        while start < len(batch.phones_len_B):
+        start, whole = 0, len(batch.phones_len_B)
+        while start < whole:
+            end = start + self.micro_batch
             try:
-                end = start + self.micro_batch
-                self._add_gradients(batch.rows(start, end), rejected and rejected.rows(start, end), len(batch.phones_len_B))
+                self._add_gradients(batch.rows(start, end), rejected and rejected.rows(start, end), whole)
                 start = end
             except torch.OutOfMemoryError as error:
                 if self.micro_batch == 1:
@@ -179,10 +184,9 @@ class Trainer:
             loss = losses.cross_entropy(logits.float(), targets)
             if rejected is not None:
                 reject_logits, reject_targets = self.model(*rejected.to(self.device))
-                loss = loss + losses.preference(
-                    losses.log_probability(logits.float(), targets),
-                    losses.log_probability(reject_logits.float(), reject_targets),
-                ).sum() / whole
+                chosen_B = losses.log_probability(logits.float(), targets)
+                rejected_B = losses.log_probability(reject_logits.float(), reject_targets)
+                loss = loss + losses.preference(chosen_B, rejected_B).sum() / whole
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"the loss became {value}")
@@ -277,3 +281,20 @@ class Trainer:
         scores = 4 * 4.0 * config.vocab_size * positions
         factor = (2 if self.precision.dtype == torch.float32 else 1) * (2 if self.recipe.dpo else 1)
         return factor * layers + scores
+
+
+def check_weights(path: Path, item: Item) -> None:
+    """Load a weights file as synthesis will, and let it speak a few tokens.
+
+    Args:
+        path: A file that was just written.
+        item: A clip to read from.
+
+    Raises:
+        InputError: When the file does not load or its scores are not numbers.
+    """
+    checkpoint = load_gpt(path)
+    model = Gpt.from_checkpoint(checkpoint.config, checkpoint.weights).float().eval()
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        raise InputError(f"{path.name} holds weights that are not numbers; train with a smaller --learning-rate")
+    generate(model, [torch.tensor(item.phones)], [item.load_bert()], [None], max_tokens=[MIN_TOKENS + 1], seeds=[0])

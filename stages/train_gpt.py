@@ -1,0 +1,105 @@
+"""Fine-tune the token model: what is said, to semantic tokens.
+
+Reads   dataset/2-name2text.txt, 3-bert/, 6-name2semantic.tsv    from format
+Writes  weights/gpt_e<epoch>_s<step>.safetensors                 every --save-every epochs, and the last
+        weights/metrics.jsonl, weights/tensorboard/              loss and accuracy of each epoch
+Drops   clips without phones, tokens or BERT features, and those whose text cannot fit their audio
+"""
+
+from typing import Literal
+
+from voicemill.contract import (
+    InputDir,
+    Ledger,
+    Location,
+    OutputDir,
+    StateDir,
+    check_stop,
+    micro_batch_divisor,
+    progress,
+    stage,
+    stop_requested,
+)
+
+
+@stage(image="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss"))
+def train_gpt(
+    dataset: InputDir,
+    weights: OutputDir,
+    state: StateDir,
+    *,
+    models: Location,
+    version: Literal["v2", "v2Pro", "v2ProPlus"] = "v2",
+    epochs: int = 15,
+    batch_size: int = 0,
+    save_every: int = 5,
+    learning_rate: float = 0.002,
+    seed: int = 1234,
+    dpo: bool = False,
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+) -> Ledger:
+    """Fine-tune the token model: what is said, to semantic tokens.
+
+    Args:
+        dataset: Dataset folder, from format.
+        weights: Where the weights files go.
+        state: Where the run is kept while it goes on; a killed run goes on from there.
+        models: Models folder with the base weights.
+        version: Model version, which chooses the base weights.
+        epochs: How often to go through the clips; few clips are gone through several times an epoch.
+        batch_size: Clips a batch; 0 takes 8. What fits into the GPU's memory at once is found out by itself.
+        save_every: Epochs between two weights files; the last epoch is always saved.
+        learning_rate: Learning rate of ScaledAdam; the first step takes five times as much, as the reference does.
+        seed: Seed of the order of clips and of dropout.
+        dpo: Teach it also to prefer the clips to spoiled copies of them; against repeated and swallowed words.
+        precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
+    """
+    import json
+    import shutil
+
+    from voicemill.gpt_sovits import checkpoints
+    from voicemill.gpt_sovits.gpt import data, training
+    from voicemill.gpt_sovits.gpt.model import Gpt
+    from voicemill.gpt_sovits.runs import Precision, choose_device
+    from voicemill.logs import get_logger
+    from voicemill.models import locate
+    from voicemill.storage import fetch
+
+    log = get_logger(__name__)
+    ledger = Ledger()
+    items = data.read_items(dataset, version, ledger.drop)
+    for item in items:
+        ledger.keep(item.name, seconds=item.seconds)
+    ledger.require(1, "clips to train the token model on")
+
+    base_path = locate(fetch(models), "gpt", version)
+    base = checkpoints.load_gpt(base_path)
+    device = choose_device()
+    recipe = training.Recipe(epochs, batch_size or training.BATCH_SIZE, save_every, learning_rate, seed, dpo)
+    trainer = training.Trainer(
+        Gpt.from_checkpoint(base.config, base.weights).float().to(device),
+        items,
+        recipe,
+        state,
+        Precision(precision, device),
+        save_weights=lambda path, tensors, epoch, step: checkpoints.save_gpt(
+            path, checkpoints.GptCheckpoint(base.config, tensors, f"GPT-e{epoch}")
+        ),
+        check_stop=check_stop,
+        stop_requested=stop_requested,
+        micro_batch_divisor=micro_batch_divisor(),
+        say=log.info,
+    )
+    saved = trainer.run(lambda batches, total: progress(batches, "training", total=total))
+    for file in saved:
+        training.check_weights(file.path, items[0])
+        shutil.copy2(file.path, weights)
+    shutil.copy2(trainer.state.metrics, weights)
+    shutil.copytree(trainer.state.tensorboard, weights / "tensorboard")
+    last = json.loads(trainer.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
+    ledger.note(epochs=epochs, steps=last["step"], loss=round(last["loss"], 4), files=[file.path.name for file in saved])
+    return ledger
+
+
+if __name__ == "__main__":
+    train_gpt.main()
