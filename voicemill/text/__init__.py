@@ -1,0 +1,15 @@
+"""Text front-end: any text to the phones that the public GPT-SoVITS weights were trained on.
+
+Importing this is cheap; a language's dictionaries are read when it is first spoken.
+"""
+
+from voicemill.text.frontend import (
+    ROUTES,
+    Phonemes,
+    Segment,
+    Unpronounced,
+    phonemize,
+    phonemize_segment,
+)
+
+__all__ = ["ROUTES", "Phonemes", "Segment", "Unpronounced", "phonemize", "phonemize_segment"]

