@@ -43,8 +43,8 @@ def container(
         memory: Host memory requested, `4Gi`; grows after a kill for memory.
         gpu_memory: GPU memory the node must have, `4Gi` or `6Gi`; None for a stage that asks for no GPU.
         results: Fields of the summary that become output parameters.
-        keys: Prefix of the S3 keys of output artifacts, `voices/lj/{{workflow.name}}`; None leaves the keys to the
-            artifact repository.
+        keys: Prefix of the S3 keys of output artifacts, `voices/lj/{{workflow.name}}`, which then lie at
+            `<keys>/<stage>/<artifact>` and `<keys>/ledgers/<stage>.jsonl`; None leaves them to the artifact repository.
         gpu_affinity: False where nodes do not carry GPU feature discovery's labels.
         **overrides: Any argument of Hera's `Container`; `env`, `annotations` and `labels` are added to the stage's own.
     """
@@ -133,21 +133,24 @@ def _input(artifact: ArtifactField) -> Artifact:
 
 
 def _output(artifact: ArtifactField, stage: str, keys: str | None) -> Artifact:
-    return _artifact(artifact.name, f"{OUTPUTS}/{artifact.name}", stage, keys, optional=artifact.optional)
+    key = f"{keys}/{stage}/{artifact.name}" if keys else None
+    return _artifact(artifact.name, f"{OUTPUTS}/{artifact.name}", key, optional=artifact.optional)
 
 
 def _ledger(stage: str, keys: str | None) -> Artifact:
-    return _artifact("ledger", f"{OUTPUTS}/ledger.jsonl", stage, keys, optional=True)
+    # All ledgers of a run share one prefix, so that the report can take them as one folder.
+    key = f"{keys}/ledgers/{stage}.jsonl" if keys else None
+    return _artifact("ledger", f"{OUTPUTS}/ledger.jsonl", key, optional=True)
 
 
-def _artifact(name: str, path: str, stage: str, keys: str | None, *, optional: bool) -> Artifact:
+def _artifact(name: str, path: str, key: str | None, *, optional: bool) -> Artifact:
     from hera.workflows import Artifact, NoneArchiveStrategy, S3Artifact
 
     # Unarchived: a folder is then browsable in S3, and thousands of small files need no tar on either side.
     plain = NoneArchiveStrategy()
-    if keys is None:
+    if key is None:
         return Artifact(name=name, path=path, archive=plain, optional=optional or None)
-    return S3Artifact(name=name, path=path, archive=plain, optional=optional or None, key=f"{keys}/{stage}/{name}")
+    return S3Artifact(name=name, path=path, archive=plain, optional=optional or None, key=key)
 
 
 def _parameter(parameter: ParameterField) -> Parameter:
