@@ -10,12 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voicemill.audio import levels, speech
+from voicemill.errors import UsageError
+
 RATE = 32_000
 # GPT-SoVITS trains on nothing shorter (module/data_utils.py).
 MIN_CLIP_SECONDS = 0.6
 # A cut needs a dip that lasts: single quiet frames are closures inside words.
 SMOOTHED_SECONDS = 0.1
 FRAMES_AT_ONCE = 8_192
+SHORTEST_LIMIT_SECONDS = 1.5
+
+SILENCE = "silence"
+TOO_QUIET = "quieter than the silence threshold, though it sounds like speech; level such recordings in parts"
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,61 @@ class Span:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+
+def longest_for(gpu_gib: float | None) -> float:
+    """Longest clip that training takes on a GPU: 1 s a GiB, 6 to 20 s; 15 s without a GPU.
+
+    Args:
+        gpu_gib: Memory of the GPU in GiB; cards report a little below their nominal size, so it is rounded.
+    """
+    return 15.0 if gpu_gib is None else float(min(20, max(6, round(gpu_gib))))
+
+
+def cut(
+    samples: np.ndarray, longest_seconds: float, settings: Settings | None = None
+) -> Iterator[tuple[Span, str | None]]:
+    """Part a whole recording into clips and what is left out.
+
+    Args:
+        samples: float32 `[n]` at 32 kHz.
+        longest_seconds: Limit on the length of a clip.
+        settings: When a stretch counts as silence.
+
+    Yields:
+        Spans that cover the recording in order, without gap or overlap, each with the reason why it is left out, or
+        None for a clip.
+
+    Raises:
+        UsageError: The limit is below 1.5 s.
+    """
+    if longest_seconds < SHORTEST_LIMIT_SECONDS:
+        raise UsageError(f"clips of at most {longest_seconds:g} s are too short to train on; allow 1.5 s or more")
+    clips = limit_length(samples, find_clips(samples, RATE, settings), int(longest_seconds * RATE))
+    position = 0
+    for clip in clips:
+        if clip.start > position:
+            yield Span(position, clip.start), _reason_for_gap(samples[position : clip.start])
+        yield clip, _reason_against(samples[clip.start : clip.end])
+        position = clip.end
+    if position < len(samples):
+        yield Span(position, len(samples)), _reason_for_gap(samples[position:])
+
+
+def _reason_for_gap(gap: np.ndarray) -> str:
+    quiet_speech = len(gap) >= RATE and levels.peak_dbfs(gap) > levels.SILENT_DBFS and speech.has_speech(gap, RATE)
+    return TOO_QUIET if quiet_speech else SILENCE
+
+
+def _reason_against(clip: np.ndarray) -> str | None:
+    seconds = len(clip) / RATE
+    if levels.peak_dbfs(clip) < levels.SILENT_DBFS:
+        return SILENCE
+    if seconds < MIN_CLIP_SECONDS:
+        return f"too short: {seconds:.2f} s, a clip needs at least {MIN_CLIP_SECONDS} s"
+    if not speech.has_speech(clip, RATE):
+        return "no speech: only noise or music was found in it"
+    return None
 
 
 def find_clips(samples: np.ndarray, rate: int = RATE, settings: Settings | None = None) -> list[Span]:
@@ -112,13 +174,12 @@ def limit_length(samples: np.ndarray, spans: list[Span], longest: int, rate: int
     Args:
         samples: float32 `[n]`, the recording.
         spans: Clips of it.
-        longest: Samples allowed in a clip, at least 1.5 s of them.
+        longest: Samples allowed in a clip.
         rate: Rate in Hz.
 
     Returns:
         Spans that cover the same samples, none longer than `longest`.
     """
-    assert longest >= 1.5 * rate, "a limit below 1.5 s leaves no room to look for a quiet point"
     within = (Span(span.start, min(span.end, len(samples))) for span in spans)
     return [piece for span in within for piece in _pieces(samples, span, longest, rate)]
 

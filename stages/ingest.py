@@ -1,0 +1,67 @@
+"""Take in a speaker's recordings.
+
+Reads   source           a folder (with its subfolders), a file or an s3:// address; any audio or video format
+Writes  audio/*.wav      32-bit float at the file's own rate, mono or stereo, named <stem>-<8 digits of its hash>.wav
+        audio/recordings.jsonl   name, original path, sha256, rate, channels, seconds, notes of each
+        audio/consent.json       what the speaker agreed to, in the words given
+Drops   what is no audio, broken, too short, without speech, or there already under another name
+"""
+
+from voicemill.contract import Ledger, Location, OutputDir, stage
+
+
+@stage(image="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
+def ingest(
+    audio: OutputDir,
+    *,
+    source: Location,
+    min_minutes: float = 2.0,
+    consent: str = "",
+) -> Ledger:
+    """Take in a speaker's recordings.
+
+    Args:
+        audio: Where the recordings go.
+        source: Folder (with its subfolders), file or s3:// address of the recordings.
+        min_minutes: Least usable audio in all, in minutes; with less the stage ends with exit code 65.
+        consent: What the speaker agreed to, and where that is on record; kept with the recordings and the voice.
+    """
+    from voicemill.audio import intake, reading, recordings
+    from voicemill.errors import InputError
+    from voicemill.logs import get_logger
+    from voicemill.storage import fetch, file_digest
+
+    ledger = Ledger()
+    taken: list[recordings.Recording] = []
+    first_of: dict[str, str] = {}
+    for file in ledger.each(intake.files_in(fetch(source)), label="reading"):
+        with ledger.item(file.name):
+            digest = file_digest(file.path)
+            if digest in first_of:
+                raise InputError(f"duplicate of {first_of[digest]}")
+            sound = intake.take(file.path)
+            first_of[digest] = file.name
+            name = recordings.name_for(file.name, digest)
+            reading.write_wav(audio / f"{name}.wav", sound.samples, sound.rate)
+            taken.append(
+                recordings.Recording(name, file.name, digest, sound.rate, sound.channels, sound.seconds, sound.notes)
+            )
+            ledger.keep(file.name, recording=name, seconds=round(sound.seconds, 3), notes=list(sound.notes))
+    recordings.write_manifest(audio, taken)
+    recordings.write_consent(audio, consent)
+    if not consent:
+        get_logger(__name__).warning("no consent was recorded; say with --consent what the speaker agreed to")
+    ledger.note(consent=bool(consent))
+
+    usable = sum(recording.seconds for recording in taken)
+    missing = 60 * min_minutes - usable
+    if missing > 0 or not taken:
+        raise InputError(
+            f"{source}: {usable:.1f} s of usable audio in {len(taken)} recordings, {max(missing, 0):.1f} s short of the"
+            f" {min_minutes:g} minutes needed (--min-minutes); {ledger.dropped} files were dropped. Add recordings"
+        )
+    return ledger
+
+
+if __name__ == "__main__":
+    ingest.main()

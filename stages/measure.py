@@ -1,0 +1,56 @@
+"""Measure noise and reverberation, and decide which recordings are to be cleaned of them.
+
+Reads   audio/*.wav      from separate
+Writes  measures.json    of each recording bak, sig, ovrl (DNSMOS), decay (dB/s), and the decisions dereverb and denoise
+Drops   recordings that cannot be read
+"""
+
+from typing import Literal
+
+from voicemill.contract import InputDir, Ledger, OutputFile, stage
+
+
+@stage(image="audio", cpu=1, memory="4Gi", results=("dereverb", "denoise"))
+def measure(
+    audio: InputDir,
+    measures: OutputFile,
+    *,
+    dereverb: Literal["auto", "always", "never"] = "auto",
+    denoise: Literal["auto", "always", "never"] = "auto",
+) -> Ledger:
+    """Measure noise and reverberation, and decide which recordings are to be cleaned of them.
+
+    Args:
+        audio: Folder of recordings, from separate.
+        measures: JSON file with the measures and decisions, by recording.
+        dereverb: Which recordings go through dereverb: auto, those whose sound dies away slower than 165 dB/s (a
+            reverberation time of about 0.5 s or more); always, all; never, none.
+        denoise: Which recordings go through denoise: auto, those with a DNSMOS background score below 2.6.
+    """
+    import json
+    from dataclasses import asdict
+
+    from voicemill.audio import quality, reading
+    from voicemill.audio.recordings import overlay
+
+    ledger = Ledger()
+    measured: dict[str, dict[str, object]] = {}
+    sources = overlay(audio)
+    for name, path in ledger.each(sources.items(), total=len(sources), name=lambda item: item[0], label="measuring"):
+        with ledger.item(name):
+            sound = reading.read(path)
+            found = quality.measure(reading.to_mono(sound.samples)[0], sound.rate)
+            decisions = {
+                "dereverb": quality.opens(dereverb, found.reverberant),
+                "denoise": quality.opens(denoise, found.noisy),
+            }
+            measured[name] = {**asdict(found), **decisions}
+            ledger.keep(name, seconds=round(sound.seconds, 3), **measured[name])
+    ledger.require(1, "recordings")
+    measures.write_text(json.dumps(measured, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    ledger.note(**{gate: sum(bool(row[gate]) for row in measured.values()) for gate in ("dereverb", "denoise")})
+    return ledger
+
+
+if __name__ == "__main__":
+    measure.main()

@@ -1,0 +1,75 @@
+"""Cut recordings into clips at silences.
+
+Reads   audio/*.wav       any rate
+Writes  clips/*.wav       32 kHz mono PCM_16, named <recording>_<start>_<end>.wav in samples at 32 kHz
+Drops   silence, and clips that are too short to train on or without speech, with the reason in the ledger
+"""
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+
+from voicemill.contract import InputDir, Ledger, OutputDir, stage
+
+
+@stage(image="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
+def slice_clips(
+    audio: InputDir,
+    clips: OutputDir,
+    *,
+    max_seconds: Annotated[float, Ge(0), Le(54)] = 0.0,
+    threshold: float = -34.0,
+    min_length: float = 4000,
+    min_interval: float = 300,
+    hop: Annotated[float, Gt(0)] = 10,
+    max_silence_kept: float = 500,
+    normalise_peak: Annotated[float, Gt(0), Le(1)] = 0.9,
+    normalise_share: Annotated[float, Ge(0), Le(1)] = 0.25,
+) -> Ledger:
+    """Cut recordings into clips at silences.
+
+    Args:
+        audio: Folder of recordings, from level.
+        clips: Where the clips go.
+        max_seconds: Longest clip in seconds, at least 1.5; a longer phrase is cut at its quietest point. 0 follows the
+            GPU's memory (16 s at 16 GB, in proportion, 6 to 20 s) and is 15 s without one.
+        threshold: Level in dBFS below which it is silent.
+        min_length: Clips shorter than this many milliseconds grow into the next phrase.
+        min_interval: Shortest silence to cut at, in milliseconds.
+        hop: Step of the loudness curve, in milliseconds.
+        max_silence_kept: Silence left at the ends of a clip, in milliseconds.
+        normalise_peak: Peak that clips are moved towards.
+        normalise_share: How far they are moved, 0 to 1.
+    """
+    from voicemill.audio import reading, slicing
+    from voicemill.audio.recordings import overlay
+    from voicemill.audio.resampling import resample_ffmpeg
+    from voicemill.hardware import gpu_memory_gib
+
+    ledger = Ledger()
+    settings = slicing.Settings(threshold, min_length, min_interval, hop, max_silence_kept)
+    longest = max_seconds or slicing.longest_for(gpu_memory_gib())
+    silence = 0
+    sources = overlay(audio)
+    for name, path in ledger.each(sources.items(), total=len(sources), name=lambda item: item[0], label="slicing"):
+        with ledger.item(name):
+            sound = reading.read(path)
+            samples = resample_ffmpeg(reading.to_mono(sound.samples)[0], sound.rate, slicing.RATE)
+            for span, reason in slicing.cut(samples, longest, settings):
+                item = f"{name}_{span.start:010d}_{span.end:010d}.wav"
+                seconds = round(len(span) / slicing.RATE, 3)
+                if reason == slicing.SILENCE:
+                    silence += len(span)
+                elif reason:
+                    ledger.drop(item, reason, seconds=seconds)
+                else:
+                    clip = slicing.normalise(samples[span.start : span.end], normalise_peak, normalise_share)
+                    reading.write_wav(clips / item, slicing.to_int16(clip), slicing.RATE, "PCM_16")
+                    ledger.keep(item, seconds=seconds)
+    ledger.note(max_seconds=longest, silence_seconds=round(silence / slicing.RATE, 3))
+    ledger.require(1, "clips")
+    return ledger
+
+
+if __name__ == "__main__":
+    slice_clips.main()

@@ -1,0 +1,92 @@
+"""Recordings in a stage's folder: their names, the manifest that ingest writes, and cleaned over uncleaned ones."""
+
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+MANIFEST = "recordings.jsonl"
+CONSENT = "consent.json"
+LONGEST_SLUG = 40
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One line of recordings.jsonl.
+
+    Attributes:
+        name: Name of the recording in all stages; `<name>.wav` is its file.
+        source: Path of the original, relative to the source.
+        sha256: Of the original file.
+        rate: Sampling rate in Hz.
+        channels: 1 or 2.
+        seconds: Length.
+        notes: What was odd about the file and how it was mended.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    rate: int
+    channels: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+def name_for(source: str | os.PathLike[str], sha256: str) -> str:
+    """A file name for a recording that is safe anywhere and the same only for the same stem and content.
+
+    Letters and digits of any script stay; everything else becomes "_". The eight digits of the hash keep files of one
+    name in two folders apart.
+
+    Args:
+        source: Path of the original.
+        sha256: Of its content, in hex.
+    """
+    text = unicodedata.normalize("NFC", display(Path(source).stem))
+    slug = re.sub(r"[^\w-]+", "_", text).strip("_-")[:LONGEST_SLUG].strip("_-")
+    return f"{slug or 'recording'}-{sha256[:8]}"
+
+
+def display(path: str | os.PathLike[str]) -> str:
+    """A path as text that any encoder takes: bytes that are not UTF-8 are written as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def write_manifest(folder: Path, recordings: Iterable[Recording]) -> None:
+    """Write recordings.jsonl."""
+    lines = (json.dumps(asdict(recording), ensure_ascii=False) + "\n" for recording in recordings)
+    (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Recording]:
+    """Read recordings.jsonl.
+
+    Returns:
+        Recording by name.
+    """
+    rows = map(json.loads, (folder / MANIFEST).read_text(encoding="utf-8").splitlines())
+    recordings = (Recording(**{**row, "notes": tuple(row["notes"])}) for row in rows)
+    return {recording.name: recording for recording in recordings}
+
+
+def write_consent(folder: Path, statement: str) -> None:
+    """Write consent.json: what the speaker agreed to, in the user's words, or null where nothing was said."""
+    text = json.dumps({"statement": statement or None}, ensure_ascii=False, indent=2)
+    (folder / CONSENT).write_text(text + "\n", encoding="utf-8")
+
+
+def overlay(*folders: Path | None) -> dict[str, Path]:
+    """The newest state of each recording: a later folder's file stands in front of an earlier one's.
+
+    Args:
+        *folders: Folders of `<recording>.wav`, least cleaned first; None where a stage was skipped.
+
+    Returns:
+        Path by recording name, sorted by name.
+    """
+    newest = {path.stem: path for folder in folders if folder for path in folder.glob("*.wav")}
+    return dict(sorted(newest.items()))
