@@ -124,8 +124,8 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
             if value_type not in (str, int, float, bool):
                 raise TypeError(f"{module}: {name} has a type that a stage parameter cannot have: {hint}")
             is_location = any(isinstance(mark, _LocationMark) for mark in marks)
-            limits = {key: getattr(mark, key, None) for mark in marks for key in BOUNDS}
-            bounds = {key: limit for key, limit in limits.items() if limit is not None}
+            limits = ((key, getattr(mark, key, None)) for mark in marks for key in BOUNDS)
+            bounds = {key: limit for key, limit in limits if limit is not None}
             parameters.append(
                 ParameterField(name, value_type, parameter.default, help_text, choices, is_location, optional, bounds)
             )
