@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicemill.models.layout import place
+
 if TYPE_CHECKING:
     from voicemill.gpt_sovits.gpt.model import Gpt
 
@@ -13,11 +15,11 @@ EOS_SCORE = 1.2
 """What EOS scores above the average token: enough to be drawn from the best 15 now and then, so that babble ends."""
 
 
-def make_gpt(file: Path, seed: int = 0) -> None:
-    """Write a base checkpoint as the reference publishes it: half-precision `weight`, `config` of the yaml, `info`.
+def make_gpt(models: Path, seed: int = 0) -> None:
+    """Write base checkpoints as the reference publishes them: half-precision `weight`, `config` of the yaml, `info`.
 
     Args:
-        file: The checkpoint, under its public name.
+        models: The models folder; v2's model and the one that the Pro versions share get their public names in it.
         seed: Seed of the weights.
     """
     import torch
@@ -37,8 +39,10 @@ def make_gpt(file: Path, seed: int = 0) -> None:
         "config": {"train": train, "optimizer": schedule, **config.to_dict()},
         "info": "GPT-e0",
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(checkpoint, file)
+    for version in ("v2", "v2Pro"):
+        file = models / place("gpt", version)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(checkpoint, file)
 
 
 def _lift_eos(model: Gpt) -> None:

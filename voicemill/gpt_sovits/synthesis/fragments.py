@@ -1,0 +1,105 @@
+"""Text in, fragments out: pieces of a line that are spoken one by one, with their phones and BERT rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voicemill.errors import InputError
+from voicemill.text import cuts, phonemize
+
+BertFeatures = Callable[[Sequence[Any]], Tensor]
+"""BERT rows `[1024, X]` of a text's segments: rows of the model for Mandarin, zeros for the rest."""
+
+BALANCE = 0.75
+"""A batch is short enough when its median length is this share of its mean: one long fragment makes all others wait."""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A piece of text, ready for the token model.
+
+    Attributes:
+        text: As it was cut.
+        norm_text: As it was pronounced.
+        phones: Ids of its phones.
+        bert_CX: BERT rows `[1024, X]`.
+        unpronounced: Words and characters that nobody knew how to say.
+    """
+
+    text: str
+    norm_text: str
+    phones: list[int]
+    bert_CX: Tensor = field(repr=False)
+    unpronounced: tuple[str, ...] = ()
+
+
+def pronounce(text: str, language: str, version: str, bert: BertFeatures) -> Fragment:
+    """One piece of text with its phones and BERT rows; nothing is cut."""
+    phonemes = phonemize(text, language=language, version=version)
+    return Fragment(text, phonemes.norm_text, phonemes.ids, bert(phonemes.segments), tuple(phonemes.unpronounced))
+
+
+def fragments(text: str, language: str, cut: str, version: str, bert: BertFeatures) -> list[Fragment]:
+    """Cut a line and pronounce the pieces.
+
+    Args:
+        text: What to say.
+        language: Language, or `auto`.
+        cut: `cut0` to `cut5`, the reference's ways to cut.
+        version: Model version, for the phone table.
+        bert: Gives BERT rows.
+
+    Raises:
+        InputError: When there is nothing that could be said.
+    """
+    pieces = cuts.pieces(text, language, cut)
+    if not pieces:
+        raise InputError("there is nothing to say in it: it is empty, or punctuation alone")
+    spoken = [pronounce(piece, language, version, bert) for piece in pieces]
+    spoken = [fragment for fragment in spoken if fragment.norm_text and fragment.phones]
+    if not spoken:
+        raise InputError(f"none of it can be pronounced as {language}; write it in words of a language that is known")
+    return spoken
+
+
+def full_stop(text: str, language: str) -> str:
+    """A prompt's text without line breaks at its ends, closed by a mark."""
+    text = text.strip("\n")
+    if text and text[-1] not in cuts.ENDS:
+        text += "." if language == "en" else "。"
+    return text
+
+
+def batches(lengths: Sequence[int], size: int, *, sort: bool = True) -> list[list[int]]:
+    """Which fragments to speak together.
+
+    Args:
+        lengths: Length of each fragment's text.
+        size: Most fragments in a batch.
+        sort: Put fragments of like length together, and end a batch early where lengths differ much; else take them as
+            they come.
+
+    Returns:
+        Indices of the fragments of each batch; each fragment is in one.
+    """
+    if not sort:
+        return [list(range(start, min(start + size, len(lengths)))) for start in range(0, len(lengths), size)]
+    order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+    groups, start = [], 0
+    while start < len(order):
+        end = min(start + size, len(order))
+        while end - start > 1 and not _balanced([lengths[index] for index in order[start:end]]):
+            end -= 1
+        groups.append(order[start:end])
+        start = end
+    return groups
+
+
+def _balanced(lengths: list[int]) -> bool:
+    values = torch.tensor(lengths, dtype=torch.float32)
+    return bool(values[len(lengths) // 2] / (values.mean() + 1e-8) >= BALANCE)

@@ -1,0 +1,91 @@
+"""The reference recording: whose voice it is, and how it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import HubertModel
+
+from voicemill.audio.reading import read, read_mono
+from voicemill.audio.resampling import resample_sinc
+from voicemill.errors import InputError
+from voicemill.gpt_sovits import hubert
+from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.spectrogram import SAMPLE_RATE, linear_spectrogram
+
+SHORTEST_SECONDS, LONGEST_SECONDS = 3, 10
+SILENCE_SAMPLES = 9600
+"""Silence behind the prompt, at HuBERT's 16 kHz: 0.6 s. (The reference means 0.3 s, but counts it at 32 kHz.)"""
+
+SpeakerEncoder = Callable[[Tensor], Tensor]
+"""Speaker vector `[1, 20480]` of samples `[1, n]` at 16 kHz."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A recording of the speaker, 3 to 10 seconds long.
+
+    Attributes:
+        audio: The file.
+        text: What is said in it; without a text its manner of speaking is not taken on, only its voice.
+        language: Language of the text.
+        others: More recordings of any length whose voice is averaged in.
+    """
+
+    audio: Path
+    text: str = ""
+    language: str = "auto"
+    others: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What the SoVITS model takes from the references: spectrograms, and in v2Pro* speaker vectors too."""
+
+    spectrograms: list[Tensor]
+    speaker_vectors: list[Tensor] | None
+
+
+def prompt_tokens(audio: Path, model: HubertModel, sovits: Generator) -> Tensor:
+    """Semantic tokens `[T]` of the reference and a little silence.
+
+    Raises:
+        InputError: When the recording is not 3 to 10 seconds long.
+    """
+    wav16k = read_mono(audio, hubert.RATE)
+    seconds = len(wav16k) / hubert.RATE
+    if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
+        raise InputError(
+            f"{audio} lasts {seconds:.2f} s, but a reference must last {SHORTEST_SECONDS} to {LONGEST_SECONDS} s; "
+            "cut it or take another"
+        )
+    wav16k = np.concatenate([wav16k, np.zeros(SILENCE_SAMPLES, dtype=np.float32)])
+    device = next(sovits.parameters()).device
+    return sovits.extract_codes(hubert.features(model, wav16k).to(device))[0, 0].cpu()
+
+
+def voice_of(files: Sequence[Path], speaker_encoder: SpeakerEncoder | None, device: torch.device) -> Voice:
+    """What makes the voice of some recordings.
+
+    Args:
+        files: Any audio files.
+        speaker_encoder: For v2Pro*; None for the other versions.
+        device: Where the answer is wanted.
+    """
+    spectrograms, vectors = [], []
+    for file in files:
+        audio = read(file)
+        samples = torch.from_numpy(audio.samples).mean(0, keepdim=True)
+        samples = resample_sinc(samples, audio.rate, SAMPLE_RATE)
+        peak = float(samples.abs().max())
+        if peak > 1:
+            samples = samples / min(2.0, peak)
+        spectrograms.append(linear_spectrogram(samples).to(device))
+        if speaker_encoder:
+            vectors.append(speaker_encoder(resample_sinc(samples, SAMPLE_RATE, hubert.RATE)).to(device))
+    return Voice(spectrograms, vectors if speaker_encoder else None)

@@ -1,0 +1,318 @@
+"""Speaks: text to fragments, fragments to tokens (many at once), tokens to sound, fragments to lines."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import HubertModel
+
+from voicemill.errors import InputError
+from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND
+from voicemill.gpt_sovits.gpt.data import MIN_PHONES_PER_SECOND
+from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS, Sampling, generate
+from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.spectrogram import SAMPLE_RATE
+from voicemill.gpt_sovits.synthesis import waveform
+from voicemill.gpt_sovits.synthesis.fragments import (
+    BertFeatures,
+    Fragment,
+    batches,
+    fragments,
+    full_stop,
+    pronounce,
+)
+from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, prompt_tokens, voice_of
+
+Noise = Callable[[int, tuple[int, ...]], Tensor]
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """What the reference does and we do not, for comparing with it number for number.
+
+    Attributes:
+        decode_together: Fragments of a batch are decoded as one utterance and cut apart, so that they influence each
+            other (docs/decisions.md, 3).
+        late_stop: The plain loop notices the limit one token late and then drops the first token (decision 4).
+    """
+
+    decode_together: bool = False
+    late_stop: bool = False
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to speak; the defaults are the reference's.
+
+    Attributes:
+        sampling: How tokens are chosen.
+        cut: How lines are cut into fragments, `cut0` to `cut5`.
+        pause_seconds: Silence after each fragment.
+        batch_size: Fragments that the token model speaks at once.
+        max_tokens: Most tokens of a fragment, 25 a second; None takes what its phones need at the slowest pace that the
+            model was trained on, and a second more.
+        noise_scale: How much SoVITS varies.
+        quirks: For comparisons with the reference.
+    """
+
+    sampling: Sampling = Sampling()
+    cut: str = "cut5"
+    pause_seconds: float = 0.3
+    batch_size: int = 16
+    max_tokens: int | None = None
+    noise_scale: float = 0.5
+    quirks: Quirks = Quirks()
+
+
+@dataclass(frozen=True)
+class Script:
+    """A line, ready to be spoken."""
+
+    fragments: list[Fragment]
+    speed: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.25 <= self.speed <= 4:
+            raise InputError(f"a speed of {self.speed} cannot be spoken; it must lie between 0.25 and 4")
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A spoken line.
+
+    Attributes:
+        samples: float32 `[n]`, at most 1.
+        rate: Sampling rate in Hz.
+        report: What was said and how: fragments with text, tokens and seconds; what could not be pronounced; which
+            fragments never ended and were cut off.
+    """
+
+    samples: np.ndarray
+    rate: int
+    report: dict[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+    def pcm16(self) -> np.ndarray:
+        return waveform.pcm16(self.samples)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A reference, prepared: tokens and text that precede every fragment, and the voice."""
+
+    tokens: Tensor | None
+    text: Fragment | None
+    voice: Voice
+
+
+def seeded_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal noise that depends on the seed and the shape only, on every device."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@dataclass
+class Synthesizer:
+    """The models that speak together.
+
+    Attributes:
+        sovits: Tokens to sound, in eval mode.
+        gpt: Text to tokens, in eval mode.
+        hubert: Content of the reference.
+        bert: BERT rows of Mandarin text.
+        speaker_encoder: v2Pro* only.
+        precision: `auto` (half precision on a GPU), `fp32`, `bf16` or `fp16`.
+        noise: Where SoVITS's noise comes from: (seed, shape).
+    """
+
+    sovits: Generator
+    gpt: Gpt
+    hubert: HubertModel
+    bert: BertFeatures
+    speaker_encoder: SpeakerEncoder | None = None
+    precision: str = "auto"
+    noise: Noise = field(default=seeded_noise)
+
+    def __post_init__(self) -> None:
+        self.device = next(self.sovits.parameters()).device
+        name = self.precision
+        if name == "auto":
+            name = "fp16" if self.device.type == "cuda" else "fp32"
+        self.dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+        self.gpt = self.gpt.to(self.device, self.dtype).eval()
+
+    @property
+    def version(self) -> str:
+        return self.sovits.config.version
+
+    def prepare(self, reference: Reference) -> Prompt:
+        """Read a reference.
+
+        Raises:
+            InputError: When it cannot be read, is not 3 to 10 seconds long, or its text cannot be pronounced.
+        """
+        tokens = prompt_tokens(reference.audio, self.hubert, self.sovits)
+        text = full_stop(reference.text, reference.language)
+        fragment = None
+        if text:
+            fragment = pronounce(text, reference.language, self.version, self.bert)
+            if not fragment.phones:
+                raise InputError(f"the reference's text {reference.text!r} cannot be pronounced; correct it")
+        voice = voice_of([reference.audio, *reference.others], self.speaker_encoder, self.device)
+        return Prompt(tokens if fragment else None, fragment, voice)
+
+    def script(self, text: str, language: str, *, cut: str = "cut5", speed: float = 1.0, seed: int = 0) -> Script:
+        """Make a line ready.
+
+        Raises:
+            InputError: When there is nothing to say, or nothing that can be said.
+        """
+        return Script(fragments(text, language, cut, self.version, self.bert), speed, seed)
+
+    def speak(
+        self,
+        text: str,
+        language: str,
+        reference: Reference | Prompt,
+        *,
+        speed: float = 1.0,
+        seed: int = 0,
+        options: Options = Options(),
+    ) -> Speech:
+        """Speak one line.
+
+        Args:
+            text: What to say.
+            language: Its language, or `auto`.
+            reference: Whose voice; one that `prepare` has read saves reading it again.
+            speed: 2 is twice as fast.
+            seed: Another seed speaks it another way; the same seed speaks it the same way.
+            options: How.
+
+        Raises:
+            InputError: When the text or the reference cannot be used.
+        """
+        prompt = reference if isinstance(reference, Prompt) else self.prepare(reference)
+        script = self.script(text, language, cut=options.cut, speed=speed, seed=seed)
+        return self.perform([script], prompt, options)[0]
+
+    @torch.inference_mode()
+    def perform(self, scripts: Sequence[Script], prompt: Prompt, options: Options = Options()) -> list[Speech]:
+        """Speak lines, their fragments together in batches; a line does not depend on the lines beside it."""
+        parts = [
+            _Part(line, index, fragment, script)
+            for line, script in enumerate(scripts)
+            for index, fragment in enumerate(script.fragments)
+        ]
+        together = options.quirks.decode_together and all(script.speed == 1 for script in scripts)
+        # The reference takes fragments as they come when the speed is changed.
+        sort = together or not options.quirks.decode_together
+        for group in batches([len(part.fragment.norm_text) for part in parts], options.batch_size, sort=sort):
+            members = [parts[index] for index in group]
+            self._speak_tokens(members, prompt, options)
+            for utterance in [members] if together else [[member] for member in members]:
+                self._decode(utterance, prompt.voice, options)
+        return [
+            self._line(script, [part for part in parts if part.line == line], options)
+            for line, script in enumerate(scripts)
+        ]
+
+    def _speak_tokens(self, parts: list[_Part], prompt: Prompt, options: Options) -> None:
+        phones, bert = [], []
+        for part in parts:
+            before = [prompt.text] if prompt.text else []
+            phones.append(torch.tensor([phone for piece in [*before, part.fragment] for phone in piece.phones]))
+            bert.append(torch.cat([piece.bert_CX for piece in [*before, part.fragment]], dim=1))
+        limits = [_limit(part.fragment, options) for part in parts]
+        late = int(options.quirks.late_stop)
+        spoken = generate(
+            self.gpt,
+            phones,
+            bert,
+            [prompt.tokens] * len(parts),
+            options.sampling,
+            max_tokens=[limit + late for limit in limits],
+            seeds=[part.seed("tokens") for part in parts],
+        )
+        for part, tokens, limit in zip(parts, spoken, limits, strict=True):
+            part.cut_off = len(tokens) >= limit
+            first = 1 if len(tokens) > limit and prompt.tokens is not None else 0
+            part.tokens = tokens[first:]
+
+    def _decode(self, parts: list[_Part], voice: Voice, options: Options) -> None:
+        """Sound of the parts' tokens, as one utterance."""
+        tokens = torch.cat([part.tokens for part in parts])
+        phones = torch.tensor([phone for part in parts for phone in part.fragment.phones])
+        speed = parts[0].script.speed
+        frames = len(tokens) * self.sovits.token_frames
+        if speed != 1:
+            frames = int(frames / speed) + 1
+        noise = self.noise(parts[0].seed("noise"), (1, self.sovits.config.inter_channels, frames))
+        with self._autocast():
+            wav = self.sovits.decode(
+                tokens[None, None].to(self.device),
+                phones[None].to(self.device),
+                voice.spectrograms,
+                noise_scale=options.noise_scale,
+                speed=speed,
+                speaker_vectors=voice.speaker_vectors,
+                noise=noise.to(self.device),
+            )
+        wav = wav[0, 0].float().cpu()
+        lengths = [len(part.tokens) * len(wav) // len(tokens) for part in parts]
+        for part, sound in zip(parts, wav.split([*lengths[:-1], len(wav) - sum(lengths[:-1])]), strict=True):
+            part.sound = sound
+
+    def _line(self, script: Script, parts: list[_Part], options: Options) -> Speech:
+        samples = waveform.join([part.sound for part in parts], int(SAMPLE_RATE * options.pause_seconds))
+        report = {
+            "seconds": round(len(samples) / SAMPLE_RATE, 3),
+            "speed": script.speed,
+            "seed": script.seed,
+            "unpronounced": [word for part in parts for word in part.fragment.unpronounced],
+            "cut_off": sum(part.cut_off for part in parts),
+            "fragments": [
+                {"text": part.fragment.text, "tokens": len(part.tokens), "cut_off": part.cut_off} for part in parts
+            ],
+        }
+        return Speech(samples.numpy(), SAMPLE_RATE, report)
+
+    def _autocast(self) -> AbstractContextManager:
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+@dataclass
+class _Part:
+    """A fragment on its way through the models."""
+
+    line: int
+    index: int
+    fragment: Fragment
+    script: Script
+    tokens: Tensor = field(default_factory=lambda: torch.empty(0))
+    sound: Tensor = field(default_factory=lambda: torch.empty(0))
+    cut_off: bool = False
+
+    def seed(self, purpose: str) -> int:
+        """A seed of this fragment's own, of its line's seed and its place in the line."""
+        digest = hashlib.sha256(f"{self.script.seed}/{self.index}/{purpose}".encode()).digest()
+        return int.from_bytes(digest[:7], "little")
+
+
+def _limit(fragment: Fragment, options: Options) -> int:
+    slowest = TOKENS_PER_SECOND * (math.ceil(len(fragment.phones) / MIN_PHONES_PER_SECOND) + 1)
+    return min(MAX_TOKENS, options.max_tokens or slowest)
