@@ -73,7 +73,7 @@ def container(
         "labels": {"app.kubernetes.io/part-of": "voicemill", **overrides.pop("labels", {})},
         "inputs": [
             *(_input(artifact) for artifact in declaration.of_role("input")),
-            *(_parameter(parameter) for parameter in declaration.parameters),
+            *(parameter(field) for field in declaration.parameters),
             *(_state(artifact) for artifact in declaration.of_role("state")),
         ],
         "outputs": [
@@ -153,14 +153,15 @@ def _artifact(name: str, path: str, key: str | None, *, optional: bool) -> Artif
     return S3Artifact(name=name, path=path, archive=plain, optional=optional or None, key=key)
 
 
-def _parameter(parameter: ParameterField) -> Parameter:
+def parameter(field: ParameterField) -> Parameter:
+    """A stage's parameter as Argo's, with its description, its choices and its default."""
     from hera.workflows import Parameter
 
-    enum = list(parameter.choices) or (["true", "false"] if parameter.type is bool else None)
-    description = parameter.help or None
-    if parameter.default is REQUIRED:
-        return Parameter(name=parameter.name, description=description, enum=enum)
-    return Parameter(name=parameter.name, description=description, enum=enum, default=parameter.text())
+    enum = list(field.choices) or (["true", "false"] if field.type is bool else None)
+    description = field.help or None
+    if field.default is REQUIRED:
+        return Parameter(name=field.name, description=description, enum=enum)
+    return Parameter(name=field.name, description=description, enum=enum, default=field.text())
 
 
 def _state(artifact: ArtifactField) -> Parameter:

@@ -1,0 +1,107 @@
+"""Chains stages into a DAG: what a task reads, when it runs, and which of its parameters the workflow exposes.
+
+A workflow names each artifact as `task/artifact` and each exposed parameter once; dependencies, defaults, enums and
+descriptions follow from the stages' own declarations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task
+
+from voicemill.contract import Stage, template
+
+KEYS = "voices/{{workflow.parameters.speaker}}/{{workflow.name}}"
+"""Where a run's artifacts lie in the artifact repository; a task's are under its name."""
+
+
+class Chain:
+    """Collects the templates, tasks and parameters of one workflow while its DAG is written.
+
+    Args:
+        dag: The DAG that the tasks go into.
+        keys: Prefix of the S3 keys of all artifacts.
+    """
+
+    def __init__(self, dag: DAG, keys: str = KEYS) -> None:
+        self.dag = dag
+        self.keys = keys
+        self.templates: list[Container] = []
+        self.parameters: dict[str, Parameter] = {}
+
+    def task(
+        self,
+        stage: Stage[...],
+        takes: dict[str, str] | None = None,
+        *exposes: str,
+        after: str | None = None,
+        when: str | None = None,
+        **renames: str,
+    ) -> Task:
+        """Add a task that runs the stage, under the stage's name.
+
+        Args:
+            stage: The stage.
+            takes: Input artifact -> `task/artifact` that it comes from. An optional input may come from a task that
+                was skipped.
+            *exposes: Stage parameters that are workflow parameters of the same name.
+            after: One more dependency, on a task that gives no artifact.
+            when: Condition on the task's running.
+            **renames: Stage parameter -> workflow parameter.
+        """
+        sources = takes or {}
+        optional = {artifact.name for artifact in stage.inputs if artifact.optional}
+        self.templates.append(stage.container(keys=self.keys))
+        tasks = dict.fromkeys(source.partition("/")[0] for source in sources.values())
+        arguments: list[Any] = [
+            Artifact(name=name, from_=reference(source), optional=True if name in optional else None)
+            for name, source in sources.items()
+        ]
+        arguments += self._expose(stage, exposes, renames)
+        depends = " && ".join([*tasks, *([after] if after else [])])
+        with self.dag:
+            return Task(name=stage.name, template=stage.name, arguments=arguments, depends=depends or None, when=when)
+
+    def exit_handler(self, stage: Stage[...], takes: dict[str, str], *exposes: str, **values: str) -> Container:
+        """A template that runs when all else has ended, well or badly, on whatever artifacts there are.
+
+        Args:
+            stage: The stage; all its inputs are optional.
+            takes: Input artifact -> `task/artifact`, read from the repository by key.
+            *exposes: Stage parameters that are workflow parameters of the same name.
+            **values: Stage parameter -> value, such as `{{workflow.status}}`.
+        """
+        container = stage.container(keys=self.keys)
+        arguments = {argument.name: argument.value for argument in self._expose(stage, exposes, {})}
+        arguments |= {name.replace("_", "-"): value for name, value in values.items()}
+        inputs: list[Any] = []
+        for artifact in stage.inputs:
+            key = f"{self.keys}/{takes[artifact.name]}"
+            path = f"{template.INPUTS}/{artifact.name}"
+            inputs.append(S3Artifact(name=artifact.name, path=path, optional=True, key=key))
+        for field in stage.parameters:
+            parameter = template.parameter(field)
+            if field.name in arguments:
+                parameter.default = arguments[field.name]
+            inputs.append(parameter)
+        container.inputs = inputs
+        self.templates.append(container)
+        return container
+
+    def _expose(self, stage: Stage[...], exposes: tuple[str, ...], renames: dict[str, str]) -> list[Parameter]:
+        fields = {field.name: field for field in stage.parameters}
+        names = {name: name for name in exposes} | {name.replace("_", "-"): as_ for name, as_ in renames.items()}
+        arguments = []
+        for name, public in names.items():
+            parameter = template.parameter(fields[name])
+            parameter.name, parameter.value, parameter.default = public, parameter.default, None
+            self.parameters.setdefault(public, parameter)
+            arguments.append(Parameter(name=name, value=f"{{{{workflow.parameters.{public}}}}}"))
+        return arguments
+
+
+def reference(source: str) -> str:
+    """`slice/clips` as Argo's reference to the artifact `clips` of the task `slice`."""
+    task, _, artifact = source.partition("/")
+    return f"{{{{tasks.{task}.outputs.artifacts.{artifact}}}}}"

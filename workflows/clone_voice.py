@@ -1,0 +1,137 @@
+"""clone-voice: recordings of one speaker in, a published voice and spoken lines out.
+
+voicemill run clone-voice -p speaker=anna -p source=recordings/anna -p models=models --out runs/anna
+argo submit --from workflowtemplate/clone-voice -p speaker=anna -p source=s3://bucket/anna -p models=/models
+"""
+
+from hera.workflows import DAG, Artifact, Parameter, Suspend, Task, WorkflowTemplate
+
+from stages.denoise import denoise
+from stages.dereverb import dereverb
+from stages.evaluate import evaluate
+from stages.format import format_dataset
+from stages.ingest import ingest
+from stages.level import level
+from stages.measure import measure
+from stages.publish import publish
+from stages.report import report
+from stages.separate import separate
+from stages.slice import slice_clips
+from stages.synthesize import synthesize
+from stages.train_gpt import train_gpt
+from stages.train_sovits import train_sovits
+from stages.transcribe import transcribe
+from workflows.chain import Chain, reference
+
+NEEDS_PROOFREADING = (
+    "{{workflow.parameters.proofread}} == always"
+    " || ({{workflow.parameters.proofread}} == auto && {{tasks.transcribe.outputs.parameters.flagged}} > 0)"
+)
+
+with WorkflowTemplate(name="clone-voice", entrypoint="clone-voice") as workflow:
+    dag = DAG(name="clone-voice")
+    chain = Chain(dag)
+
+    chain.task(ingest, None, "source", "min-minutes", "consent")
+    chain.task(separate, {"audio": "ingest/audio"}, "models", model="separation-model")
+    chain.task(measure, {"audio": "separate/vocals"}, "dereverb", "denoise")
+    cleaned = {"audio": "separate/vocals", "measures": "measure/measures"}
+    chain.task(dereverb, cleaned, "models", when="{{tasks.measure.outputs.parameters.dereverb}} > 0")
+    cleaned |= {"dereverbed": "dereverb/dereverbed"}
+    chain.task(denoise, cleaned, "models", when="{{tasks.measure.outputs.parameters.denoise}} > 0")
+    chain.task(
+        level,
+        {"audio": "separate/vocals", "dereverbed": "dereverb/dereverbed", "denoised": "denoise/denoised"},
+        "peak-dbfs",
+    )
+    chain.task(slice_clips, {"audio": "level/levelled"}, "max-seconds")
+    chain.task(
+        transcribe,
+        {"clips": "slice/clips", "recordings": "ingest/audio"},
+        "speaker",
+        "language",
+        "labels",
+        "models",
+        backend="asr-backend",
+    )
+    with dag:
+        Task(name="proofread", template="proofread", depends="transcribe", when=NEEDS_PROOFREADING)
+    chain.task(
+        format_dataset,
+        {"clips": "slice/clips", "transcripts": "transcribe/transcripts"},
+        "models",
+        "version",
+        after="proofread",
+    )
+    chain.task(
+        train_sovits,
+        {"dataset": "format/dataset"},
+        "models",
+        "version",
+        "seed",
+        "precision",
+        epochs="sovits-epochs",
+        batch_size="sovits-batch-size",
+        learning_rate="sovits-learning-rate",
+        text_learning_rate_scale="sovits-text-learning-rate-scale",
+        save_every="sovits-save-every",
+    )
+    chain.task(
+        train_gpt,
+        {"dataset": "format/dataset"},
+        "models",
+        "version",
+        "seed",
+        "precision",
+        epochs="gpt-epochs",
+        batch_size="gpt-batch-size",
+        learning_rate="gpt-learning-rate",
+        save_every="gpt-save-every",
+    )
+    trained = {
+        "dataset": "format/dataset",
+        "clips": "slice/clips",
+        "transcripts": "transcribe/transcripts",
+        "sovits": "train-sovits/weights",
+        "gpt": "train-gpt/weights",
+    }
+    chain.task(evaluate, trained, "models", "seed", backend="asr-backend")
+    chain.task(publish, trained | {"evaluation": "evaluate/evaluation"}, "speaker", "models", "consent")
+    chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "seed")
+
+    dag.outputs = [
+        Artifact(name="voice", from_=reference("publish/voice")),
+        Artifact(name="speech", from_=reference("synthesize/speech")),
+    ]
+
+    Suspend(name="proofread")
+    workflow.on_exit = chain.exit_handler(
+        report,
+        {
+            "audio": "ingest/audio",
+            "vocals": "separate/vocals",
+            "measures": "measure/measures",
+            "dereverbed": "dereverb/dereverbed",
+            "denoised": "denoise/denoised",
+            "levelled": "level/levelled",
+            "clips": "slice/clips",
+            "transcripts": "transcribe/transcripts",
+            "sovits": "train-sovits/weights",
+            "gpt": "train-gpt/weights",
+            "evaluation": "evaluate/evaluation",
+            "voice": "publish/voice",
+            "speech": "synthesize/speech",
+        },
+        "speaker",
+        run_status="{{workflow.status}}",
+    )
+    workflow.templates = [dag, *chain.templates, *workflow.templates]
+    workflow.arguments = [
+        *chain.parameters.values(),
+        Parameter(
+            name="proofread",
+            value="never",
+            enum=["never", "auto", "always"],
+            description="Wait for a person before training: never, when a transcript is flagged (auto), or always.",
+        ),
+    ]
