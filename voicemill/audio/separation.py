@@ -201,7 +201,8 @@ class StemSeparator:
             if _is_out_of_memory(error):
                 raise OutOfGpuMemory(f"{self.model} does not fit into the GPU's memory") from error
             raise InputError(
-                f"{self.folder / self.model} cannot be loaded ({_reason(error)}); check it with `voicemill models verify`"
+                f"{self.folder / self.model} cannot be loaded ({_reason(error)}); "
+                "check it with `voicemill models verify`"
             ) from error
         # Its progress bars, several a file, would run across ours.
         architecture: Any = sys.modules[type(separator.model_instance).__module__]

@@ -79,6 +79,4 @@ def toy(
     from voicemill.models.toy import make_all
 
     made = make_all(folder, seed, report=typer.echo)
-    typer.echo(
-        f"{folder}: {'made' if made else 'there already'}; toy models, made for trying out: what they say is babble"
-    )
+    typer.echo(f"{folder}: {'made' if made else 'there already'}. Toy models, for trying out: voices babble.")

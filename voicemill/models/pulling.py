@@ -15,7 +15,7 @@ from pathlib import Path
 
 from voicemill.errors import InputError, NoSpace, TryAgain
 from voicemill.logs import get_logger
-from voicemill.models import checking, record
+from voicemill.models import checking, record, transfer
 from voicemill.models.catalogue import Model, RemoteFile
 
 log = get_logger(__name__)
@@ -56,10 +56,12 @@ def pull(folder: Path, models: list[Model], report: Callable[[str], None] = log.
         Number of files downloaded.
 
     Raises:
-        InputError: A file does not exist at its source, or is not what it should be.
+        InputError: A file does not exist at its source or is not what it should be, or the folder holds toy models.
         NoSpace: The disk is too small for what is missing.
         TryAgain: A server cannot be reached, or broke off; the next pull goes on from there.
     """
+    if any(entry.source == record.TOY for entry in record.read(folder).values()):
+        raise InputError(f"{folder} holds toy models; pull the real ones into a folder of their own")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         wanted = [(model, file, look_up(file)) for model in models for file in model.files]
@@ -127,25 +129,14 @@ def _there(folder: Path, model: Model, file: RemoteFile, remote: Remote, report:
 
 
 def _fetch(folder: Path, model: Model, file: RemoteFile, remote: Remote, report: Callable[[str], None]) -> None:
-    from huggingface_hub.file_download import http_get
-
     # The name holds what the content is called, so that a partial file of something else is never gone on with.
     name = hashlib.sha256(f"{file.path} {remote.etag} {remote.size}".encode()).hexdigest()[:16]
     partial = folder / PARTIAL / name
-    with partial.open("ab") as stream:
-        done = stream.tell()
-        report(
-            f"{file.path}: {'going on at ' + _megabytes(done) if done else 'downloading'} of {_megabytes(remote.size)}"
-        )
-        with _server_errors(file):
-            http_get(
-                remote.url,
-                stream,
-                resume_size=done,
-                headers=remote.headers,
-                expected_size=remote.size,
-                displayed_filename=Path(file.path).name,
-            )
+    done = partial.stat().st_size if partial.is_file() else 0
+    begin = f"going on at {_megabytes(done)}" if done else "downloading"
+    report(f"{file.path}: {begin} of {_megabytes(remote.size)}")
+    with _server_errors(file):
+        transfer.fetch(remote.url, partial, remote.size, remote.headers, Path(file.path).name)
     problem = checking.mismatch(partial, size=remote.size, sha256=file.sha256, etag=remote.etag if file.hub else None)
     problem = problem or checking.against_catalogue(folder, file, partial)
     if problem:
@@ -197,9 +188,7 @@ def _server_errors(file: RemoteFile) -> Iterator[None]:
         raise InputError(
             f"{file.source} cannot be had (HTTP {status}); if it is private or gated, set HF_TOKEN"
         ) from error
-    except (httpx2.TransportError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+    except (httpx2.TransportError, transfer.BrokenOff) as error:
         raise TryAgain(
             f"{file.source}: the download broke off or the server cannot be reached ({error}); pull again to go on "
             f"(a mirror can be set by HF_ENDPOINT, or {GITHUB_VARIABLE} for GitHub's files)"

@@ -13,6 +13,7 @@ from voicemill.contract.outputs import atomic
 from voicemill.errors import InputError
 from voicemill.logs import get_logger
 from voicemill.models import record
+from voicemill.models.layout import place
 
 log = get_logger(__name__)
 
@@ -53,14 +54,10 @@ def make_all(folder: Path, seed: int = 0, report: Callable[[str], None] = log.in
         for name, make in _makers():
             started = time.monotonic()
             make(building, seed)
-            made = {
-                path: record.describe(building / path, name, record.TOY)
-                for path in _files(building)
-                if path not in entries
-            }
-            entries |= made
-            size = sum(entry.size for entry in made.values()) / 1e6
-            report(f"{name}: {len(made)} files, {size:.1f} MB, {time.monotonic() - started:.1f} s")
+            fresh = [path for path in _files(building) if path not in entries]
+            entries |= {path: record.describe(building / path, name, record.TOY) for path in fresh}
+            size = sum(entries[path].size for path in fresh) / 1e6
+            report(f"{name}: {len(fresh)} files, {size:.1f} MB, {time.monotonic() - started:.1f} s")
         (building / "README.md").write_text(README.format(seed=seed))
         record.add(building, entries)
         (building / MARK).write_text(json.dumps(mark))
@@ -68,6 +65,7 @@ def make_all(folder: Path, seed: int = 0, report: Callable[[str], None] = log.in
 
 
 def _makers() -> list[tuple[str, Callable[[Path, int], object]]]:
+    """Each takes the models folder and a seed."""
     from voicemill.models.toy.gpt import make_gpt
     from voicemill.models.toy.separators import make_separators
     from voicemill.models.toy.sovits import make_sovits
@@ -75,12 +73,12 @@ def _makers() -> list[tuple[str, Callable[[Path, int], object]]]:
     from voicemill.models.toy.whisper import make_whisper
 
     return [
-        ("separation", lambda folder, seed: make_separators(folder / "separation", seed)),
+        ("separation", lambda folder, seed: make_separators(folder / place("separation"), seed)),
         ("hubert", make_hubert),
         ("bert", make_bert),
         ("whisper", make_whisper),
         ("sovits", make_sovits),
-        ("gpt", make_gpt),
+        ("gpt", lambda folder, seed: make_gpt(folder / place("gpt"), seed)),
     ]
 
 

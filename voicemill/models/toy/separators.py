@@ -94,7 +94,7 @@ def _roformer(seed: int) -> bytes:
     config["freqs_per_bands"] = tuple(config["freqs_per_bands"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = BSRoformer(**config)
+        model: Any = BSRoformer(**config)
     for band in model.mask_estimators[0].to_freqs:
         last = [module for module in band.modules() if isinstance(module, nn.Linear)][-1]
         value, gate = last.bias.data.chunk(2)
@@ -113,7 +113,7 @@ def _vr_net(seed: int, logit: float) -> bytes:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = CascadedNet(2048, nout=VR_CHANNELS, nout_lstm=VR_LSTM)
+        model: Any = CascadedNet(2048, nout=VR_CHANNELS, nout_lstm=VR_LSTM)
     # The output layer has no bias: the last batch norm holds its channels near 1, and the weights add up to the logit.
     norm = model.stg3_full_band_net.dec1.conv1.conv[1]
     norm.weight.data.fill_(0.02)
