@@ -1,0 +1,216 @@
+"""The HTML page of a run: one file, nothing fetched from anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from voicemill import __version__
+from voicemill.report import collect, plots, sound
+from voicemill.report.collect import Run, StageRow
+
+MOST_ROWS = 200
+MOST_PICTURED = 6
+MOST_SPOKEN = 12
+
+
+def build(run: Run) -> str:
+    """The page.
+
+    Args:
+        run: Whatever is there of the run; parts without data are left out.
+    """
+    stages = collect.stage_rows(run.ledgers)
+    transcripts = collect.json_file(run.transcripts, "transcripts.json") or []
+    evaluation = collect.json_file(run.evaluation, "evaluation.json") or {}
+    lengths = _clip_seconds(run, transcripts)
+    pairs = _pairs(evaluation, run.evaluation)
+    states = collect.cleaning_states(run)
+    measures = _measures(run.measures)
+    context: dict[str, Any] = {
+        "run": run,
+        "version": __version__,
+        "status_kind": {"succeeded": "good", "failed": "failed", "error": "failed"}.get(run.status.lower(), "other"),
+        "tiles": list(_tiles(stages, lengths, evaluation)),
+        "longest": int(sound.LONGEST_SECONDS),
+        "most_rows": MOST_ROWS,
+        "reference": _reference(run.voice),
+        "spoken": list(_spoken(run.speech)),
+        "stages": stages,
+        "measures": measures,
+        "measure_names": list(dict.fromkeys(key for _, row in measures for key in row)),
+        "recordings": list(_pictured(states)),
+        "unshown_recordings": max(0, len(states) - MOST_PICTURED),
+        "clip_histogram": Markup(plots.histogram(lengths, "seconds", "clips")) if lengths else "",
+        "clip_facts": _clip_facts(lengths),
+        "transcripts": sorted(transcripts, key=lambda row: not row.get("flags")),
+        "flagged": sum(bool(row.get("flags")) for row in transcripts),
+        "trainings": [training for training in (_training(run, name) for name in ("sovits", "gpt")) if training],
+        "pairs": pairs,
+        "pair_plot": _pair_plot(pairs),
+        "facts": list(_facts(run)),
+    }
+    shown = {
+        "listen": ("Listen", context["spoken"] or context["reference"]),
+        "stages": ("Stages", stages),
+        "cleaning": ("Cleaning", context["recordings"] or measures),
+        "clips": ("Clips", lengths),
+        "training": ("Training", context["trainings"]),
+        "evaluation": ("Evaluation", pairs),
+        "made-from": ("Made from", context["facts"]),
+    }
+    context["sections"] = [(name, title) for name, (title, content) in shown.items() if content]
+    environment = Environment(
+        loader=PackageLoader("voicemill.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["shown"] = _shown
+    environment.globals["player"] = _player
+    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(context, style=Markup(style))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _player(snippet: sound.Snippet) -> Markup:
+    return Markup('<audio controls preload="none" src="{}"></audio>').format(snippet.data_uri())
+
+
+def _tiles(stages: list[StageRow], lengths: list[float], evaluation: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    taken = next((stage for stage in stages if stage.name == "ingest"), None)
+    if taken:
+        yield {"name": "recorded", "value": f"{taken.seconds / 60:.1f}", "unit": "min"}
+    if lengths:
+        yield {"name": "in clips", "value": f"{sum(lengths) / 60:.1f}", "unit": "min"}
+        yield {"name": "clips", "value": str(len(lengths)), "unit": ""}
+    best = evaluation.get("best") or {}
+    if best.get("error_rate") is not None:
+        yield {"name": "words misheard", "value": f"{100 * best['error_rate']:.0f}", "unit": "%"}
+    if best.get("similarity") is not None:
+        yield {"name": "likeness", "value": f"{best['similarity']:.2f}", "unit": "of 1"}
+    if stages:
+        yield {"name": "items dropped", "value": str(sum(len(stage.dropped) for stage in stages)), "unit": ""}
+
+
+def _clip_seconds(run: Run, transcripts: list[dict[str, Any]]) -> list[float]:
+    import soundfile
+
+    if run.clips and run.clips.is_dir():
+        return [soundfile.info(path).duration for path in sorted(run.clips.glob("*.wav"))]
+    return [row["seconds"] for row in transcripts]
+
+
+def _clip_facts(lengths: list[float]) -> list[tuple[str, str]]:
+    if not lengths:
+        return []
+    ordered = sorted(lengths)
+    return [
+        ("clips", str(len(ordered))),
+        ("in all", f"{sum(ordered) / 60:.1f} min"),
+        ("shortest", f"{ordered[0]:.1f} s"),
+        ("median", f"{ordered[len(ordered) // 2]:.1f} s"),
+        ("longest", f"{ordered[-1]:.1f} s"),
+    ]
+
+
+def _measures(path: Path | None) -> list[tuple[str, dict[str, Any]]]:
+    rows = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+    flat = {}
+    for name, row in rows.items():
+        flat[name] = {key: value for key, value in row.items() if not isinstance(value, dict | list)}
+    return sorted(flat.items())
+
+
+def _pictured(states: Mapping[str, list[tuple[str, Path]]]) -> Iterator[dict[str, Any]]:
+    """The recordings that went through most stages, each state at the same stretch of time and frequency scale."""
+    most_changed = sorted(states, key=lambda name: (-len(states[name]), name))
+    for name in most_changed[:MOST_PICTURED]:
+        start = sound.loudest_stretch(states[name][0][1])
+        snippets = [(stage, sound.read_snippet(path, start)) for stage, path in states[name]]
+        highest = min(max(snippet.rate for _, snippet in snippets) / 2, 16_000)
+        yield {
+            "name": name,
+            "states": [
+                {
+                    "stage": stage,
+                    "note": f"from {start:.0f} s of {snippet.seconds:.0f} s, {snippet.rate / 1000:g} kHz",
+                    "picture": Markup(plots.wave_and_spectrogram(snippet, highest)),
+                    "audio": snippet,
+                }
+                for stage, snippet in snippets
+            ],
+        }
+
+
+def _training(run: Run, name: str) -> dict[str, Any] | None:
+    axis, series = collect.metric_series(getattr(run, name))
+    if not series:
+        return None
+    steps = max(points[-1][0] for points in series.values())
+    title = {"sovits": "SoVITS, the acoustic model", "gpt": "GPT, the token model"}[name]
+    return {"name": title, "note": f"{steps:.0f} steps", "plot": Markup(plots.curves(series, axis))}
+
+
+def _pairs(evaluation: Mapping[str, Any], folder: Path | None) -> list[dict[str, Any]]:
+    best = evaluation.get("best") or {}
+    rows = []
+    for row in evaluation.get("pairs", []):
+        is_best = (row["sovits"], row["gpt"]) == (best.get("sovits"), best.get("gpt"))
+        # Audio of the best pair only, so that the page stays small.
+        audio_in = folder if is_best else None
+        heard = [{**line, "audio": _snippet_of(audio_in, line.get("audio"))} for line in row.get("lines", [])]
+        rows.append({**row, "best": is_best, "heard": heard})
+    return rows
+
+
+def _pair_plot(pairs: list[dict[str, Any]]) -> Markup | str:
+    comparable = [pair for pair in pairs if pair["error_rate"] is not None]
+    return Markup(plots.scatter_pairs(comparable)) if len(comparable) > 1 else ""
+
+
+def _snippet_of(folder: Path | None, name: str | None) -> sound.Snippet | None:
+    path = folder / name if folder and name else None
+    return sound.read_snippet(path) if path and path.is_file() else None
+
+
+def _reference(voice: Path | None) -> dict[str, Any] | None:
+    manifest = collect.json_file(voice, "voice.json")
+    if not voice or not manifest:
+        return None
+    reference = manifest["reference"]
+    return {"text": reference["text"], "audio": sound.read_snippet(voice / reference["file"])}
+
+
+def _spoken(speech: Path | None) -> Iterator[dict[str, Any]]:
+    for row in collect.json_lines(speech / "manifest.jsonl")[:MOST_SPOKEN] if speech else []:
+        snippet = _snippet_of(speech, row.get("file"))
+        if snippet:
+            yield {"text": row.get("text", ""), "audio": snippet}
+
+
+def _facts(run: Run) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    if run.parameters:
+        yield "Parameters", [(name, _shown(value)) for name, value in sorted(run.parameters.items())]
+    lineage = collect.json_file(run.voice, "lineage.json") or {}
+    for title, content in lineage.items():
+        rows = list(_leaves(content))
+        if rows:
+            yield title.capitalize(), rows
+
+
+def _leaves(content: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
+    if isinstance(content, Mapping):
+        for name, value in content.items():
+            yield from _leaves(value, f"{prefix} {name}".strip())
+    elif content not in (None, ""):
+        yield prefix or "text", _shown(content)
