@@ -14,7 +14,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, BertModel, PreTrainedTokenizerBase
 
 from voicemill.errors import InputError
-from voicemill.gpt_sovits.pretrained import quiet_loading
+from voicemill.gpt_sovits.pretrained import loading
 
 CHANNELS = 1024
 # The features are the output of the third layer from the end; those above it are never run.
@@ -48,7 +48,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bert:
     Raises:
         InputError: The folder does not hold one.
     """
-    with quiet_loading(folder):
+    with loading(folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         config.num_hidden_layers -= _UNUSED_LAYERS
         model = BertModel.from_pretrained(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import HubertModel
 
-from voicemill.gpt_sovits.pretrained import quiet_loading
+from voicemill.gpt_sovits.pretrained import loading
 
 RATE = 16_000
 HOP = 320
@@ -23,7 +23,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> HubertModel:
     Raises:
         InputError: The folder does not hold one.
     """
-    with quiet_loading(folder):
+    with loading(folder):
         model = HubertModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     return model.to(device).eval()  # pyright: ignore[reportArgumentType]
 

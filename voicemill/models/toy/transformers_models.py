@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from voicemill.models.toy.marker import mark
+from voicemill.models.layout import place
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PUNCTUATION = "!\"#%&'()*+,-./:;<=>?@[]^_`{}~…·—‘’“”、。《》【】，！？：；（）￥℃"
 
 
-def make_hubert(folder: Path, seed: int = 0) -> None:
-    """A HuBERT of 768 channels at 50 frames a second with one layer, as `chinese-hubert-base` lies on disk."""
+def make_hubert(models: Path, seed: int = 0) -> None:
+    """A HuBERT of 768 channels at 50 frames a second with one layer, as `chinese-hubert-base` lies in a models folder."""
     import torch
     from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
+
+    from voicemill.gpt_sovits.pretrained import quiet
 
     config = HubertConfig(
         hidden_size=768,
@@ -28,16 +30,18 @@ def make_hubert(folder: Path, seed: int = 0) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = HubertModel(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    folder = _folder(models, "hubert")
+    with quiet():
+        model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=False).save_pretrained(folder)
-    mark(folder)
 
 
-def make_bert(folder: Path, seed: int = 0) -> None:
-    """A masked-language BERT of 1024 channels with three layers, as `chinese-roberta-wwm-ext-large` lies on disk."""
+def make_bert(models: Path, seed: int = 0) -> None:
+    """A masked-language BERT of 1024 channels with three layers, as `chinese-roberta-wwm-ext-large` lies there."""
     import torch
     from transformers import BertConfig, BertForMaskedLM
+
+    from voicemill.gpt_sovits.pretrained import quiet
 
     vocabulary = bert_vocabulary()
     config = BertConfig(
@@ -53,10 +57,10 @@ def make_bert(folder: Path, seed: int = 0) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = BertForMaskedLM(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    folder = _folder(models, "bert")
+    with quiet():
+        model.save_pretrained(folder)
     _save_tokenizer(folder, vocabulary)
-    mark(folder)
 
 
 def bert_vocabulary() -> list[str]:
@@ -74,6 +78,12 @@ def common_characters() -> list[str]:
             if (row, cell) <= (55, 89):
                 found.append(bytes((0xA0 + row, 0xA0 + cell)).decode("gb2312"))
     return found
+
+
+def _folder(models: Path, name: str) -> Path:
+    folder = models / place(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _save_tokenizer(folder: Path, vocabulary: list[str]) -> None:

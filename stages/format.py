@@ -1,0 +1,64 @@
+"""Turn clips and their transcripts into a training dataset in GPT-SoVITS's layout.
+
+Reads   clips/*.wav                     any rate; 32 kHz mono from slice
+        transcripts/transcripts.list    clip.wav|speaker|language|text
+Writes  dataset/                        2-name2text.txt 3-bert/ 4-cnhubert/ 5-wav32k/ 6-name2semantic.tsv
+Drops   clips without a transcript or without phones, unreadable, silent, too loud, too short or too long
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+
+
+@stage(image="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
+def format_dataset(
+    clips: InputDir,
+    transcripts: InputDir,
+    dataset: OutputDir,
+    *,
+    models: Location,
+    version: Literal["v2"] = "v2",
+    min_clips: Annotated[int, Ge(1)] = 2,
+    min_seconds: Annotated[float, Ge(0)] = 5.0,
+) -> Ledger:
+    """Turn clips and their transcripts into a training dataset in GPT-SoVITS's layout.
+
+    Args:
+        clips: Folder of clips, from slice.
+        transcripts: Folder with transcripts.list, from transcribe or from proofreading.
+        dataset: Where the dataset goes.
+        models: Models folder with HuBERT, the Chinese BERT and the pretrained SoVITS.
+        version: GPT-SoVITS version: decides the symbols and the SoVITS whose codebook makes the tokens.
+        min_clips: With fewer clips left the stage fails.
+        min_seconds: With less speech left the stage fails.
+    """
+    from voicemill import labels, storage
+    from voicemill.contract import check_stop
+    from voicemill.errors import InputError
+    from voicemill.preparation import Preparation
+
+    ledger = Ledger()
+    spoken = {label.name: label for label in labels.read(transcripts / "transcripts.list")}
+    paths = {path.name: path for path in sorted(clips.glob("*.wav"))}
+    preparation = Preparation(dataset, storage.fetch(models), version)
+    for name in ledger.each(sorted(paths.keys() | spoken.keys()), label="formatting"):
+        check_stop()
+        with ledger.item(name):
+            if name not in spoken:
+                raise InputError("it has no transcript")
+            if name not in paths:
+                raise InputError("it has a transcript but there is no such clip")
+            ledger.keep(name, **preparation.add(paths[name], spoken[name]))
+    preparation.finish()
+    ledger.note(languages=preparation.languages)
+    ledger.require(min_clips, "clips")
+    if preparation.seconds < min_seconds:
+        raise InputError(f"{preparation.seconds:.1f} s of speech left, at least {min_seconds:g} s needed")
+    return ledger
+
+
+if __name__ == "__main__":
+    format_dataset.main()

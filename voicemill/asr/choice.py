@@ -1,0 +1,65 @@
+"""Which recogniser is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from voicemill.asr.transcript import Recognizer
+from voicemill.errors import MissingModelError
+from voicemill.logs import get_logger
+from voicemill.models import locate, record
+from voicemill.models.layout import place
+
+log = get_logger(__name__)
+
+Backend = Literal["auto", "whisper", "pocketsphinx"]
+
+
+def recognizer(backend: str, models_dir: Path | str, language: str = "auto", device: str = "auto") -> Recognizer:
+    """A recogniser for clips of a language.
+
+    "auto" takes the first of these that can be had:
+
+    1. Whisper, where the models folder has real weights.
+    2. pocketsphinx for English, and where the language is not given: it hears true words, a toy Whisper none.
+    3. The toy Whisper for the other languages. What it writes means nothing, and every transcript is flagged.
+
+    Args:
+        backend: "auto", "whisper" or "pocketsphinx".
+        models_dir: Models folder.
+        language: Code of `voicemill.labels.LANGUAGES`, or "auto".
+        device: "cpu", "cuda" or "auto"; pocketsphinx always takes the CPU.
+
+    Raises:
+        MissingModelError: No Whisper is there and no other recogniser knows the language.
+        UsageError: pocketsphinx was asked for another language than English.
+    """
+    from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
+
+    if backend == "pocketsphinx":
+        return PocketsphinxRecognizer(language)
+    is_toy = _is_toy(Path(models_dir))
+    if backend == "auto" and language in ("en", "auto"):
+        try:
+            locate(models_dir, "whisper")
+        except MissingModelError:
+            is_toy = True
+        if is_toy:
+            assumed = " and takes the speech for English" if language == "auto" else ""
+            log.warning("no Whisper weights in %s: pocketsphinx listens%s", models_dir, assumed)
+            return PocketsphinxRecognizer(language)
+
+    from voicemill.asr.whisper import WhisperRecognizer
+
+    if is_toy:
+        log.warning("the Whisper in %s is a toy: its words mean nothing", models_dir)
+    return WhisperRecognizer(locate(models_dir, "whisper"), language, device, is_toy=is_toy)
+
+
+def _is_toy(models_dir: Path) -> bool:
+    """Whether the Whisper in the folder is the one that `voicemill models toy` made."""
+    path = f"{place('whisper')}/model.bin"
+    entry = record.read(models_dir).get(path)
+    weights = models_dir / path
+    return entry is not None and entry.source == record.TOY and weights.is_file() and weights.stat().st_size == entry.size

@@ -1,0 +1,57 @@
+"""What in a transcript asks for a person's eye."""
+
+from __future__ import annotations
+
+# Characters a second above which nobody speaks: fast readers reach 8 in Chinese and Japanese, 10 syllable blocks in
+# Korean, 25 letters in English.
+_FASTEST = {"zh": 10.0, "yue": 10.0, "ja": 13.0, "ko": 12.0, "en": 28.0}
+_SPACED = ("en", "ko")
+# A phrase of n units said this often is a recogniser's loop and no figure of speech.
+_LOOPS = {1: 5, 2: 4, 3: 3, 4: 3, 5: 3, 6: 3}
+
+
+def flags(text: str, language: str, seconds: float, confidence: float, trusted_above: float) -> list[str]:
+    """What is suspicious about a transcript.
+
+    Args:
+        text: What was heard.
+        language: In which language.
+        seconds: Length of the clip.
+        confidence: As the recogniser gives it.
+        trusted_above: The recogniser's threshold for it.
+
+    Returns:
+        Of "empty", "loop", "too-fast" and "low-confidence" those that apply.
+    """
+    if not any(character.isalnum() for character in text):
+        return ["empty"]
+    found = []
+    if loops(text, language):
+        found.append("loop")
+    letters = sum(character.isalnum() for character in text)
+    if letters > _FASTEST[language] * max(seconds, 1e-3):
+        found.append("too-fast")
+    if confidence < trusted_above:
+        found.append("low-confidence")
+    return found
+
+
+def loops(text: str, language: str) -> bool:
+    """Whether one to six words (or characters) come again and again, as recognisers do when they are lost."""
+    units = _units(text, language)
+    for length, often in _LOOPS.items():
+        run = 0
+        for i in range(length, len(units)):
+            # Said again at the same distance for as long as the phrase lasts, once less often than it is heard.
+            run = run + 1 if units[i] == units[i - length] else 0
+            if run >= length * (often - 1):
+                return True
+    return False
+
+
+def _units(text: str, language: str) -> list[str]:
+    """Words where the script parts them, else characters, without case and punctuation."""
+    if language in _SPACED:
+        words = ("".join(filter(str.isalnum, word)) for word in text.lower().split())
+        return [word for word in words if word]
+    return [character for character in text if character.isalnum()]

@@ -1,0 +1,147 @@
+"""Whisper by faster-whisper: 8-bit weights, several clips at a time, and silence kept away from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voicemill.asr.flags import loops
+from voicemill.asr.transcript import RATE, Transcript
+from voicemill.errors import InputError, OutOfGpuMemory
+from voicemill.labels import LANGUAGES, one_line
+
+if TYPE_CHECKING:
+    from faster_whisper.transcribe import Segment
+
+# Whisper hears 30 s at a time; each clip of a batch gets a slot of that length, so that its place tells whose it is.
+_SLOT_SECONDS = 30
+# At 6 GB of GPU memory eight clips with 8-bit weights take 4.5 GB.
+_BATCH = 8
+# Three tokens a character at the fastest speech: a decoder that has lost its way stops there, not at 448 tokens.
+_TOKENS_A_SECOND = 30
+_MOST_TOKENS = 400
+
+
+class WhisperRecognizer:
+    """Whisper in CTranslate2's form.
+
+    Args:
+        folder: Folder with model.bin, config.json, tokenizer.json and vocabulary.
+        language: Code of `voicemill.labels.LANGUAGES`, or "auto" to detect it for each clip.
+        device: "cpu", "cuda" or "auto".
+        is_toy: The weights mean nothing, so no transcript is trusted.
+
+    Raises:
+        InputError: The folder does not hold a model.
+    """
+
+    name = "whisper"
+
+    def __init__(self, folder: Path, language: str = "auto", device: str = "auto", *, is_toy: bool = False) -> None:
+        import ctranslate2
+        from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+        if device == "auto":
+            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+        # "int8" alone would compute in float32 on a GPU.
+        compute_type = "int8_float16" if "int8_float16" in ctranslate2.get_supported_compute_types(device) else "int8"
+        try:
+            self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, local_files_only=True)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise InputError(f"{folder} is no Whisper model in CTranslate2's form: {error}") from error
+        self._batched = BatchedInferencePipeline(self._model)
+        self.language = language
+        self.trusted_above = 2.0 if is_toy else 0.55
+
+    def transcribe(self, samples_16k: np.ndarray) -> Transcript:
+        """Recognise one clip, float32 `[n]` at 16 kHz. Confidence is the geometric mean of the tokens' probabilities."""
+        return self.transcribe_all([samples_16k])[0]
+
+    def transcribe_all(self, clips_16k: Sequence[np.ndarray]) -> list[Transcript]:
+        """Recognise several clips, eight at a time; one without speech in it is not given to the model."""
+        languages = [self._language_of(clip) if _has_speech(clip) else None for clip in clips_16k]
+        silent = Transcript("", LANGUAGES[0] if self.language == "auto" else self.language, 0.0)
+        results = [silent] * len(clips_16k)
+        for language in sorted({language for language in languages if language}):
+            mine = [i for i, found in enumerate(languages) if found == language]
+            for i, transcript in zip(mine, self._in(language, [clips_16k[i] for i in mine], _BATCH), strict=True):
+                results[i] = transcript
+        return results
+
+    def _language_of(self, clip: np.ndarray) -> str:
+        if self.language != "auto":
+            return self.language
+        if not self._model.model.is_multilingual:
+            return "en"
+        _, _, probabilities = self._model.detect_language(audio=clip)
+        known = {code: probability for code, probability in probabilities if code in LANGUAGES}
+        return max(known, key=lambda code: known[code])
+
+    def _in(self, language: str, clips: list[np.ndarray], batch: int) -> list[Transcript]:
+        try:
+            return [
+                transcript
+                for start in range(0, len(clips), batch)
+                for transcript in self._batch(language, clips[start : start + batch])
+            ]
+        except RuntimeError as error:
+            if "out of memory" not in str(error).lower():
+                raise
+            if batch == 1:
+                raise OutOfGpuMemory("the GPU's memory does not hold Whisper and a single clip") from error
+        return self._in(language, clips, batch // 2)
+
+    def _batch(self, language: str, clips: list[np.ndarray]) -> list[Transcript]:
+        transcripts = self._decode(language, clips)
+        lost = [i for i, transcript in enumerate(transcripts) if loops(transcript.text, language)]
+        if lost:
+            again = self._decode(language, [clips[i] for i in lost], no_repeat_ngram_size=3)
+            for i, transcript in zip(lost, again, strict=True):
+                transcripts[i] = transcript
+        return transcripts
+
+    def _decode(self, language: str, clips: list[np.ndarray], no_repeat_ngram_size: int = 0) -> list[Transcript]:
+        slot = _SLOT_SECONDS * RATE
+        audio = np.zeros(len(clips) * slot, np.float32)
+        spans = []
+        for i, clip in enumerate(clips):
+            kept = clip[:slot]
+            audio[i * slot : i * slot + len(kept)] = kept
+            spans.append({"start": i * _SLOT_SECONDS, "end": i * _SLOT_SECONDS + len(kept) / RATE})
+        longest = max(span["end"] - span["start"] for span in spans)
+        segments, _ = self._batched.transcribe(
+            audio,
+            language=self._token_language(language),
+            clip_timestamps=spans,
+            batch_size=len(clips),
+            max_new_tokens=min(_MOST_TOKENS, 20 + math.ceil(_TOKENS_A_SECOND * longest)),
+            no_repeat_ngram_size=no_repeat_ngram_size,
+        )
+        heard: list[list[Segment]] = [[] for _ in clips]
+        for segment in segments:
+            heard[int(segment.start // _SLOT_SECONDS)].append(segment)
+        return [_joined(parts, language) for parts in heard]
+
+    def _token_language(self, language: str) -> str:
+        # Only large-v3 has a token for Cantonese.
+        known = self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+        return language if known else {"yue": "zh"}.get(language, language)
+
+
+def _joined(parts: Sequence[Segment], language: str) -> Transcript:
+    text = one_line("".join(part.text for part in parts))
+    tokens = [len(part.tokens) + 1 for part in parts]
+    log_probability = np.average([part.avg_logprob for part in parts], weights=tokens) if parts else -math.inf
+    return Transcript(text, language, min(1.0, math.exp(log_probability)) if text else 0.0)
+
+
+def _has_speech(clip: np.ndarray) -> bool:
+    """Whether Silero's voice activity detector, which faster-whisper brings, hears any speech."""
+    from faster_whisper.vad import get_speech_timestamps
+
+    peak = np.abs(clip).max(initial=0.0)
+    return peak > 0 and bool(get_speech_timestamps(clip * (0.5 / peak)))

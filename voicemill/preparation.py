@@ -1,0 +1,93 @@
+"""One clip and what is said in it -> one row of a training dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from voicemill.audio.reading import read_mono
+from voicemill.audio.resampling import resample
+from voicemill.errors import InputError
+from voicemill.gpt_sovits import bert, hubert, semantic
+from voicemill.gpt_sovits.dataset import RATE, DatasetFolder, Text, level
+from voicemill.labels import Label
+from voicemill.models import locate
+from voicemill.text import phonemize
+from voicemill.text.symbols import PAUSES, PUNCTUATION, UNKNOWN
+
+# Both trainings leave out what is shorter or longer.
+MIN_SECONDS, MAX_SECONDS = 0.6, 54.0
+_UNHEARD = {*PUNCTUATION, *PAUSES, UNKNOWN}
+
+
+class Preparation:
+    """A dataset in the making.
+
+    Args:
+        folder: Empty folder of the dataset.
+        models: Models folder.
+        version: GPT-SoVITS version.
+
+    Raises:
+        InputError: A model is missing or cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, models: Path, version: str) -> None:
+        self.version = version
+        self.dataset = DatasetFolder(folder)
+        self.dataset.create()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._hubert = hubert.load(locate(models, "hubert"), device)
+        self._generator = semantic.load(locate(models, "sovits-g", version), device)
+        self._bert_folder, self._device = locate(models, "bert"), device
+        self._bert: bert.Bert | None = None
+        self._texts: dict[str, Text] = {}
+        self._codes: dict[str, list[int]] = {}
+        self.seconds = 0.0
+        self.languages: dict[str, int] = {}
+
+    def add(self, clip: Path, label: Label) -> dict[str, Any]:
+        """Add a clip.
+
+        Returns:
+            Details for the ledger: seconds, phones, tokens, language, and characters that nothing pronounces.
+
+        Raises:
+            InputError: The clip cannot be used; nothing of it was written.
+        """
+        wav32k = read_mono(clip, RATE)
+        seconds = len(wav32k) / RATE
+        if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+            raise InputError(f"{seconds:.2f} s long; training takes {MIN_SECONDS:g} to {MAX_SECONDS:g} s")
+        spoken = phonemize(label.text, label.language, self.version)
+        if _UNHEARD.issuperset(spoken.phones):
+            raise InputError(f"nothing in its text can be pronounced: {label.text!r}")
+        pcm, heard = level(wav32k)
+        ssl_1CT = hubert.features(self._hubert, resample(heard, RATE, hubert.RATE))
+        if not torch.isfinite(ssl_1CT).all():
+            raise InputError("HuBERT gave numbers that are none (NaN) for it")
+        codes = semantic.codes(self._generator, ssl_1CT)
+        if any(segment.language == "zh" for segment in spoken.segments):
+            self.dataset.add_bert(label.name, bert.segment_features(self._loaded_bert(), spoken.segments))
+        self.dataset.add_audio(label.name, pcm, ssl_1CT)
+        self._texts[label.name] = Text(spoken.phones, spoken.word2ph, spoken.norm_text)
+        self._codes[label.name] = codes
+        self.seconds += seconds
+        self.languages[label.language] = self.languages.get(label.language, 0) + 1
+        details = {"seconds": round(seconds, 3), "phones": len(spoken.phones), "tokens": len(codes)}
+        if spoken.unpronounced:
+            details["unpronounced"] = spoken.unpronounced
+        return {**details, "language": label.language}
+
+    def finish(self) -> None:
+        """Write the tables."""
+        self.dataset.write_texts(self._texts)
+        self.dataset.write_codes(self._codes)
+
+    def _loaded_bert(self) -> bert.Bert:
+        # Only Chinese needs it, and it is the largest model here.
+        if self._bert is None:
+            self._bert = bert.load(self._bert_folder, self._device)
+        return self._bert
