@@ -3,10 +3,13 @@
 Reads   dataset/2-name2text.txt, 3-bert/, 6-name2semantic.tsv    from format
 Writes  weights/gpt_e<epoch>_s<step>.safetensors                 every --save-every epochs, and the last
         weights/metrics.jsonl, weights/tensorboard/              loss and accuracy of each epoch
+        weights/parameters.json                                  how it was trained
 Drops   clips without phones, tokens or BERT features, and those whose text cannot fit their audio
 """
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
 
 from voicemill.contract import (
     InputDir,
@@ -30,10 +33,10 @@ def train_gpt(
     *,
     models: Location,
     version: Literal["v2", "v2Pro", "v2ProPlus"] = "v2",
-    epochs: int = 15,
-    batch_size: int = 0,
-    save_every: int = 5,
-    learning_rate: float = 0.002,
+    epochs: Annotated[int, Ge(1)] = 15,
+    batch_size: Annotated[int, Ge(0)] = 0,
+    save_every: Annotated[int, Ge(1)] = 5,
+    learning_rate: Annotated[float, Gt(0)] = 0.002,
     seed: int = 1234,
     dpo: bool = False,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
@@ -56,6 +59,7 @@ def train_gpt(
     """
     import json
     import shutil
+    from dataclasses import asdict
 
     from voicemill.gpt_sovits import checkpoints
     from voicemill.gpt_sovits.gpt import data, training
@@ -96,6 +100,8 @@ def train_gpt(
         shutil.copy2(file.path, weights)
     shutil.copy2(trainer.state.metrics, weights)
     shutil.copytree(trainer.state.tensorboard, weights / "tensorboard")
+    parameters = {**asdict(recipe), "precision": trainer.precision.name, "version": version, "base": base_path.name}
+    (weights / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
     last = json.loads(trainer.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
     ledger.note(epochs=epochs, steps=last["step"], loss=round(last["loss"], 4), files=[file.path.name for file in saved])
     return ledger

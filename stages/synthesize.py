@@ -1,0 +1,112 @@
+"""Speak lines with a voice.
+
+Reads   voice/                a published voice
+Writes  speech/<line>.wav     16 bit, 32 kHz, marked as generated in its metadata
+        speech/manifest.jsonl one row a file: text, language, seconds, seed, speed, fragments
+Drops   lines that are empty or cannot be pronounced, with the reason
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+
+
+@stage(image="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
+def synthesize(
+    voice: InputDir,
+    speech: OutputDir,
+    *,
+    models: Location,
+    lines: Location,
+    language: str = "",
+    top_k: Annotated[int, Ge(1)] = 15,
+    top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
+    temperature: Annotated[float, Ge(0)] = 1.0,
+    repetition_penalty: Annotated[float, Gt(0)] = 1.35,
+    speed: Annotated[float, Ge(0.25), Le(4)] = 1.0,
+    cut: Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "cut5",
+    pause: Annotated[float, Ge(0)] = 0.3,
+    batch_size: Annotated[int, Ge(1)] = 16,
+    seed: int = 0,
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+) -> Ledger:
+    """Speak lines with a voice.
+
+    Args:
+        voice: A published voice.
+        speech: Where the files go, named by the number of their line.
+        models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
+        lines: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
+            text itself.
+        language: Language of the lines: auto, en, zh, ja, ko, yue; empty is the voice's own.
+        top_k: Tokens to choose from at each step.
+        top_p: Choose from the likeliest tokens that make up this probability; 1 is all.
+        temperature: Below 1 is steadier, above 1 livelier.
+        repetition_penalty: Above 1 speaks the same token less often.
+        speed: 2 is twice as fast.
+        cut: Where lines are cut into pieces: cut0 nowhere, cut1 after four phrases, cut2 at 50 characters, cut3 at the
+            Chinese full stop, cut4 at the English one, cut5 at every mark.
+        pause: Silence after each piece, in seconds.
+        batch_size: Pieces that are spoken at once.
+        seed: The same seed speaks a line the same way.
+        precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU.
+    """
+    import json
+    from pathlib import Path
+
+    from voicemill import __version__
+    from voicemill.contract import progress
+    from voicemill.gpt_sovits.gpt.decoding import Sampling
+    from voicemill.gpt_sovits.synthesis import Options
+    from voicemill.lines import read_lines
+    from voicemill.registry import version_of
+    from voicemill.speaking import load_voice, write_speech
+    from voicemill.storage import fetch, is_remote
+
+    options = Options(Sampling(top_k, top_p, temperature, repetition_penalty), cut, pause, batch_size)
+    is_file = is_remote(lines) or ("\n" not in lines and len(lines) < 4096 and Path(lines).is_file())
+    wanted = read_lines(fetch(lines) if is_file else lines)
+    version = version_of(voice).version
+    speaking = load_voice(voice, fetch(models), precision=precision)
+    synthesizer = speaking.synthesizer
+
+    ledger = Ledger()
+    scripts, rows = [], []
+    for line in wanted:
+        with ledger.item(line.name):
+            settings = {"language": language or speaking.voice.language, "speed": speed, "seed": seed} | line.settings()
+            scripts.append(synthesizer.script(cut=cut, **settings))
+            rows.append({"file": f"{line.name}.wav", **settings})
+    if not scripts:
+        ledger.require(1, "lines to speak")
+
+    prompt = synthesizer.prepare(speaking.reference)
+    together = 4 * batch_size
+    with (speech / "manifest.jsonl").open("w", encoding="utf-8") as manifest:
+        for start in progress(range(0, len(scripts), together), "speaking"):
+            spoken = synthesizer.perform(scripts[start : start + together], prompt, options)
+            for row, said in zip(rows[start : start + together], spoken, strict=True):
+                provenance = {
+                    "generated": True,
+                    "speaker": speaking.voice.speaker,
+                    "voice": version,
+                    "text": row["text"],
+                    "seed": row["seed"],
+                    "by": f"voicemill {__version__}",
+                }
+                write_speech(
+                    speech / row["file"],
+                    said.pcm16(),
+                    said.rate,
+                    provenance=json.dumps(provenance, ensure_ascii=False),
+                    software=f"voicemill {__version__}",
+                )
+                manifest.write(json.dumps({**row, "voice": version, **said.report}, ensure_ascii=False) + "\n")
+                ledger.keep(row["file"].removesuffix(".wav"), seconds=said.seconds, cut_off=said.report["cut_off"])
+    return ledger
+
+
+if __name__ == "__main__":
+    synthesize.main()

@@ -1,0 +1,135 @@
+"""From files to something that speaks: a published voice, or any pair of weights, with the pretrained models it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from voicemill.errors import InputError
+from voicemill.gpt_sovits import bert, checkpoints, hubert
+from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.runs import choose_device
+from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
+from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
+from voicemill.models import locate
+from voicemill.voice import Voice, read_voice
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
+
+
+class Pretrained:
+    """The models that stand before every voice, each loaded when it is first needed.
+
+    Args:
+        models: Models folder.
+        device: Where to compute; None takes the GPU where there is one.
+    """
+
+    def __init__(self, models: Path, device: torch.device | None = None):
+        self.models, self.device = models, device or choose_device()
+
+    @cached_property
+    def hubert(self) -> HubertModel:
+        return hubert.load(locate(self.models, "hubert"), self.device)
+
+    @cached_property
+    def bert(self) -> bert.Bert:
+        return bert.load(locate(self.models, "bert"), self.device)
+
+    @cached_property
+    def speaker_encoder(self) -> SpeakerEncoder:
+        from voicemill.gpt_sovits import speaker
+
+        return speaker.load(locate(self.models, "speaker-encoder"), self.device)
+
+    def bert_features(self, segments: Sequence[Any]) -> torch.Tensor:
+        """BERT rows of a text's segments; the model is only loaded for Mandarin."""
+        if any(segment.language == "zh" for segment in segments):
+            return bert.segment_features(self.bert, segments)
+        return torch.zeros(bert.CHANNELS, sum(len(segment.phones) for segment in segments))
+
+    def synthesizer(self, sovits: Path, gpt: Path, *, precision: str = "auto") -> Synthesizer:
+        """A pair of weights, ready to speak.
+
+        Args:
+            sovits: Weights of the acoustic model, ours or the reference's.
+            gpt: Weights of the token model, ours or the reference's.
+            precision: `auto` (half precision on a GPU), `fp32`, `bf16` or `fp16`.
+
+        Raises:
+            InputError: When a file cannot be read or is another kind of model.
+            MissingModelError: When a pretrained model is not in the models folder.
+        """
+        acoustic = checkpoints.load_sovits(sovits)
+        token = checkpoints.load_gpt(gpt)
+        try:
+            model = Gpt.from_checkpoint(token.config, token.weights).float()
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{gpt}: its weights do not fit its configuration ({error})") from error
+        return Synthesizer(
+            checkpoints.build_generator(acoustic, self.device),
+            model,
+            self.hubert,
+            self.bert_features,
+            self.speaker_encoder if acoustic.config.is_pro else None,
+            precision,
+        )
+
+
+@dataclass(frozen=True)
+class SpeakingVoice:
+    """A published voice, its models loaded."""
+
+    voice: Voice
+    synthesizer: Synthesizer
+    reference: Reference
+
+
+def load_voice(
+    folder: Path, models: Path, device: torch.device | None = None, *, precision: str = "auto"
+) -> SpeakingVoice:
+    """Load a published voice.
+
+    Args:
+        folder: What `publish` made.
+        models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
+        device: Where to compute; None takes the GPU where there is one.
+        precision: As `Pretrained.synthesizer`.
+
+    Raises:
+        InputError: When the folder is no voice, or damaged.
+        MissingModelError: When a pretrained model is not in the models folder.
+    """
+    voice = read_voice(folder)
+    synthesizer = Pretrained(models, device).synthesizer(
+        folder / voice.sovits.file, folder / voice.gpt.file, precision=precision
+    )
+    clip = voice.reference
+    return SpeakingVoice(voice, synthesizer, Reference(folder / clip.file, clip.text, clip.language))
+
+
+def write_speech(path: Path, samples: Any, rate: int, *, provenance: str, software: str) -> None:
+    """Write 16-bit speech whose file says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
+
+    Args:
+        path: Where to.
+        samples: int16 `[n]`.
+        rate: Sampling rate in Hz.
+        provenance: Where it comes from, as JSON.
+        software: What made it.
+    """
+    import soundfile
+
+    with soundfile.SoundFile(path, "w", rate, 1, "PCM_16", format="WAV") as sink:
+        sink.comment = provenance
+        sink.software = software
+        sink.title = "Synthetic speech"
+        sink.write(samples)
+
+
