@@ -222,6 +222,7 @@ def read_sovits(case: Case) -> None:
         case.check("top_keys", list(raw))
         case.check("info", raw["info"])
         case.check("n_weight_keys", len(raw["weight"]))
+        case.check("weight_key_sha256", hashlib.sha256("\n".join(raw["weight"]).encode()).hexdigest())
         case.check("weight_dtypes", sorted({str(w.dtype) for w in raw["weight"].values()}))
         case.check("has_enc_q", any("enc_q" in key for key in raw["weight"]))
         case.check("text_embedding_rows", raw["weight"]["enc_p.text_embedding.weight"].shape[0])
@@ -277,9 +278,9 @@ def read_gpt(case: Case) -> None:
 
 @covers("C_ckpt", "header_bytes")
 def header_bytes(case: Case) -> None:
-    headers = {k: [v.symbols, v.model, v.lora] for k, v in checkpoints.HEADERS.items()}
-    case.check("head2version", headers)
-    case.check("pretrained_md5_of_first_8192_bytes", checkpoints.PUBLISHED)
+    case.check("head2version", {head: list(kind) for head, kind in checkpoints.HEADERS.items()})
+    published = {digest: list(kind) for digest, kind in checkpoints.PUBLISHED.items()}
+    case.check("pretrained_md5_of_first_8192_bytes", published)
     got = {}
     for version, expected in case.expected("headers").items():
         with tempfile.TemporaryDirectory() as folder:
@@ -293,7 +294,7 @@ def header_bytes(case: Case) -> None:
             got[version] = {
                 "first_two_bytes": opening[:2].decode(),
                 "third_fourth": opening[2:].hex(),
-                "detected": [kind.symbols, kind.model, kind.lora],
+                "detected": list(kind),
                 "loads": list(checkpoints.read_reference_file(path)) == ["weight", "config", "info"],
             }
     case.check("headers", got)

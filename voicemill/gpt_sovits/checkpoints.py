@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from voicemill.errors import InputError
@@ -278,7 +278,7 @@ def _read_safetensors(path: Path, kind: str, device: torch.device | str) -> tupl
 def _save_safetensors(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any]) -> None:
     halves = {key: weights[key].detach().half().cpu().contiguous() for key in sorted(weights)}
     with _replacing(path) as partial:
-        save_file(halves, partial, {_METADATA: json.dumps(about, ensure_ascii=False, sort_keys=True)})
+        partial.write_bytes(save(halves, {_METADATA: json.dumps(about, ensure_ascii=False, sort_keys=True)}))
 
 
 def published_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -297,14 +297,22 @@ def save_gpt(path: Path, checkpoint: GptCheckpoint) -> None:
     _save_safetensors(path, checkpoint.weights, {"kind": "gpt", "hps": checkpoint.hps, "info": checkpoint.info})
 
 
-def export_sovits(path: Path, checkpoint: SovitsCheckpoint) -> None:
-    """Write a generator as the reference's `.pth`."""
-    contents = {
-        "weight": published_weights(checkpoint.weights),
-        "config": _held(checkpoint.hps),
-        "info": checkpoint.info,
-    }
-    write_reference_file(path, contents, _WRITTEN_HEADERS.get(checkpoint.version, "PK"))
+def export_sovits(path: Path, checkpoint: SovitsCheckpoint, *, as_base: bool = False) -> None:
+    """Write a generator as the reference's `.pth`.
+
+    Args:
+        as_base: Keep the posterior encoder and the zip's own header, as the files that training starts from do.
+    """
+    weights = checkpoint.weights
+    halves = {key: value.half() for key, value in weights.items()} if as_base else published_weights(weights)
+    contents = {"weight": halves, "config": _held(checkpoint.hps), "info": checkpoint.info}
+    write_reference_file(path, contents, "PK" if as_base else _WRITTEN_HEADERS.get(checkpoint.version, "PK"))
+
+
+def export_discriminator(path: Path, weights: Mapping[str, Tensor], hps: Mapping[str, Any]) -> None:
+    """Write a discriminator as the reference's base file."""
+    halves = {key: value.half() for key, value in weights.items()}
+    write_reference_file(path, {"weight": halves, "config": _held(hps), "info": ""})
 
 
 def export_gpt(path: Path, checkpoint: GptCheckpoint) -> None:

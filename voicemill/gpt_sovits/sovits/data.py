@@ -192,6 +192,18 @@ def load(item: Item) -> Example:
     return Example(ssl_1CT, spec_FT, wav_1L, torch.tensor(item.phones), vector)
 
 
+def check(item: Item) -> None:
+    """Whether a clip can be trained on.
+
+    Raises:
+        InputError: With the reason, if not.
+    """
+    if not BOUNDARIES[0] < item.frames <= BOUNDARIES[-1]:
+        low, high = ((n * HOP / SAMPLE_RATE) for n in (BOUNDARIES[0] + 1, BOUNDARIES[-1]))
+        raise InputError(f"lasts {item.seconds:.2f} s; SoVITS trains on clips between {low} and {high:.0f} s")
+    load(item)
+
+
 def _read_tensor(path: Path, shape: tuple[int | None, ...]) -> Tensor:
     try:
         tensor = torch.load(path, map_location="cpu", weights_only=True)

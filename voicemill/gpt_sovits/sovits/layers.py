@@ -1,6 +1,6 @@
 """Layers that several parts of SoVITS are made of.
 
-Attribute names are those of the reference's checkpoints, so that a checkpoint's tensors are a model's state as they stand.
+Attribute names are those of the reference's checkpoints, whose tensors load as they stand.
 
 Shapes: B batch, C channels, T frames.
 """

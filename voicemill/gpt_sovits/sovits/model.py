@@ -1,4 +1,4 @@
-"""The SoVITS generator: a conditional VAE with a flow and a GAN vocoder (VITS, Kim et al., 2021), fed by semantic tokens.
+"""The SoVITS generator: a conditional VAE with a flow and a GAN vocoder (VITS, Kim et al., 2021), fed by tokens.
 
     tokens -> prior encoder (reads the text, knows the speaker) -> m, logs
     training:  spectrogram -> posterior encoder -> z -> flow -> z_p, to match the prior; a cut of z -> vocoder -> wave

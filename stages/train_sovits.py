@@ -1,0 +1,112 @@
+"""Fine-tune SoVITS: semantic tokens to the speaker's voice.
+
+Reads   dataset/2-name2text.txt, 4-cnhubert/, 5-wav32k/, 7-sv_cn/ for v2Pro*   from format
+Writes  weights/sovits_e<epoch>_s<step>.safetensors      every --save-every epochs, and the last
+        weights/metrics.jsonl, weights/tensorboard/      losses of each step
+Drops   clips without features or phones, damaged ones, those shorter than 0.66 s or longer than 38 s
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
+
+from voicemill.contract import (
+    InputDir,
+    Ledger,
+    Location,
+    OutputDir,
+    StateDir,
+    check_stop,
+    micro_batch_divisor,
+    progress,
+    stage,
+    stop_requested,
+)
+
+
+@stage(image="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss_mel"))
+def train_sovits(
+    dataset: InputDir,
+    weights: OutputDir,
+    state: StateDir,
+    *,
+    models: Location,
+    version: Literal["v2", "v2Pro", "v2ProPlus"] = "v2",
+    epochs: Annotated[int, Ge(1)] = 8,
+    batch_size: Annotated[int, Ge(0)] = 0,
+    save_every: Annotated[int, Ge(1)] = 4,
+    learning_rate: Annotated[float, Gt(0)] = 1e-4,
+    text_learning_rate_scale: Annotated[float, Ge(0)] = 0.4,
+    seed: int = 1234,
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+) -> Ledger:
+    """Fine-tune SoVITS: semantic tokens to the speaker's voice.
+
+    Args:
+        dataset: Dataset folder, from format.
+        weights: Where the weights files go.
+        state: Where the run is kept while it goes on; a killed run goes on from there.
+        models: Models folder with the base weights.
+        version: Model version, which chooses the base weights.
+        epochs: How often to go through the clips; few clips are gone through several times an epoch.
+        batch_size: Clips a batch; 0 takes 4. What fits into the GPU's memory at once is found out by itself.
+        save_every: Epochs between two weights files; the last epoch is always saved.
+        learning_rate: Learning rate of AdamW.
+        text_learning_rate_scale: Factor on it for the parts that read the text, which need less change.
+        seed: Seed of the order of clips, of where they are cut, of noise and of dropout.
+        precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
+    """
+    import json
+    import shutil
+
+    from voicemill.gpt_sovits import checkpoints
+    from voicemill.gpt_sovits.runs import Precision, choose_device
+    from voicemill.gpt_sovits.sovits import data
+    from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
+    from voicemill.gpt_sovits.sovits.training import Recipe
+    from voicemill.logs import get_logger
+    from voicemill.models import locate
+    from voicemill.storage import fetch
+    from voicemill.text import symbols
+
+    log = get_logger(__name__)
+    ledger = Ledger()
+    found = data.find_items(dataset, lambda phones: symbols.ids(phones, version), speaker_vectors=version != "v2")
+    for name, reason in found.drops.items():
+        ledger.drop(name, reason)
+    items = []
+    for item in ledger.each(found.items, label="reading clips"):
+        with ledger.item(item.name):
+            data.check(item)
+            items.append(item)
+            ledger.keep(item.name, seconds=round(item.seconds, 2))
+    ledger.require(1, "clips to train SoVITS on")
+
+    folder = fetch(models)
+    base = checkpoints.load_sovits(locate(folder, "sovits-g", version))
+    run = FineTuning(
+        base,
+        checkpoints.load_discriminator(locate(folder, "sovits-d", version)),
+        items,
+        found.repeats,
+        Recipe(epochs, batch_size or Recipe.batch_size, save_every, learning_rate, text_learning_rate_scale, seed),
+        state,
+        Precision(precision, choose_device()),
+        check_stop=check_stop,
+        stop_requested=stop_requested,
+        micro_batch_divisor=micro_batch_divisor(),
+        say=log.info,
+    )
+    saved = run.run(lambda steps, total: progress(steps, "training", total=total))
+    for file in saved:
+        shutil.copy2(file.path, weights)
+    shutil.copy2(run.state.metrics, weights)
+    shutil.copytree(run.state.tensorboard, weights / "tensorboard")
+    last = json.loads(run.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
+    files = [file.path.name for file in saved]
+    ledger.note(epochs=epochs, steps=last["step"], loss_mel=round(last["loss_mel"], 4), files=files)
+    return ledger
+
+
+if __name__ == "__main__":
+    train_sovits.main()

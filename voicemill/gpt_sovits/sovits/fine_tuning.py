@@ -1,0 +1,256 @@
+"""A SoVITS fine-tuning run: epochs over a dataset folder, weights files, and a state that survives a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from voicemill.errors import InputError
+from voicemill.gpt_sovits.checkpoints import SovitsCheckpoint, build_generator, load_exactly, load_sovits, save_sovits
+from voicemill.gpt_sovits.runs import Precision, RunState, first_micro_batch
+from voicemill.gpt_sovits.sovits.data import Batch, Example, Item, batches, collate, load, make_buckets
+from voicemill.gpt_sovits.sovits.discriminator import Discriminator
+from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.sovits.training import Diverged, Losses, Recipe, Trainer
+
+Progress = Callable[[Iterable[None], int], Iterable[None]]
+
+SECONDS_BETWEEN_CHECKPOINTS = 300.0
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A finished weights file."""
+
+    epoch: int
+    step: int
+    path: Path
+
+
+class FineTuning:
+    """One run.
+
+    Args:
+        base: Generator to start from, with the posterior encoder, as published base files have it.
+        judge: Weights of the discriminator to start from.
+        items: What to train on; each can be loaded.
+        repeats: How often an epoch goes through the items.
+        recipe: How.
+        state_folder: Where the run's state and weights files are kept.
+        precision: Arithmetic, and the device.
+        check_stop: Called where the run can be gone on from; raises to stop it.
+        stop_requested: Whether `check_stop` would raise.
+        micro_batch_divisor: Divides the first micro-batch, after tries that ran out of memory.
+        checkpoint_steps: Save the state after so many steps, besides every five minutes and every epoch.
+        say: Takes messages for the user.
+
+    Raises:
+        InputError: If there are no items, or the weights do not fit.
+    """
+
+    def __init__(
+        self,
+        base: SovitsCheckpoint,
+        judge: dict[str, torch.Tensor],
+        items: list[Item],
+        repeats: int,
+        recipe: Recipe,
+        state_folder: Path,
+        precision: Precision,
+        *,
+        check_stop: Callable[[], None] = lambda: None,
+        stop_requested: Callable[[], bool] = lambda: False,
+        micro_batch_divisor: int = 1,
+        checkpoint_steps: int | None = None,
+        say: Callable[[str], None] = lambda message: None,
+    ):
+        self.items = items * repeats
+        self.buckets, _ = make_buckets([item.frames for item in self.items])
+        if not self.buckets:
+            raise InputError("no clip is left to train on; see the ledger for what became of each")
+        self.base, self.recipe, self.say = base, recipe, say
+        self.check_stop, self.stop_requested, self.checkpoint_steps = check_stop, stop_requested, checkpoint_steps
+        torch.manual_seed(recipe.seed)
+        generator, discriminator = start_models(base, judge)
+        fixed, each = memory_needs(generator, discriminator, precision, max(item.frames for item in items))
+        micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
+        self.trainer = Trainer(
+            generator.to(precision.device), discriminator.to(precision.device), recipe, precision, micro, say
+        )
+        self.state = RunState(state_folder, self._fingerprint(judge), say)
+        self.epoch, self.position, self.step = 1, 0, 0
+        self._saved_at = time.monotonic()
+
+    def run(self, progress: Progress = lambda steps, total: steps) -> list[Saved]:
+        """Train to the last epoch, from the state where there is one.
+
+        Args:
+            progress: Sees one element a step.
+
+        Returns:
+            The weights files in the state folder, oldest first; the last epoch is always among them.
+        """
+        state = self.state.load()
+        if state:
+            self.trainer.load_state_dict(state["trainer"])
+            self.epoch, self.position, self.step = state["position"]
+            self.say(f"going on from epoch {self.epoch}, step {self.position}")
+        for _ in progress(self._steps(), self.recipe.epochs * len(self._order(1))):
+            pass
+        self.state.close()
+        return self._saved()
+
+    def _order(self, epoch: int) -> list[list[int]]:
+        return batches(self.buckets, self.recipe.batch_size, self.recipe.seed + epoch)
+
+    def _steps(self) -> Iterator[None]:
+        for _ in range(self.step):
+            yield
+        while self.epoch <= self.recipe.epochs:
+            for batch in read_ahead(self.items, self._order(self.epoch)[self.position :]):
+                self._train_on(batch)
+                yield
+                self._checkpoint_if_due()
+            self._end_epoch()
+
+    def _train_on(self, batch: Batch) -> None:
+        try:
+            losses = self.trainer.step(batch)
+        except Diverged as error:
+            raise InputError(
+                f"{error} in epoch {self.epoch} after {self.step} steps; train with a smaller --learning-rate, or look "
+                f"for damaged clips. The last good state is kept in {self.state.folder}"
+            ) from error
+        self.step += 1
+        self.position += 1
+        rate = self.trainer.optimizer_g.param_groups[0]["lr"]
+        self.state.log(self.step, epoch=self.epoch, learning_rate=rate, **_row(losses))
+
+    def _checkpoint_if_due(self) -> None:
+        minutes_passed = time.monotonic() - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS
+        steps_passed = self.checkpoint_steps and self.step % self.checkpoint_steps == 0
+        if minutes_passed or steps_passed or self.stop_requested():
+            self._checkpoint()
+            self.check_stop()
+
+    def _checkpoint(self) -> None:
+        position = [self.epoch, self.position, self.step]
+        self.state.save(self.step, {"trainer": self.trainer.state_dict(), "position": position})
+        self._saved_at = time.monotonic()
+
+    def _end_epoch(self) -> None:
+        self.trainer.end_epoch()
+        if self.epoch % self.recipe.save_every == 0 or self.epoch == self.recipe.epochs:
+            self._save_weights()
+        if self.trainer.device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self.trainer.device) / 2**30
+            self.say(f"epoch {self.epoch} of {self.recipe.epochs}: peak GPU memory {peak:.2f} GiB")
+        self.epoch, self.position = self.epoch + 1, 0
+        self._checkpoint()
+        self.check_stop()
+
+    def _save_weights(self) -> None:
+        path = self.state.weights / f"sovits_e{self.epoch}_s{self.step}.safetensors"
+        info = f"{self.epoch}epoch_{self.step}iteration"
+        weights = self.trainer.generator.state_dict()
+        save_sovits(path, replace(self.base, weights=weights, info=info))
+        prove(path, load(self.items[0]))
+        self.say(f"saved {path.name}")
+
+    def _saved(self) -> list[Saved]:
+        saved = []
+        for path in self.state.weights.glob("sovits_e*_s*.safetensors"):
+            epoch, step = (int(part[1:]) for part in path.stem.split("_")[1:])
+            saved.append(Saved(epoch, step, path))
+        return sorted(saved, key=lambda file: file.epoch)
+
+    def _fingerprint(self, judge: dict[str, torch.Tensor]) -> str:
+        """Digest of what the weights depend on; longer training of the same run goes on from its state."""
+        recipe = asdict(replace(self.recipe, epochs=0, save_every=0))
+        rows = [[item.name, item.phones, item.wav.stat().st_size] for item in self.items]
+        digest = hashlib.sha256(json.dumps([recipe, self.trainer.precision.name, rows]).encode())
+        for item in dict.fromkeys(self.items):
+            for path in (item.wav, item.ssl, item.speaker):
+                digest.update(path.read_bytes() if path else b"")
+        for weights in (self.base.weights, judge):
+            for name, tensor in sorted(weights.items()):
+                digest.update(name.encode() + tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+def start_models(base: SovitsCheckpoint, judge: dict[str, torch.Tensor]) -> tuple[Generator, Discriminator]:
+    """The two models with the weights to start from.
+
+    Raises:
+        InputError: If the weights do not fit, or the generator is one for speaking only.
+    """
+    if not any(key.startswith("enc_q.") for key in base.weights):
+        raise InputError("the SoVITS base weights lack the posterior encoder; training needs a base file, not a voice")
+    generator = Generator(base.config)
+    load_exactly(generator, base.weights)
+    discriminator = Discriminator(base.config.discriminator_periods, Discriminator.width_of(judge))
+    load_exactly(discriminator, judge)
+    return generator, discriminator
+
+
+def memory_needs(generator: Generator, judge: Discriminator, precision: Precision, frames: int) -> tuple[float, float]:
+    """Bytes that training takes whatever the batch, and for each item of so many frames.
+
+    Fixed: weights, gradients and two optimizer tensors, 4 bytes each. For an item: on the full-size v2 model a step of
+    two 4 s clips in fp32 takes 2.4 GB over the fixed part, two thirds of it in the vocoder and the discriminators,
+    whose segment has one length; half precision halves it.
+    """
+    parameters = sum(p.numel() for model in (generator, judge) for p in model.parameters())
+    width = generator.config.upsample_initial_channel / 512
+    halves = 1.0 if precision.dtype == torch.float32 else 0.5
+    return 16.0 * parameters, halves * (0.8e9 * width + 0.4e9 * frames / 200)
+
+
+def read_ahead(items: list[Item], order: list[list[int]]) -> Iterator[Batch]:
+    """Batches in order, the next one read while the current one is used.
+
+    Raises:
+        InputError: If a clip cannot be read any more.
+    """
+
+    def read(indices: list[int]) -> Batch:
+        return collate([load(items[i]) for i in indices])
+
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read, order[0]) if order else None
+        for following in [*order[1:], None]:
+            if coming is None:
+                return
+            batch = coming.result()
+            coming = reader.submit(read, following) if following else None
+            yield batch
+
+
+def prove(path: Path, example: Example) -> None:
+    """Load a weights file and speak a second with it, as its user will.
+
+    Raises:
+        InputError: If what it says is not sound.
+    """
+    model = build_generator(load_sovits(path))
+    codes = model.extract_codes(example.ssl_1CT)[..., :25]
+    vectors = None if example.speaker_vector_1S is None else [example.speaker_vector_1S]
+    noise = torch.zeros(1, model.config.inter_channels, codes.shape[-1] * model.token_frames)
+    wav = model.decode(
+        codes, example.phones_P.unsqueeze(0), [example.spec_FT.unsqueeze(0)], speaker_vectors=vectors, noise=noise
+    )
+    if not wav.isfinite().all():
+        raise InputError(
+            f"{path.name} does not speak: its output is not a number; train with a smaller --learning-rate"
+        )
+
+
+def _row(losses: Losses) -> dict[str, float]:
+    return {name if name.startswith("gradient") else f"loss_{name}": value for name, value in asdict(losses).items()}
