@@ -43,8 +43,8 @@ def cut1(text: str) -> str:
         return ""
     phrases = _phrases(text)
     starts = range(0, len(phrases), 4)
-    if len(starts) < 3:
-        return _joined([text]) if len(starts) < 2 else _joined(["".join(phrases)])
+    if len(starts) < 2:
+        return _joined([text])
     return _joined(["".join(phrases[start : None if start == starts[-2] else start + 4]) for start in starts[:-1]])
 
 
@@ -114,7 +114,7 @@ def merge_short(pieces: list[str], shortest: int = SHORTEST) -> list[str]:
 
 
 def split_long(text: str, longest: int = LONGEST) -> list[str]:
-    """Split at punctuation into pieces of at most `longest` characters; a phrase longer than that is cut where it is."""
+    """Split at punctuation into pieces of at most `longest` characters; a longer phrase is cut where it must be."""
     pieces, piece = [], ""
     for part in re.split(f"([{''.join(ENDS)}])", text):
         if len(piece) + len(part) > longest:

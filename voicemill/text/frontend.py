@@ -119,14 +119,14 @@ def phonemize(
 def _route(text: str, language: str, detect: Detector | None) -> list[Stretch]:
     if language == "en":
         return [Stretch("en", text)]
-    if language.startswith("all_"):
-        default = "zh" if language == "all_yue" else language.removeprefix("all_")
-        stretches = segmentation.segment(text, default, detect)
-    else:
-        stretches = segmentation.segment(text, "", detect)
+    alone = language.removeprefix("all_") if language.startswith("all_") else ""
+    stretches = [
+        Stretch(part.language if part.language in _MODULES else "zh", part.text)  # marks alone have no language
+        for part in segmentation.segment(text, "zh" if alone == "yue" else alone, detect)
+    ]
     if language in {"auto_yue", "all_yue"}:
         return [Stretch("yue" if part.language == "zh" else part.language, part.text) for part in stretches]
-    if language == "auto" or language.startswith("all_"):
+    if alone or language == "auto":
         return stretches
     # Chinese, Japanese and Korean share characters, so what is not English is taken for what the user said it is.
     mixed: list[Stretch] = []
@@ -160,7 +160,8 @@ def _speak(text: str, language: str, version: str) -> tuple[str, Spoken]:
     if language not in _MODULES:
         raise UsageError(f"no language {language!r}; there are {', '.join(_MODULES)}")
     if version == "v1" and language not in _OF_V1:
-        raise InputError(f"the phones of v1 have no {_MODULES[language].capitalize()}: choose a later version for {text!r}")
+        name = _MODULES[language].capitalize()
+        raise InputError(f"the phones of v1 have no {name}: choose a later version for {text!r}")
     silence = next((sign for sign in _SILENCES if sign in text), None) if language == "zh" else None
     module = _module(language)
     norm_text = module.normalize(text.replace(silence, ",") if silence else text)
@@ -209,5 +210,5 @@ def _is_heard(character: str, language: str, version: str) -> bool:
 
     if sounds(character):
         return True
-    number, sum_ = sounds("5"), sounds("5 5")
-    return any(sounds(text) != number for text in (f"5{character}", f"{character}5")) or sounds(f"5 {character} 5") != sum_
+    beside = {f"5{character}": "5", f"{character}5": "5", f"5 {character} 5": "5 5"}
+    return any(sounds(text) != sounds(without) for text, without in beside.items())

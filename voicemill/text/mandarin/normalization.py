@@ -6,14 +6,16 @@ that were read so: the order of the rules decides which of them sees a digit fir
 
 import functools
 import re
+import string
 from collections.abc import Callable
 from re import Match
+from typing import Any
 
 from voicemill.text.mandarin.numbers import DIGITS, cardinal, decimal, digits
 
 _SENTENCE_END = re.compile(r"([：、，；。？！,;?!][”’]?)")
 _BRACKETS = re.compile(r"[—《》【】<>{}()（）#&@“”^_|\\]")
-_FULL_WIDTH = {code + 0xFEE0: code for code in map(ord, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+_FULL_WIDTH = {ord(character) + 0xFEE0: character for character in string.digits + string.ascii_letters}
 
 _CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?"
 _NUMBER = r"-?\d+(?:\.\d+)?"
@@ -21,9 +23,9 @@ _POWERS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ˣʸⁿ", "0123456789xyn", strict
 _OPERATORS = {"+": "加", "-": "减", "×": "乘", "÷": "除", "=": "等于"}
 _OPERAND = r"(?:-?\d+(?:\.\d+)?[{0}]*|\.\d+[{0}]*|[A-Za-z][{0}]*)".format("".join(_POWERS))
 _UNITS = {
-    "cm2": "平方厘米", "cm²": "平方厘米", "cm3": "立方厘米", "cm³": "立方厘米", "cm": "厘米", "db": "分贝", "ds": "毫秒",
-    "kg": "千克", "km": "千米", "m2": "平方米", "m²": "平方米", "m3": "立方米", "m³": "立方米", "ml": "毫升",
-    "mm": "毫米", "m": "米", "s": "秒",
+    "cm2": "平方厘米", "cm²": "平方厘米", "cm3": "立方厘米", "cm³": "立方厘米", "cm": "厘米", "db": "分贝",
+    "ds": "毫秒", "kg": "千克", "km": "千米", "m2": "平方米", "m²": "平方米", "m3": "立方米", "m³": "立方米",
+    "ml": "毫升", "m": "米", "s": "秒",
 }  # fmt: skip
 _MEASURES = "|".join(["%", "°C", "℃", "度", "摄氏度", *_UNITS])
 _CLASSIFIERS = (
@@ -62,7 +64,7 @@ def _time(match: Match[str]) -> str:
 def _time_range(match: Match[str]) -> str:
     first, second = match.groups()[:3], match.groups()[3:]
     half = first[1] == "30"
-    return f"{_clock(*first, half=half)}至{_clock(*second, half=half and second[1] == '30')}"
+    return f"{_clock(*first, half=half)}至{_clock(*second, half=half)}"
 
 
 def _date(match: Match[str]) -> str:
@@ -134,16 +136,24 @@ _AFTER_ARITHMETIC: list[_Rule] = [
 
 
 @functools.cache
-def _to_simplified() -> Callable[[str], str]:
+def _converter() -> Any:
     from opencc import OpenCC
 
-    return functools.cache(OpenCC("t2s").convert)
+    return OpenCC("t2s")
+
+
+@functools.lru_cache(maxsize=16384)
+def _simplified(character: str) -> str:
+    if character == "鍾":
+        return "锺"  # as in names and in Cantonese 鍾意, not the clock 鐘
+    simple = _converter().convert(character)
+    # Some simplified forms lie outside the block that dictionaries cover.
+    return simple if "\u4e00" <= simple <= "\u9fa5" else character
 
 
 def simplify(text: str) -> str:
     """Traditional characters made simplified one by one, so that the length stays."""
-    convert = _to_simplified()
-    return "".join(convert(c) if "\u3400" <= c <= "\u9fff" else c for c in text)
+    return "".join(_simplified(character) if "\u3400" <= character <= "\u9fff" else character for character in text)
 
 
 def sentences(text: str) -> list[str]:

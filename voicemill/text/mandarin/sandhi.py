@@ -11,11 +11,11 @@ from voicemill.text.mandarin.words import Word, halves, syllables
 
 _PUNCTUATION = "：，；。？！“”‘’':,;.?!"
 _PARTICLES = "吧呢哈啊呐噻嘛吖嗨哦哒额滴哩哟喽啰耶喔诶的地得"
-_ERHUA_ALWAYS = frozenset("小院儿 胡同儿 范儿 老汉儿 撒欢儿 寻老礼儿 妥妥儿 媳妇儿".split())
-_ERHUA_NEVER = frozenset(
+_ERHUA_ALWAYS = "小院儿 胡同儿 范儿 老汉儿 撒欢儿 寻老礼儿 妥妥儿 媳妇儿"
+_ERHUA_NEVER = (
     "虐儿 为儿 护儿 瞒儿 救儿 替儿 有儿 一儿 我儿 俺儿 妻儿 拐儿 聋儿 乞儿 患儿 幼儿 孤儿 婴儿 婴幼儿 连体儿 脑瘫儿 "
     "流浪儿 体弱儿 混血儿 蜜雪儿 舫儿 祖儿 美儿 应采儿 可儿 侄儿 孙儿 侄孙儿 女儿 男儿 红孩儿 花儿 虫儿 马儿 鸟儿 "
-    "猪儿 猫儿 狗儿 少儿".split()
+    "猪儿 猫儿 狗儿 少儿"
 )
 
 
@@ -205,9 +205,10 @@ def join_er(word: Word, finals: list[str]) -> list[str]:
     finals = list(finals)
     if word.text[-1] == "儿" and finals[-1] == "er1":
         finals[-1] = "er2"
-    bare = word.text not in _ERHUA_ALWAYS and (word.text in _ERHUA_NEVER or word.tag in {"a", "j", "nr"})
+    never = _ERHUA_NEVER.split()
+    bare = word.text not in _ERHUA_ALWAYS.split() and (word.text in never or word.tag in {"a", "j", "nr"})
     if bare or len(finals) != len(word.text) or len(finals) < 2:
         return finals
-    if word.text[-1] == "儿" and finals[-1] in {"er2", "er5"} and word.text[-2:] not in _ERHUA_NEVER:
+    if word.text[-1] == "儿" and finals[-1] in {"er2", "er5"} and word.text[-2:] not in never:
         finals[-1] = "er" + finals[-2][-1]
     return finals

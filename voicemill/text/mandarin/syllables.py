@@ -1,8 +1,8 @@
 """Mandarin syllables as the two phones of the public weights: an onset and a final with its tone.
 
 The weights write syllables as the opencpop singing corpus does: zh, z and their kin have vowels of their own (`ir`,
-`i0`), a syllable without an initial takes its first vowel as onset (`AA`, `EE`, `OO`, `y`, `w`), `yan` and `ye` have the
-open e.
+`i0`), a syllable without an initial takes its first vowel as onset (`AA`, `EE`, `OO`, `y`, `w`), `yan` and `ye` have
+the open e.
 """
 
 from voicemill.text import symbols

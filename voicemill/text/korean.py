@@ -1,0 +1,82 @@
+"""Korean: g2pk2's pronunciation rules over mecab-ko's words, then one phone a letter of the alphabet.
+
+Compound vowels are spelled by their parts, as the public weights learned them.
+"""
+
+import functools
+import re
+import string
+from typing import Any
+
+from voicemill.text import punctuation, symbols
+from voicemill.text.spoken import Spoken
+
+_LETTER_NAMES = (
+    "에이 비 시 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 아르 에스 티 유 브이 더블유 엑스 와이 제트"
+)
+_LETTERS = dict(zip(string.ascii_lowercase, _LETTER_NAMES.split(), strict=True))
+_VOWELS = str.maketrans(
+    {
+        "ㅘ": "ㅗㅏ", "ㅙ": "ㅗㅐ", "ㅚ": "ㅗㅣ", "ㅝ": "ㅜㅓ", "ㅞ": "ㅜㅔ", "ㅟ": "ㅜㅣ", "ㅢ": "ㅡㅣ",
+        "ㅑ": "ㅣㅏ", "ㅒ": "ㅣㅐ", "ㅕ": "ㅣㅓ", "ㅖ": "ㅣㅔ", "ㅛ": "ㅣㅗ", "ㅠ": "ㅣㅜ",
+    }
+)  # fmt: skip
+_SPACE, _PAUSE = "空", "停"
+
+
+def normalize(text: str) -> str:
+    """The text itself: numbers and letters are read where their neighbours are known, in `phonemize`."""
+    return text
+
+
+def phonemize(text: str) -> Spoken:
+    """Phones of a text; whatever has none is a pause."""
+    if not text:
+        return Spoken([])
+    spelled = "".join(_LETTERS.get(character.lower(), character) for character in text)
+    letters = _alphabet(_rules()(spelled))
+    # g2pk2 forgets that an object particle's ㄹ hardens into ㄴ the ㄹ of the next word.
+    letters = re.sub("([ㅇㄹ]ㅡㄹ) ㄹ", r"\1 ㄴ", letters)
+    letters = re.sub(r"([ㄱ-ㅣ])$", r"\1.", letters)
+    return Spoken([_phone(letter) for letter in letters])
+
+
+def _alphabet(text: str) -> str:
+    from jamo import h2j, j2hcj
+
+    return j2hcj(h2j(text)).translate(_VOWELS)
+
+
+def _phone(letter: str) -> str:
+    letter = _SPACE if letter == " " else punctuation.JAPANESE_AND_KOREAN.get(letter, letter)
+    return letter if symbols.knows(letter, "v2") else _PAUSE
+
+
+@functools.cache
+def _rules() -> Any:
+    import nltk
+
+    # g2pk2 would download a corpus for English words on import; those are spelled in Hangul before it sees them.
+    download, nltk.download = nltk.download, lambda *_, **__: False
+    try:
+        from g2pk2 import G2p
+        from g2pk2.utils import get_rule_id2text, parse_table
+    finally:
+        nltk.download = download
+    from mecab import MeCab
+
+    class Rules(G2p):
+        def __init__(self) -> None:
+            self.mecab = MeCab()
+            self.table = parse_table()
+            self.rule2text = get_rule_id2text()
+            self.cmu = {}
+            self.idioms_path = _idioms()
+
+    return Rules()
+
+
+def _idioms() -> str:
+    from importlib import resources
+
+    return str(resources.files("g2pk2") / "idioms.txt")
