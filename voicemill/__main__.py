@@ -1,0 +1,5 @@
+"""`python -m voicemill` is the `voicemill` command."""
+
+from voicemill.cli import main
+
+main()

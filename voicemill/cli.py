@@ -1,0 +1,76 @@
+"""The `voicemill` command. Each subcommand is imported when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import voicemill
+from voicemill.errors import VoicemillError
+
+_COMMANDS = {
+    "run": ("voicemill.engine.command", "Run a workflow on this machine, or go on with one that stopped."),
+    "models": ("voicemill.models.cli", "List, fetch and verify pretrained models, or make tiny ones."),
+    "voices": ("voicemill.registry.cli", "List, show, promote and export published voices."),
+    "submit": ("voicemill.cluster.cli", "Run a workflow on a Kubernetes cluster."),
+    "batch": ("voicemill.batch.cli", "Make many voices from a manifest."),
+    "doctor": ("voicemill.doctor", "Say what this machine or cluster lacks."),
+}
+"""Name -> module and short help. A module has an `app` (typer.Typer), or a function of the command's name."""
+
+
+class _Deferred(TyperCommand):
+    """Stands for a command in the list of commands; the module is imported when it is called."""
+
+    def load(self) -> Any:
+        name = str(self.name)
+        module = importlib.import_module(_COMMANDS[name][0])
+        app = getattr(module, "app", None)
+        if app is None:
+            app = typer.Typer(add_completion=False)
+            app.command(name)(getattr(module, name))
+        return typer.main.get_command(app)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        return self.load().make_context(*args, **kwargs)
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name, (module, _) in _COMMANDS.items() if _is_there(module)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return _Deferred(cmd_name, help=_COMMANDS[cmd_name][1])
+
+
+def _is_there(module: str) -> bool:
+    return Path(voicemill.__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py").exists()
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _voicemill() -> None:
+    """Recordings in, a voice out: GPT-SoVITS fine-tuning as containerized batch jobs."""
+
+
+def main() -> None:
+    """The console entry point: errors that are the user's to mend are told in one sentence."""
+    try:
+        app()
+    except VoicemillError as error:
+        typer.echo(f"voicemill: {error}", err=True)
+        sys.exit(error.exit_code)

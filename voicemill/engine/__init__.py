@@ -1,0 +1,1 @@
+"""The embedded engine: runs a compiled Argo Workflow on this machine, no cluster."""

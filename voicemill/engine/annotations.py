@@ -1,0 +1,21 @@
+"""Annotations by which a workflow tells this engine what Argo's fields cannot."""
+
+from __future__ import annotations
+
+from voicemill.engine.fields import Json
+
+LOCATIONS = "voicemill.dev/locations"
+"""On a template: parameters that name a place whose content counts, comma-separated."""
+
+STATE = "voicemill.dev/state"
+"""On a template: parameters that name a folder which survives kills and retries, comma-separated."""
+
+EXPORTS = "voicemill.dev/exports"
+"""On a workflow: names of exported outputs that differ from the artifacts', `report=report.html`, comma-separated."""
+
+
+def annotated(template: Json, annotation: str) -> list[str]:
+    """The names that a template's annotation lists."""
+    metadata = template.get("metadata") or {}
+    annotations = {**(template.get("annotations") or {}), **(metadata.get("annotations") or {})}
+    return [name.strip() for name in annotations.get(annotation, "").split(",") if name.strip()]

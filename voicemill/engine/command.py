@@ -1,0 +1,103 @@
+"""`voicemill run`: a workflow on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voicemill.errors import UsageError
+
+
+def run(
+    workflow: Annotated[
+        str, typer.Argument(help="Name of a workflow (clone-voice), or a YAML or Python file that holds one.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Run folder. Run again with the same one to go on.")],
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A parameter of the workflow.")
+    ] = None,
+    approve: Annotated[
+        list[str] | None,
+        typer.Option(help="Approve this suspended node when its turn comes; `all` approves every one."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option(help="Where nobody can be asked, wait for approvals instead of ending with exit code 75.")
+    ] = False,
+    cpus: Annotated[float | None, typer.Option(help="CPU cores to use; default: all.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory to use, such as 12Gi; default: all.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="GPUs to use; default: all.")] = None,
+    grace: Annotated[float, typer.Option(help="Seconds a stage gets to save its work when it is stopped.")] = 30.0,
+) -> None:
+    """Run a workflow on this machine, or go on with one that stopped.
+
+    Tasks that are done and whose inputs, parameters and code are unchanged are not run again.
+    Exit code: 0, or the first failed task's (65: bad data); 75 if it waits for an approval, 130 after Ctrl-C.
+    """
+    from rich.console import Console
+
+    from voicemill.engine import slots
+    from voicemill.engine import workflow as workflows
+    from voicemill.engine.execution import Options
+    from voicemill.engine.report import conclude
+    from voicemill.engine.run import run as run_workflow
+    from voicemill.engine.view import view_for
+
+    chosen = workflows.load(workflow)
+    given = absolute(chosen, workflows.arguments(chosen, pairs(parameter or [])))
+    here = slots.machine()
+    room = slots.Request(
+        cpu=here.cpu if cpus is None else cpus,
+        memory=here.memory if memory is None else slots.quantity(memory),
+        gpus=here.gpus if gpus is None else min(gpus, here.gpus),
+    )
+    console = Console()
+    interactive = console.is_terminal and sys.stdin.isatty()
+    options = Options(approve=tuple(approve or ()), wait=wait, ask=interactive, grace=grace)
+    view = view_for(console)
+    with view:
+        result = run_workflow(chosen, given, out, slots=room, options=options, watchers=(view,), ask=view.ask)
+    conclude(result, out, console)
+    raise typer.Exit(result.exit_code)
+
+
+def pairs(texts: list[str]) -> dict[str, str]:
+    """`key=value` texts as a map; the last of a key counts.
+
+    Raises:
+        UsageError: naming a text without an equals sign.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"-p takes KEY=VALUE, not {text!r}.")
+        values[key] = value
+    return values
+
+
+def absolute(workflow: object, values: dict[str, str]) -> dict[str, str]:
+    """Parameters that name local places, made absolute: stages run in folders of their own.
+
+    A parameter names a place if a stage declares a Location of the same name, or if it looks like a path that exists.
+    """
+    from voicemill.engine.validation import location_names
+
+    names = location_names(workflow)  # pyright: ignore[reportArgumentType]
+    changed = dict(values)
+    for name, value in values.items():
+        path = Path(value).expanduser()
+        explicit = value.startswith(("./", "../", "~/"))
+        if value and "\n" not in value and (explicit or ((name in names or os.sep in value) and _exists(path))):
+            changed[name] = str(path.absolute())
+    return changed
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text too long to be a path
+        return False

@@ -1,0 +1,216 @@
+"""A container or script template: a subprocess, its inputs and outputs as folders, and no work done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import voicemill
+from voicemill.engine import cache
+from voicemill.engine.annotations import LOCATIONS, STATE, annotated
+from voicemill.engine.fields import Json
+from voicemill.engine.nodes import Node, Phase
+from voicemill.engine.pods import RUN_MARK, Outcome, Pod
+from voicemill.engine.retries import seconds_of
+from voicemill.engine.scope import Call, Scope, filled
+from voicemill.engine.slots import request_of
+from voicemill.engine.workflow import text_of
+
+if TYPE_CHECKING:
+    from voicemill.engine.execution import Execution
+
+_PARAMETERS = ".outputs"
+_PROGRESS = ".progress"
+_STDOUT = ".stdout"
+_SCRIPT = ".script"
+
+
+async def run(execution: Execution, node: Node, call: Call, tries: dict[str, str | None], shown: Node) -> None:
+    """Run a pod to its end, unless it was done before.
+
+    Args:
+        execution: The run.
+        node: Gets the phase and the outputs.
+        call: The template and its inputs.
+        tries: `retries` and `lastRetry.*`, where the template has a retryStrategy.
+        shown: The node that is shown for it.
+    """
+    node.is_pod = True
+    folder = execution.folder / call.folder
+    paths = _paths(call, folder)
+    tries = {**tries, "pod.name": f"{execution.variables['workflow.name']}-{call.folder}"}
+    body = execution.patched(call.template, {**call.variables, **tries, **paths, **_state(call, folder)})
+    node.key = await asyncio.to_thread(_key, execution, call)
+    wants_result = execution.reads_results
+    if cache.restore(folder, node):
+        _register(execution, call, node)
+        return
+    async with execution.slots.take(request_of(body)) as gpus:
+        cache.begin(folder, node.key)
+        _make_room(call, folder)
+        node.started = time.time()
+        node.phase = shown.phase = Phase.RUNNING
+        shown.started = shown.started or node.started
+        execution.events.tell("task", shown, log=str(folder / cache.LOG))
+        pod = Pod(
+            command=_command(body, folder),
+            environment=_environment(execution, body, folder, gpus),
+            folder=folder,
+            log=folder / cache.LOG,
+            stdout=folder / _STDOUT if wants_result else None,
+        )
+        outcome = await pod.run(deadline=_deadline(call.template), grace=execution.options.grace)
+    node.exit_code = outcome.exit_code
+    missing = _collect(call, folder, node, wants_result)
+    _register(execution, call, node)
+    if outcome.exit_code == 0 and not outcome.timed_out and not missing:
+        node.end(Phase.SUCCEEDED)
+        await asyncio.to_thread(cache.save, folder, node)
+    elif outcome.exit_code == 0 and not outcome.timed_out:
+        node.end(Phase.ERROR, f"it ended well but did not write {', '.join(missing)}")
+    else:
+        node.end(Phase.FAILED, _failure(outcome, folder / cache.LOG))
+
+
+def output_place(artifact: Json, folder: Path) -> Path:
+    """Where an output artifact is written: by its name, with the suffix of its path in the pod."""
+    return folder / (artifact["name"] + PurePosixPath(artifact.get("path", "")).suffix)
+
+
+def _outputs(call: Call) -> tuple[list[Json], list[Json]]:
+    outputs = call.template.get("outputs") or {}
+    return outputs.get("parameters") or [], outputs.get("artifacts") or []
+
+
+def _paths(call: Call, folder: Path) -> dict[str, str | None]:
+    """Argo's path variables on this machine; an optional input that does not exist has a path where nothing is."""
+    parameters, artifacts = _outputs(call)
+    paths: dict[str, str | None] = {}
+    for item in (call.template.get("inputs") or {}).get("artifacts") or []:
+        place = call.artifacts.get(item["name"]) or folder / ".inputs" / item["name"]
+        paths[f"inputs.artifacts.{item['name']}.path"] = str(place)
+    for item in artifacts:
+        paths[f"outputs.artifacts.{item['name']}.path"] = str(output_place(item, folder))
+    for item in parameters:
+        paths[f"outputs.parameters.{item['name']}.path"] = str(folder / _PARAMETERS / item["name"])
+    return paths
+
+
+def _state(call: Call, folder: Path) -> dict[str, str | None]:
+    names = annotated(call.template, STATE)
+    places = {name: folder / cache.STATE if len(names) == 1 else folder / cache.STATE / name for name in names}
+    return {f"inputs.parameters.{name}": str(place) for name, place in places.items()}
+
+
+def _key(execution: Execution, call: Call) -> str:
+    """The cache key, from the container with names in place of paths, as its first try would be."""
+    names: dict[str, str | None] = {path: path for path in _paths(call, Path())}
+    locations = {name: call.parameters.get(name, "") for name in annotated(call.template, LOCATIONS)}
+    for name in [*locations, *annotated(call.template, STATE)]:
+        names[f"inputs.parameters.{name}"] = name
+    first = {"retries": "0", "lastRetry.exitCode": "0", "lastRetry.status": "", "lastRetry.message": ""}
+    names |= {**first, "lastRetry.duration": "0", "pod.name": "pod"}
+    body = execution.patched(call.template, {**call.variables, **names})
+    return cache.key_of(body, call.artifacts, locations, [], execution.digests)
+
+
+def _make_room(call: Call, folder: Path) -> None:
+    (folder / _PARAMETERS).mkdir(exist_ok=True)
+    for place in _state(call, folder).values():
+        Path(str(place)).mkdir(parents=True, exist_ok=True)
+
+
+def _command(body: Json, folder: Path) -> list[str]:
+    command = [text_of(part) for part in [*(body.get("command") or []), *(body.get("args") or [])]]
+    if "source" in body:
+        script = folder / _SCRIPT
+        script.write_text(body["source"])
+        command.append(str(script))
+    if command[0] in ("python", "python3"):
+        command[0] = sys.executable
+    return command
+
+
+def _environment(execution: Execution, body: Json, folder: Path, gpus: list[int]) -> dict[str, str]:
+    """The container's own variables, and those by which a stage finds this engine and its own code."""
+    home = str(Path(voicemill.__file__).parents[1])
+    environment = {
+        RUN_MARK: str(execution.folder),
+        "ARGO_PROGRESS_FILE": str(folder / _PROGRESS),
+        "PYTHONPATH": os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PYTHONUNBUFFERED": "1",
+        **{item["name"]: text_of(item["value"]) for item in body.get("env") or [] if item.get("value") is not None},
+    }
+    if execution.slots.total.gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+    return environment
+
+
+def _deadline(template: Json) -> float | None:
+    limits = [seconds_of(template[name]) for name in ("activeDeadlineSeconds", "timeout") if template.get(name)]
+    return min(limits, default=None)
+
+
+def _collect(call: Call, folder: Path, node: Node, wants_result: bool) -> list[str]:
+    """Take up the outputs that exist, also of a try that failed; returns what is missing."""
+    parameters, artifacts = _outputs(call)
+    missing: list[str] = []
+    for item in parameters:
+        file, default = folder / _PARAMETERS / item["name"], (item.get("valueFrom") or {}).get("default")
+        if file.is_file():
+            # Argo drops one newline at the end, so that `echo x > file` gives x.
+            node.parameters[item["name"]] = file.read_text().removesuffix("\n")
+        elif default is not None:
+            node.parameters[item["name"]] = text_of(default)
+        else:
+            missing.append(f"its output parameter {item['name']}")
+    for item in artifacts:
+        place = output_place(item, folder)
+        if place.exists():
+            node.artifacts[item["name"]] = place
+        elif not item.get("optional"):
+            missing.append(f"its output artifact {item['name']}")
+    if wants_result:
+        stdout = folder / _STDOUT
+        text = stdout.read_text(errors="replace")
+        node.result = text.removesuffix("\n")
+        with (folder / cache.LOG).open("a") as log:
+            log.write(text)
+    return missing
+
+
+def _register(execution: Execution, call: Call, node: Node) -> None:
+    for item in _outputs(call)[1]:
+        key = (item.get("s3") or {}).get("key")
+        if key and item["name"] in node.artifacts:
+            rendered = filled(key, Scope({**call.variables, "pod.name": call.folder}))
+            execution.keys[rendered.strip("/")] = node.artifacts[item["name"]]
+
+
+def _failure(outcome: Outcome, log: Path) -> str:
+    if outcome.timed_out:
+        return "it took longer than its deadline"
+    sentence = last_words(log)
+    return f"{sentence} (exit code {outcome.exit_code})" if sentence else f"exit code {outcome.exit_code}"
+
+
+def last_words(log: Path) -> str:
+    """The sentence that a stage ended with: the message of its last error line, else its last line."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 65536))
+        lines = file.read().decode(errors="replace").splitlines()
+    last = ""
+    for line in reversed([line.strip() for line in lines if line.strip()]):
+        last = last or line
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(entry, dict) and entry.get("level") in ("error", "critical"):
+            return str(entry.get("message", line))
+    return last

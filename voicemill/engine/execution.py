@@ -1,0 +1,299 @@
+"""Running a workflow's templates: calls, tries, parallelism. DAG, steps, pod and suspension have their own modules."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voicemill.engine import container, dag, retries, steps, suspension, templating
+from voicemill.engine.digests import Digests
+from voicemill.engine.events import Events
+from voicemill.engine.fields import Json
+from voicemill.engine.nodes import Node, Phase
+from voicemill.engine.scope import Call, Errored, Scope, filled
+from voicemill.engine.slots import Slots
+from voicemill.engine.templating import Unresolved
+from voicemill.engine.workflow import Templates, Workflow, merged, text_of
+
+
+@dataclass
+class Options:
+    """How a run behaves.
+
+    Attributes:
+        approve: Names of suspended nodes to approve, or `all`.
+        wait: Whether to wait for approvals where nobody can be asked; otherwise the run ends and says what it waits
+            for.
+        ask: Whether to ask for approvals on the terminal.
+        grace: Seconds between SIGTERM and SIGKILL for a stage that has to stop.
+    """
+
+    approve: tuple[str, ...] = ()
+    wait: bool = False
+    ask: bool = False
+    grace: float = 30.0
+
+
+Ask = Callable[[str, dict[str, str | None]], Coroutine[Any, Any, dict[str, str] | None]]
+
+
+async def _nobody(name: str, wanted: dict[str, str | None]) -> dict[str, str] | None:
+    return None
+
+
+@dataclass
+class Execution:
+    """One run of a workflow.
+
+    Attributes:
+        workflow: What is run.
+        folder: The run folder.
+        variables: `workflow.*`.
+        nodes: Every node in the order of its start.
+        keys: Place of every artifact by its S3 key, so that an exit handler may name one that way.
+        exported: Output artifacts with a globalName.
+        waiting: Suspended nodes that nobody could approve.
+        ask: Asks a person to approve a node and to supply its parameters; None is a no.
+    """
+
+    workflow: Workflow
+    folder: Path
+    slots: Slots
+    digests: Digests
+    events: Events
+    options: Options
+    variables: dict[str, str | None]
+    nodes: list[Node] = field(default_factory=list)
+    keys: dict[str, Path] = field(default_factory=dict)
+    exported: dict[str, Path] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
+    ask: Ask = _nobody
+    pods: asyncio.Semaphore | None = None
+    mutexes: dict[str, asyncio.Lock] = field(default_factory=dict)
+    boundaries: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    @property
+    def reads_results(self) -> bool:
+        """Whether anything reads `outputs.result`, for which stdout has to be kept apart from the log."""
+        documents = [self.workflow.spec, *self.workflow.others.values()]
+        return any(".outputs.result" in json.dumps(document, default=str) for document in documents)
+
+    def node(self, name: str, template: str = "") -> Node:
+        """A node that is part of the run from here on."""
+        node = Node(name, template)
+        self.nodes.append(node)
+        return node
+
+    def settle(self, node: Node, phase: Phase, message: str = "") -> Node:
+        """End a node and tell of it."""
+        node.end(phase, message)
+        self.events.tell("task", node)
+        return node
+
+    async def run_template(
+        self,
+        node: Node,
+        folder: str,
+        templates: Templates,
+        template: Json,
+        given: tuple[dict[str, str], dict[str, Path]],
+        *,
+        own_name: dict[str, str] | None = None,
+        upstream: list[str] | None = None,
+        boundary: Call | None = None,
+        may_start: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Call a template and see its node to a final phase.
+
+        Args:
+            node: Gets the phase and the outputs.
+            folder: Name of its folder in the run folder.
+            templates: Where the template's own calls resolve.
+            template: The template as written.
+            given: Arguments: parameters and artifacts.
+            own_name: `tasks.name` or `steps.name`.
+            upstream: Keys of the tasks it comes after.
+            boundary: The DAG or steps call that it is a part of.
+            may_start: Asked once more when its turn has come; the node stays Pending where it may not.
+        """
+        node.template, node.folder = template["name"], folder
+        try:
+            call = self._called(node.name, folder, templates, template, given, own_name or {}, upstream or [])
+            async with self._permission(call, boundary):
+                if not may_start():
+                    return
+                strategy = call.template.get("retryStrategy") or self._default_strategy(call.template)
+                if strategy:
+                    await self._run_tries(node, call, strategy)
+                else:
+                    await self._run_once(node, call, {})
+        except Errored as error:
+            self.settle(node, Phase.ERROR, str(error))
+            return
+        for artifact in (template.get("outputs") or {}).get("artifacts") or []:
+            if artifact.get("globalName") and artifact["name"] in node.artifacts:
+                self.exported[artifact["globalName"]] = node.artifacts[artifact["name"]]
+        for parameter in (template.get("outputs") or {}).get("parameters") or []:
+            if parameter.get("globalName") and parameter["name"] in node.parameters:
+                name = f"workflow.outputs.parameters.{parameter['globalName']}"
+                self.variables[name] = node.parameters[parameter["name"]]
+
+    def _called(
+        self,
+        name: str,
+        folder: str,
+        templates: Templates,
+        template: Json,
+        given: tuple[dict[str, str], dict[str, Path]],
+        own_name: dict[str, str],
+        upstream: list[str],
+    ) -> Call:
+        """Match arguments with inputs. Source: Argo's workflow/common/util.go, ProcessArgs."""
+        variables: dict[str, str | None] = {**self.variables, **own_name, "node.name": name}
+        inputs = template.get("inputs") or {}
+        parameters: dict[str, str] = {}
+        for item in inputs.get("parameters") or []:
+            value = item.get("value", item.get("default", (item.get("valueFrom") or {}).get("default")))
+            value = given[0].get(item["name"], value)
+            if value is None:
+                raise Errored(f"inputs.parameters.{item['name']} had no value")
+            if item["name"] not in given[0]:
+                value = filled(text_of(value), Scope(variables))
+            parameters[item["name"]] = text_of(value)
+        for key, value in parameters.items():
+            variables[f"inputs.parameters.{key}"] = value
+        variables["inputs.parameters"] = json.dumps(
+            [{"name": key, "value": value} for key, value in parameters.items()]
+        )
+        artifacts: dict[str, Path] = {}
+        for item in inputs.get("artifacts") or []:
+            path = given[1].get(item["name"]) or self._from_store(item, folder, Scope(variables))
+            if path is not None:
+                artifacts[item["name"]] = path
+            elif not item.get("optional"):
+                raise Errored(f"inputs.artifacts.{item['name']} was not supplied")
+        try:
+            later = {key: value for key, value in template.items() if key in ("container", "script", "podSpecPatch")}
+            first = {key: value for key, value in template.items() if key not in later}
+            body = {**templating.fill(first, variables, final=False), **later}
+        except Unresolved as error:
+            raise Errored(str(error)) from None
+        return Call(name, folder, templates, body, parameters, artifacts, variables, upstream)
+
+    def _from_store(self, item: Json, folder: str, scope: Scope) -> Path | None:
+        """An input artifact that names its own source: raw data, or the S3 key of another task's output."""
+        if "raw" in item:
+            path = self.folder / ".inputs" / folder / item["name"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(filled(item["raw"]["data"], scope))
+            return path
+        if "s3" not in item:
+            return None
+        key = filled(item["s3"].get("key", ""), scope).strip("/")
+        *_, task, artifact = ["", "", *key.split("/")]
+        place = self.keys.get(key) or self.folder / task / artifact
+        return place if place.exists() else None
+
+    def called_template(self, templates: Templates, task: Json) -> Json | None:
+        """The template that a task calls, for what it declares; None where its name depends on an item."""
+        holder = {key: task[key] for key in ("template", "templateRef", "inline") if key in task}
+        if any(True for _ in templating.tags({key: holder[key] for key in holder if key != "inline"})):
+            return None
+        return self.workflow.resolve(templates, holder)[1]
+
+    def _default_strategy(self, template: Json) -> Json | None:
+        is_pod = "container" in template or "script" in template
+        return self.workflow.spec.get("retryStrategy") if is_pod else None
+
+    @asynccontextmanager
+    async def _permission(self, call: Call, boundary: Call | None) -> AsyncIterator[None]:
+        """Hold the mutexes a template names, a place in its parent's parallelism and, for a pod, in the workflow's."""
+        async with AsyncExitStack() as held:
+            locks = call.template.get("synchronization") or {}
+            names = [item.get("name", "") for item in [locks.get("mutex") or {}, *(locks.get("mutexes") or [])] if item]
+            for name in sorted(names):
+                await held.enter_async_context(self.mutexes.setdefault(name, asyncio.Lock()))
+            limit = (boundary.template if boundary else {}).get("parallelism")
+            if boundary and limit:
+                gate = self.boundaries.setdefault(boundary.name, asyncio.Semaphore(int(limit)))
+                await held.enter_async_context(gate)
+            if self.pods and ("container" in call.template or "script" in call.template):
+                await held.enter_async_context(self.pods)
+            yield
+
+    async def _run_tries(self, node: Node, call: Call, strategy: Json) -> None:
+        """Try until one succeeds or the strategy has enough; the node ends as its last try did."""
+        while True:
+            current = Node(f"{node.name}({len(node.children)})", node.template)
+            variables = retries.variables_of(node.children)
+            node.children.append(current)
+            await self._run_once(current, call, variables, parent=node)
+            node.parameters, node.artifacts, node.result = current.parameters, current.artifacts, current.result
+            node.exit_code, node.key, node.is_pod = current.exit_code, current.key, current.is_pod
+            node.started = node.started or current.started
+            if current.phase is Phase.PENDING:
+                node.phase = Phase.PENDING
+                return
+            if not current.phase.unsuccessful:
+                node.end(current.phase, current.message)
+                node.cached, node.started, node.finished = current.cached, current.started, current.finished
+                self.events.tell("task", node)
+                return
+            pause = retries.pause_before_next(strategy, node.children)
+            if isinstance(pause, str):
+                exhausted = len(node.children) > 1 and pause != current.message
+                message = (
+                    f"{current.message}; after {len(node.children)} tries: {pause}" if exhausted else current.message
+                )
+                self.settle(node, current.phase, message)
+                return
+            self.events.tell("try", node, tries=len(node.children), exit_code=current.exit_code, pause=pause)
+            await asyncio.sleep(pause)
+
+    async def _run_once(self, node: Node, call: Call, tries: dict[str, str | None], parent: Node | None = None) -> None:
+        """One try of a template; `parent` is the node that is shown for it, where that is another."""
+        shown = parent or node
+        template = call.template
+        try:
+            if "dag" in template:
+                await dag.run(self, node, call, shown)
+            elif "steps" in template:
+                await steps.run(self, node, call, shown)
+            elif "suspend" in template:
+                await suspension.run(self, node, call)
+                shown.key = node.key
+            else:
+                await container.run(self, node, call, tries, shown)
+        except Errored as error:
+            node.end(Phase.ERROR, str(error))
+        if node is shown:
+            self.events.tell("task", node)
+
+    def patched(self, template: Json, variables: dict[str, str | None]) -> Json:
+        """A template's container, its tags filled, under what `podSpecPatch` says of the main container."""
+        import yaml
+
+        body = filled(template.get("container") or template.get("script") or {}, Scope(variables))
+        for patch in (self.workflow.spec.get("podSpecPatch"), template.get("podSpecPatch")):
+            if not patch:
+                continue
+            try:
+                parsed = yaml.safe_load(filled(patch, Scope(variables))) or {}
+            except yaml.YAMLError as error:
+                raise Errored(f"podSpecPatch is not YAML: {error}") from None
+            for change in parsed.get("containers") or []:
+                if change.get("name") == "main":
+                    body = _patched_container(body, change)
+        return body
+
+
+def _patched_container(body: Json, change: Json) -> Json:
+    """A strategic merge: environment variables by name, maps by key, all else replaced."""
+    environment = {item["name"]: item for item in [*(body.get("env") or []), *(change.get("env") or [])]}
+    result: dict[str, Any] = merged(body, {key: value for key, value in change.items() if key not in ("env", "name")})
+    return {**result, "env": list(environment.values())}

@@ -1,0 +1,398 @@
+"""The part of the expr language (expr-lang.org) that Argo's `expression` fields and `{{=...}}` tags need.
+
+Literals, lists, maps, member access, calls, `?:`, `??`, `?.`, arithmetic, comparison, `in`, `matches`, `contains`,
+`startsWith`, `endsWith` and the functions in `FUNCTIONS`. Closures, pipes, ranges, slices and Sprig are refused by name
+when an expression is parsed, which happens before any task starts.
+
+Source of the precedences: https://expr-lang.org/docs/language-definition and expr's parser/operator/operator.go.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Environment = Mapping[str, Any]
+Evaluate = Callable[[Environment], Any]
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<number>\d+\.\d+(?:[eE][+-]?\d+)?|\d+)
+    | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+    | (?P<name>[A-Za-z_$][\w$]*)
+    | (?P<symbol>\?\?|\?\.|\*\*|\|\||&&|==|!=|<=|>=|\.\.|[-+*/%^<>!?:.,()\[\]{}|\#])
+    )""",
+    re.VERBOSE,
+)
+_BINARY = {
+    **dict.fromkeys(("||", "or"), 10),
+    **dict.fromkeys(("&&", "and"), 15),
+    **dict.fromkeys(
+        ("==", "!=", "<", ">", "<=", ">=", "in", "not in", "matches", "contains", "startsWith", "endsWith"), 20
+    ),
+    **dict.fromkeys(("+", "-"), 30),
+    **dict.fromkeys(("*", "/", "%"), 60),
+    **dict.fromkeys(("**", "^"), 100),
+    "??": 500,
+}
+_UNARY = {"not": 50, "-": 90, "+": 90, "!": 1000}
+_CONSTANTS = {"true": True, "false": False, "nil": None}
+
+
+class ExpressionError(Exception):
+    """An expression that cannot be parsed, uses what is not supported, or fails on its values."""
+
+
+@dataclass
+class Expression:
+    """A parsed expression.
+
+    Attributes:
+        text: As it was written.
+        names: Dotted paths of the variables that it reads, such as `tasks.measure.outputs.parameters.noisy`.
+    """
+
+    text: str
+    evaluate: Evaluate
+    names: list[str] = field(default_factory=list)
+
+    def __call__(self, variables: Mapping[str, Any]) -> Any:
+        """Evaluate with flat, dotted variable names, as Argo keeps them.
+
+        Raises:
+            ExpressionError: naming the expression and what is wrong with its values.
+        """
+        try:
+            return self.evaluate(nested(variables))
+        except ExpressionError as error:
+            raise ExpressionError(f"expression {self.text!r}: {error}") from None
+        except (ArithmeticError, KeyError, IndexError, TypeError, ValueError, re.error) as error:
+            raise ExpressionError(f"expression {self.text!r}: {error}") from error
+
+    def truth(self, variables: Mapping[str, Any]) -> bool:
+        """Evaluate to a boolean; anything else is an error, as in Argo."""
+        value = self(variables)
+        if not isinstance(value, bool):
+            raise ExpressionError(f"expression {self.text!r} gives {value!r}, not true or false")
+        return value
+
+
+def nested(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn `{"a.b": 1}` into `{"a": {"b": 1}}`; where `a` is itself a value, the deeper name wins, as in Argo."""
+    tree: dict[str, Any] = {}
+    for name in sorted(variables, key=lambda name: name.count(".")):
+        *folders, leaf = name.split(".")
+        branch = tree
+        for folder in folders:
+            if not isinstance(branch.get(folder), dict):
+                branch[folder] = {}
+            branch = branch[folder]
+        branch[leaf] = variables[name]
+    return tree
+
+
+def parse(text: str) -> Expression:
+    """Parse an expression.
+
+    Raises:
+        ExpressionError: naming what is not expr, or not supported here.
+    """
+    parser = _Parser(text)
+    evaluate = parser.expression()
+    if parser.peek() is not None:
+        raise ExpressionError(f"expression {text!r}: {parser.peek()!r} is not supported here")
+    return Expression(text, evaluate, parser.names)
+
+
+def as_text(value: Any) -> str:
+    """The text that Argo puts in place of a tag: a string as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.names: list[str] = []
+        self.tokens = self._split(text)
+        self.at = 0
+
+    def _split(self, text: str) -> list[tuple[str, str]]:
+        tokens: list[tuple[str, str]] = []
+        at = 0
+        while text[at:].strip():
+            match = _TOKEN.match(text, at)
+            if not match:
+                raise ExpressionError(f"expression {text!r}: {text[at:].strip()!r} is not supported")
+            kind = str(match.lastgroup)
+            tokens.append((kind, match[kind]))
+            at = match.end()
+        return tokens
+
+    def peek(self, ahead: int = 0) -> str | None:
+        return self.tokens[self.at + ahead][1] if self.at + ahead < len(self.tokens) else None
+
+    def kind(self) -> str | None:
+        return self.tokens[self.at][0] if self.at < len(self.tokens) else None
+
+    def take(self, wanted: str | None = None) -> str:
+        token = self.peek()
+        if token is None or (wanted is not None and token != wanted):
+            raise ExpressionError(f"expression {self.text!r}: {wanted or 'a value'} expected, not {token or 'its end'}")
+        self.at += 1
+        return token
+
+    def expression(self, floor: int = 0) -> Evaluate:
+        left = self.unary()
+        while True:
+            operator, width = self.peek(), 1
+            if operator == "not" and self.peek(1) == "in":
+                operator, width = "not in", 2
+            if self.kind() == "string" or operator not in _BINARY or _BINARY[operator] < floor:
+                break
+            self.at += width
+            right_associative = operator in ("**", "^")
+            right = self.expression(_BINARY[operator] + (0 if right_associative else 1))
+            left = _binary(operator, left, right)
+        if floor == 0 and self.peek() == "?" and self.kind() == "symbol":
+            self.take()
+            condition, yes = left, self.expression()
+            self.take(":")
+            no = self.expression()
+            return lambda env: yes(env) if _boolean(condition(env)) else no(env)
+        return left
+
+    def unary(self) -> Evaluate:
+        operator = self.peek()
+        if self.kind() != "string" and operator in _UNARY:
+            self.take()
+            operand = self.expression(_UNARY[operator])
+            if operator in ("!", "not"):
+                return lambda env: not _boolean(operand(env))
+            sign = -1 if operator == "-" else 1
+            return lambda env: sign * _number(operand(env))
+        return self.postfix()
+
+    def postfix(self) -> Evaluate:
+        kind, token = self.kind(), self.take()
+        if kind == "number":
+            value = _constant(float(token) if "." in token or "e" in token.lower() else int(token))
+        elif kind == "string":
+            value = _constant(_unquote(token))
+        elif token == "(":
+            value = self.expression()
+            self.take(")")
+        elif token == "[":
+            value = self.sequence()
+        elif token == "{":
+            value = self.mapping()
+        elif kind == "name" and token in _CONSTANTS:
+            value = _constant(_CONSTANTS[token])
+        elif kind == "name" and self.peek() == "(":
+            return self.members(self.call(token), None)
+        elif kind == "name":
+            return self.members(lambda env: _variable(env, token), token)
+        else:
+            raise ExpressionError(f"expression {self.text!r}: {token!r} is not supported here")
+        return self.members(value, None)
+
+    def members(self, value: Evaluate, path: str | None) -> Evaluate:
+        """Follow `.name`, `?.name` and `['name']` after a value; `path` is its dotted name while it has one."""
+        while self.kind() == "symbol" and self.peek() in (".", "?.", "["):
+            opening = self.take()
+            if opening == "[":
+                quoted = self.kind() == "string" and self.peek(1) == "]"
+                step = _unquote(self.take()) if quoted else None
+                index = _constant(step) if quoted else self.expression()
+                self.take("]")
+            else:
+                step = self.take()
+                index = _constant(step)
+                if self.peek() == "(":
+                    raise ExpressionError(f"expression {self.text!r}: {path}.{step}() is not supported")
+            if path is not None and step is None:
+                self.names.append(path)
+                path = None
+            elif path is not None:
+                path = f"{path}.{step}"
+            value = _member(value, index, optional=opening == "?.")
+        if path is not None:
+            self.names.append(path)
+        return value
+
+    def listed(self, closing: str) -> list[Evaluate]:
+        items: list[Evaluate] = []
+        while self.peek() != closing:
+            items.append(self.expression())
+            if self.peek() != closing:
+                self.take(",")
+        self.take(closing)
+        return items
+
+    def sequence(self) -> Evaluate:
+        items = self.listed("]")
+        return lambda env: [item(env) for item in items]
+
+    def mapping(self) -> Evaluate:
+        entries: list[tuple[str, Evaluate]] = []
+        while self.peek() != "}":
+            kind, key = self.kind(), self.take()
+            self.take(":")
+            entries.append((_unquote(key) if kind == "string" else key, self.expression()))
+            if self.peek() != "}":
+                self.take(",")
+        self.take("}")
+        return lambda env: {key: value(env) for key, value in entries}
+
+    def call(self, name: str) -> Evaluate:
+        function = FUNCTIONS.get(name)
+        if function is None:
+            raise ExpressionError(f"expression {self.text!r}: the function {name}() is not supported")
+        self.take("(")
+        arguments = self.listed(")")
+        return lambda env: function(*(argument(env) for argument in arguments))
+
+
+def _constant(value: Any) -> Evaluate:
+    return lambda env: value
+
+
+def _unquote(token: str) -> str:
+    body = token[1:-1].replace("\\'", "'").replace('\\"', '"')
+    return json.loads('"' + body.replace('"', '\\"') + '"')
+
+
+def _variable(env: Environment, name: str) -> Any:
+    if name not in env:
+        raise ExpressionError(f"unknown name {name}")
+    return env[name]
+
+
+def _member(value: Evaluate, index: Evaluate, *, optional: bool) -> Evaluate:
+    def follow(env: Environment) -> Any:
+        container, key = value(env), index(env)
+        if container is None and optional:
+            return None
+        if isinstance(container, dict):
+            return container.get(key)
+        if isinstance(container, (list, str)) and isinstance(key, int):
+            return container[key]
+        raise ExpressionError(f"cannot fetch {key} from {container!r}")
+
+    return follow
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ExpressionError(f"{value!r} is not true or false")
+    return value
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ExpressionError(f"{value!r} is not a number")
+    return value
+
+
+def _equal(left: Any, right: Any) -> bool:
+    # Python's True == 1 is not expr's.
+    return isinstance(left, bool) == isinstance(right, bool) and left == right
+
+
+def _ordered(left: Any, right: Any) -> tuple[Any, Any]:
+    if isinstance(left, str) and isinstance(right, str):
+        return left, right
+    return _number(left), _number(right)
+
+
+def _plus(left: Any, right: Any) -> Any:
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    return _number(left) + _number(right)
+
+
+def _contained(item: Any, container: Any) -> bool:
+    if isinstance(container, dict):
+        return item in container
+    if not isinstance(container, list):
+        raise ExpressionError(f"'in' wants a list or a map, not {container!r}")
+    return any(_equal(item, other) for other in container)
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": _equal,
+    "!=": lambda a, b: not _equal(a, b),
+    "<": lambda a, b: (pair := _ordered(a, b))[0] < pair[1],
+    ">": lambda a, b: (pair := _ordered(a, b))[0] > pair[1],
+    "<=": lambda a, b: (pair := _ordered(a, b))[0] <= pair[1],
+    ">=": lambda a, b: (pair := _ordered(a, b))[0] >= pair[1],
+    "in": _contained,
+    "not in": lambda a, b: not _contained(a, b),
+    "matches": lambda a, b: re.search(b, a) is not None,
+    "contains": lambda a, b: b in a,
+    "startsWith": lambda a, b: a.startswith(b),
+    "endsWith": lambda a, b: a.endswith(b),
+    "+": _plus,
+    "-": lambda a, b: _number(a) - _number(b),
+    "*": lambda a, b: _number(a) * _number(b),
+    "/": lambda a, b: _number(a) / _number(b),
+    "%": lambda a, b: int(_number(a)) - int(_number(b)) * int(a / b),  # the sign of the dividend, as Go has it
+    "**": lambda a, b: float(_number(a)) ** _number(b),
+    "^": lambda a, b: float(_number(a)) ** _number(b),
+}
+
+
+def _binary(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    if operator in ("||", "or"):
+        return lambda env: _boolean(left(env)) or _boolean(right(env))
+    if operator in ("&&", "and"):
+        return lambda env: _boolean(left(env)) and _boolean(right(env))
+    if operator == "??":
+        return lambda env: right(env) if (value := left(env)) is None else value
+    apply = _OPERATORS[operator]
+    return lambda env: apply(left(env), right(env))
+
+
+def _jsonpath(document: str, path: str) -> Any:
+    value = json.loads(document)
+    if not re.fullmatch(r"\$((\.[\w-]+)|(\[\d+\])|(\['[^']+'\])|(\[\"[^\"]+\"\]))*", path):
+        raise ExpressionError(f"jsonpath {path!r} is not supported: only names and indexes are")
+    for dotted, index, single, double in re.findall(r"\.([\w-]+)|\[(\d+)\]|\['([^']+)'\]|\[\"([^\"]+)\"\]", path):
+        value = value[int(index)] if index else value[dotted or single or double]
+    return value
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else as_text(value)
+
+
+def _integer(value: Any) -> int:
+    return int(value) if not isinstance(value, str) else int(value, 10)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "asInt": _integer,
+    "int": _integer,
+    "asFloat": float,
+    "float": float,
+    "string": _string,
+    "toJson": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True),
+    "fromJSON": json.loads,
+    "jsonpath": _jsonpath,
+    "len": len,
+    "min": min,
+    "max": max,
+    "abs": abs,
+    "lower": str.lower,
+    "upper": str.upper,
+    "trim": str.strip,
+    "split": str.split,
+    "join": lambda items, separator="": separator.join(items),
+}
+"""Functions that an expression may call, by expr's names for them."""

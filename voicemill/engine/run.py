@@ -1,0 +1,311 @@
+"""A whole run in its folder: from the workflow's parameters to exported outputs and an exit code.
+
+The run folder holds one folder for each task, `run.jsonl` (events), `ledger.jsonl` (every task's ledger, each line with
+its task), and a link for each exported output. Outputs of the entrypoint and of the exit handler are exported under
+their artifact's name, those with a `globalName` under that; the suffix is that of the path in the pod. The workflow's
+annotation `voicemill.dev/exports`, `report=report.html`, gives another name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from voicemill.engine import pods
+from voicemill.engine.annotations import EXPORTS
+from voicemill.engine.cache import write_whole
+from voicemill.engine.digests import Digests, default_memory
+from voicemill.engine.events import Events, Watcher
+from voicemill.engine.execution import Ask, Execution, Options
+from voicemill.engine.fields import Json
+from voicemill.engine.nodes import Node, Phase
+from voicemill.engine.retries import seconds_of
+from voicemill.engine.slots import Request, Slots
+from voicemill.engine.validation import check
+from voicemill.engine.workflow import Refused, Workflow, arguments
+
+EXIT_TRY_AGAIN = 75
+EXIT_INTERRUPTED = 130
+
+
+@dataclass
+class Result:
+    """How a run ended.
+
+    Attributes:
+        phase: Succeeded, Failed, Error; Pending if it waits for an approval or was interrupted.
+        exit_code: For the process: 0, the first failed task's, 75 if it waits or was terminated, 130 for Ctrl-C.
+        nodes: Every node in the order of its start.
+        exports: Exported name -> place in the run folder.
+        failed: The node whose failure decided the exit code.
+        waiting: Suspended nodes that nobody approved.
+        outputs: The entrypoint's output parameters.
+    """
+
+    phase: Phase
+    exit_code: int
+    nodes: list[Node]
+    exports: dict[str, Path] = field(default_factory=dict)
+    failed: Node | None = None
+    waiting: list[str] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+
+
+def run(
+    workflow: Workflow,
+    given: dict[str, str],
+    folder: Path,
+    *,
+    slots: Request,
+    options: Options | None = None,
+    watchers: tuple[Watcher, ...] = (),
+    ask: Ask | None = None,
+) -> Result:
+    """Run a workflow, or go on with it where an earlier run in the same folder stopped.
+
+    Args:
+        workflow: What to run.
+        given: Values of its parameters.
+        folder: The run folder; made if need be.
+        slots: What tasks may use of this machine.
+        options: How to behave.
+        watchers: Told of every event.
+        ask: Asks for approvals on a terminal.
+
+    Raises:
+        Refused: before anything runs, for what is not supported, a wrong parameter, or a folder that is in use or
+            another's.
+    """
+    values = arguments(workflow, given)
+    check(workflow)
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder):
+        identity = _identity(folder, workflow)
+        orphans = pods.kill_orphans(folder)
+        for link in folder.iterdir():
+            if link.is_symlink():
+                link.unlink()
+        events = Events(folder / "run.jsonl", *watchers)
+        events.tell("run", workflow=workflow.name, name=identity["name"], parameters=values, orphans=orphans)
+        execution = Execution(
+            workflow=workflow,
+            folder=folder,
+            slots=Slots(slots),
+            digests=Digests(default_memory()),
+            events=events,
+            options=options or Options(),
+            variables=_variables(workflow, values, identity),
+        )
+        if workflow.spec.get("parallelism"):
+            execution.pods = asyncio.Semaphore(int(workflow.spec["parallelism"]))
+        if ask is not None:
+            execution.ask = ask
+        result = asyncio.run(_supervised(execution))
+        _gather_ledgers(execution)
+        events.tell("end", phase=str(result.phase), exit_code=result.exit_code, waiting=result.waiting)
+        return result
+
+
+async def _supervised(execution: Execution) -> Result:
+    """Run to the end, or stop every stage cleanly at SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    work = asyncio.create_task(_whole(execution))
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        received.append(number)
+        work.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        code = EXIT_INTERRUPTED if received[:1] == [signal.SIGINT] else EXIT_TRY_AGAIN
+        return Result(Phase.PENDING, code, execution.nodes)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _whole(execution: Execution) -> Result:
+    """The entrypoint, then the exit handler, then the exports. Source of the phases: Argo's operator.go, operate."""
+    workflow = execution.workflow
+    begun = time.time()
+    entry = Node("", workflow.spec["entrypoint"])
+    limit = workflow.spec.get("activeDeadlineSeconds")
+    try:
+        async with asyncio.timeout(seconds_of(limit) if limit else None):
+            await _template(execution, entry, workflow.spec["entrypoint"], entry_folder(workflow))
+    except TimeoutError:
+        for node in execution.nodes:
+            if node.phase in (Phase.RUNNING, Phase.PENDING):
+                execution.settle(node, Phase.FAILED, "the workflow took longer than its deadline")
+        entry.end(Phase.FAILED, "the workflow took longer than its deadline")
+    if execution.waiting:
+        return Result(Phase.PENDING, EXIT_TRY_AGAIN, execution.nodes, waiting=execution.waiting)
+    phase, exit_node = entry.phase, None
+    if phase in (Phase.SKIPPED, Phase.OMITTED):
+        phase = Phase.SUCCEEDED
+    handler = workflow.spec.get("onExit")
+    if handler:
+        execution.variables |= {
+            "workflow.status": str(phase),
+            "workflow.failures": _failures(execution),
+            "workflow.duration": f"{time.time() - begun:.6f}",
+        }
+        exit_node = execution.node(exit_name(workflow), handler)
+        await _template(execution, exit_node, handler, exit_name(workflow))
+        if phase is Phase.SUCCEEDED and exit_node.phase.unsuccessful:
+            phase = exit_node.phase
+    exports = _export(execution, [entry, *([exit_node] if exit_node else [])])
+    failed = _first_failed(entry, execution.nodes) if phase.unsuccessful else None
+    code = (failed.exit_code if failed else None) or int(phase.unsuccessful)
+    return Result(phase, code, execution.nodes, exports, failed, outputs=entry.parameters)
+
+
+async def _template(execution: Execution, node: Node, name: str, folder: str) -> None:
+    templates = execution.workflow.templates
+    if not node.name and "dag" not in (template := templates.get(name)) and "steps" not in template:
+        node.name = folder
+        execution.nodes.append(node)
+    await execution.run_template(node, folder, templates, templates.get(name), _workflow_arguments(execution))
+
+
+def _workflow_arguments(execution: Execution) -> tuple[dict[str, str], dict[str, Path]]:
+    """The entrypoint's and the exit handler's inputs are the workflow's parameters of the same names."""
+    prefix = "workflow.parameters."
+    values = {name: value for name, value in execution.variables.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in values.items() if value is not None}, {}
+
+
+def entry_folder(workflow: Workflow) -> str:
+    """Folder of an entrypoint that is itself a pod."""
+    return workflow.spec["entrypoint"]
+
+
+def exit_name(workflow: Workflow) -> str:
+    """Name of the exit handler's node and folder: its template's, unless a task of the entrypoint has it."""
+    handler = workflow.spec["onExit"]
+    template = workflow.templates.get(workflow.spec["entrypoint"])
+    tasks = (template.get("dag") or {}).get("tasks") or [
+        step for group in template.get("steps") or [] for step in group
+    ]
+    taken = {task["name"] for task in tasks} | {workflow.spec["entrypoint"]}
+    return f"{handler}.onExit" if handler in taken else handler
+
+
+def _variables(workflow: Workflow, values: dict[str, str], identity: Json) -> dict[str, str | None]:
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(identity["created"]))
+    as_json = json.dumps([{"name": name, "value": value} for name, value in values.items()], ensure_ascii=False)
+    return {
+        "workflow.name": identity["name"],
+        "workflow.namespace": "local",
+        "workflow.uid": identity["uid"],
+        "workflow.mainEntrypoint": workflow.spec["entrypoint"],
+        "workflow.serviceAccountName": workflow.spec.get("serviceAccountName", "default"),
+        "workflow.creationTimestamp": created,
+        "workflow.creationTimestamp.RFC3339": created,
+        **{f"workflow.annotations.{name}": str(value) for name, value in workflow.annotations.items()},
+        **{f"workflow.parameters.{name}": value for name, value in values.items()},
+        "workflow.parameters": as_json,
+        "workflow.parameters.json": as_json,
+    }
+
+
+def _failures(execution: Execution) -> str:
+    """`workflow.failures` as Argo gives it: a JSON list, quoted once more."""
+    failures = [
+        {
+            "displayName": node.display_name,
+            "message": node.message,
+            "templateName": node.template,
+            "phase": str(node.phase),
+            "podName": f"{execution.variables['workflow.name']}-{node.name}",
+            "finishedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(node.finished)),
+        }
+        for node in execution.nodes
+        if node.phase.unsuccessful
+    ]
+    return json.dumps(json.dumps(failures or None, ensure_ascii=False), ensure_ascii=False)
+
+
+def _first_failed(entry: Node, nodes: list[Node]) -> Node:
+    """The task that failed first, rather one that ran and failed than one that could not be started."""
+    failed = sorted((node for node in nodes if node.phase.unsuccessful), key=lambda node: node.finished)
+    return next((node for node in failed if node.exit_code), (failed or [entry])[0])
+
+
+def _export(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
+    renamed = dict(
+        pair.strip().split("=", 1) for pair in execution.workflow.annotations.get(EXPORTS, "").split(",") if "=" in pair
+    )
+    places = {name: path for node in nodes for name, path in node.artifacts.items()} | execution.exported
+    exports: dict[str, Path] = {}
+    for name, path in places.items():
+        if name == "ledger":
+            continue
+        link = execution.folder / renamed.get(name, name + path.suffix)
+        if link.exists() and not link.is_symlink():
+            raise Refused(
+                f"The output {name} cannot be exported: a task's folder is called {link.name}; see {EXPORTS}."
+            )
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(path, execution.folder))
+        execution.events.tell("exported", name=link.name, path=str(path))
+        exports[link.name] = link
+    return exports
+
+
+def _gather_ledgers(execution: Execution) -> None:
+    """`ledger.jsonl`: the lines of every artifact named `ledger`, each with the task that wrote it."""
+    lines: list[str] = []
+    for node in execution.nodes:
+        place = node.artifacts.get("ledger")
+        if not node.is_pod or place is None or not place.is_file():
+            continue
+        for line in place.read_text().splitlines():
+            entry: dict[str, Any] = json.loads(line)
+            lines.append(json.dumps({"task": node.name, **entry}, ensure_ascii=False) + "\n")
+    write_whole(execution.folder / "ledger.jsonl", "".join(lines))
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[TextIO]:
+    """Hold the run folder; the lock goes with the process, however it ends."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"Another voicemill is running in {folder}.") from None
+        yield file
+
+
+def _identity(folder: Path, workflow: Workflow) -> Json:
+    """Name and creation time of the run: the same each time it is continued."""
+    path = folder / "run.json"
+    if path.exists():
+        identity: Json = json.loads(path.read_text())
+        if identity["workflow"] != workflow.name:
+            raise Refused(f"{folder} holds a run of {identity['workflow']}; give {workflow.name} another folder.")
+        return identity
+    identity = {
+        "workflow": workflow.name,
+        "name": f"{workflow.name}-{secrets.token_hex(3)}",
+        "uid": str(uuid.uuid4()),
+        "created": int(time.time()),
+    }
+    write_whole(path, json.dumps(identity, indent=2) + "\n")
+    return identity

@@ -1,0 +1,119 @@
+"""A suspend template: waits for a person's approval, or for its duration to pass.
+
+An approval comes from the command line (`--approve NODE`), from the terminal, or as a file `approval.json` in the
+node's folder, `{"parameters": {...}}`, which is how another program (a review page) approves exactly this node. It is
+kept for later runs as long as what came before the node is unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.engine import cache
+from voicemill.engine.digests import digest_of
+from voicemill.engine.fields import Json
+from voicemill.engine.nodes import Node, Phase
+from voicemill.engine.retries import seconds_of
+from voicemill.engine.scope import Call, Errored
+from voicemill.engine.workflow import text_of
+
+if TYPE_CHECKING:
+    from voicemill.engine.execution import Execution
+
+APPROVAL = "approval.json"
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class _Unanswered(Exception):
+    """Nobody here can approve it."""
+
+
+async def run(execution: Execution, node: Node, call: Call) -> None:
+    """Wait until the node is approved or its duration is over; fills its supplied output parameters.
+
+    Where nobody can approve it the node stays Pending, the run does all that does not depend on it, and ends.
+    """
+    folder = execution.folder / call.folder
+    node.key = digest_of({"suspend": call.template["suspend"], "inputs": call.parameters, "upstream": call.upstream})
+    if cache.restore(folder, node):
+        return
+    approval = folder / APPROVAL
+    if not (folder / ".key").exists() or (folder / ".key").read_text() != node.key:
+        cache.begin(folder, node.key)
+    node.phase, node.started = Phase.RUNNING, time.time()
+    duration = (call.template["suspend"] or {}).get("duration")
+    end = node.started + seconds_of(duration) if duration else None
+    names = (node.name, node.display_name, "all")
+    execution.events.tell("waits", node, approval=str(approval), inputs=call.parameters, duration=duration)
+    if any(name in execution.options.approve for name in names):
+        supplied: dict[str, str] | None = {}
+    else:
+        try:
+            supplied = await _approved(execution, node, call, approval, end)
+        except _Unanswered:
+            node.phase = Phase.PENDING
+            execution.waiting.append(node.name)
+            return
+    _supply(call, node, supplied)
+    node.end(Phase.SUCCEEDED)
+    execution.events.tell("approved" if supplied is not None else "resumed", node, parameters=node.parameters)
+    cache.save(folder, node)
+
+
+async def _approved(
+    execution: Execution, node: Node, call: Call, approval: Path, end: float | None
+) -> dict[str, str] | None:
+    """Values given with the approval; None if the duration passed instead."""
+    asked: asyncio.Task[dict[str, str] | None] | None = None
+    if execution.options.ask:
+        asked = asyncio.create_task(execution.ask(node.name, _wanted(call)))
+    try:
+        while end is None or time.time() < end:
+            if approval.exists():
+                return _read(approval)
+            if asked is not None and asked.done():
+                answer = asked.result()
+                if answer is None:
+                    raise _Unanswered
+                return answer
+            if asked is None and end is None and not execution.options.wait:
+                raise _Unanswered
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+        return None
+    finally:
+        if asked is not None:
+            asked.cancel()
+
+
+def _read(approval: Path) -> dict[str, str]:
+    try:
+        found = json.loads(approval.read_text())
+        return {name: text_of(value) for name, value in found.get("parameters", {}).items()}
+    except (json.JSONDecodeError, AttributeError):
+        raise Errored(f'{approval} is not of the form {{"parameters": {{...}}}}') from None
+
+
+def _outputs(call: Call) -> list[Json]:
+    return (call.template.get("outputs") or {}).get("parameters") or []
+
+
+def _wanted(call: Call) -> dict[str, str | None]:
+    """Parameters that an approval supplies, each with its default; an input of the same name lends its own."""
+    inputs = {item["name"]: item for item in (call.template.get("inputs") or {}).get("parameters") or []}
+    wanted: dict[str, str | None] = {}
+    for item in _outputs(call):
+        default = (item.get("valueFrom") or {}).get("default", inputs.get(item["name"], {}).get("default"))
+        wanted[item["name"]] = None if default is None else text_of(default)
+    return wanted
+
+
+def _supply(call: Call, node: Node, supplied: dict[str, str] | None) -> None:
+    for name, default in _wanted(call).items():
+        value = (supplied or {}).get(name, default)
+        if value is None:
+            raise Errored(f"nobody supplied the output parameter {name}, and it has no default")
+        node.parameters[name] = value

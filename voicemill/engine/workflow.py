@@ -1,0 +1,245 @@
+"""Reading a workflow as Argo would get it: plain objects from YAML, or from a Hera module by its own `to_yaml`."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from voicemill.engine.expressions import as_text
+from voicemill.engine.fields import Json
+from voicemill.errors import UsageError
+
+PACKAGE = "workflows"
+"""The package whose modules `voicemill run NAME` and `templateRef` find by name."""
+
+_SUFFIXES = (".yaml", ".yml", ".py")
+
+
+class Refused(UsageError):
+    """A workflow that this engine does not run, each reason naming a field or a template."""
+
+
+@dataclass
+class Templates:
+    """The templates that can call each other by name: those of one Workflow or WorkflowTemplate."""
+
+    name: str
+    by_name: dict[str, Json]
+    defaults: Json = field(default_factory=dict)
+
+    def get(self, name: str) -> Json:
+        if name not in self.by_name:
+            raise Refused(f"{self.name} has no template named {name!r}; it has {', '.join(self.by_name) or 'none'}.")
+        return merged(self.defaults, self.by_name[name])
+
+
+@dataclass
+class Workflow:
+    """A workflow to run.
+
+    Attributes:
+        name: `metadata.name`, or the stem of `generateName`.
+        spec: Its spec, after `workflowTemplateRef` is followed.
+        templates: Its own templates.
+        others: WorkflowTemplates that its `templateRef`s may name, found so far.
+        folders: Where more of them are looked for.
+    """
+
+    name: str
+    spec: Json
+    templates: Templates
+    annotations: Json
+    others: dict[str, Json]
+    folders: list[Path]
+
+    def resolve(self, scope: Templates, holder: Json) -> tuple[Templates, Json]:
+        """The template that a task or step calls, and the scope that its own calls resolve in."""
+        if "inline" in holder:
+            return scope, merged(scope.defaults, {"name": holder.get("name", ""), **holder["inline"]})
+        if "templateRef" in holder:
+            scope = templates_of(self.named(holder["templateRef"]["name"]))
+            # templateDefaults are the running workflow's, whichever WorkflowTemplate a template comes from.
+            scope.defaults = self.templates.defaults
+            return scope, scope.get(holder["templateRef"]["template"])
+        return scope, scope.get(holder["template"])
+
+    def named(self, name: str) -> Json:
+        """The WorkflowTemplate of a name.
+
+        Raises:
+            Refused: if no file beside the workflow, nor in the workflows package, defines it.
+        """
+        if name not in self.others:
+            for document in _documents_named(name, self.folders):
+                self.others.setdefault(document["metadata"].get("name", ""), document)
+        if name not in self.others:
+            places = ", ".join(map(str, self.folders))
+            raise Refused(f"templateRef names the WorkflowTemplate {name!r}, which is not in {places}.")
+        return self.others[name]
+
+
+def load(target: str) -> Workflow:
+    """Read a workflow.
+
+    Args:
+        target: A YAML file, a Python file with Hera objects, or the name of a workflow of the workflows package,
+            such as `clone-voice`.
+
+    Raises:
+        Refused: if there is no such workflow; the message lists those that there are.
+    """
+    path = Path(target)
+    if path.suffix not in _SUFFIXES or not path.is_file():
+        if path.suffix in _SUFFIXES or "/" in target:
+            raise Refused(f"There is no workflow file {target}.")
+        path = _find(target)
+    documents = read(path)
+    runnable = [document for document in documents if document["spec"].get("entrypoint") or _reference(document)]
+    chosen = [document for document in runnable if document["kind"] == "Workflow"] or runnable
+    chosen = [document for document in chosen if document["metadata"].get("name") == target] or chosen
+    if not chosen:
+        raise Refused(f"{path} defines no workflow with an entrypoint.")
+    document = chosen[0]
+    others = {other["metadata"].get("name", ""): other for other in documents if other["kind"] == "WorkflowTemplate"}
+    metadata = document["metadata"]
+    name = metadata.get("name") or metadata.get("generateName", path.stem).rstrip("-")
+    workflow = Workflow(
+        name=name,
+        spec=document["spec"],
+        templates=templates_of(document),
+        annotations=metadata.get("annotations") or {},
+        others=others,
+        folders=list(dict.fromkeys([path.parent, *_package_folders()])),
+    )
+    reference = _reference(document)
+    if reference:
+        base = workflow.named(reference["name"])
+        workflow.spec = _over(base["spec"], document["spec"])
+        workflow.templates = templates_of({**base, "spec": workflow.spec})
+        workflow.annotations = {**(base["metadata"].get("annotations") or {}), **workflow.annotations}
+    return workflow
+
+
+def read(path: Path) -> list[Json]:
+    """The Workflow and WorkflowTemplate objects of a file."""
+    text = "\n---\n".join(_compiled(path)) if path.suffix == ".py" else path.read_text()
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if isinstance(document, dict)]
+    except yaml.YAMLError as error:
+        raise Refused(f"{path} is not YAML: {error}") from None
+    kinds = ("Workflow", "WorkflowTemplate")
+    return [
+        {"metadata": {}, **document} for document in documents if document.get("kind") in kinds and document.get("spec")
+    ]
+
+
+def merged(base: Any, over: Any) -> Any:
+    """`over` laid upon `base`, maps merged key by key and everything else replaced."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {key: merged(base.get(key), over[key]) if key in over else base[key] for key in {**base, **over}}
+    return copy.deepcopy(base if over is None else over)
+
+
+def templates_of(document: Json) -> Templates:
+    """The templates of a Workflow or WorkflowTemplate object."""
+    metadata, spec = document["metadata"], document["spec"]
+    name = metadata.get("name") or metadata.get("generateName", "workflow").rstrip("-")
+    by_name = {template["name"]: template for template in spec.get("templates") or []}
+    return Templates(name, by_name, spec.get("templateDefaults") or {})
+
+
+def known() -> dict[str, Path]:
+    """Workflows that can be run by name: file name with hyphens -> file."""
+    found: dict[str, Path] = {}
+    for folder in _package_folders():
+        for path in sorted(folder.glob("*")):
+            if path.suffix in _SUFFIXES and not path.stem.startswith("_"):
+                found.setdefault(path.stem.replace("_", "-"), path)
+    return found
+
+
+def text_of(value: Any) -> str:
+    """A parameter's value as the text that Argo makes of it."""
+    return value if isinstance(value, str) else as_text(value)
+
+
+def arguments(workflow: Workflow, given: dict[str, str]) -> dict[str, str]:
+    """The workflow's parameters: those given over its own values.
+
+    Raises:
+        Refused: for a parameter that it does not know, lacks, or of which the value is not one of its enum.
+    """
+    declared = {item["name"]: item for item in (workflow.spec.get("arguments") or {}).get("parameters") or []}
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        options = ", ".join(declared) or "none"
+        raise Refused(f"{workflow.name} has no parameter {', '.join(unknown)}; its parameters are: {options}.")
+    values: dict[str, str] = {}
+    for name, item in declared.items():
+        value = given.get(name, item.get("value", item.get("default")))
+        if value is None:
+            raise Refused(f"{workflow.name} needs a value for its parameter {name}: add -p {name}=VALUE.")
+        values[name] = text_of(value)
+        choices = [text_of(choice) for choice in item.get("enum") or []]
+        if choices and values[name] not in choices:
+            raise Refused(f"The parameter {name} is one of {', '.join(choices)}, not {values[name]!r}.")
+    return values
+
+
+def _reference(document: Json) -> Json | None:
+    return document["spec"].get("workflowTemplateRef")
+
+
+def _over(base: Json, spec: Json) -> Json:
+    """A Workflow's spec over that of the WorkflowTemplate it refers to; parameters are replaced one by one."""
+    joined = {**base, **{key: value for key, value in spec.items() if key not in ("arguments", "workflowTemplateRef")}}
+    parameters: dict[str, Json] = {}
+    for source in (base, spec):
+        for item in (source.get("arguments") or {}).get("parameters") or []:
+            parameters[item["name"]] = {**parameters.get(item["name"], {}), **item}
+    return {**joined, "arguments": {"parameters": list(parameters.values())}}
+
+
+def _find(name: str) -> Path:
+    workflows = known()
+    if name not in workflows:
+        raise Refused(f"There is no workflow named {name!r}; there are: {', '.join(workflows) or 'none'}.")
+    return workflows[name]
+
+
+def _package_folders() -> list[Path]:
+    spec = importlib.util.find_spec(PACKAGE)
+    return [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+
+
+def _documents_named(name: str, folders: list[Path]) -> Iterator[Json]:
+    """Objects of the file that is called like the WorkflowTemplate, where there is one, else of every file."""
+    files = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in _SUFFIXES]
+    fitting = [path for path in files if path.stem.replace("_", "-") == name]
+    for path in fitting or [path for path in files if not path.stem.startswith("_")]:
+        yield from (document for document in read(path) if document["kind"] == "WorkflowTemplate")
+
+
+def _compiled(path: Path) -> Iterator[str]:
+    from hera.workflows import Workflow as HeraWorkflow
+
+    module_name = path.stem
+    if path.parent in _package_folders():
+        module = importlib.import_module(f"{PACKAGE}.{module_name}")
+    else:
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        spec.loader.exec_module(module)
+    for value in list(vars(module).values()):
+        if isinstance(value, HeraWorkflow):
+            yield value.to_yaml()
