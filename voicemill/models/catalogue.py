@@ -54,7 +54,7 @@ class Model:
     @property
     def title(self) -> str:
         """Its name, with the versions it is for where others of that name are for other versions."""
-        alone = sum(model.name == self.name for model in models()) == 1
+        alone = sum(model.name == self.name for model in models()) <= 1
         return self.name if alone else f"{self.name} {', '.join(self.versions)}"
 
 

@@ -27,8 +27,14 @@ class Finding:
 
 
 def verify(folder: Path, models: list[Model]) -> list[Finding]:
-    """Check the files of models against the folder's record and the catalogue."""
+    """Check the files of models against the folder's record and the catalogue; of a toy folder, what was made."""
     recorded = record.read(folder)
+    toys = {path: entry for path, entry in recorded.items() if entry.source == record.TOY}
+    if toys:
+        return [
+            _verify(folder, Model(entry.model, "toy", "", (), (), True), RemoteFile(path), entry)
+            for path, entry in toys.items()
+        ]
     return [_verify(folder, model, file, recorded.get(file.path)) for model in models for file in model.files]
 
 

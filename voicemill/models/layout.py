@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-from voicemill.errors import MissingModelError
+from voicemill import storage
+from voicemill.errors import InputError, MissingModelError
 
 Version = Literal["v2", "v2Pro", "v2ProPlus"]
 V2 = "gsv-v2final-pretrained"
@@ -55,7 +56,8 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     """Find a model in a models folder.
 
     Args:
-        models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did).
+        models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did), or
+            an s3:// address of one, of which just this model is fetched.
         name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "separation" or "whisper".
         version: "v2", "v2Pro" or "v2ProPlus"; matters for "sovits-g", "sovits-d" and "gpt".
 
@@ -65,6 +67,8 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     Raises:
         MissingModelError: It is not there.
     """
+    if storage.is_remote(models_dir):
+        return _fetch(str(models_dir).rstrip("/"), place(name, version))
     folder = Path(models_dir)
     path = folder / place(name, version)
     if path.is_dir() and any(path.iterdir()) or path.is_file():
@@ -77,3 +81,12 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
         f"{problem} (the model {what}): get it with `voicemill models pull {folder} {wanted}`, "
         f"or make models for trying out with `voicemill models toy {folder}`"
     )
+
+
+def _fetch(address: str, where: str) -> Path:
+    try:
+        return storage.fetch(f"{address}/{where}")
+    except InputError as error:
+        raise MissingModelError(
+            f"there is no {where} at {address}: upload what `voicemill models pull` puts into a folder"
+        ) from error

@@ -61,6 +61,9 @@ def make_all(folder: Path, seed: int = 0, report: Callable[[str], None] = log.in
         (building / "README.md").write_text(README.format(seed=seed))
         record.add(building, entries)
         (building / MARK).write_text(json.dumps(mark))
+        for path in _files(building):
+            # safetensors writes for the owner alone; another user's container has to read them too.
+            (building / path).chmod(0o644)
     return True
 
 
@@ -78,7 +81,7 @@ def _makers() -> list[tuple[str, Callable[[Path, int], object]]]:
         ("bert", make_bert),
         ("whisper", make_whisper),
         ("sovits", make_sovits),
-        ("gpt", lambda folder, seed: make_gpt(folder / place("gpt"), seed)),
+        ("gpt", make_gpt),
     ]
 
 

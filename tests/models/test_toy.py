@@ -1,0 +1,51 @@
+"""The toy models as a whole; each model's own tests are with the code that loads it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from voicemill.errors import InputError
+from voicemill.models import checking, layout, locate
+from voicemill.models.toy import make_all
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("toy") / "models"
+    assert make_all(folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", [name for name in layout.NAMES if name != "speaker-encoder"])
+def test_every_model_of_v2_is_found_where_the_real_one_lies(made: Path, name: str) -> None:
+    assert locate(made, name, "v2").exists()
+
+
+def test_folder_says_that_the_models_babble_and_verifies(made: Path) -> None:
+    assert "babble" in (made / "README.md").read_text()
+    assert {finding.state for finding in checking.verify(made, [])} == {"ok"}
+
+
+def test_everyone_may_read_them(made: Path) -> None:
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in made.rglob("*") if path.is_file())
+
+
+def test_whole_folder_is_left_alone_and_a_damaged_one_made_again_alike(made: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made, tmp_path / "models"))
+    assert not make_all(folder)
+    weights = locate(folder, "sovits-g")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert make_all(folder)
+    assert contents(folder) == contents(made)
+
+
+def test_folder_with_other_things_in_it_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="not empty"):
+        make_all(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
