@@ -1,0 +1,101 @@
+"""Let every saved epoch speak lines that it was not trained on, and find the best pair.
+
+Reads   sovits/, gpt/      weights of the saved epochs
+        clips/, transcripts/   the speaker, and the clip to imitate
+        dataset/           which texts were trained on
+Writes  evaluation/evaluation.json   the pairs with their measures, the best one, the reference clip
+        evaluation/audio/*.wav       what they said
+Drops   pairs that cannot speak
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+
+
+@stage(image="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("sovits", "gpt", "error_rate", "similarity"))
+def evaluate(
+    dataset: InputDir,
+    clips: InputDir,
+    transcripts: InputDir,
+    sovits: InputDir,
+    gpt: InputDir,
+    evaluation: OutputDir,
+    *,
+    models: Location,
+    lines: Annotated[int, Ge(1)] = 3,
+    seed: int = 1234,
+    backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
+) -> Ledger:
+    """Let every saved epoch speak lines that it was not trained on, and find the best pair.
+
+    Of n SoVITS and m GPT epochs n + m - 1 pairs speak, not n * m: every SoVITS epoch with the last GPT epoch, then
+    every GPT epoch with the best SoVITS epoch. A recogniser counts the wrong words, Resemblyzer measures the likeness
+    to the speaker; the best pair has most likeness less error rate.
+
+    Args:
+        dataset: Dataset folder, from format.
+        clips: Clips of the speaker, from slice.
+        transcripts: Texts of the clips, from transcribe.
+        sovits: Weights, from train-sovits.
+        gpt: Weights, from train-gpt.
+        evaluation: Where measures and audio go.
+        models: Models folder, for HuBERT, BERT and the recogniser.
+        lines: How many lines each pair speaks.
+        seed: The same seed speaks the lines the same way.
+        backend: Recogniser that counts the errors: whisper, pocketsphinx (English), or auto.
+    """
+    import json
+    from pathlib import Path
+
+    from voicemill import asr
+    from voicemill.evaluation import Judge, Measure, SpeakerLikeness, search, weights_in
+    from voicemill.gpt_sovits.dataset import DatasetFolder
+    from voicemill.gpt_sovits.synthesis import Options, Reference
+    from voicemill.held_out import held_out_lines
+    from voicemill.logs import get_logger
+    from voicemill.speaking import Pretrained
+    from voicemill.storage import fetch
+    from voicemill.voice import choose_reference, main_language
+
+    log = get_logger(__name__)
+    ledger = Ledger()
+    rows = json.loads((transcripts / "transcripts.json").read_text(encoding="utf-8"))
+    chosen = choose_reference(rows)
+    language = main_language(rows)
+    trained_on = [text.norm_text for text in DatasetFolder(dataset).texts().values()]
+    asked = held_out_lines(language, lines, trained_on)
+    folder = fetch(models)
+    judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness(clips, rows), language)
+    pretrained = Pretrained(folder)
+    reference = Reference(clips / chosen["clip"], chosen["text"], chosen["language"].lower())
+    (evaluation / "audio").mkdir()
+
+    def measure(acoustic: Path, token: Path) -> Measure:
+        synthesizer = pretrained.synthesizer(acoustic, token)
+        prompt = synthesizer.prepare(reference)
+        scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(asked)]
+        spoken = synthesizer.perform(scripts, prompt, Options())
+        pair = judge.measure(acoustic.name, token.name, asked, spoken, evaluation / "audio")
+        log.info("%s + %s", acoustic.stem, token.stem, error_rate=pair.error_rate, similarity=pair.similarity)
+        ledger.keep(f"{acoustic.stem}+{token.stem}", error_rate=pair.error_rate, similarity=pair.similarity)
+        return pair
+
+    best, measured = search(weights_in(sovits), weights_in(gpt), measure)
+    content = {
+        "language": language,
+        "recogniser": judge.recogniser.name,
+        "reference": chosen,
+        "best": {key: value for key, value in best.row().items() if key != "lines"},
+        "pairs": [pair.row() for pair in measured],
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    (evaluation / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    ledger.note(sovits=best.sovits, gpt=best.gpt, error_rate=best.error_rate, similarity=best.similarity)
+    return ledger
+
+
+if __name__ == "__main__":
+    evaluate.main()

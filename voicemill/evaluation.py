@@ -1,0 +1,223 @@
+"""How well a pair of checkpoints speaks: recognised words against asked words, and likeness to the speaker."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from voicemill.asr import Recognizer
+from voicemill.asr.transcript import RATE as ASR_RATE
+from voicemill.errors import InputError
+
+_BY_CHARACTER = ("zh", "ja", "ko", "yue")
+_EPOCH = re.compile(r"_e(\d+)")
+_SHORTEST_SPEECH = 0.4
+_SPEAKER_CLIPS = 8
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What one pair of checkpoints reached, as means over the lines.
+
+    Attributes:
+        sovits: File name of the acoustic model.
+        gpt: File name of the token model.
+        error_rate: Word errors (character errors where words are not spaced) over asked words; can exceed 1.
+        similarity: Cosine of the speaker embeddings of what was said and of the speaker's clips.
+        seconds: Length of all speech.
+        lines: Per line: `text`, `heard`, `error_rate`, `similarity`, `seconds`, `audio`.
+    """
+
+    sovits: str
+    gpt: str
+    error_rate: float
+    similarity: float
+    seconds: float
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        """Similarity less the error rate, the latter counted as 1 at most: what the best pair has most of."""
+        return self.similarity - min(self.error_rate, 1.0)
+
+    def row(self) -> dict[str, Any]:
+        """The measure as evaluation.json has it."""
+        return {**asdict(self), "score": round(self.score, 4)}
+
+
+def epoch_of(name: str) -> int:
+    """The epoch that a weights file was saved after, by its name; 0 if the name does not say."""
+    match = _EPOCH.search(name)
+    return int(match[1]) if match else 0
+
+
+def search(
+    sovits: Sequence[Path], gpt: Sequence[Path], measure: Callable[[Path, Path], Measure]
+) -> tuple[Measure, list[Measure]]:
+    """Find the best pair of checkpoints without trying all of them.
+
+    Every SoVITS epoch speaks with the last GPT epoch; then every other GPT epoch with the best of these. That is
+    n + m - 1 pairs in the place of n * m: the acoustic model decides how alike it sounds, the token model what is
+    said, and the two hardly disturb one another.
+
+    Args:
+        sovits: Weights of the saved SoVITS epochs, not empty.
+        gpt: Weights of the saved GPT epochs, not empty.
+        measure: Lets a pair speak and measures it.
+
+    Returns:
+        The best pair (by score, of equals the later epochs) and all that were measured, in the order of measuring.
+    """
+    sovits, gpt = (sorted(paths, key=lambda path: epoch_of(path.name)) for paths in (sovits, gpt))
+    measured = [measure(path, gpt[-1]) for path in sovits]
+    best = _best(measured)
+    acoustic = next(path for path in sovits if path.name == best.sovits)
+    measured += [measure(acoustic, path) for path in gpt[:-1]]
+    return _best(measured), measured
+
+
+def _best(measures: Sequence[Measure]) -> Measure:
+    return max(measures, key=lambda one: (round(one.score, 6), epoch_of(one.sovits), epoch_of(one.gpt)))
+
+
+def error_rate(asked: str, heard: str, language: str) -> float:
+    """Edit distance over length: in words, or in characters for languages that do not space their words.
+
+    Case, punctuation and (for the latter) spaces do not count.
+    """
+    import jiwer
+
+    wanted, got = plain(asked, language), plain(heard, language)
+    return jiwer.cer(wanted, got) if language in _BY_CHARACTER else jiwer.wer(wanted, got)
+
+
+def plain(text: str, language: str) -> str:
+    """A text's words (characters for languages that do not space them) without case and punctuation."""
+    kept = "".join(
+        character if unicodedata.category(character)[0] in "LNM" or character == "'" else " "
+        for character in unicodedata.normalize("NFKC", text).casefold()
+    )
+    return ("" if language in _BY_CHARACTER else " ").join(kept.split())
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The weights files of a training.
+
+    Raises:
+        InputError: if there is none.
+    """
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise InputError(f"{folder} has no weights (*.safetensors); train first")
+    return found
+
+
+class SpokenLine(Protocol):
+    """A line that was spoken; see `voicemill.gpt_sovits.synthesis.Speech`."""
+
+    @property
+    def samples(self) -> np.ndarray: ...
+    @property
+    def rate(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Listens to spoken lines.
+
+    Attributes:
+        recogniser: Hears the words.
+        likeness: Hears the speaker.
+        language: Language of the lines.
+    """
+
+    recogniser: Recognizer
+    likeness: SpeakerLikeness
+    language: str
+
+    def measure(
+        self, sovits: str, gpt: str, asked: Sequence[str], spoken: Sequence[SpokenLine], audio: Path
+    ) -> Measure:
+        """Measure what a pair of checkpoints said, and keep it.
+
+        Args:
+            sovits: File name of the acoustic model.
+            gpt: File name of the token model.
+            asked: The lines.
+            spoken: The same lines, spoken.
+            audio: Folder for the sound.
+        """
+        from voicemill.audio.reading import write_wav
+        from voicemill.audio.resampling import resample
+
+        heard = self.recogniser.transcribe_all([resample(one.samples, one.rate, ASR_RATE) for one in spoken])
+        rows = []
+        for number, (line, sound, transcript) in enumerate(zip(asked, spoken, heard, strict=True), start=1):
+            name = f"{Path(sovits).stem}+{Path(gpt).stem}_{number}.wav"
+            write_wav(audio / name, sound.samples, sound.rate, "PCM_16")
+            rows.append(
+                {
+                    "text": line,
+                    "heard": transcript.text,
+                    "error_rate": round(error_rate(line, transcript.text, self.language), 4),
+                    "similarity": round(self.likeness.similarity(sound.samples, sound.rate), 4),
+                    "seconds": round(len(sound.samples) / sound.rate, 3),
+                    "audio": f"{audio.name}/{name}",
+                }
+            )
+        means = {key: round(sum(row[key] for row in rows) / len(rows), 4) for key in ("error_rate", "similarity")}
+        return Measure(sovits, gpt, **means, seconds=round(sum(row["seconds"] for row in rows), 3), lines=rows)
+
+
+class SpeakerLikeness:
+    """Likeness to a speaker by Resemblyzer's encoder (generalised end-to-end loss, Wan et al. 2018), on the CPU.
+
+    Args:
+        clips: Folder of the speaker's clips.
+        rows: Rows of transcripts.json; the embeddings of the longest clips without flags have a mean that stands for
+            the speaker.
+    """
+
+    def __init__(self, clips: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+        ordered = sorted(rows, key=lambda row: (bool(row.get("flags")), -row["seconds"], row["clip"]))
+        self._clips = [clips / row["clip"] for row in ordered[:_SPEAKER_CLIPS]]
+
+    def similarity(self, samples: np.ndarray, rate: int) -> float:
+        """Cosine in [-1, 1] between the speech and the speaker; 0 where there is no speech to compare.
+
+        Args:
+            samples: float [n] in [-1, 1].
+            rate: Their rate in Hz.
+        """
+        embedding = self._embed(samples, rate)
+        return 0.0 if embedding is None else float(embedding @ self._speaker)
+
+    @cached_property
+    def _encoder(self) -> Any:
+        from resemblyzer import VoiceEncoder
+
+        return VoiceEncoder("cpu", verbose=False)
+
+    @cached_property
+    def _speaker(self) -> np.ndarray:
+        import soundfile
+
+        embeddings = [self._embed(*soundfile.read(path, dtype="float32")) for path in self._clips]
+        mean = np.mean([one for one in embeddings if one is not None], axis=0)
+        return mean / np.linalg.norm(mean)
+
+    def _embed(self, samples: np.ndarray, rate: int) -> np.ndarray | None:
+        from resemblyzer import preprocess_wav
+        from resemblyzer.hparams import sampling_rate
+
+        if not np.any(samples):
+            return None
+        spoken = preprocess_wav(np.asarray(samples, np.float32), source_sr=rate)
+        return self._encoder.embed_utterance(spoken) if len(spoken) >= _SHORTEST_SPEECH * sampling_rate else None
