@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import voicemill
-from voicemill.engine import cache
+from voicemill.engine import cache, calls
 from voicemill.engine.annotations import LOCATIONS, STATE, annotated
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
@@ -44,7 +44,7 @@ async def run(execution: Execution, node: Node, call: Call, tries: dict[str, str
     folder = execution.folder / call.folder
     paths = _paths(call, folder)
     tries = {**tries, "pod.name": f"{execution.variables['workflow.name']}-{call.folder}"}
-    body = execution.patched(call.template, {**call.variables, **tries, **paths, **_state(call, folder)})
+    body = calls.pod_body(execution, call.template, {**call.variables, **tries, **paths, **_state(call, folder)})
     node.key = await asyncio.to_thread(_key, execution, call)
     wants_result = execution.reads_results
     if cache.restore(folder, node):
@@ -115,7 +115,7 @@ def _key(execution: Execution, call: Call) -> str:
         names[f"inputs.parameters.{name}"] = name
     first = {"retries": "0", "lastRetry.exitCode": "0", "lastRetry.status": "", "lastRetry.message": ""}
     names |= {**first, "lastRetry.duration": "0", "pod.name": "pod"}
-    body = execution.patched(call.template, {**call.variables, **names})
+    body = calls.pod_body(execution, call.template, {**call.variables, **names})
     return cache.key_of(body, call.artifacts, locations, [], execution.digests)
 
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voicemill.engine import container, dag, retries, steps, suspension, templating
+from voicemill.engine import calls, container, dag, retries, steps, suspension, templating
 from voicemill.engine.digests import Digests
 from voicemill.engine.events import Events
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
-from voicemill.engine.scope import Call, Errored, Scope, filled
+from voicemill.engine.scope import Call, Errored
 from voicemill.engine.slots import Slots
-from voicemill.engine.templating import Unresolved
-from voicemill.engine.workflow import Templates, Workflow, merged, text_of
+from voicemill.engine.workflow import Templates, Workflow
 
 
 @dataclass
@@ -123,7 +122,7 @@ class Execution:
         """
         node.template, node.folder = template["name"], folder
         try:
-            call = self._called(node.name, folder, templates, template, given, own_name or {}, upstream or [])
+            call = calls.match(self, node, templates, template, given, own_name or {}, upstream or [])
             async with self._permission(call, boundary):
                 if not may_start():
                     return
@@ -142,62 +141,6 @@ class Execution:
             if parameter.get("globalName") and parameter["name"] in node.parameters:
                 name = f"workflow.outputs.parameters.{parameter['globalName']}"
                 self.variables[name] = node.parameters[parameter["name"]]
-
-    def _called(
-        self,
-        name: str,
-        folder: str,
-        templates: Templates,
-        template: Json,
-        given: tuple[dict[str, str], dict[str, Path]],
-        own_name: dict[str, str],
-        upstream: list[str],
-    ) -> Call:
-        """Match arguments with inputs. Source: Argo's workflow/common/util.go, ProcessArgs."""
-        variables: dict[str, str | None] = {**self.variables, **own_name, "node.name": name}
-        inputs = template.get("inputs") or {}
-        parameters: dict[str, str] = {}
-        for item in inputs.get("parameters") or []:
-            value = item.get("value", item.get("default", (item.get("valueFrom") or {}).get("default")))
-            value = given[0].get(item["name"], value)
-            if value is None:
-                raise Errored(f"inputs.parameters.{item['name']} had no value")
-            if item["name"] not in given[0]:
-                value = filled(text_of(value), Scope(variables))
-            parameters[item["name"]] = text_of(value)
-        for key, value in parameters.items():
-            variables[f"inputs.parameters.{key}"] = value
-        variables["inputs.parameters"] = json.dumps(
-            [{"name": key, "value": value} for key, value in parameters.items()]
-        )
-        artifacts: dict[str, Path] = {}
-        for item in inputs.get("artifacts") or []:
-            path = given[1].get(item["name"]) or self._from_store(item, folder, Scope(variables))
-            if path is not None:
-                artifacts[item["name"]] = path
-            elif not item.get("optional"):
-                raise Errored(f"inputs.artifacts.{item['name']} was not supplied")
-        try:
-            later = {key: value for key, value in template.items() if key in ("container", "script", "podSpecPatch")}
-            first = {key: value for key, value in template.items() if key not in later}
-            body = {**templating.fill(first, variables, final=False), **later}
-        except Unresolved as error:
-            raise Errored(str(error)) from None
-        return Call(name, folder, templates, body, parameters, artifacts, variables, upstream)
-
-    def _from_store(self, item: Json, folder: str, scope: Scope) -> Path | None:
-        """An input artifact that names its own source: raw data, or the S3 key of another task's output."""
-        if "raw" in item:
-            path = self.folder / ".inputs" / folder / item["name"]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(filled(item["raw"]["data"], scope))
-            return path
-        if "s3" not in item:
-            return None
-        key = filled(item["s3"].get("key", ""), scope).strip("/")
-        *_, task, artifact = ["", "", *key.split("/")]
-        place = self.keys.get(key) or self.folder / task / artifact
-        return place if place.exists() else None
 
     def called_template(self, templates: Templates, task: Json) -> Json | None:
         """The template that a task calls, for what it declares; None where its name depends on an item."""
@@ -273,27 +216,3 @@ class Execution:
             node.end(Phase.ERROR, str(error))
         if node is shown:
             self.events.tell("task", node)
-
-    def patched(self, template: Json, variables: dict[str, str | None]) -> Json:
-        """A template's container, its tags filled, under what `podSpecPatch` says of the main container."""
-        import yaml
-
-        body = filled(template.get("container") or template.get("script") or {}, Scope(variables))
-        for patch in (self.workflow.spec.get("podSpecPatch"), template.get("podSpecPatch")):
-            if not patch:
-                continue
-            try:
-                parsed = yaml.safe_load(filled(patch, Scope(variables))) or {}
-            except yaml.YAMLError as error:
-                raise Errored(f"podSpecPatch is not YAML: {error}") from None
-            for change in parsed.get("containers") or []:
-                if change.get("name") == "main":
-                    body = _patched_container(body, change)
-        return body
-
-
-def _patched_container(body: Json, change: Json) -> Json:
-    """A strategic merge: environment variables by name, maps by key, all else replaced."""
-    environment = {item["name"]: item for item in [*(body.get("env") or []), *(change.get("env") or [])]}
-    result: dict[str, Any] = merged(body, {key: value for key, value in change.items() if key not in ("env", "name")})
-    return {**result, "env": list(environment.values())}

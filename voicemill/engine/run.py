@@ -1,17 +1,10 @@
-"""A whole run in its folder: from the workflow's parameters to exported outputs and an exit code.
-
-The run folder holds one folder for each task, `run.jsonl` (events), `ledger.jsonl` (every task's ledger, each line with
-its task), and a link for each exported output. Outputs of the entrypoint and of the exit handler are exported under
-their artifact's name, those with a `globalName` under that; the suffix is that of the path in the pod. The workflow's
-annotation `voicemill.dev/exports`, `report=report.html`, gives another name.
-"""
+"""A whole run in its folder: from the workflow's parameters to exported outputs and an exit code."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import json
-import os
 import secrets
 import signal
 import time
@@ -20,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from voicemill.engine import pods
-from voicemill.engine.annotations import EXPORTS
+from voicemill.engine import exports, pods
 from voicemill.engine.cache import write_whole
 from voicemill.engine.digests import Digests, default_memory
 from voicemill.engine.events import Events, Watcher
@@ -33,7 +25,7 @@ from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.retries import seconds_of
 from voicemill.engine.slots import Request, Slots
 from voicemill.engine.validation import check
-from voicemill.engine.workflow import Refused, Workflow, arguments
+from voicemill.engine.workflow import Refused, Workflow, arguments, exit_name
 
 EXIT_TRY_AGAIN = 75
 EXIT_INTERRUPTED = 130
@@ -94,9 +86,7 @@ def run(
     with _lock(folder):
         identity = _identity(folder, workflow)
         orphans = pods.kill_orphans(folder)
-        for link in folder.iterdir():
-            if link.is_symlink():
-                link.unlink()
+        exports.unlink(folder)
         events = Events(folder / "run.jsonl", *watchers)
         events.tell("run", workflow=workflow.name, name=identity["name"], parameters=values, orphans=orphans)
         execution = Execution(
@@ -113,7 +103,7 @@ def run(
         if ask is not None:
             execution.ask = ask
         result = asyncio.run(_supervised(execution))
-        _gather_ledgers(execution)
+        exports.gather_ledgers(execution)
         events.tell("end", phase=str(result.phase), exit_code=result.exit_code, waiting=result.waiting)
         return result
 
@@ -170,10 +160,10 @@ async def _whole(execution: Execution) -> Result:
         await _template(execution, exit_node, handler, exit_name(workflow))
         if phase is Phase.SUCCEEDED and exit_node.phase.unsuccessful:
             phase = exit_node.phase
-    exports = _export(execution, [entry, *([exit_node] if exit_node else [])])
+    links = exports.link(execution, [entry, *([exit_node] if exit_node else [])])
     failed = _first_failed(entry, execution.nodes) if phase.unsuccessful else None
     code = (failed.exit_code if failed else None) or int(phase.unsuccessful)
-    return Result(phase, code, execution.nodes, exports, failed, outputs=entry.parameters)
+    return Result(phase, code, execution.nodes, links, failed, outputs=entry.parameters)
 
 
 async def _template(execution: Execution, node: Node, name: str, folder: str) -> None:
@@ -194,17 +184,6 @@ def _workflow_arguments(execution: Execution) -> tuple[dict[str, str], dict[str,
 def entry_folder(workflow: Workflow) -> str:
     """Folder of an entrypoint that is itself a pod."""
     return workflow.spec["entrypoint"]
-
-
-def exit_name(workflow: Workflow) -> str:
-    """Name of the exit handler's node and folder: its template's, unless a task of the entrypoint has it."""
-    handler = workflow.spec["onExit"]
-    template = workflow.templates.get(workflow.spec["entrypoint"])
-    tasks = (template.get("dag") or {}).get("tasks") or [
-        step for group in template.get("steps") or [] for step in group
-    ]
-    taken = {task["name"] for task in tasks} | {workflow.spec["entrypoint"]}
-    return f"{handler}.onExit" if handler in taken else handler
 
 
 def _variables(workflow: Workflow, values: dict[str, str], identity: Json) -> dict[str, str | None]:
@@ -246,40 +225,6 @@ def _first_failed(entry: Node, nodes: list[Node]) -> Node:
     """The task that failed first, rather one that ran and failed than one that could not be started."""
     failed = sorted((node for node in nodes if node.phase.unsuccessful), key=lambda node: node.finished)
     return next((node for node in failed if node.exit_code), (failed or [entry])[0])
-
-
-def _export(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
-    renamed = dict(
-        pair.strip().split("=", 1) for pair in execution.workflow.annotations.get(EXPORTS, "").split(",") if "=" in pair
-    )
-    places = {name: path for node in nodes for name, path in node.artifacts.items()} | execution.exported
-    exports: dict[str, Path] = {}
-    for name, path in places.items():
-        if name == "ledger":
-            continue
-        link = execution.folder / renamed.get(name, name + path.suffix)
-        if link.exists() and not link.is_symlink():
-            raise Refused(
-                f"The output {name} cannot be exported: a task's folder is called {link.name}; see {EXPORTS}."
-            )
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.path.relpath(path, execution.folder))
-        execution.events.tell("exported", name=link.name, path=str(path))
-        exports[link.name] = link
-    return exports
-
-
-def _gather_ledgers(execution: Execution) -> None:
-    """`ledger.jsonl`: the lines of every artifact named `ledger`, each with the task that wrote it."""
-    lines: list[str] = []
-    for node in execution.nodes:
-        place = node.artifacts.get("ledger")
-        if not node.is_pod or place is None or not place.is_file():
-            continue
-        for line in place.read_text().splitlines():
-            entry: dict[str, Any] = json.loads(line)
-            lines.append(json.dumps({"task": node.name, **entry}, ensure_ascii=False) + "\n")
-    write_whole(execution.folder / "ledger.jsonl", "".join(lines))
 
 
 @contextmanager

@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from voicemill.engine import conditions, dag, depends, expressions, fields, templating
+from voicemill.engine import conditions, dag, depends, exports, expressions, fields, templating
 from voicemill.engine.annotations import LOCATIONS, annotated
 from voicemill.engine.fields import Json
-from voicemill.engine.workflow import Refused, Templates, Workflow, text_of
+from voicemill.engine.workflow import Refused, Templates, Workflow, calls_of, text_of
 
 _KINDS = ("container", "script", "dag", "steps", "suspend")
-_WORKFLOW = "name namespace uid mainEntrypoint serviceAccountName creationTimestamp creationTimestamp.RFC3339 parameters parameters.json"
+_WORKFLOW = {
+    *("name", "namespace", "uid", "mainEntrypoint", "serviceAccountName", "creationTimestamp"),
+    *("creationTimestamp.RFC3339", "parameters", "parameters.json"),
+}
 _EXIT = "status failures duration"
 
 
@@ -52,6 +55,7 @@ def check(workflow: Workflow) -> None:
         except Refused as error:
             problems.append(str(error))
         else:
+            problems += exports.problems(workflow)
             known = _globals(workflow, called)
             for item in called:
                 problems += [f"{item.place}{problem}" for problem in _problems(workflow, item, known)]
@@ -91,12 +95,6 @@ def reachable(workflow: Workflow) -> Iterator[Called]:
         owner = "spec" if templates is workflow.templates else templates.name
         yield Called(f"{owner}.templates[{template['name']}]", templates, template, on_exit)
         waiting += [(templates, call, on_exit) for call in calls_of(template)]
-
-
-def calls_of(template: Json) -> list[Json]:
-    """The tasks or steps of a template."""
-    groups = [group if isinstance(group, list) else [group] for group in template.get("steps") or []]
-    return [*((template.get("dag") or {}).get("tasks") or []), *(step for group in groups for step in group)]
 
 
 def _problems(workflow: Workflow, called: Called, known: set[str]) -> Iterator[str]:
@@ -254,7 +252,7 @@ def _globals(workflow: Workflow, called: list[Called]) -> set[str]:
         if "globalName" in item
     ]
     return {
-        *(f"workflow.{name}" for name in _WORKFLOW.split()),
+        *(f"workflow.{name}" for name in _WORKFLOW),
         *(f"workflow.parameters.{item['name']}" for item in parameters),
         *(f"workflow.annotations.{name}" for name in workflow.annotations),
         *outputs,

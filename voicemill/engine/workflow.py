@@ -171,6 +171,19 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else as_text(value)
 
 
+def calls_of(template: Json) -> list[Json]:
+    """The tasks or steps of a template."""
+    groups = [group if isinstance(group, list) else [group] for group in template.get("steps") or []]
+    return [*((template.get("dag") or {}).get("tasks") or []), *(step for group in groups for step in group)]
+
+
+def exit_name(workflow: Workflow) -> str:
+    """Name of the exit handler's node and folder: its template's, unless a task of the entrypoint has it."""
+    handler, entrypoint = workflow.spec["onExit"], workflow.spec["entrypoint"]
+    taken = {call["name"] for call in calls_of(workflow.templates.get(entrypoint))} | {entrypoint}
+    return f"{handler}.onExit" if handler in taken else handler
+
+
 def arguments(workflow: Workflow, given: dict[str, str]) -> dict[str, str]:
     """The workflow's parameters: those given over its own values.
 

@@ -1,0 +1,121 @@
+"""Matching arguments with a template's inputs, and a pod's body with its variables.
+
+Source: Argo's workflow/common/util.go, ProcessArgs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from voicemill.engine import templating
+from voicemill.engine.fields import Json
+from voicemill.engine.nodes import Node
+from voicemill.engine.scope import Call, Errored, Scope, filled
+from voicemill.engine.templating import Unresolved
+from voicemill.engine.workflow import Templates, merged, text_of
+
+if TYPE_CHECKING:
+    from voicemill.engine.execution import Execution
+
+_POD = ("container", "script", "podSpecPatch")
+
+
+def match(
+    execution: Execution,
+    node: Node,
+    templates: Templates,
+    template: Json,
+    given: tuple[dict[str, str], dict[str, Path]],
+    own_name: dict[str, str],
+    upstream: list[str],
+) -> Call:
+    """A template with its inputs: the arguments given, else its own defaults.
+
+    Raises:
+        Errored: for an input that has neither.
+    """
+    variables: dict[str, str | None] = {**execution.variables, **own_name, "node.name": node.name}
+    inputs = template.get("inputs") or {}
+    parameters: dict[str, str] = {}
+    for item in inputs.get("parameters") or []:
+        name = item["name"]
+        own = item.get("value", item.get("default", (item.get("valueFrom") or {}).get("default")))
+        if name not in given[0] and own is None:
+            raise Errored(f"inputs.parameters.{name} had no value")
+        parameters[name] = given[0][name] if name in given[0] else filled(text_of(own), Scope(variables))
+    variables |= {f"inputs.parameters.{name}": value for name, value in parameters.items()}
+    variables["inputs.parameters"] = json.dumps([{"name": name, "value": value} for name, value in parameters.items()])
+    artifacts: dict[str, Path] = {}
+    for item in inputs.get("artifacts") or []:
+        path = given[1].get(item["name"]) or _from_store(execution, item, node.folder, Scope(variables))
+        if path is not None:
+            artifacts[item["name"]] = path
+        elif not item.get("optional"):
+            raise Errored(f"inputs.artifacts.{item['name']} was not supplied")
+    # A pod's body is filled once, when all its variables are known, so that braces in a value are never read as a tag.
+    early = {key: value for key, value in template.items() if key not in _POD}
+    try:
+        body = {**template, **templating.fill(early, variables, final=False)}
+    except Unresolved as error:
+        raise Errored(str(error)) from None
+    return Call(node.name, node.folder, templates, body, parameters, artifacts, variables, upstream)
+
+
+def _from_store(execution: Execution, item: Json, folder: str, scope: Scope) -> Path | None:
+    """An input artifact that names its own source: raw data, or the S3 key of other tasks' outputs.
+
+    A key that is a prefix of several outputs' keys is a folder of them. A key `.../TASK/ARTIFACT` that no output
+    declares is looked for in the task's folder.
+    """
+    own = execution.folder / ".inputs" / folder / item["name"]
+    if "raw" in item:
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_text(filled(item["raw"]["data"], scope))
+        return own
+    if "s3" not in item:
+        return None
+    key = filled(item["s3"].get("key", ""), scope).strip("/")
+    if key in execution.keys:
+        return execution.keys[key]
+    below = {name.removeprefix(f"{key}/"): path for name, path in execution.keys.items() if name.startswith(f"{key}/")}
+    if not below:
+        *_, task, artifact = ["", "", *key.split("/")]
+        place = execution.folder / task / artifact
+        return place if place.exists() else None
+    shutil.rmtree(own, ignore_errors=True)
+    for name, path in below.items():
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).symlink_to(os.path.relpath(path, (own / name).parent))
+    return own
+
+
+def pod_body(execution: Execution, template: Json, variables: dict[str, str | None]) -> Json:
+    """A template's container or script, its tags filled, under what `podSpecPatch` says of the main container.
+
+    Raises:
+        Errored: for a tag without a value, or a patch that is not YAML.
+    """
+    scope = Scope(variables)
+    body = filled(template.get("container") or template.get("script"), scope)
+    for patch in (execution.workflow.spec.get("podSpecPatch"), template.get("podSpecPatch")):
+        try:
+            parsed = yaml.safe_load(filled(patch, scope)) if patch else {}
+        except yaml.YAMLError as error:
+            raise Errored(f"podSpecPatch is not YAML: {error}") from None
+        for change in parsed.get("containers") or []:
+            if change.get("name") == "main":
+                body = _patched(body, change)
+    return body
+
+
+def _patched(body: Json, change: Json) -> Json:
+    """A strategic merge: environment variables by name, maps by key, all else replaced."""
+    environment = {item["name"]: item for item in [*(body.get("env") or []), *(change.get("env") or [])]}
+    result: dict[str, Any] = merged(body, {key: value for key, value in change.items() if key not in ("env", "name")})
+    return {**result, "env": list(environment.values())}

@@ -1,0 +1,81 @@
+"""What a run leaves at the top of its folder: a link for each exported output, and all ledgers in one file.
+
+Output artifacts of the entrypoint and of the exit handler are exported under their names, those with a `globalName`
+under that, with the suffix of their path in the pod. The workflow's annotation `voicemill.dev/exports`,
+`report=report.html`, gives another name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from voicemill.engine.annotations import EXPORTS
+from voicemill.engine.cache import write_whole
+from voicemill.engine.fields import Json
+from voicemill.engine.nodes import Node
+from voicemill.engine.workflow import Workflow, calls_of, exit_name
+
+if TYPE_CHECKING:
+    from voicemill.engine.execution import Execution
+
+LEDGER = "ledger"
+"""Name of the output artifact whose lines go into the run's `ledger.jsonl`."""
+
+
+def problems(workflow: Workflow) -> list[str]:
+    """Exports that would have the name of a task's folder."""
+    entry = workflow.templates.get(workflow.spec["entrypoint"])
+    folders = {call["name"] for call in calls_of(entry)} or {workflow.spec["entrypoint"]}
+    templates = [entry]
+    if workflow.spec.get("onExit"):
+        templates.append(workflow.templates.get(workflow.spec["onExit"]))
+        folders.add(exit_name(workflow))
+    items = [item for template in templates for item in (template.get("outputs") or {}).get("artifacts") or []]
+    names = [_exported_name(workflow, item["name"], PurePosixPath(item.get("path", "")).suffix) for item in items]
+    return [
+        f"the output {name} would be exported over the folder of the task {name}: "
+        f"name it otherwise by the annotation {EXPORTS}: {name}=OTHER"
+        for name in names
+        if name in folders
+    ]
+
+
+def unlink(folder: Path) -> None:
+    """Remove the links of an earlier run: what they lead to may be made anew."""
+    for link in folder.iterdir():
+        if link.is_symlink():
+            link.unlink()
+
+
+def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
+    """Link the outputs of the entrypoint and the exit handler; gives their places by exported name."""
+    places = {name: path for node in nodes for name, path in node.artifacts.items() if name != LEDGER}
+    exported: dict[str, Path] = {}
+    for name, path in (places | execution.exported).items():
+        place = execution.folder / _exported_name(execution.workflow, name, path.suffix)
+        place.symlink_to(os.path.relpath(path, execution.folder))
+        execution.events.tell("exported", name=place.name, path=str(path))
+        exported[place.name] = place
+    return exported
+
+
+def gather_ledgers(execution: Execution) -> None:
+    """Write `ledger.jsonl`: the lines of every artifact named `ledger`, each with the task that wrote it."""
+    lines: list[str] = []
+    for node in execution.nodes:
+        place = node.artifacts.get(LEDGER)
+        if not node.is_pod or place is None or not place.is_file():
+            continue
+        for line in place.read_text().splitlines():
+            entry: dict[str, Any] = json.loads(line)
+            lines.append(json.dumps({"task": node.name, **entry}, ensure_ascii=False) + "\n")
+    write_whole(execution.folder / "ledger.jsonl", "".join(lines))
+
+
+def _exported_name(workflow: Workflow, name: str, suffix: str) -> str:
+    pairs: list[str] = str(workflow.annotations.get(EXPORTS, "")).split(",")
+    renamed: Json = dict(pair.strip().split("=", 1) for pair in pairs if "=" in pair)
+    return renamed.get(name, name + suffix)
