@@ -41,7 +41,9 @@ HOP = RATE // 100
 DECAY_FRAMES = 12
 STEEPEST_PERCENT = 3
 # Where noise fills the pauses, decays end in it and say nothing of the room.
-CLEAR_RANGE_DB = 30.0
+CLEAR_RANGE_DB = 25.0
+# With so many clear bands, reverberation alone explains a low BAK.
+EXPLAINING_BANDS = 3
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ class Quality:
 
     @property
     def noisy(self) -> bool:
-        # Reverberation alone lowers BAK too; it is the whole reason where the pauses are clear in every band.
-        return self.bak < NOISY_BAK and not (self.reverberant and self.clear_bands == len(BANDS_HZ))
+        # Reverberation alone lowers BAK too.
+        explained = self.reverberant and self.clear_bands >= EXPLAINING_BANDS
+        return self.bak < NOISY_BAK and not explained
 
 
 def opens(gate: Gate, needed: bool) -> bool:
@@ -146,7 +149,7 @@ def decay_rate(samples: np.ndarray) -> tuple[float | None, int]:
         samples: float32 `[n]` at 16 kHz.
 
     Returns:
-        The mean over the bands whose pauses lie 30 dB below their loudest sounds, in dB/s (None if there are fewer than
+        The mean over the bands whose pauses lie 25 dB below their loudest sounds, in dB/s (None if there are fewer than
         two such bands), and the number of those bands.
     """
     from scipy.signal import ShortTimeFFT

@@ -1,0 +1,125 @@
+"""Every file of the source is taken or dropped with a reason, and too little in all is an error."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from stages.ingest import ingest
+from tests.speech import speech
+from voicemill.audio import reading, recordings
+from voicemill.audio.resampling import resample
+from voicemill.contract import Ledger
+from voicemill.errors import InputError
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "source").mkdir()
+    return tmp_path / "source"
+
+
+def outcomes(ledger: Ledger) -> dict[str, str]:
+    """Reason, or "kept", by item."""
+    return {entry["item"]: entry.get("reason", "kept") for entry in ledger.entries}
+
+
+def run(source, **options) -> Ledger:
+    return ingest(source.parent / "audio", source=str(source), **{"min_minutes": 0.0, **options})
+
+
+def test_folders_names_and_duplicates(source):
+    awkward = [
+        "a/take.wav",
+        "b/take.wav",
+        "b/copy.wav",
+        ".hidden.wav",
+        "$(touch x) `y` |;&*?\\.wav",
+        "中文 文件.wav",
+        "plain",
+    ]
+    for position, name in enumerate(awkward):
+        path = source / name
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, speech(2, skip=0 if "copy" in name else position), 16_000, format="WAV")
+    (source / "b" / "copy.wav").write_bytes((source / "a" / "take.wav").read_bytes())
+    found = outcomes(run(source))
+    assert set(found) == set(awkward)
+    assert found.pop("b/copy.wav") == "duplicate of a/take.wav"
+    assert set(found.values()) == {"kept"}
+    audio = source.parent / "audio"
+    manifest = recordings.read_manifest(audio)
+    assert {recording.source for recording in manifest.values()} == set(found)
+    assert {path.stem for path in audio.glob("*.wav")} == set(manifest)
+    assert not (source / "x").exists() and not (source.parent / "x").exists()
+
+
+def test_the_samples_of_mono_and_stereo_arrive_as_they_were(source):
+    stereo = np.stack([speech(2), speech(2, skip=3)], axis=1) * 2
+    soundfile.write(source / "a.wav", stereo, 22_050, "FLOAT")
+    soundfile.write(source / "b.flac", np.tile(resample(speech(2), 16_000, 48_000)[:, None], 6), 48_000, "PCM_24")
+    run(source)
+    audio = {path.stem[0]: reading.read(path) for path in (source.parent / "audio").glob("*.wav")}
+    assert np.array_equal(audio["a"].samples, stereo.T) and audio["a"].rate == 22_050
+    assert (audio["b"].channels, audio["b"].rate) == (1, 48_000)
+
+
+def test_what_cannot_be_used_is_dropped_with_its_reason(source):
+    noise = np.random.default_rng(0).standard_normal(32_000) * 0.1
+    for name, wave in {"ok": speech(2), "short": speech(0.2), "zeros": np.zeros(32_000), "noise": noise}.items():
+        soundfile.write(source / f"{name}.wav", wave, 16_000)
+    (source / "text.wav").write_text("no sound")
+    (source / "empty.wav").touch()
+    (source / "transcripts.csv").write_text("file|text\nok.wav|hello\n")
+    (source / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    assert outcomes(run(source)) == {
+        "ok.wav": "kept",
+        "short.wav": "too short: 0.20 s, a clip needs at least 0.6 s",
+        "zeros.wav": "no speech: every sample is zero",
+        "noise.wav": "no speech: only silence, noise or music was found in it",
+        "text.wav": "text.wav is not audio: it holds text",
+        "empty.wav": "empty.wav is an empty file (0 bytes)",
+        "transcripts.csv": "skipped: not audio by design (a transcript, notes or a system file beside the recordings)",
+        ".DS_Store": "skipped: not audio by design (a transcript, notes or a system file beside the recordings)",
+    }
+
+
+def test_too_little_ends_with_65_the_figure_and_no_output(source):
+    soundfile.write(source / "a.wav", speech(50), 16_000)
+    with pytest.raises(
+        InputError, match=r"50\.0 s of usable audio in 1 recordings, 70\.0 s short of the 2 minutes"
+    ) as error:
+        run(source, min_minutes=2.0)
+    assert error.value.exit_code == 65
+    assert not (source.parent / "audio").exists()
+    assert ingest.run(["--source", str(source), "--audio", str(source.parent / "audio")]) == 65
+
+
+def test_nothing_usable_is_an_error_even_without_a_minimum(source):
+    (source / "a.wav").write_text("no sound")
+    with pytest.raises(InputError, match="0 recordings"):
+        run(source)
+    with pytest.raises(InputError, match="does not exist"):
+        run(source / "gone")
+
+
+def test_one_file_can_be_the_source(source):
+    soundfile.write(source / "a.wav", speech(2), 16_000)
+    assert outcomes(ingest(source.parent / "audio", source=str(source / "a.wav"), min_minutes=0.0)) == {"a.wav": "kept"}
+
+
+def test_consent_is_on_record(source):
+    soundfile.write(source / "a.wav", speech(2), 16_000)
+    assert run(source, consent="Signed by A. on paper, file 12").summary()["consent"] is True
+    record = json.loads((source.parent / "audio" / recordings.CONSENT).read_text())
+    assert record == {"statement": "Signed by A. on paper, file 12"}
+
+
+def test_a_name_that_is_no_utf8_survives(source):
+    path = source / "caf\udce9.wav"
+    soundfile.write(source / "a.wav", speech(2), 16_000)
+    (source / "a.wav").rename(path)
+    assert ingest.run(["--source", str(source), "--audio", str(source.parent / "audio"), "--min-minutes", "0"]) == 0
+    rows = [json.loads(line) for line in (source.parent / "audio.ledger.jsonl").read_text().splitlines()]
+    assert [row["item"] for row in rows] == ["caf\\xe9.wav"]
