@@ -61,48 +61,43 @@ def train_gpt(
     import shutil
     from dataclasses import asdict
 
-    from voicemill.gpt_sovits import checkpoints
-    from voicemill.gpt_sovits.gpt import data, training
-    from voicemill.gpt_sovits.gpt.model import Gpt
+    from voicemill.gpt_sovits.checkpoints import load_gpt
+    from voicemill.gpt_sovits.gpt.data import read_items
+    from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
+    from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
     from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.logs import get_logger
     from voicemill.models import locate
     from voicemill.storage import fetch
 
-    log = get_logger(__name__)
     ledger = Ledger()
-    items = data.read_items(dataset, version, ledger.drop)
+    items = read_items(dataset, version, ledger.drop)
     for item in items:
         ledger.keep(item.name, seconds=item.seconds)
     ledger.require(1, "clips to train the token model on")
 
-    base_path = locate(fetch(models), "gpt", version)
-    base = checkpoints.load_gpt(base_path)
-    device = choose_device()
-    recipe = training.Recipe(epochs, batch_size or training.BATCH_SIZE, save_every, learning_rate, seed, dpo)
-    trainer = training.Trainer(
-        Gpt.from_checkpoint(base.config, base.weights).float().to(device),
+    base = locate(fetch(models), "gpt", version)
+    recipe = Recipe(epochs, batch_size or BATCH_SIZE, save_every, learning_rate, seed, dpo)
+    arithmetic = Precision(precision, choose_device())
+    tuning = FineTuning(
+        load_gpt(base),
         items,
         recipe,
         state,
-        Precision(precision, device),
-        save_weights=lambda path, tensors, epoch, step: checkpoints.save_gpt(
-            path, checkpoints.GptCheckpoint(base.config, tensors, f"GPT-e{epoch}")
-        ),
+        arithmetic,
         check_stop=check_stop,
         stop_requested=stop_requested,
         micro_batch_divisor=micro_batch_divisor(),
-        say=log.info,
+        say=get_logger(__name__).info,
     )
-    saved = trainer.run(lambda batches, total: progress(batches, "training", total=total))
+    saved = tuning.run(lambda batches, total: progress(batches, "training", total=total))
     for file in saved:
-        training.check_weights(file.path, items[0])
         shutil.copy2(file.path, weights)
-    shutil.copy2(trainer.state.metrics, weights)
-    shutil.copytree(trainer.state.tensorboard, weights / "tensorboard")
-    parameters = {**asdict(recipe), "precision": trainer.precision.name, "version": version, "base": base_path.name}
+    shutil.copy2(tuning.state.metrics, weights)
+    shutil.copytree(tuning.state.tensorboard, weights / "tensorboard")
+    parameters = {**asdict(recipe), "precision": arithmetic.name, "version": version, "base": base.name}
     (weights / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
-    last = json.loads(trainer.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
+    last = json.loads(tuning.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
     ledger.note(epochs=epochs, steps=last["step"], loss=round(last["loss"], 4), files=[file.path.name for file in saved])
     return ledger
 

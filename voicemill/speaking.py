@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from voicemill.errors import InputError
 from voicemill.gpt_sovits import bert, checkpoints, hubert
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.runs import choose_device
@@ -68,13 +67,9 @@ class Pretrained:
         """
         acoustic = checkpoints.load_sovits(sovits)
         token = checkpoints.load_gpt(gpt)
-        try:
-            model = Gpt.from_checkpoint(token.config, token.weights).float()
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{gpt}: its weights do not fit its configuration ({error})") from error
         return Synthesizer(
             checkpoints.build_generator(acoustic, self.device),
-            model,
+            Gpt.from_checkpoint(token.config, token.weights).float(),
             self.hubert,
             self.bert_features,
             self.speaker_encoder if acoustic.config.is_pro else None,

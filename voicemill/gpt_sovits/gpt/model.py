@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from voicemill.errors import InputError
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
 
 Remember = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -122,10 +123,14 @@ class Gpt(nn.Module):
             weights: Tensors by key; the prefix `model.` of the reference's files is taken off.
 
         Raises:
-            RuntimeError: When keys or shapes do not fit the configuration.
+            InputError: When keys or shapes do not fit the configuration.
         """
-        model = cls(GptConfig.from_dict(config))
-        model.load_state_dict({key.removeprefix("model."): value for key, value in weights.items()})
+        try:
+            model = cls(GptConfig.from_dict(config))
+            model.load_state_dict({key.removeprefix("model."): value for key, value in weights.items()})
+        except (RuntimeError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"the token model's weights do not fit their configuration: {reason:.300}") from error
         return model
 
     def embed_text(self, phones_BX: Tensor, bert_BCX: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from voicemill.gpt_sovits.gpt.model import Gpt
 
 WIDTH, HEADS, LAYERS = 64, 4, 2
-EOS_SCORE = 1.2
+EOS_SCORE = 1.1
 """What EOS scores above the average token: enough to be drawn from the best 15 now and then, so that babble ends."""
 
 
@@ -46,11 +46,11 @@ def make_gpt(models: Path, seed: int = 0) -> None:
 
 
 def _lift_eos(model: Gpt) -> None:
-    """Raise the score of EOS by a constant: the last layer's output gets a fixed part that EOS alone listens to."""
+    """Give EOS a nearly fixed score: the last layer's output gets a fixed part, and EOS listens to nothing else."""
     import torch
 
     last = model.get_submodule(f"h.layers.{model.config.n_layer - 1}.norm2")
     with torch.no_grad():
         constant = torch.sign(torch.randn(model.config.hidden_dim)) / 2
         last.get_parameter("bias").copy_(constant)
-        model.ar_predict_layer.weight[model.config.eos] += EOS_SCORE * constant / constant.square().sum()
+        model.ar_predict_layer.weight[model.config.eos] = EOS_SCORE * constant / constant.square().sum()
