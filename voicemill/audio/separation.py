@@ -40,8 +40,9 @@ VOCALS, NO_ECHO, NO_NOISE = "Vocals", "No Echo", "No Noise"
 INDEX_FILES = ("download_checks.json", "vr_model_data.json", "mdx_model_data.json")
 
 RATE = 44_100
-# Below 10 s audio-separator gives up the model's own chunk length for a shorter one; a little more than that is asked.
+# Below 10 s audio-separator gives up a Roformer's own chunk length for a shorter one; a little more than that is asked.
 SHORTEST = int(10.1 * RATE)
+SHORTEST_VR = RATE
 # The VR path drops what does not fill a last STFT hop.
 TAIL = 8_192
 # Longer recordings go through in blocks, so that memory does not grow with length; the context on both sides is thrown
@@ -135,7 +136,7 @@ class StemSeparator:
         # files that audio-separator works on, and its own normalisation (from 1.0 on) never acts. The models do not
         # care: both normalise their input by its own size.
         shift = -math.frexp(peak)[1] - 1
-        padded = _exactly(np.ldexp(mix, shift), max(mix.shape[1] + TAIL, SHORTEST))
+        padded = _exactly(np.ldexp(mix, shift), max(mix.shape[1] + TAIL, self._shortest))
         while True:
             try:
                 return _exactly(np.ldexp(self._run(padded), -shift), mix.shape[1])
@@ -207,6 +208,7 @@ class StemSeparator:
         # Its progress bars, several a file, would run across ours.
         architecture: Any = sys.modules[type(separator.model_instance).__module__]
         architecture.tqdm = partial(tqdm, disable=True)
+        self._shortest = SHORTEST_VR if architecture.__name__.endswith(".vr_separator") else SHORTEST
         return separator
 
     def _segment_frames(self) -> int:
@@ -305,6 +307,10 @@ def _open(folder: Path, output: Path, stem: str, **parameters: dict[str, Any]) -
         # pydub warns about a missing ffmpeg on import; nothing here goes through pydub.
         warnings.simplefilter("ignore")
         from audio_separator.separator import Separator
+        from audio_separator.separator.uvr_lib_v5 import spec_utils
+
+        # The multi-band VR nets are put together again by libsamplerate, which its package does not bring on Linux.
+        spec_utils.wav_resolution = "soxr_hq"
 
         class OfflineSeparator(Separator):
             def download_file_if_not_exists(self, url: str, output_path: str) -> None:

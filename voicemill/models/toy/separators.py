@@ -44,8 +44,8 @@ ROFORMER_CONFIG: dict[str, Any] = {
     "training": {"instruments": ["Vocals", "Instrumental"], "target_instrument": "Vocals"},
     "inference": {"batch_size": 1, "dim_t": 801, "num_overlap": 2},
 }
-# The public VR models use "4band_v3"; one band spares the toy six resamplings a file.
-VR_PARAMETERS = "1band_sr44100_hl1024"
+# The four bands of the public models: 672 bins in all.
+VR_PARAMETERS, VR_BINS = "4band_v3", 672
 VR_CHANNELS, VR_LSTM = 4, 4
 
 
@@ -113,7 +113,7 @@ def _vr_net(seed: int, logit: float) -> bytes:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: Any = CascadedNet(2048, nout=VR_CHANNELS, nout_lstm=VR_LSTM)
+        model: Any = CascadedNet(2 * VR_BINS, nout=VR_CHANNELS, nout_lstm=VR_LSTM)
     # The output layer has no bias: the last batch norm holds its channels near 1, and the weights add up to the logit.
     norm = model.stg3_full_band_net.dec1.conv1.conv[1]
     norm.weight.data.fill_(0.02)
