@@ -99,7 +99,8 @@ def semantic_tokens(case: Case) -> None:
     from voicemill.gpt_sovits.sovits.config import SovitsConfig
     from voicemill.gpt_sovits.sovits.model import Generator
 
-    known = {field: value for field, value in case.config["model"].items() if field in SovitsConfig.__dataclass_fields__}
+    fields = SovitsConfig.__dataclass_fields__
+    known = {field: value for field, value in case.config["model"].items() if field in fields}
     generator = Generator(SovitsConfig(**{**known, "version": case.config["version"]}))
     generator.load_state_dict({key: torch.from_numpy(value) for key, value in case.weights()[0].items()}, strict=False)
     expected = dict(row.split("\t") for row in case.expected("name2semantic").split("\n"))

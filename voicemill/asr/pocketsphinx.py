@@ -38,7 +38,7 @@ class PocketsphinxRecognizer:
         self._decoder = Decoder(samprate=RATE, loglevel="FATAL")
 
     def transcribe(self, samples_16k: np.ndarray) -> Transcript:
-        """Recognise one clip, float32 `[n]` at 16 kHz. Confidence is the mean posterior of the words, by their length."""
+        """Recognise one clip, float32 `[n]` at 16 kHz. Confidence is the words' mean posterior, by their length."""
         peak = np.abs(samples_16k).max(initial=0.0)
         if peak == 0:
             return Transcript("", "en", 0.0)

@@ -60,7 +60,7 @@ def level(wav32k: np.ndarray, *, wrap: bool = False) -> tuple[np.ndarray, np.nda
         int16 `[n]` for 5-wav32k, and float32 `[n]`, still at 32 kHz, for HuBERT.
 
     Raises:
-        InputError: The clip is silent, is no number somewhere, or has a peak above 2.2, where the reference drops it too.
+        InputError: The clip is silent, is not a number somewhere, or has a peak above 2.2, as in the reference.
     """
     peak = np.abs(wav32k).max() if wav32k.size else np.float32(0)
     if not np.isfinite(peak):

@@ -12,7 +12,7 @@ PUNCTUATION = "!\"#%&'()*+,-./:;<=>?@[]^_`{}~…·—‘’“”、。《》【
 
 
 def make_hubert(models: Path, seed: int = 0) -> None:
-    """A HuBERT of 768 channels at 50 frames a second with one layer, as `chinese-hubert-base` lies in a models folder."""
+    """A HuBERT of 768 channels at 50 frames a second with one layer, where `chinese-hubert-base` lies."""
     import torch
     from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
 
@@ -37,7 +37,7 @@ def make_hubert(models: Path, seed: int = 0) -> None:
 
 
 def make_bert(models: Path, seed: int = 0) -> None:
-    """A masked-language BERT of 1024 channels with three layers, as `chinese-roberta-wwm-ext-large` lies there."""
+    """A masked-language BERT of 1024 channels with three layers, where `chinese-roberta-wwm-ext-large` lies."""
     import torch
     from transformers import BertConfig, BertForMaskedLM
 

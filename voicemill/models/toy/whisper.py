@@ -1,7 +1,7 @@
 """A toy Whisper in CTranslate2's form: the multilingual vocabulary's shape, a tiny network, words without meaning.
 
 Libraries take a Whisper for multilingual by the size of its vocabulary or by its empty token, and count on the order of
-its special tokens, so the vocabulary has its full 51,865 places. All but a few hundred of the 50,257 for text are unused.
+its special tokens, so the vocabulary has its full 51,865 places. Most of those for text stay unused.
 
 The weights are made by hand. The encoder measures how long there is sound and draws a fingerprint of it; the decoder
 says, at each position, the common word of the language it is told that fits the fingerprint best, about three words a
@@ -36,14 +36,19 @@ WORDS = {
         "great where help through much before line right too mean old any same tell boy follow came want show also"
     ).split(),
     "zh": list(
-        "的一是不了人我在有他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没日于"
-        "起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但身些与高意进把法此实回二理美点月明"
-        "其种声全工己话儿者向情部正名定女问力机给等几很业最间新什打便位因重被走电四第门相次东政海口使教西再平真听世气信北少关"
+        "的一是不了人我在有他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着去之过家"
+        "学对可她里后小么心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见"
+        "经头面公同三已老从动两长知民样现分将外但身些与高意进把法此实回二理美点月明其种声全工己话"
+        "儿者向情部正名定女问力机给等几很业最间新什打便位因重被走电四第门相次东政海口使教西再平真"
     ),
-    "ja": "あの その これ それ ここ そこ ひと こと もの とき いま いえ みず やま かわ うみ そら はな とり いぬ ねこ はる なつ あき "
-    "ふゆ あさ よる みる きく はなす いく くる する なる ある いる よい たかい ちいさい おおきい から まで です ます".split(),
-    "ko": "나 너 우리 사람 집 물 산 강 바다 하늘 꽃 새 개 봄 여름 가을 겨울 아침 저녁 오늘 내일 어제 지금 여기 거기 이것 그것 무엇 "
-    "누가 언제 어디 보다 듣다 말하다 가다 오다 하다 있다 없다 좋다 크다 작다 높다 많다".split(),
+    "ja": (
+        "あの その これ それ ここ そこ ひと こと もの とき いま いえ みず やま かわ うみ そら はな とり いぬ ねこ "
+        "はる なつ あき ふゆ あさ よる みる きく はなす いく くる する なる ある いる よい たかい ちいさい おおきい から"
+    ).split(),
+    "ko": (
+        "나 너 우리 사람 집 물 산 강 바다 하늘 꽃 새 개 봄 여름 가을 겨울 아침 저녁 오늘 내일 어제 지금 여기 "
+        "거기 이것 그것 무엇 누가 언제 어디 보다 듣다 말하다 가다 오다 하다 있다 없다 좋다 크다 작다 높다 많다"
+    ).split(),
 }
 _SPACED = ("en", "ko")
 _BABBLES_LIKE = {"yue": "zh"}
@@ -55,13 +60,15 @@ _CONSTANTS = (0, 1)
 _LANGUAGE = slice(2, 2 + len(WORDS))
 _RAMP = 8
 _SOUND = 9
+# Nothing is ever put here, so after a layer norm it tells the mean that was taken off everywhere.
+_NOTHING = 10
 _FINGERPRINT = slice(16, 48)
 _CONSTANT = 20.0
 _SPREAD = _CONSTANT * (2 / WIDTH) ** 0.5
 
 _FRAMES, _POSITIONS, _SECONDS, _PROMPT = 1500, 448, 30, 4
-_WORDS_A_SECOND = 3.0
-_RAMP_STEP = 0.02
+_WORDS_A_SECOND = 6.0
+_RAMP_STEP = 0.1
 
 
 def make_whisper(models: Path, seed: int = 0) -> None:
@@ -126,16 +133,23 @@ def _tokenizer(tokens: list[str]):
 def _fill_encoder(encoder, random: np.random.Generator) -> None:
     first = np.zeros((WIDTH, MEL_BINS, 3), np.float32)
     first_bias = np.zeros(WIDTH, np.float32)
-    # Speech lies above 0 in the mean of Whisper's scaled log mels, silence below. The difference of two ramps is 0 to 1.
-    first[[0, 1], :, 1] = 8 / MEL_BINS
-    first_bias[1] = -1.0
+    # Whisper's features of a clip go on as zeros up to 30 s. Low and high bands hardly ever weigh the same where there
+    # is sound: the size of their difference, cut off at 1, tells it from the zeros.
+    tilt = np.zeros(MEL_BINS, np.float32)
+    tilt[:20], tilt[-20:] = 2, -2
+    first[[0, 2], :, 1] = tilt
+    first[[1, 3], :, 1] = -tilt
+    first_bias[[2, 3]] = -1.0
     wide = random.normal(size=(_width(_FINGERPRINT), MEL_BINS))
-    first[_FINGERPRINT, :, 1] = (wide - wide.mean(axis=1, keepdims=True)) / 4
+    first[_FINGERPRINT, :, 1] = (wide - wide.mean(axis=1, keepdims=True)) 
     second = np.zeros((WIDTH, WIDTH, 3), np.float32)
-    second[_SOUND, [0, 1], 1] = 1, -1
+    second[_SOUND, range(4), 1] = 1, 1, -1, -1
+    # GELU is -0.16 at -1, twice.
+    second_bias = np.zeros(WIDTH, np.float32)
+    second_bias[_SOUND] = -0.32
     second[range(*_FINGERPRINT.indices(WIDTH)), range(*_FINGERPRINT.indices(WIDTH)), 1] = 1
     encoder.conv1.weight, encoder.conv1.bias = first, first_bias
-    encoder.conv2.weight, encoder.conv2.bias = second, np.zeros(WIDTH, np.float32)
+    encoder.conv2.weight, encoder.conv2.bias = second, second_bias
     encoder.position_encodings.encodings = _constants(_FRAMES)
     _fill_norm(encoder.layer_norm)
     layer = encoder.layer[0]
@@ -165,23 +179,24 @@ def _fill_decoder(decoder, tokens: list[str], words: dict[str, range], random: n
     _fill_attention(layer.self_attention, asks=asks, shows=shows, gives=told)
     # The mean over 30 s of sound is the share of it that is sound.
     heard = np.zeros((WIDTH, WIDTH), np.float32)
-    heard[_RAMP, _SOUND] = -_SPREAD * _RAMP_STEP * _WORDS_A_SECOND * _SECONDS
+    heard[_RAMP, [_SOUND, _NOTHING]] = np.array([-1, 1]) * _SPREAD * _RAMP_STEP * _WORDS_A_SECOND * _SECONDS
     heard[range(*_FINGERPRINT.indices(WIDTH)), range(*_FINGERPRINT.indices(WIDTH))] = _SPREAD
     _fill_attention(layer.attention, gives=heard)
     _fill_feed_forward(layer.ffn)
     projection, bias = np.zeros((len(tokens), WIDTH), np.float32), np.full(len(tokens), -100, np.float32)
     for code, ids in words.items():
         projection[ids, _LANGUAGE.start + languages[code]] = 10 * _SPREAD
+        projection[ids, _NOTHING] = -10 * _SPREAD
         projection[ids, _FINGERPRINT] = random.normal(size=(len(ids), _width(_FINGERPRINT))) * _SPREAD
         bias[ids] = 0
     end = TEXT_TOKENS
-    projection[end, _RAMP] = 4 / _RAMP_STEP * _SPREAD
+    projection[end, [_RAMP, _NOTHING]] = np.array([1, -1]) * 8 / _RAMP_STEP * _SPREAD
     bias[end] = 10 + 4
     decoder.projection.weight, decoder.projection.bias = projection, bias
 
 
 def _fill_attention(spec, *, asks=None, shows=None, gives=None) -> None:
-    """One head: `asks` is the query's bias, `shows` the keys' and `gives` the values' weights; output is the identity."""
+    """One head: `asks` is the query's bias, `shows` the keys' and `gives` the values' weights; the output is as it is."""
     none = np.zeros((WIDTH, WIDTH), np.float32)
     query, key, value = none, none if shows is None else shows, none if gives is None else gives
     biases = [np.zeros(WIDTH, np.float32) if asks is None else asks, *np.zeros((2, WIDTH), np.float32)]
@@ -201,7 +216,9 @@ def _fill_feed_forward(spec) -> None:
 
 
 def _fill_norm(spec) -> None:
+    # The constants have done their work in the spread; beyond it they would only use up the range of 8-bit activations.
     spec.gamma, spec.beta = np.ones(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
+    spec.gamma[list(_CONSTANTS)] = 0
 
 
 def _constants(length: int) -> np.ndarray:

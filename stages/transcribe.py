@@ -1,0 +1,65 @@
+"""Write down what is said in each clip.
+
+Reads   clips/*.wav                   from slice
+        labels                        own transcripts, `.list` or a table `file|text|lang`; they skip recognition
+        recordings/recordings.jsonl   from ingest; lets own transcripts name original recordings
+Writes  transcripts/transcripts.list  clip.wav|speaker|LANGUAGE|text
+        transcripts/transcripts.json  the same with seconds, confidence (1 for own transcripts), source and flags
+Drops   clips without words, with the reason in the ledger
+"""
+
+import json
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+
+
+@stage(image="asr", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds", "flagged"))
+def transcribe(
+    clips: InputDir,
+    transcripts: OutputDir,
+    recordings: InputDir | None = None,
+    *,
+    models: Location,
+    speaker: str,
+    labels: Location = "",
+    language: Literal["auto", "zh", "en", "ja", "ko", "yue"] = "auto",
+    backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
+    min_clips: Annotated[int, Ge(1)] = 2,
+) -> Ledger:
+    """Write down what is said in each clip.
+
+    Args:
+        clips: Folder of clips.
+        transcripts: Where the transcripts go.
+        recordings: Ingest's folder; needed where own transcripts name original recordings.
+        models: Models folder; its whisper/ is a Whisper in CTranslate2's form.
+        speaker: Name of the speaker, for the list.
+        labels: Own transcripts: a file path|speaker|language|text, or a table with the header file|text|lang. Each line
+            names a clip, or a recording that was not cut. Clips without one are recognised.
+        language: What is spoken; auto lets Whisper find out for each clip.
+        backend: auto takes Whisper where its weights are there, else pocketsphinx for English, else a toy Whisper.
+        min_clips: With fewer clips with words the stage fails.
+    """
+    from voicemill import storage
+    from voicemill.asr import clips as recognition
+    from voicemill.labels import Label, write
+
+    ledger = Ledger()
+    own = recognition.own_labels(storage.fetch(labels), clips, recordings) if labels else None
+    results = recognition.transcribe_folder(ledger, clips, storage.fetch(models), language, backend, own)
+    write(
+        transcripts / "transcripts.list",
+        (Label(result.clip, speaker.replace("|", "_"), result.language, result.text) for result in results),
+    )
+    rows = [result.row() for result in results]
+    text = json.dumps(rows, ensure_ascii=False, indent=1)
+    (transcripts / "transcripts.json").write_text(text + "\n", encoding="utf-8")
+    ledger.require(min_clips, "clips with words")
+    return ledger
+
+
+if __name__ == "__main__":
+    transcribe.main()

@@ -1,0 +1,166 @@
+"""A folder of clips -> their transcripts: own labels where there are some, a recogniser for the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicemill.asr.choice import recognizer
+from voicemill.asr.flags import flags
+from voicemill.asr.own_labels import Matches, match
+from voicemill.asr.transcript import RATE, Recognizer, Transcript
+from voicemill.audio.reading import read_mono
+from voicemill.audio.recordings import MANIFEST, read_manifest
+from voicemill.contract import Ledger, check_stop, progress
+from voicemill.errors import InputError
+from voicemill.labels import one_line, scan
+from voicemill.logs import get_logger
+
+log = get_logger(__name__)
+
+# Enough clips for Whisper's batches of eight to be full, few enough to show progress.
+_AT_ONCE = 16
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class ClipTranscript:
+    """A clip that has words.
+
+    Attributes:
+        clip: File name.
+        seconds: Length.
+        language: Code of `voicemill.labels.LANGUAGES`.
+        text: The words.
+        confidence: 0 to 1; 1 for own labels.
+        source: "label", "whisper" or "pocketsphinx".
+        flags: What a person should look at; see `voicemill.asr.flags`.
+    """
+
+    clip: str
+    seconds: float
+    language: str
+    text: str
+    confidence: float
+    source: str
+    flags: list[str]
+
+    def row(self) -> dict[str, Any]:
+        """As it stands in transcripts.json."""
+        return asdict(self)
+
+
+def own_labels(path: Path, clips: Path, recordings: Path | None) -> Matches:
+    """Read the user's labels and find their clips. A line that cannot be read costs itself alone.
+
+    Args:
+        path: The label file.
+        clips: Folder of clips.
+        recordings: Ingest's folder.
+
+    Raises:
+        InputError: Nothing in the file can be read, or nothing of it fits the clips.
+    """
+    labels, problems = scan(path)
+    _warn(path, [f"line {problem.line} is left out: {problem.reason}" for problem in problems])
+    if not labels:
+        first = f"; line {problems[0].line}: {problems[0].reason}" if problems else ""
+        raise InputError(f"{path.name} holds no label{first}")
+    has_manifest = recordings is not None and (recordings / MANIFEST).is_file()
+    manifest = read_manifest(recordings) if recordings and has_manifest else {}
+    sources = {name: recording.source for name, recording in manifest.items()}
+    matches = match(labels, (clip.name for clip in clips.glob("*.wav")), sources)
+    _warn(path, [f"the label of {label.path} is not used: {reason}" for label, reason in matches.unused])
+    if not matches.by_clip and not matches.notes:
+        raise InputError(f"no label in {path.name} fits a clip; the first: {labels[0].path}: {matches.unused[0][1]}")
+    return matches
+
+
+def _warn(path: Path, sentences: list[str]) -> None:
+    for sentence in sentences[:_SHOWN]:
+        log.warning("%s: %s", path.name, sentence)
+    if len(sentences) > _SHOWN:
+        log.warning("%s: and %d more like it", path.name, len(sentences) - _SHOWN)
+
+
+def transcribe_folder(
+    ledger: Ledger, clips: Path, models: Path, language: str, backend: str, own: Matches | None
+) -> list[ClipTranscript]:
+    """Transcribe all clips of a folder, sorted by name, with one entry in the ledger for each.
+
+    Args:
+        ledger: Gets the entries, and in the summary the counts of flags, languages and sources.
+        clips: Folder of clips.
+        models: Models folder.
+        language: Code, or "auto".
+        backend: See `voicemill.asr.choice`.
+        own: Labels that need no recognition.
+
+    Raises:
+        InputError: A recogniser is needed and cannot be had.
+    """
+    own = own or Matches()
+    paths = sorted(clips.glob("*.wav"))
+    unlabelled = [path for path in paths if path.name not in own.by_clip]
+    if own.by_clip:
+        log.info("%d of %d clips have a label of your own", len(paths) - len(unlabelled), len(paths))
+    found = [*_labelled(ledger, [path for path in paths if path.name in own.by_clip], own)]
+    if unlabelled:
+        found += _recognised(ledger, unlabelled, recognizer(backend, models, language), own)
+    found.sort(key=lambda transcript: transcript.clip)
+    ledger.note(
+        flagged=sum(bool(transcript.flags) for transcript in found),
+        flags=dict(Counter(flag for transcript in found for flag in transcript.flags)),
+        languages=dict(Counter(transcript.language for transcript in found)),
+        sources=dict(Counter(transcript.source for transcript in found)),
+        labels_unused=len(own.unused),
+    )
+    return found
+
+
+def _labelled(ledger: Ledger, paths: list[Path], own: Matches) -> Iterator[ClipTranscript]:
+    for path in ledger.each(paths, label="reading labels"):
+        with ledger.item(path.name):
+            label = own.by_clip[path.name]
+            sound = read_mono(path, RATE)
+            # The user's word is trusted, but a label on the wrong clip shows in its length.
+            yield _keep(ledger, path, sound, Transcript(label.text, label.language, 1.0), "label", 0.0)
+
+
+def _recognised(ledger: Ledger, paths: list[Path], listener: Recognizer, own: Matches) -> Iterator[ClipTranscript]:
+    batches = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
+    for batch in progress(batches, f"listening ({listener.name})"):
+        check_stop()
+        sounds: dict[Path, np.ndarray] = {}
+        for path in batch:
+            with ledger.item(path.name):
+                sounds[path] = read_mono(path, RATE)
+        heard = listener.transcribe_all(list(sounds.values()))
+        for (path, sound), transcript in zip(sounds.items(), heard, strict=True):
+            with ledger.item(path.name):
+                note = own.notes.get(path.name)
+                extra = {"label": note} if note else {}
+                yield _keep(ledger, path, sound, transcript, listener.name, listener.trusted_above, **extra)
+
+
+def _keep(
+    ledger: Ledger,
+    path: Path,
+    sound: np.ndarray,
+    transcript: Transcript,
+    source: str,
+    trusted_above: float,
+    **extra: str,
+) -> ClipTranscript:
+    seconds = round(len(sound) / RATE, 3)
+    text, language, confidence = one_line(transcript.text), transcript.language, round(transcript.confidence, 4)
+    found = flags(text, language, seconds, confidence, trusted_above)
+    if "empty" in found:
+        raise InputError("its label has no words" if source == "label" else "no words were heard in it")
+    ledger.keep(path.name, seconds=seconds, source=source, confidence=confidence, flags=found, **extra)
+    return ClipTranscript(path.name, seconds, language, text, confidence, source, found)
