@@ -49,7 +49,7 @@ def test_silence_and_the_shortest_recording_can_be_measured():
 
 
 def test_long_recordings_are_sampled():
-    assert len(quality._excerpts(np.resize(speech(9), 3600 * 16_000))) == quality.MAX_WINDOWS
+    assert len(quality._excerpts(np.resize(speech(9), 3600 * 16_000), 16_000)) == quality.MAX_WINDOWS
 
 
 def test_gates():

@@ -33,9 +33,9 @@ def to_peak(samples: np.ndarray, target_dbfs: float = -7.5) -> tuple[np.ndarray,
     Returns:
         float32 `[n]` and the gain in dB. What peaks below -60 dBFS comes back as it is, with a gain of 0.
     """
-    centred = (samples - samples.mean(dtype=np.float64)).astype(np.float32) if samples.size else samples
+    centred = samples - samples.mean(dtype=np.float64).astype(np.float32) if samples.size else samples
     peak = peak_dbfs(centred)
     if peak < SILENT_DBFS:
         return samples, 0.0
     gain = target_dbfs - peak
-    return (centred * np.float32(10 ** (gain / 20))).astype(np.float32), gain
+    return centred * np.float32(10 ** (gain / 20)), gain

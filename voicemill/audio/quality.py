@@ -87,27 +87,29 @@ def measure(samples: np.ndarray, rate: int) -> Quality:
         samples: float32 `[n]`, at least one.
         rate: Their rate in Hz.
     """
-    excerpts = [_at_level(excerpt) for excerpt in _excerpts(resample(samples - samples.mean(), rate, RATE))]
+    excerpts = [_at_level(resample(excerpt, rate, RATE)) for excerpt in _excerpts(samples, rate)]
     opinions = np.mean([dnsmos(excerpt) for excerpt in excerpts], axis=0)
     sig, bak, ovrl = (round(float(opinion), 3) for opinion in opinions)
     decay, clear_bands = decay_rate(np.concatenate(excerpts))
     return Quality(bak, sig, ovrl, None if decay is None else round(decay, 1), clear_bands)
 
 
-def _excerpts(samples: np.ndarray) -> list[np.ndarray]:
+def _excerpts(samples: np.ndarray, rate: int) -> list[np.ndarray]:
     """At most eight windows, spread evenly; those in which next to nothing sounds are left out."""
-    if len(samples) <= WINDOW:
+    length = WINDOW * rate // RATE
+    if len(samples) <= length:
         return [samples]
-    count = min(MAX_WINDOWS, -(-len(samples) // WINDOW))
-    starts = np.linspace(0, len(samples) - WINDOW, count).astype(int)
-    windows = [samples[start : start + WINDOW] for start in starts]
-    powers = np.array([float(np.mean(np.square(window))) for window in windows])
+    count = min(MAX_WINDOWS, -(-len(samples) // length))
+    starts = np.linspace(0, len(samples) - length, count).astype(int)
+    windows = [samples[start : start + length] for start in starts]
+    powers = np.array([float(np.var(window)) for window in windows])
     return [window for window, power in zip(windows, powers, strict=True) if power >= powers.max() / 1000]
 
 
 def _at_level(samples: np.ndarray) -> np.ndarray:
-    peak = np.abs(samples).max(initial=0)
-    return samples * np.float32(0.5 / peak) if peak > 0 else samples
+    centred = samples - samples.mean()
+    peak = np.abs(centred).max(initial=0)
+    return centred * np.float32(0.5 / peak) if peak > 0 else centred
 
 
 def dnsmos(samples: np.ndarray) -> np.ndarray:

@@ -24,6 +24,8 @@ MIN_RATE, MAX_RATE = 8_000, 192_000
 # Unrelated signals in stereo lose 3 dB in the mean; a silent or phase-inverted channel costs 6 or more.
 LOST_IN_MEAN = 0.3
 MAX_UNREADABLE_SAMPLES = 0.1
+# Samples copied at a time, so that an hour of sound is in memory once and not twice.
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,9 @@ def to_mono(samples: np.ndarray) -> tuple[np.ndarray, str | None]:
     if samples.shape[0] == 1:
         return samples[0], None
     mean = samples.mean(axis=0)
-    powers = [float(np.mean(np.square(channel, dtype=np.float32))) for channel in samples]
-    loudest = int(np.argmax(powers))
-    if float(np.mean(np.square(mean))) >= LOST_IN_MEAN * powers[loudest]:
+    energies = [float(np.dot(channel, channel)) for channel in samples]
+    loudest = int(np.argmax(energies))
+    if float(np.dot(mean, mean)) >= LOST_IN_MEAN * energies[loudest]:
         return mean, None
     return samples[loudest].copy(), f"channels cancel or are silent in the mix: channel {loudest + 1} alone was taken"
 
@@ -141,7 +143,8 @@ def write_wav(
         with soundfile.SoundFile(partial, "w", rate, channels, subtype, format="WAV") as sink:
             if comment:
                 sink.comment = comment
-            sink.write(samples.T)
+            for first in range(0, samples.shape[-1], BLOCK):
+                sink.write(samples[..., first : first + BLOCK].T)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -163,11 +166,15 @@ def _read_libsndfile(path: Path) -> tuple[np.ndarray, int]:
         # Opened by us: without a name libsndfile goes by the content alone.
         with path.open("rb") as stream, soundfile.SoundFile(stream) as source:
             known = True
-            samples = source.read(dtype="float32", always_2d=True)
+            samples = np.empty((source.channels, source.frames), np.float32)
+            filled = 0
+            for block in source.blocks(BLOCK, dtype="float32", always_2d=True):
+                samples[:, filled : filled + len(block)] = block.T
+                filled += len(block)
             # No samples in a file of some size: a header that was never completed (streamed WAV).
-            if len(samples) < source.frames or (not len(samples) and path.stat().st_size > probing.SNIFFED):
-                raise _Undecodable(damaged=len(samples) < source.frames)
-            return np.ascontiguousarray(samples.T), source.samplerate
+            if filled < source.frames or (not filled and path.stat().st_size > probing.SNIFFED):
+                raise _Undecodable(damaged=filled < source.frames)
+            return samples, source.samplerate
     except soundfile.LibsndfileError as error:
         raise _Undecodable(damaged=known) from error
 

@@ -22,7 +22,7 @@ FRAMES_AT_ONCE = 8_192
 SHORTEST_LIMIT_SECONDS = 1.5
 
 SILENCE = "silence"
-TOO_QUIET = "quieter than the silence threshold, though it sounds like speech; level such recordings in parts"
+TOO_QUIET = "quieter than the silence threshold, though it sounds like speech; a lower --threshold would keep it"
 
 
 @dataclass(frozen=True)

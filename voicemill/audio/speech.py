@@ -49,14 +49,15 @@ def probabilities(samples: np.ndarray, rate: int, stop_at_seconds: float = np.in
 
 
 def has_speech(samples: np.ndarray, rate: int) -> bool:
-    """Whether at least 0.2 s of the signal are speech; singing counts.
+    """Whether at least 0.2 s of some minute of the signal are speech; singing counts.
 
     Args:
         samples: float32 `[n]`.
         rate: Their rate in Hz.
     """
-    found = probabilities(samples, rate, ENOUGH_SECONDS)
-    return bool(np.count_nonzero(found >= THRESHOLD) * FRAME >= ENOUGH_SECONDS * RATE)
+    minutes = (samples[first : first + 60 * rate] for first in range(0, len(samples), 60 * rate))
+    found = (probabilities(minute, rate, ENOUGH_SECONDS) for minute in minutes)
+    return any(np.count_nonzero(minute >= THRESHOLD) * FRAME >= ENOUGH_SECONDS * RATE for minute in found)
 
 
 @cache
