@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from voicemill.gpt_sovits import bert, hubert, semantic
 from voicemill.gpt_sovits.dataset import RATE, DatasetFolder, Text, level
 from voicemill.labels import Label
 from voicemill.models import locate
-from voicemill.text import phonemize
+from voicemill.text import Phonemes, phonemize, phonemize_segment
 from voicemill.text.symbols import PAUSES, PUNCTUATION, UNKNOWN
 
 # Both trainings leave out what is shorter or longer.
@@ -61,7 +62,7 @@ class Preparation:
         seconds = len(wav32k) / RATE
         if not MIN_SECONDS <= seconds <= MAX_SECONDS:
             raise InputError(f"{seconds:.2f} s long; training takes {MIN_SECONDS:g} to {MAX_SECONDS:g} s")
-        spoken = phonemize(label.text, label.language, self.version)
+        spoken = pronounce(label.text, label.language, self.version)
         if _UNHEARD.issuperset(spoken.phones):
             raise InputError(f"nothing in its text can be pronounced: {label.text!r}")
         pcm, heard = level(wav32k)
@@ -78,7 +79,7 @@ class Preparation:
         self.languages[label.language] = self.languages.get(label.language, 0) + 1
         details = {"seconds": round(seconds, 3), "phones": len(spoken.phones), "tokens": len(codes)}
         if spoken.unpronounced:
-            details["unpronounced"] = spoken.unpronounced
+            details["unpronounced"] = "".join(sign.character for sign in spoken.unpronounced)
         return {**details, "language": label.language}
 
     def finish(self) -> None:
@@ -91,3 +92,23 @@ class Preparation:
         if self._bert is None:
             self._bert = bert.load(self._bert_folder, self._device)
         return self._bert
+
+
+def pronounce(text: str, language: str, version: str, *, as_reference: bool = False) -> Phonemes:
+    """Phones of a clip's text.
+
+    The clip's speaker said all of it, so words of other languages keep their phones, and signs are read as they are in
+    synthesis. Two signs that stand for pauses in text to be spoken are only signs in a transcript.
+
+    Args:
+        text: As it is labelled.
+        language: Code of `voicemill.labels.LANGUAGES`.
+        version: GPT-SoVITS version.
+        as_reference: Read it as the reference's preparation does: one language, foreign words dropped, % as a minus and
+            the yuan sign as a comma.
+    """
+    if as_reference:
+        segment = phonemize_segment(text.replace("%", "-").replace("￥", ","), language, version)
+        return Phonemes([segment], version)
+    text = re.sub(r"[￥¥]\s*(\d[\d,.]*\d|\d)", r"\1元", text) if language in ("zh", "yue") else text
+    return phonemize(text.replace("￥", ",").replace("^", ","), language, version, lead_in=False)

@@ -44,7 +44,7 @@ def _hubert(config: dict[str, Any], weights: dict[str, np.ndarray], folder: Path
 
 @covers("E_audio", "prep_1_text*")
 def text_and_bert(case: Case) -> None:
-    from voicemill.text import phonemize
+    from voicemill.preparation import pronounce
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -52,7 +52,8 @@ def text_and_bert(case: Case) -> None:
         texts: dict[str, Text] = {}
         rows: dict[str, torch.Tensor] = {}
         for label in _labels(case, folder):
-            found = phonemize(label.text, label.language, case.config["version"])
+            # Decision N: by ourselves we keep foreign words and read percent signs.
+            found = pronounce(label.text, label.language, case.config["version"], as_reference=True)
             texts[label.name] = Text(found.phones, found.word2ph, found.norm_text)
             if any(segment.language == "zh" for segment in found.segments):
                 rows[label.name] = bert.segment_features(model, found.segments)

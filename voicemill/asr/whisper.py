@@ -58,7 +58,7 @@ class WhisperRecognizer:
         self.trusted_above = 2.0 if is_toy else 0.55
 
     def transcribe(self, samples_16k: np.ndarray) -> Transcript:
-        """Recognise one clip, float32 `[n]` at 16 kHz; confidence is the geometric mean of its tokens' probabilities."""
+        """Recognise one clip, float32 `[n]` at 16 kHz; confidence is the geometric mean of the tokens' chances."""
         return self.transcribe_all([samples_16k])[0]
 
     def transcribe_all(self, clips_16k: Sequence[np.ndarray]) -> list[Transcript]:

@@ -43,7 +43,7 @@ WORDS = {
     ),
     "ja": (
         "あの その これ それ ここ そこ ひと こと もの とき いま いえ みず やま かわ うみ そら はな とり いぬ ねこ "
-        "はる なつ あき ふゆ あさ よる みる きく はなす いく くる する なる ある いる よい たかい ちいさい おおきい から"
+        "はる なつ あき ふゆ あさ よる みる きく はなす いく くる する なる ある いる よい たかい ちいさい おおきい"
     ).split(),
     "ko": (
         "나 너 우리 사람 집 물 산 강 바다 하늘 꽃 새 개 봄 여름 가을 겨울 아침 저녁 오늘 내일 어제 지금 여기 "
@@ -196,7 +196,7 @@ def _fill_decoder(decoder, tokens: list[str], words: dict[str, range], random: n
 
 
 def _fill_attention(spec, *, asks=None, shows=None, gives=None) -> None:
-    """One head: `asks` is the query's bias, `shows` the keys' and `gives` the values' weights; the output is as it is."""
+    """One head: `asks` is the query's bias, `shows` and `gives` are the weights of keys and values."""
     none = np.zeros((WIDTH, WIDTH), np.float32)
     query, key, value = none, none if shows is None else shows, none if gives is None else gives
     biases = [np.zeros(WIDTH, np.float32) if asks is None else asks, *np.zeros((2, WIDTH), np.float32)]
