@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from voicemill.errors import MissingModelError
 from voicemill.models import catalogue, layout, locate
@@ -42,3 +44,29 @@ def test_catalogue_states_licences_sources_and_whole_hashes() -> None:
         for file in model.files:
             assert (file.hub is None) != (file.url is None)
             assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
+
+
+def test_model_is_fetched_from_s3_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voicemill.storage import s3
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        address = "http://{}:{}".format(*server.get_host_and_port())
+        environment = {"S3_ENDPOINT": address, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        for key, value in {**environment, "AWS_DEFAULT_REGION": "us-east-1", "VOICEMILL_CACHE": str(tmp_path)}.items():
+            monkeypatch.setenv(key, value)
+        s3.client.cache_clear()
+        client = boto3.client("s3", endpoint_url=address)
+        client.create_bucket(Bucket="models")
+        for key in ("v2/whisper/model.bin", "v2/whisper/config.json", f"v2/{layout.V2_GPT}", "v2/s1v3.ckpt"):
+            client.put_object(Bucket="models", Key=key, Body=key.encode())
+        whisper = locate("s3://models/v2", "whisper")
+        assert {path.name for path in whisper.iterdir()} == {"model.bin", "config.json"}
+        assert locate("s3://models/v2/", "gpt").read_text() == f"v2/{layout.V2_GPT}"
+        assert not list(tmp_path.rglob("s1v3.ckpt"))
+        with pytest.raises(MissingModelError, match="no separation at s3://models/v2"):
+            locate("s3://models/v2", "separation")
+    finally:
+        server.stop()
+        s3.client.cache_clear()

@@ -63,11 +63,11 @@ def verify(folder: Folder, what: What = None) -> None:
         table.add_row(finding.model.title, finding.file.path, state, finding.detail)
     Console(soft_wrap=True).print(table)
     corrupt = [finding.file.path for finding in findings if finding.state == "corrupt"]
-    missing = [finding.file.path for finding in findings if finding.state == "missing"]
+    missing = dict.fromkeys(finding.model.title for finding in findings if finding.state == "missing")
     if corrupt:
         raise InputError(f"corrupt: {', '.join(corrupt)}; `voicemill models pull {folder}` replaces them")
     if missing:
-        raise MissingModelError(f"missing: {', '.join(missing)}; get them with `voicemill models pull {folder}`")
+        raise MissingModelError(f"not whole: {', '.join(missing)}; get them with `voicemill models pull {folder}`")
 
 
 @app.command()
