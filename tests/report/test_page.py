@@ -1,0 +1,117 @@
+"""The report is one page that needs nothing else, tells what is there and survives what is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stages.report import report
+from tests.a_run import RunFolder, make_run
+from voicemill.report import Run, build
+from voicemill.report.sound import Snippet, loudest_stretch, read_snippet
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    run = make_run(tmp_path_factory.mktemp("run"))
+    time = np.arange(3 * 22_050) / 22_050
+    for folder in ("vocals", "levelled"):
+        (run.root / folder).mkdir()
+        soundfile.write(run.root / folder / "a-0000.wav", 0.2 * np.sin(2 * np.pi * 300 * time), 22_050)
+    measures = {"a-0000": {"bak": 3.91, "denoise": False, "dereverb": True}}
+    (run.root / "measures.json").write_text(json.dumps(measures))
+    (run.root / "ledgers").mkdir()
+    entries = [
+        {"stage": "slice", "item": "a_1.wav", "outcome": "kept", "of": "a", "seconds": 90.0},
+        {"stage": "slice", "item": "a_2.wav", "outcome": "dropped", "reason": "silence <b>only</b>"},
+        {"stage": "ingest", "item": "a.wav", "outcome": "kept", "seconds": 120.0},
+    ]
+    (run.root / "ledgers" / "all.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    rows = json.loads((run.transcripts / "transcripts.json").read_text())
+    rows[0]["text"] = "<script>alert(1)</script>"
+    (run.transcripts / "transcripts.json").write_text(json.dumps(rows))
+    return run
+
+
+class Page(HTMLParser):
+    """Tags and the addresses they load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href") and value]
+
+
+def page_of(run: RunFolder, tmp_path: Path) -> str:
+    names = ("vocals", "levelled", "clips", "transcripts", "sovits", "gpt", "evaluation", "ledgers")
+    folders = {name: run.root / name for name in names}
+    report(
+        tmp_path / "report.html",
+        **folders,
+        measures=run.root / "measures.json",
+        speaker="lj",
+        run_status="Failed",
+        run_parameters='[{"name":"seed","value":"7"}]',
+    )
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def text(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page_of(run, tmp_path_factory.mktemp("page"))
+
+
+def test_everything_that_there_is_is_on_the_page(text: str) -> None:
+    for section in ("stages", "cleaning", "clips", "training", "evaluation", "made-from"):
+        assert f'id="{section}"' in text, section
+    words = ["Failed", "silence &lt;b&gt;only&lt;/b&gt;", "bak", "3.91", "few words", "sovits_e2_s20", "Ask it."]
+    for word in words:
+        assert word in text, word
+    page = Page(text)
+    assert page.tags.count("audio") == 3, "two states of a recording, one line of the best pair"
+    assert page.tags.count("svg") == 4, "histogram, two trainings, pairs"
+    assert page.tags.count("img") == 2, "two states of a recording"
+
+
+def test_the_page_loads_nothing_from_anywhere(text: str) -> None:
+    outside = [address for address in Page(text).addresses if not address.startswith(("data:", "#"))]
+    assert not outside
+    assert not re.search(r"url\((?!#)|@import", text)
+
+
+def test_what_is_said_cannot_become_part_of_the_page(text: str) -> None:
+    assert "<script" not in text and "&lt;script&gt;" in text
+
+
+def test_the_same_run_gives_the_same_page(run: RunFolder, text: str, tmp_path: Path) -> None:
+    assert page_of(run, tmp_path) == text
+
+
+def test_a_run_that_left_nothing_still_has_a_report(tmp_path: Path) -> None:
+    report(tmp_path / "report.html", speaker="lj", run_status="Failed")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No stage has left anything" in text and "Failed" in text
+    assert "<h1>A voice</h1>" in build(Run())
+
+
+def test_players_are_bounded_and_begin_where_there_is_sound(tmp_path: Path) -> None:
+    samples = np.zeros(40 * 8_000)
+    samples[20 * 8_000 : 30 * 8_000] = 0.5
+    soundfile.write(tmp_path / "a.wav", samples, 8_000)
+    start = loudest_stretch(tmp_path / "a.wav")
+    assert 18 <= start <= 20
+    snippet = read_snippet(tmp_path / "a.wav", start)
+    assert (len(snippet.samples) / snippet.rate, snippet.seconds) == (12.0, 40.0)
+    noise = np.random.default_rng(0).normal(0, 0.1, 12 * 48_000).astype(np.float32)
+    assert len(Snippet(noise, 48_000, 12.0).data_uri()) < 400_000

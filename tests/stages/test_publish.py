@@ -1,0 +1,130 @@
+"""Publish makes one folder that says what the voice is, where it comes from, and cannot be changed unnoticed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.publish import publish
+from tests.a_run import RunFolder, make_run
+from voicemill.errors import InputError
+from voicemill.gpt_sovits import checkpoints
+from voicemill.registry import publish as put
+from voicemill.registry import pull, version_of, versions
+from voicemill.storage import file_digest, open_store
+from voicemill.voice import choose_reference, main_language, read_voice
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+def make_voice(run: RunFolder, voice: Path, **parameters: object) -> Path:
+    folders = (run.sovits, run.gpt, run.evaluation, run.clips, run.transcripts, run.dataset)
+    publish(*folders, voice, run.audio, models=str(run.models), speaker="lj", **parameters)  # pyright: ignore[reportArgumentType]
+    return voice
+
+
+def test_the_voice_is_the_best_pair_with_its_reference(run: RunFolder, tmp_path: Path) -> None:
+    folder = make_voice(run, tmp_path / "voice")
+    voice = read_voice(folder)
+    assert (voice.speaker, voice.version, voice.language, voice.sampling_rate) == ("lj", "v2", "en", 32_000)
+    assert voice.sovits.origin == "sovits_e2_s20.safetensors" and voice.gpt.origin == "gpt_e2_s20.safetensors"
+    assert (voice.reference.text, voice.reference.language, voice.reference.seconds) == ("It is raining.", "en", 6.0)
+    assert file_digest(folder / "reference.wav") == file_digest(run.clips / "b-0000_1.wav")
+
+
+def test_the_lineage_leads_back_to_data_base_weights_consent_and_code(run: RunFolder, tmp_path: Path) -> None:
+    folder = make_voice(run, tmp_path / "voice")
+    lineage = json.loads((folder / "lineage.json").read_text())
+    assert lineage["consent"] == {"consent": "She agreed on paper."}
+    assert lineage["data"]["transcripts"] == file_digest(run.transcripts / "transcripts.list")
+    assert len(lineage["base"]["sovits-g"]) == 64 and lineage["base"]["bert"] == "not there"
+    assert len(lineage["code"]["train_gpt"]) == 16
+    card = (folder / "README.md").read_text()
+    for words in ("She agreed on paper.", "generated speech", "| error_rate | 0.2 |", "Licence", "Limits", "Consent"):
+        assert words in card
+
+
+def test_without_consent_the_card_says_so(run: RunFolder, tmp_path: Path) -> None:
+    folders = (run.sovits, run.gpt, run.evaluation, run.clips, run.transcripts, run.dataset)
+    publish(*folders, tmp_path / "voice", models=str(run.models), speaker="lj")
+    assert "None is on record" in (tmp_path / "voice" / "README.md").read_text()
+
+
+def test_the_same_inputs_give_the_same_version(run: RunFolder, tmp_path: Path) -> None:
+    first, second = (version_of(make_voice(run, tmp_path / name)) for name in ("a", "b"))
+    assert first.version == second.version
+
+
+def test_exports_are_files_that_the_reference_reads(run: RunFolder, tmp_path: Path) -> None:
+    folder = make_voice(run, tmp_path / "voice", export=True)
+    exported = checkpoints.load_sovits(folder / "exports" / "sovits.pth").weights
+    ours = checkpoints.load_sovits(folder / "sovits.safetensors").weights
+    assert exported.keys() == ours.keys() and all(torch.equal(exported[key], ours[key]) for key in ours)
+    assert checkpoints.load_gpt(folder / "exports" / "gpt.ckpt").weights
+
+
+def test_a_damaged_voice_is_refused_with_the_files_name(run: RunFolder, tmp_path: Path) -> None:
+    folder = make_voice(run, tmp_path / "voice")
+    (folder / "gpt.safetensors").write_bytes(b"cut short")
+    with pytest.raises(InputError, match=r"gpt\.safetensors"):
+        read_voice(folder)
+    (folder / "voice.json").write_text("{}")
+    with pytest.raises(InputError, match="damaged"):
+        read_voice(folder)
+    with pytest.raises(InputError, match=r"no voice\.json"):
+        read_voice(tmp_path)
+
+
+def test_weights_that_the_evaluation_names_must_be_there(run: RunFolder, tmp_path: Path) -> None:
+    folders = (tmp_path, run.gpt, run.evaluation, run.clips, run.transcripts, run.dataset, tmp_path / "voice")
+    with pytest.raises(InputError, match=r"sovits_e2_s20\.safetensors"):
+        publish(*folders, models=str(run.models), speaker="lj")
+    assert not (tmp_path / "voice").exists()
+
+
+def test_a_registry_keeps_versions_and_notices_a_change(run: RunFolder, tmp_path: Path) -> None:
+    folder = make_voice(run, tmp_path / "voice", registry=str(tmp_path / "registry"))
+    registry = open_store(tmp_path / "registry")
+    version = version_of(folder).version
+    assert versions(registry, "lj") == [version] and versions(registry, "l") == []
+    put(folder, registry)
+    assert versions(registry, "lj") == [version], "published twice, it is the same version"
+    assert version_of(pull(registry, "lj", version, tmp_path / "back")).version == version
+    (tmp_path / "registry" / "lj" / version / "README.md").write_text("another card")
+    with pytest.raises(InputError, match="not what was published"):
+        pull(registry, "lj", version, tmp_path / "again")
+
+
+def test_an_interrupted_publication_is_not_there(run: RunFolder, tmp_path: Path) -> None:
+    folder = make_voice(run, tmp_path / "voice")
+    registry = open_store(tmp_path / "registry")
+    version = version_of(folder).version
+    registry.upload(folder / "gpt.safetensors", f"lj/{version}/gpt.safetensors")
+    assert versions(registry, "lj") == []
+    with pytest.raises(InputError, match="no version"):
+        pull(registry, "lj", version, tmp_path / "back")
+
+
+def test_the_reference_is_sure_unflagged_and_of_usable_length() -> None:
+    rows = [
+        {"clip": "long", "seconds": 10.5, "text": "x", "confidence": 1.0, "flags": []},
+        {"clip": "flagged", "seconds": 6.0, "text": "x", "confidence": 1.0, "flags": ["loop"]},
+        {"clip": "silent", "seconds": 6.0, "text": "", "confidence": 1.0, "flags": []},
+        {"clip": "unsure", "seconds": 6.0, "text": "x", "confidence": 0.3, "flags": []},
+        {"clip": "good", "seconds": 5.0, "text": "x", "confidence": 0.91, "flags": []},
+        {"clip": "longer", "seconds": 9.0, "text": "x", "confidence": 0.94, "flags": []},
+    ]
+    assert choose_reference(rows)["clip"] == "good"
+    with pytest.raises(InputError, match="3 and 10 s"):
+        choose_reference(rows[:1])
+
+
+def test_the_main_language_is_that_of_most_seconds() -> None:
+    rows = [{"language": "EN", "seconds": 3.0}, {"language": "ZH", "seconds": 5.0}, {"language": "EN", "seconds": 3.0}]
+    assert main_language(rows) == "en"
