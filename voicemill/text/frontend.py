@@ -7,6 +7,7 @@ import functools
 import importlib
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -139,24 +140,27 @@ def _route(text: str, language: str, detect: Detector | None) -> list[Stretch]:
     return mixed
 
 
-def phonemize_segment(text: str, language: str, version: str = "v2") -> Segment:
+def phonemize_segment(
+    text: str, language: str, version: str = "v2", *, read: Callable[[str], Spoken] | None = None
+) -> Segment:
     """Phones of a text of one language.
 
     Args:
         text: Any text; what the language has no reading for is left out.
         language: zh, yue, en, ja or ko.
         version: Model version.
+        read: Reads the normalised text instead of the language's own front-end.
 
     Raises:
         UsageError: No such language.
         InputError: The version cannot speak it.
     """
-    norm_text, spoken = _speak(text, language, version)
+    norm_text, spoken = _speak(text, language, version, read)
     phones = [phone if symbols.knows(phone, version) else symbols.UNKNOWN for phone in spoken.phones]
     return Segment(language, text, norm_text, phones, spoken.word2ph)
 
 
-def _speak(text: str, language: str, version: str) -> tuple[str, Spoken]:
+def _speak(text: str, language: str, version: str, read: Callable[[str], Spoken] | None) -> tuple[str, Spoken]:
     if language not in _MODULES:
         raise UsageError(f"no language {language!r}; there are {', '.join(_MODULES)}")
     if version == "v1" and language not in _OF_V1:
@@ -165,7 +169,8 @@ def _speak(text: str, language: str, version: str) -> tuple[str, Spoken]:
     silence = next((sign for sign in _SILENCES if sign in text), None) if language == "zh" else None
     module = _module(language)
     norm_text = module.normalize(text.replace(silence, ",") if silence else text)
-    spoken = module.phonemize_v1(norm_text) if version == "v1" and language == "zh" else module.phonemize(norm_text)
+    own = module.phonemize_v1 if version == "v1" and language == "zh" else module.phonemize
+    spoken = (read or own)(norm_text)
     if silence:
         # Whoever writes the sign wants that pause, and gets it at every comma of the stretch.
         spoken.phones = [_SILENCES[silence] if phone == "," else phone for phone in spoken.phones]

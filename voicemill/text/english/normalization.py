@@ -27,7 +27,7 @@ _UNITS = {
 }
 _MONEY = {"£": ("pound", "pounds", "penny", "pence"), "$": ("dollar", "dollars", "cent", "cents")}
 _OPERATORS = {"+": "plus", "-": "minus", "×": "times", "÷": "divided by", "=": "Equals"}
-_OPERAND = r"(?:-?\d+(?:\.\d+)?[{0}]*|\.\d+[{0}]*|[A-Za-z][{0}]*)".format("⁰¹²³⁴⁵⁶⁷⁸⁹ˣʸⁿ")
+_OPERAND = r"(?:-?[0-9]+(?:\.[0-9]+)?[{0}]*|\.[0-9]+[{0}]*|[A-Za-z][{0}]*)".format("⁰¹²³⁴⁵⁶⁷⁸⁹ˣʸⁿ")
 _LONGEST_NUMBER = 36  # digits that have a name; a longer number is read digit by digit
 
 
@@ -99,27 +99,27 @@ def _number(match: Match[str]) -> str:
     return _words(number, andword="", zero="oh", group=2).replace(", ", " ")
 
 
-_AMOUNT = r"[\d.,]*\d"
+_AMOUNT = r"[0-9.,]*[0-9]"
 _RULES: list[tuple[re.Pattern[str], Callable[[Match[str]], str]]] = [
-    (re.compile(pattern, re.ASCII), spoken)
+    (re.compile(pattern), spoken)
     for pattern, spoken in [
-        (r"\b(\d+)\. ", _listed),
+        (r"\b([0-9]+)\. ", _listed),
         (
             rf"({_OPERAND})\s+([{re.escape(''.join(_OPERATORS))}])\s+(?={_OPERAND})",
             lambda m: f"{m[1]} {_OPERATORS[m[2]]} ",
         ),
-        (r"(?:^|\s+)-(\d+)", lambda m: f"negative {m[1]}"),
-        (r"\d[\d,]+\d", lambda m: m[0].replace(",", "")),
-        (r"\b([01]?\d|2[0-3]):([0-5]\d)\b", _time),
-        (rf"\b(\d+(\.\d+)?)({'|'.join(_UNITS)})\b", _measure),
+        (r"(?:^|\s+)-([0-9]+)", lambda m: f"negative {m[1]}"),
+        (r"[0-9][0-9,]+[0-9]", lambda m: m[0].replace(",", "")),
+        (r"\b([01]?[0-9]|2[0-3]):([0-5][0-9])\b", _time),
+        (rf"\b([0-9]+(\.[0-9]+)?)({'|'.join(_UNITS)})\b", _measure),
         (rf"£{_AMOUNT}", _money),
         (rf"{_AMOUNT}£", _money),
         (rf"\${_AMOUNT}", _money),
         (rf"{_AMOUNT}\$", _money),
-        (r"\d+\.\s*\d+", _decimal),
-        (r"\d{1,36}/\d{1,36}", _fraction),
-        (r"\d{1,36}(?:st|nd|rd|th)", lambda m: _words(m[0])),
-        (r"\d+", _number),
+        (r"[0-9]+\.\s*[0-9]+", _decimal),
+        (r"[0-9]{1,36}/[0-9]{1,36}", _fraction),
+        (r"[0-9]{1,36}(?:st|nd|rd|th)", lambda m: _words(m[0])),
+        (r"[0-9]+", _number),
     ]
 ]
 

@@ -9,16 +9,17 @@ from collections.abc import Callable, Sequence
 
 from voicemill.text.english import dictionary
 
-_BEFORE_VERB = frozenset(
-    """i you we they who to will would can could should shall must may might do does did don't doesn't didn't won't
-    can't couldn't wouldn't shouldn't let let's please never always often not i'll you'll we'll they'll he'll she'll
-    it'll i'd you'd we'd they'd""".split()
+_SUBJECTS = " i you we they who "
+_BEFORE_VERB = _SUBJECTS + (
+    " to will would can could should shall must may might do does did don't doesn't didn't won't can't couldn't "
+    "wouldn't shouldn't let let's please never always often not i'll you'll we'll they'll he'll she'll it'll "
+    "i'd you'd we'd they'd "
+)
+_BEFORE_PARTICIPLE = (
+    " have has had having be am is are was were been being i've you've we've they've he's she's it's "
+    "hadn't haven't hasn't isn't wasn't aren't weren't "
 )
 _BEFORE_NOUN_TAGS = ("DT", "JJ", "PRP$", "IN", "CD", "POS", "WP$")
-_BEFORE_PARTICIPLE = frozenset(
-    """have has had having be am is are was were been being i've you've we've they've he's she's it's hadn't haven't
-    hasn't isn't wasn't aren't weren't""".split()
-)
 _PAST = frozenset(["yesterday", "ago", "last", "earlier", "once", "previously"])
 _ENDS_SENTENCE = frozenset(".?!")
 
@@ -42,10 +43,11 @@ def tag(words: Sequence[str]) -> list[str]:
 def _by_context(words: list[str], tags: list[str], at: int) -> str:
     word, before = words[at], words[at - 1] if at else "."
     verb, noun = ("VBZ", "NNS") if word.endswith("s") else ("VBP", "NN")
-    if before in _BEFORE_PARTICIPLE and word == "read":
-        return "VBN"
-    if before in _BEFORE_VERB:
-        return "VBD" if word == "read" and before != "to" and _in_the_past(words, at) else verb
+    if f" {before} " in _BEFORE_PARTICIPLE:
+        return "VBN" if word == "read" else "JJ"
+    if f" {before} " in _BEFORE_VERB:
+        past = word == "read" and f" {before} " in _SUBJECTS and _in_the_past(words, at)
+        return "VBD" if past else verb
     if before in {"he", "she", "it"}:
         return "VBD" if word == "read" else verb
     if before in _ENDS_SENTENCE and at + 1 < len(words) and tags[at + 1] in {"DT", "PRP", "PRP$"}:

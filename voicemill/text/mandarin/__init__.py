@@ -42,6 +42,11 @@ def phonemize(text: str, by_phrase: bool = True, erhua: bool = True) -> Spoken:
     return spoken
 
 
+def phonemize_by_word(text: str) -> Spoken:
+    """Phones of a normalised text, polyphones read word by word."""
+    return phonemize(text, by_phrase=False)
+
+
 def phonemize_v1(text: str) -> Spoken:
     """Phones of a normalised text as the v1 models learned them."""
     return phonemize(text, by_phrase=False, erhua=False)

@@ -142,18 +142,19 @@ def _converter() -> Any:
     return OpenCC("t2s")
 
 
-@functools.lru_cache(maxsize=16384)
-def _simplified(character: str) -> str:
+def simplify(text: str) -> str:
+    """Traditional characters made simplified, in as many characters (乾隆 stays, 乾淨 becomes 干净)."""
+    simple = _converter().convert(text)
+    if len(simple) != len(text):
+        simple = "".join(map(_converter().convert, text))
+    return "".join(map(_one_simplified, text, simple))
+
+
+def _one_simplified(character: str, simple: str) -> str:
     if character == "鍾":
         return "锺"  # as in names and in Cantonese 鍾意, not the clock 鐘
-    simple = _converter().convert(character)
     # Some simplified forms lie outside the block that dictionaries cover.
     return simple if "\u4e00" <= simple <= "\u9fa5" else character
-
-
-def simplify(text: str) -> str:
-    """Traditional characters made simplified one by one, so that the length stays."""
-    return "".join(_simplified(character) if "\u3400" <= character <= "\u9fff" else character for character in text)
 
 
 def sentences(text: str) -> list[str]:
