@@ -33,9 +33,12 @@ def to_peak(samples: np.ndarray, target_dbfs: float = -7.5) -> tuple[np.ndarray,
     Returns:
         float32 `[n]` and the gain in dB. What peaks below -60 dBFS comes back as it is, with a gain of 0.
     """
-    centred = samples - samples.mean(dtype=np.float64).astype(np.float32) if samples.size else samples
+    if not samples.size:
+        return samples, 0.0
+    centred = samples - np.float32(samples.mean(dtype=np.float64))
     peak = peak_dbfs(centred)
     if peak < SILENT_DBFS:
         return samples, 0.0
     gain = target_dbfs - peak
-    return centred * np.float32(10 ** (gain / 20)), gain
+    centred *= np.float32(10 ** (gain / 20))
+    return centred, gain
