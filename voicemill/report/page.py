@@ -17,6 +17,7 @@ from voicemill.report.collect import Run, StageRow
 MOST_ROWS = 200
 MOST_PICTURED = 6
 MOST_SPOKEN = 12
+GATES = ("dereverb", "denoise")
 
 
 def build(run: Run) -> str:
@@ -44,7 +45,10 @@ def build(run: Run) -> str:
         "stages": stages,
         "measures": measures,
         "measure_names": list(dict.fromkeys(key for _, row in measures for key in row)),
-        "recordings": list(_pictured(states)),
+        "gates": [
+            (gate, sum(row[gate] for _, row in measures)) for gate in GATES if measures and gate in measures[0][1]
+        ],
+        "recordings": list(_pictured(states, dict(measures))),
         "unshown_recordings": max(0, len(states) - MOST_PICTURED),
         "clip_histogram": Markup(plots.histogram(lengths, "seconds", "clips")) if lengths else "",
         "clip_facts": _clip_facts(lengths),
@@ -83,7 +87,7 @@ def _shown(value: Any) -> str:
 
 
 def _player(snippet: sound.Snippet) -> Markup:
-    return Markup('<audio controls preload="none" src="{}"></audio>').format(snippet.data_uri())
+    return Markup('<audio controls preload="metadata" src="{}"></audio>').format(snippet.data_uri())
 
 
 def _tiles(stages: list[StageRow], lengths: list[float], evaluation: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -128,12 +132,18 @@ def _measures(path: Path | None) -> list[tuple[str, dict[str, Any]]]:
     flat = {}
     for name, row in rows.items():
         flat[name] = {key: value for key, value in row.items() if not isinstance(value, dict | list)}
-    return sorted(flat.items())
+    return sorted(flat.items(), key=lambda item: (not any(item[1].get(gate) for gate in GATES), item[0]))
 
 
-def _pictured(states: Mapping[str, list[tuple[str, Path]]]) -> Iterator[dict[str, Any]]:
+def _pictured(
+    states: Mapping[str, list[tuple[str, Path]]], measures: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
     """The recordings that went through most stages, each state at the same stretch of time and frequency scale."""
-    most_changed = sorted(states, key=lambda name: (-len(states[name]), name))
+
+    def worst_first(name: str) -> tuple[int, float, str]:
+        return -len(states[name]), measures.get(name, {}).get("ovrl") or 0.0, name
+
+    most_changed = sorted(states, key=worst_first)
     for name in most_changed[:MOST_PICTURED]:
         start = sound.loudest_stretch(states[name][0][1])
         snippets = [(stage, sound.read_snippet(path, start)) for stage, path in states[name]]
