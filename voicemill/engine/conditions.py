@@ -8,10 +8,22 @@ Source: github.com/Knetic/govaluate v3 parsing.go, EvaluableExpression.go; Argo'
 
 from __future__ import annotations
 
+import math
+import operator
 import re
+from collections.abc import Callable
 from typing import Any
 
 _LEVELS = (("||",), ("&&",), ("==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"), ("+", "-"), ("*", "/", "%"), ("**",))
+_ARITHMETIC: dict[str, Callable[[float, float], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "%": math.fmod,
+    "**": operator.pow,
+}
+_ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _SYMBOLS = {symbol for level in _LEVELS for symbol in level} | {"!", "-"}
 
 
@@ -166,18 +178,20 @@ class _Reader:
             if not isinstance(right, tuple):
                 raise self.fail("'in' wants a list in parentheses")
             return any(type(left) is type(item) and left == item for item in right)
-        if symbol in ("<", "<=", ">", ">="):
+        if symbol in _ORDER:
             if not (isinstance(left, str) and isinstance(right, str)):
                 left, right = self.number(left, symbol), self.number(right, symbol)
-            return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[symbol]
+            return _ORDER[symbol](left, right)
         if symbol == "+" and (isinstance(left, str) or isinstance(right, str)):
             return _as_go(left) + _as_go(right)
         a, b = self.number(left, symbol), self.number(right, symbol)
-        if symbol in ("/", "%") and b == 0:
-            raise self.fail("division by zero")
-        return {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else 0.0, "%": a % b if b else 0.0, "**": a**b}[
-            symbol
-        ]
+        try:
+            value = _ARITHMETIC[symbol](a, b)
+        except (ArithmeticError, ValueError) as error:
+            raise self.fail(str(error)) from None
+        if isinstance(value, complex):
+            raise self.fail(f"{a} {symbol} {b} is not a number")
+        return value
 
 
 def _as_go(value: Any) -> str:

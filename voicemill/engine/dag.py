@@ -114,7 +114,7 @@ def _failed(node: Node) -> bool:
 def _ancestors_scope(
     execution: Execution, call: Call, tasks: dict[str, Json], nodes: dict[str, Node], name: str
 ) -> Scope:
-    scope = call.own_scope()
+    scope = call.own_scope().joined(Scope(execution.variables))
     for other in ancestors(tasks, [name]):
         scope = scope.joined(_scope_of(execution, call, tasks[other], nodes[other]))
     return scope

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from voicemill.engine.operators import FUNCTIONS, OPERATORS, ExpressionError, boolean, number
+
 Environment = Mapping[str, Any]
 Evaluate = Callable[[Environment], Any]
 
@@ -42,10 +44,6 @@ _UNARY = {"not": 50, "-": 90, "+": 90, "!": 1000}
 _CONSTANTS = {"true": True, "false": False, "nil": None}
 
 
-class ExpressionError(Exception):
-    """An expression that cannot be parsed, uses what is not supported, or fails on its values."""
-
-
 @dataclass
 class Expression:
     """A parsed expression.
@@ -69,7 +67,7 @@ class Expression:
             return self.evaluate(nested(variables))
         except ExpressionError as error:
             raise ExpressionError(f"expression {self.text!r}: {error}") from None
-        except (ArithmeticError, KeyError, IndexError, TypeError, ValueError, re.error) as error:
+        except (ArithmeticError, LookupError, AttributeError, TypeError, ValueError, re.error) as error:
             raise ExpressionError(f"expression {self.text!r}: {error}") from error
 
     def truth(self, variables: Mapping[str, Any]) -> bool:
@@ -105,15 +103,6 @@ def parse(text: str) -> Expression:
     if parser.peek() is not None:
         raise ExpressionError(f"expression {text!r}: {parser.peek()!r} is not supported here")
     return Expression(text, evaluate, parser.names)
-
-
-def as_text(value: Any) -> str:
-    """The text that Argo puts in place of a tag: a string as it is, anything else as JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class _Parser:
@@ -165,7 +154,7 @@ class _Parser:
             condition, yes = left, self.expression()
             self.take(":")
             no = self.expression()
-            return lambda env: yes(env) if _boolean(condition(env)) else no(env)
+            return lambda env: yes(env) if boolean(condition(env)) else no(env)
         return left
 
     def unary(self) -> Evaluate:
@@ -174,9 +163,9 @@ class _Parser:
             self.take()
             operand = self.expression(_UNARY[operator])
             if operator in ("!", "not"):
-                return lambda env: not _boolean(operand(env))
+                return lambda env: not boolean(operand(env))
             sign = -1 if operator == "-" else 1
-            return lambda env: sign * _number(operand(env))
+            return lambda env: sign * number(operand(env))
         return self.postfix()
 
     def postfix(self) -> Evaluate:
@@ -288,111 +277,12 @@ def _member(value: Evaluate, index: Evaluate, *, optional: bool) -> Evaluate:
     return follow
 
 
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ExpressionError(f"{value!r} is not true or false")
-    return value
-
-
-def _number(value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ExpressionError(f"{value!r} is not a number")
-    return value
-
-
-def _equal(left: Any, right: Any) -> bool:
-    # Python's True == 1 is not expr's.
-    return isinstance(left, bool) == isinstance(right, bool) and left == right
-
-
-def _ordered(left: Any, right: Any) -> tuple[Any, Any]:
-    if isinstance(left, str) and isinstance(right, str):
-        return left, right
-    return _number(left), _number(right)
-
-
-def _plus(left: Any, right: Any) -> Any:
-    if isinstance(left, str) and isinstance(right, str):
-        return left + right
-    return _number(left) + _number(right)
-
-
-def _contained(item: Any, container: Any) -> bool:
-    if isinstance(container, dict):
-        return item in container
-    if not isinstance(container, list):
-        raise ExpressionError(f"'in' wants a list or a map, not {container!r}")
-    return any(_equal(item, other) for other in container)
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": _equal,
-    "!=": lambda a, b: not _equal(a, b),
-    "<": lambda a, b: (pair := _ordered(a, b))[0] < pair[1],
-    ">": lambda a, b: (pair := _ordered(a, b))[0] > pair[1],
-    "<=": lambda a, b: (pair := _ordered(a, b))[0] <= pair[1],
-    ">=": lambda a, b: (pair := _ordered(a, b))[0] >= pair[1],
-    "in": _contained,
-    "not in": lambda a, b: not _contained(a, b),
-    "matches": lambda a, b: re.search(b, a) is not None,
-    "contains": lambda a, b: b in a,
-    "startsWith": lambda a, b: a.startswith(b),
-    "endsWith": lambda a, b: a.endswith(b),
-    "+": _plus,
-    "-": lambda a, b: _number(a) - _number(b),
-    "*": lambda a, b: _number(a) * _number(b),
-    "/": lambda a, b: _number(a) / _number(b),
-    "%": lambda a, b: int(_number(a)) - int(_number(b)) * int(a / b),  # the sign of the dividend, as Go has it
-    "**": lambda a, b: float(_number(a)) ** _number(b),
-    "^": lambda a, b: float(_number(a)) ** _number(b),
-}
-
-
 def _binary(operator: str, left: Evaluate, right: Evaluate) -> Evaluate:
     if operator in ("||", "or"):
-        return lambda env: _boolean(left(env)) or _boolean(right(env))
+        return lambda env: boolean(left(env)) or boolean(right(env))
     if operator in ("&&", "and"):
-        return lambda env: _boolean(left(env)) and _boolean(right(env))
+        return lambda env: boolean(left(env)) and boolean(right(env))
     if operator == "??":
         return lambda env: right(env) if (value := left(env)) is None else value
-    apply = _OPERATORS[operator]
+    apply = OPERATORS[operator]
     return lambda env: apply(left(env), right(env))
-
-
-def _jsonpath(document: str, path: str) -> Any:
-    value = json.loads(document)
-    if not re.fullmatch(r"\$((\.[\w-]+)|(\[\d+\])|(\['[^']+'\])|(\[\"[^\"]+\"\]))*", path):
-        raise ExpressionError(f"jsonpath {path!r} is not supported: only names and indexes are")
-    for dotted, index, single, double in re.findall(r"\.([\w-]+)|\[(\d+)\]|\['([^']+)'\]|\[\"([^\"]+)\"\]", path):
-        value = value[int(index)] if index else value[dotted or single or double]
-    return value
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else as_text(value)
-
-
-def _integer(value: Any) -> int:
-    return int(value) if not isinstance(value, str) else int(value, 10)
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "asInt": _integer,
-    "int": _integer,
-    "asFloat": float,
-    "float": float,
-    "string": _string,
-    "toJson": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True),
-    "fromJSON": json.loads,
-    "jsonpath": _jsonpath,
-    "len": len,
-    "min": min,
-    "max": max,
-    "abs": abs,
-    "lower": str.lower,
-    "upper": str.upper,
-    "trim": str.strip,
-    "split": str.split,
-    "join": lambda items, separator="": separator.join(items),
-}
-"""Functions that an expression may call, by expr's names for them."""

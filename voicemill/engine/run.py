@@ -161,9 +161,12 @@ async def _whole(execution: Execution) -> Result:
         if phase is Phase.SUCCEEDED and exit_node.phase.unsuccessful:
             phase = exit_node.phase
     links = exports.link(execution, [entry, *([exit_node] if exit_node else [])])
-    failed = _first_failed(entry, execution.nodes) if phase.unsuccessful else None
+    nodes = [
+        node for node in execution.nodes if node.phase is not Phase.PENDING
+    ]  # failFast may have left some unstarted
+    failed = _first_failed(entry, nodes) if phase.unsuccessful else None
     code = (failed.exit_code if failed else None) or int(phase.unsuccessful)
-    return Result(phase, code, execution.nodes, links, failed, outputs=entry.parameters)
+    return Result(phase, code, nodes, links, failed, outputs=entry.parameters)
 
 
 async def _template(execution: Execution, node: Node, name: str, folder: str) -> None:

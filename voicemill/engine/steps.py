@@ -9,7 +9,7 @@ from voicemill.engine import fanout
 from voicemill.engine.digests import digest_of
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
-from voicemill.engine.scope import Call, branch_of, node_scope, template_outputs
+from voicemill.engine.scope import Call, Scope, branch_of, node_scope, template_outputs
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
@@ -40,6 +40,7 @@ async def run(execution: Execution, node: Node, call: Call, shown: Node) -> None
             own.key = own.key or digest_of([child.key for child in own.children])
             template = execution.called_template(call.templates, step)
             scope = scope.joined(node_scope("steps", step["name"], own, template))
+        scope = scope.joined(Scope(execution.variables))
         keys = [digest_of([*keys, *(own.key for own in nodes)])]
         failed = [own for step, own in zip(group, nodes, strict=True) if not _accepted(step, own)]
         if failed:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from voicemill.engine import expressions
-from voicemill.engine.expressions import ExpressionError
+from voicemill.engine.operators import ExpressionError, as_text
 
 Variables = Mapping[str, str | None]
 
@@ -90,7 +90,7 @@ def _evaluate(text: str, variables: Variables, original: str, *, final: bool) ->
         raise Unresolved(str(error)) from None
     if value is None:
         raise Unresolved(f"expression {text!r} gives nothing")
-    return expressions.as_text(value)
+    return as_text(value)
 
 
 def over_strings(value: Any, change: Callable[[str], str]) -> Any:

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from voicemill.engine.expressions import as_text
 from voicemill.engine.fields import Json
+from voicemill.engine.operators import as_text
 from voicemill.errors import UsageError
 
 PACKAGE = "workflows"
