@@ -98,7 +98,9 @@ def train_gpt(
     parameters = {**asdict(recipe), "precision": arithmetic.name, "version": version, "base": base.name}
     (weights / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
     last = json.loads(tuning.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
-    ledger.note(epochs=epochs, steps=last["step"], loss=round(last["loss"], 4), files=[file.path.name for file in saved])
+    ledger.note(
+        epochs=epochs, steps=last["step"], loss=round(last["loss"], 4), files=[file.path.name for file in saved]
+    )
     return ledger
 
 

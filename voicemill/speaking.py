@@ -1,4 +1,4 @@
-"""From files to something that speaks: a published voice, or any pair of weights, with the pretrained models it needs."""
+"""From files to something that speaks: a published voice or a pair of weights, and the pretrained models they need."""
 
 from __future__ import annotations
 
@@ -126,5 +126,3 @@ def write_speech(path: Path, samples: Any, rate: int, *, provenance: str, softwa
         sink.software = software
         sink.title = "Synthetic speech"
         sink.write(samples)
-
-

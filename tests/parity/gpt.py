@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+
 from tests.parity.runner import Case, covers
 from voicemill.gpt_sovits.gpt import data, losses, sampling, training
 from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, Sampling, generate
@@ -147,9 +148,7 @@ def greedy_batch(case: Case) -> None:
     case.check("idx_list", [len(tokens) for tokens in batched])
     for row in rows:
         case.check(f"y{row}", torch.cat([prompts[row], batched[row]]))
-        alone = speak_greedily(
-            model, [phones[row]], [bert[row]], [prompts[row]], x["repetition_penalty"], limit + 1
-        )[0]
+        alone = speak_greedily(model, [phones[row]], [bert[row]], [prompts[row]], x["repetition_penalty"], limit + 1)[0]
         case.check(f"naive_y{row}", torch.cat([prompts[row], alone]))
 
 

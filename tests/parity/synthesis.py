@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from tests.parity.fixtures import recipe_tensor
 from tests.parity.runner import Case, covers
-from torch import Tensor
 from voicemill.gpt_sovits import bert
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt

@@ -129,7 +129,7 @@ def _item(folder: DatasetFolder, name: str, text: Text, tokens: list[int], versi
 
 
 def out_of_bounds(phones: int, tokens: int) -> str | None:
-    """Why a clip of so many phones and tokens is left out, or None; the bounds are those of the public weights' data."""
+    """Why a clip of so many phones and tokens is left out, or None; the public weights know nothing outside."""
     if not tokens or not phones:
         return "it has no semantic tokens" if phones else "it has no phones"
     seconds = tokens / TOKENS_PER_SECOND
@@ -189,7 +189,7 @@ def buckets(seconds: Sequence[float]) -> list[list[int]]:
 
 
 def epoch_order(seconds: Sequence[float], batch_size: int, seed: int, epoch: int) -> list[int]:
-    """The order of an epoch: shuffled within buckets, cut into batches, batches shuffled; the same for the same seed."""
+    """The order of an epoch: shuffled within buckets, cut into batches, batches shuffled; decided by the seed."""
     dice = random.Random(seed + epoch)
     order = []
     for group in buckets(seconds):

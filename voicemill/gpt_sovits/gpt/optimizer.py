@@ -91,12 +91,16 @@ class ScaledAdam(Optimizer):
         step, period = first.get("step", 0), group["clipping_update_period"]
         if step == 0:
             return 1.0
-        norm = torch.stack(
-            [
-                (gradient * state["rms"] if gradient[0].numel() > 1 else gradient).square().sum()
-                for state, gradient in zip(states, gradients, strict=True)
-            ]
-        ).sum().sqrt()
+        norm = (
+            torch.stack(
+                [
+                    (gradient * state["rms"] if gradient[0].numel() > 1 else gradient).square().sum()
+                    for state, gradient in zip(states, gradients, strict=True)
+                ]
+            )
+            .sum()
+            .sqrt()
+        )
         if "norms" not in first:
             first["norms"] = torch.zeros(period, device=norm.device)
         first["norms"][step % period] = norm

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from voicemill.errors import InputError
-from voicemill.text import cuts, phonemize
+from voicemill.text import cuts, phonemize, symbols
 
 BertFeatures = Callable[[Sequence[Any]], Tensor]
 """BERT rows `[1024, X]` of a text's segments: rows of the model for Mandarin, zeros for the rest."""
 
 BALANCE = 0.75
 """A batch is short enough when its median length is this share of its mean: one long fragment makes all others wait."""
+
+_SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD])
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Fragment:
         norm_text: As it was pronounced.
         phones: Ids of its phones.
         bert_CX: BERT rows `[1024, X]`.
-        unpronounced: Words and characters that nobody knew how to say.
+        unpronounced: Characters that are not heard.
     """
 
     text: str
@@ -37,11 +39,17 @@ class Fragment:
     bert_CX: Tensor = field(repr=False)
     unpronounced: tuple[str, ...] = ()
 
+    def is_heard(self, version: str) -> bool:
+        """Whether any of its phones is more than a pause."""
+        table = symbols.table(version)
+        return any(table[phone] not in _SILENT for phone in self.phones)
+
 
 def pronounce(text: str, language: str, version: str, bert: BertFeatures) -> Fragment:
     """One piece of text with its phones and BERT rows; nothing is cut."""
     phonemes = phonemize(text, language=language, version=version)
-    return Fragment(text, phonemes.norm_text, phonemes.ids, bert(phonemes.segments), tuple(phonemes.unpronounced))
+    unpronounced = tuple(sign.character for sign in phonemes.unpronounced)
+    return Fragment(text, phonemes.norm_text, phonemes.ids, bert(phonemes.segments), unpronounced)
 
 
 def fragments(text: str, language: str, cut: str, version: str, bert: BertFeatures) -> list[Fragment]:
@@ -61,9 +69,11 @@ def fragments(text: str, language: str, cut: str, version: str, bert: BertFeatur
     if not pieces:
         raise InputError("there is nothing to say in it: it is empty, or punctuation alone")
     spoken = [pronounce(piece, language, version, bert) for piece in pieces]
-    spoken = [fragment for fragment in spoken if fragment.norm_text and fragment.phones]
+    spoken = [fragment for fragment in spoken if fragment.norm_text and fragment.is_heard(version)]
     if not spoken:
-        raise InputError(f"none of it can be pronounced as {language}; write it in words of a language that is known")
+        raise InputError(
+            f"nothing in it can be pronounced (language {language}); write out signs, or name its language"
+        )
     return spoken
 
 

@@ -168,7 +168,7 @@ class Synthesizer:
         fragment = None
         if text:
             fragment = pronounce(text, reference.language, self.version, self.bert)
-            if not fragment.phones:
+            if not fragment.is_heard(self.version):
                 raise InputError(f"the reference's text {reference.text!r} cannot be pronounced; correct it")
         voice = voice_of([reference.audio, *reference.others], self.speaker_encoder, self.device)
         return Prompt(tokens if fragment else None, fragment, voice)

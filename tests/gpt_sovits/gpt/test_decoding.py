@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, Sampling, generate
+from voicemill.gpt_sovits.gpt.model import Gpt
+
+LENGTHS = (6, 17, 9, 30)
+
+
+@pytest.fixture
+def lines() -> tuple[list, list, list]:
+    """Four lines of different lengths: phones, BERT rows, prompts (one of them empty, one missing)."""
+    dice = torch.Generator().manual_seed(3)
+    phones = [torch.randint(0, 732, (length,), generator=dice) for length in LENGTHS]
+    bert = [torch.randn(1024, length, generator=dice) for length in LENGTHS]
+    prompts = [torch.randint(0, 1024, (count,), generator=dice) if count else None for count in (12, 0, 5, 40)]
+    return phones, bert, prompts
+
+
+def speak(model: Gpt, lines: tuple, sampling: Sampling = Sampling(), limit: int = 40, seeds=(1, 2, 3, 4)) -> list:
+    return generate(model, *lines, sampling, max_tokens=[limit] * len(lines[0]), seeds=seeds[: len(lines[0])])
+
+
+def test_a_line_is_spoken_the_same_whatever_lines_are_beside_it(model: Gpt, lines: tuple):
+    together = speak(model, lines)
+    for row in range(4):
+        alone = generate(model, *([part[row]] for part in lines), max_tokens=[40], seeds=[row + 1])
+        assert torch.equal(alone[0], together[row])
+
+
+def test_a_seed_decides_what_is_spoken(model: Gpt, lines: tuple):
+    first, again, other = speak(model, lines), speak(model, lines), speak(model, lines, seeds=(5, 6, 7, 8))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@torch.no_grad()
+def test_the_cache_gives_what_a_pass_over_the_whole_line_gives(model: Gpt, lines: tuple):
+    phones, bert, prompts = lines
+    greedy = speak(model, lines, Sampling(top_k=1, repetition_penalty=1.0))
+    for row, tokens in enumerate(greedy):
+        before = torch.zeros(0, dtype=torch.long) if prompts[row] is None else prompts[row]
+        whole = torch.cat([before, tokens])[None]
+        sizes = torch.tensor([len(phones[row])]), torch.tensor([whole.shape[1]])
+        scores = model(phones[row][None], sizes[0], whole, sizes[1], bert[row][None])[0][0, len(before) : -1]
+        scores[:MIN_TOKENS, model.config.eos] = -torch.inf
+        assert torch.equal(scores.argmax(-1), tokens)
+
+
+def test_a_line_ends_at_its_limit_and_keeps_all_its_tokens(model: Gpt, lines: tuple):
+    phones, bert, prompts = lines
+    model.ar_predict_layer.weight.data[model.config.eos] = 0
+    long = generate(model, phones, bert, prompts, Sampling(top_k=1), max_tokens=[300, 20, 1, 40], seeds=[0] * 4)
+    assert [len(tokens) for tokens in long] == [300, 20, 1, 40]
+    short = speak(model, lines, Sampling(top_k=1), limit=20)
+    assert torch.equal(long[0][:20], short[0])
+
+
+def test_eos_ends_a_line_but_never_before_eleven_tokens(model: Gpt, lines: tuple):
+    last = model.get_submodule("h.layers.1.norm2")
+    last.get_parameter("bias").data.fill_(10)
+    model.ar_predict_layer.weight.data[model.config.eos] = 10
+    assert [len(tokens) for tokens in speak(model, lines)] == [MIN_TOKENS] * 4
+
+
+def test_half_precision_speaks(model: Gpt, lines: tuple):
+    spoken = speak(model.bfloat16(), lines)
+    assert all(len(tokens) >= MIN_TOKENS for tokens in spoken)
+
+
+@pytest.mark.parametrize("wrong", [{"top_k": 0}, {"top_p": 0.0}, {"temperature": -1.0}, {"repetition_penalty": 0.0}])
+def test_settings_that_mean_nothing_are_refused(wrong: dict):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Sampling(**wrong)

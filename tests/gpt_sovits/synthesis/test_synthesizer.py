@@ -1,0 +1,120 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from voicemill.errors import InputError
+from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.synthesis import Options, Reference, Script, Synthesizer
+from voicemill.gpt_sovits.synthesis.synthesizer import Prompt, Quirks, seeded_noise
+
+SHORT = Options(max_tokens=20)
+LINE = "Good morning to you, the rain has stopped."
+
+
+@pytest.fixture(scope="module")
+def prompt(synthesizer: Synthesizer, reference: Reference) -> Prompt:
+    return synthesizer.prepare(reference)
+
+
+def test_a_line_is_spoken(synthesizer: Synthesizer, reference: Reference):
+    speech = synthesizer.speak(LINE, "en", reference, options=SHORT)
+    assert speech.rate == 32000
+    assert speech.samples.dtype == np.float32
+    assert 0 < np.abs(speech.samples).max() <= 1
+    tokens = [fragment["tokens"] for fragment in speech.report["fragments"]]
+    assert len(speech.samples) == sum(tokens) * 1280 + len(tokens) * 9600
+    assert speech.pcm16().dtype == np.int16
+
+
+def test_a_seed_decides_how_it_is_spoken(synthesizer: Synthesizer, prompt: Prompt):
+    first, again, other = (synthesizer.speak(LINE, "en", prompt, seed=seed, options=SHORT) for seed in (1, 1, 2))
+    assert np.array_equal(first.samples, again.samples)
+    assert not np.array_equal(first.samples, other.samples)
+
+
+def test_a_line_does_not_depend_on_the_lines_beside_it(synthesizer: Synthesizer, prompt: Prompt):
+    texts = ["One line that is rather short.", "你好，今天的天气真的很不错。", LINE]
+    scripts = [synthesizer.script(text, "auto", seed=number) for number, text in enumerate(texts)]
+    together = synthesizer.perform(scripts, prompt, SHORT)
+    for script, speech in zip(scripts, together, strict=True):
+        alone = synthesizer.perform([script], prompt, SHORT)[0]
+        assert alone.report == speech.report
+        np.testing.assert_allclose(alone.samples, speech.samples, atol=1e-4)
+
+
+def test_a_fragment_does_not_depend_on_the_fragments_beside_it(synthesizer: Synthesizer, prompt: Prompt):
+    first, second, other = (
+        synthesizer.script(text, "en").fragments[0] for text in ("Good morning.", "It rains today.", "I do not know.")
+    )
+    one, two = (synthesizer.perform([Script([first, last])], prompt, SHORT)[0] for last in (second, other))
+    length = one.report["fragments"][0]["tokens"] * 1280
+    assert np.array_equal(one.samples[:length], two.samples[:length])
+
+    quirks = replace(SHORT, quirks=Quirks(decode_together=True))
+    one, two = (synthesizer.perform([Script([first, last])], prompt, quirks)[0] for last in (second, other))
+    assert not np.array_equal(one.samples[:length], two.samples[:length])
+
+
+def test_speed_changes_the_length_and_not_the_tokens(synthesizer: Synthesizer, prompt: Prompt):
+    plain, fast = (synthesizer.speak(LINE, "en", prompt, speed=speed, options=SHORT) for speed in (1.0, 1.5))
+    assert plain.report["fragments"] == fast.report["fragments"]
+    pauses = 9600 * len(plain.report["fragments"])
+    assert (len(plain.samples) - pauses) / (len(fast.samples) - pauses) == pytest.approx(1.5, rel=0.05)
+
+
+def test_a_speed_that_nobody_speaks_at_is_refused(synthesizer: Synthesizer):
+    with pytest.raises(InputError, match="speed"):
+        synthesizer.script(LINE, "en", speed=9.0)
+
+
+def test_pauses_are_as_long_as_asked(synthesizer: Synthesizer, prompt: Prompt):
+    options = replace(SHORT, pause_seconds=0.5)
+    speech = synthesizer.speak("Good morning to you.", "en", prompt, options=options)
+    assert not speech.samples[-16000:].any()
+    assert speech.samples[-16400:-16000].any()
+
+
+def test_babble_that_never_ends_is_cut_off_and_told(synthesizer: Synthesizer, prompt: Prompt):
+    eos = synthesizer.gpt.ar_predict_layer.weight[synthesizer.gpt.config.eos]
+    with torch.no_grad():
+        kept = eos.clone()
+        eos.fill_(0)
+        try:
+            speech = synthesizer.speak("Good morning.", "en", prompt)
+        finally:
+            eos.copy_(kept)
+    (fragment,) = speech.report["fragments"]
+    assert fragment["cut_off"]
+    assert speech.report["cut_off"] == 1
+    assert speech.seconds < 10
+
+
+def test_without_a_prompts_text_it_speaks_too(synthesizer: Synthesizer, reference: Reference):
+    speech = synthesizer.speak(LINE, "en", replace(reference, text=""), options=SHORT)
+    assert speech.samples.any()
+
+
+def test_a_second_recording_changes_the_voice(synthesizer: Synthesizer, reference: Reference):
+    other = reference.audio.with_name("ref2.flac")
+    options = replace(SHORT, sampling=Sampling(top_k=1))
+    one, two = (
+        synthesizer.speak(LINE, "en", replace(reference, others=others), options=options) for others in ((), (other,))
+    )
+    assert one.report == two.report
+    assert np.abs(one.samples - two.samples).max() > 1e-5
+
+
+def test_noise_depends_on_the_seed_alone():
+    assert torch.equal(seeded_noise(3, (1, 4, 5)), seeded_noise(3, (1, 4, 5)))
+    assert not torch.equal(seeded_noise(3, (1, 4, 5)), seeded_noise(4, (1, 4, 5)))
+
+
+def test_half_precision_speaks(synthesizer: Synthesizer, prompt: Prompt):
+    from copy import deepcopy
+
+    half = replace(synthesizer, gpt=deepcopy(synthesizer.gpt), precision="bf16")
+    speech = half.speak(LINE, "en", prompt, options=SHORT)
+    assert np.isfinite(speech.samples).all()
+    assert speech.samples.any()

@@ -1,0 +1,108 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from stages.synthesize import synthesize
+from voicemill.errors import InputError
+from voicemill.gpt_sovits.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
+from voicemill.models import locate
+from voicemill.models.toy.gpt import make_gpt
+from voicemill.models.toy.sovits import make_sovits
+from voicemill.models.toy.transformers_models import make_bert, make_hubert
+from voicemill.storage import file_digest
+from voicemill.voice import Part, ReferenceClip, Voice
+
+RECORDING = Path(__file__).parents[1] / "parity" / "golden" / "F_glue" / "ref.wav"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for make in (make_hubert, make_bert, make_sovits, make_gpt):
+        make(folder, 1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def voice(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("voice")
+    save_sovits(folder / "sovits.safetensors", load_sovits(locate(models, "sovits-g")))
+    save_gpt(folder / "gpt.safetensors", load_gpt(locate(models, "gpt")))
+    shutil.copy(RECORDING, folder / "reference.wav")
+    sovits, gpt, clip = (
+        file_digest(folder / name) for name in ("sovits.safetensors", "gpt.safetensors", "reference.wav")
+    )
+    Voice(
+        speaker="ada",
+        version="v2",
+        language="en",
+        sampling_rate=32000,
+        sovits=Part("sovits.safetensors", sovits, "sovits_e1_s1.safetensors"),
+        gpt=Part("gpt.safetensors", gpt, "gpt_e1_s1.safetensors"),
+        reference=ReferenceClip("reference.wav", clip, "今天下午我们一起去喝茶。", "zh", 4.0),
+    ).write(folder)
+    return folder
+
+
+def manifest(speech: Path) -> list[dict]:
+    return [json.loads(row) for row in (speech / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_each_line_becomes_a_marked_file_or_a_reason(voice: Path, models: Path, tmp_path: Path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("Good morning.\n\nIt rains today.\n...\n", encoding="utf-8")
+    ledger = synthesize(voice, tmp_path / "speech", models=str(models), lines=str(lines))
+    assert sorted(path.name for path in (tmp_path / "speech").iterdir()) == ["0001.wav", "0003.wav", "manifest.jsonl"]
+    assert {entry["item"]: entry.get("reason") for entry in ledger.entries if entry["outcome"] == "dropped"} == {
+        "0002": "the line is empty",
+        "0004": "there is nothing to say in it: it is empty, or punctuation alone",
+    }
+    with soundfile.SoundFile(tmp_path / "speech" / "0001.wav") as file:
+        assert (file.samplerate, file.channels, file.subtype) == (32000, 1, "PCM_16")
+        provenance = json.loads(file.comment)
+        assert provenance["generated"] is True
+        assert provenance["speaker"] == "ada"
+        assert file.software.startswith("voicemill")
+        assert len(file) == pytest.approx(32000 * manifest(tmp_path / "speech")[0]["seconds"], abs=32)
+
+
+def test_json_lines_set_language_speed_and_seed(voice: Path, models: Path, tmp_path: Path):
+    rows = [
+        {"text": "你好，今天天气很好。", "language": "zh", "seed": 4},
+        {"text": "Good morning.", "speed": 1.5},
+        {"text": "Good morning.", "sped": 1.5},
+        {"text": "Bonjour.", "language": "fr"},
+        {"text": "Too fast.", "speed": 20},
+    ]
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    ledger = synthesize(voice, tmp_path / "speech", models=str(models), lines=str(lines))
+    spoken = manifest(tmp_path / "speech")
+    assert [(row["file"], row["language"], row["speed"], row["seed"]) for row in spoken] == [
+        ("0001.wav", "zh", 1.0, 4),
+        ("0002.wav", "en", 1.5, 0),
+    ]
+    reasons = [entry["reason"] for entry in ledger.entries if entry["outcome"] == "dropped"]
+    assert len(reasons) == 3
+    assert all(word in reason for word, reason in zip(("sped", "fr", "speed of 20"), reasons, strict=True))
+
+
+def test_text_on_the_command_line_is_spoken_the_same_each_time(voice: Path, models: Path, tmp_path: Path):
+    for name in ("a", "b"):
+        synthesize(voice, tmp_path / name, models=str(models), lines="Good morning to you.", seed=3)
+    assert (tmp_path / "a" / "0001.wav").read_bytes() == (tmp_path / "b" / "0001.wav").read_bytes()
+
+
+def test_lines_of_which_none_can_be_spoken_end_with_the_first_reason(voice: Path, models: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="nothing to say"):
+        synthesize(voice, tmp_path / "speech", models=str(models), lines="!!!")
+
+
+def test_a_damaged_voice_is_refused(voice: Path, models: Path, tmp_path: Path):
+    damaged = shutil.copytree(voice, tmp_path / "voice")
+    (damaged / "gpt.safetensors").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="gpt.safetensors"):
+        synthesize(damaged, tmp_path / "speech", models=str(models), lines="Good morning.")

@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.train_gpt import train_gpt
+from voicemill.errors import InputError, MissingModelError
+from voicemill.gpt_sovits.checkpoints import load_gpt
+from voicemill.gpt_sovits.dataset import DatasetFolder, Text
+from voicemill.models.toy.gpt import make_gpt
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    make_gpt(folder, 0)
+    return folder
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    folder = DatasetFolder(tmp_path / "dataset")
+    folder.root.mkdir()
+    folder.create()
+    phones = ["HH", "AH0", "L", "OW1", "W", "ER1", "L", "D", "."]
+    folder.write_texts({"a.wav": Text(phones, None, "hello world."), "bad.wav": Text(["nonsense"], None, "?")})
+    folder.write_codes({"a.wav": [n % 1024 for n in range(0, 600, 15)], "bad.wav": [1] * 25})
+    return folder.root
+
+
+def test_it_writes_weights_metrics_and_how_it_was_trained(dataset: Path, models: Path, tmp_path: Path):
+    weights = tmp_path / "weights"
+    ledger = train_gpt(dataset, weights, tmp_path / "state", models=str(models), epochs=3, save_every=2, batch_size=25)
+    assert sorted(path.name for path in weights.iterdir()) == [
+        "gpt_e2_s2.safetensors",
+        "gpt_e3_s3.safetensors",
+        "metrics.jsonl",
+        "parameters.json",
+        "tensorboard",
+    ]
+    assert [json.loads(row)["epoch"] for row in (weights / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
+    assert json.loads((weights / "parameters.json").read_text())["epochs"] == 3
+    assert any((weights / "tensorboard").iterdir())
+    base, trained = load_gpt(next(models.glob("*/s1*.ckpt"))), load_gpt(weights / "gpt_e3_s3.safetensors")
+    assert not torch.equal(base.weights["ar_predict_layer.weight"], trained.weights["ar_predict_layer.weight"])
+    assert (ledger.kept, ledger.dropped) == (1, 1)
+    assert "nonsense" in ledger.entries[0]["reason"]
+
+
+def test_a_dataset_without_a_usable_clip_ends_with_the_reason(dataset: Path, models: Path, tmp_path: Path):
+    DatasetFolder(dataset).write_codes({"bad.wav": [1] * 25})
+    with pytest.raises(InputError, match="nonsense"):
+        train_gpt(dataset, tmp_path / "weights", tmp_path / "state", models=str(models))
+    assert not (tmp_path / "weights").exists()
+
+
+def test_missing_base_weights_are_named(dataset: Path, tmp_path: Path):
+    (tmp_path / "models").mkdir()
+    with pytest.raises(MissingModelError, match="s1bert25hz"):
+        train_gpt(dataset, tmp_path / "weights", tmp_path / "state", models=str(tmp_path / "models"))
