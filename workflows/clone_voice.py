@@ -28,7 +28,11 @@ NEEDS_PROOFREADING = (
     " || ({{workflow.parameters.proofread}} == auto && {{tasks.transcribe.outputs.parameters.flagged}} > 0)"
 )
 
-with WorkflowTemplate(name="clone-voice", entrypoint="clone-voice") as workflow:
+with WorkflowTemplate(
+    name="clone-voice",
+    entrypoint="clone-voice",
+    annotations={"voicemill.dev/exports": "report=report.html"},
+) as workflow:
     dag = DAG(name="clone-voice")
     chain = Chain(dag)
 
@@ -42,7 +46,7 @@ with WorkflowTemplate(name="clone-voice", entrypoint="clone-voice") as workflow:
     chain.task(
         level,
         {"audio": "separate/vocals", "dereverbed": "dereverb/dereverbed", "denoised": "denoise/denoised"},
-        "peak-dbfs",
+        target="peak-dbfs",
     )
     chain.task(slice_clips, {"audio": "level/levelled"}, "max-seconds")
     chain.task(
@@ -95,8 +99,9 @@ with WorkflowTemplate(name="clone-voice", entrypoint="clone-voice") as workflow:
         "sovits": "train-sovits/weights",
         "gpt": "train-gpt/weights",
     }
-    chain.task(evaluate, trained, "models", "seed", backend="asr-backend")
-    chain.task(publish, trained | {"evaluation": "evaluate/evaluation"}, "speaker", "models", "consent")
+    chain.task(evaluate, trained, "models", "seed", backend="asr-backend", lines="evaluation-lines")
+    published = trained | {"evaluation": "evaluate/evaluation", "recordings": "ingest/audio"}
+    chain.task(publish, published, "speaker", "models", "registry", export="export-reference")
     chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "seed")
 
     dag.outputs = [
@@ -108,6 +113,7 @@ with WorkflowTemplate(name="clone-voice", entrypoint="clone-voice") as workflow:
     workflow.on_exit = chain.exit_handler(
         report,
         {
+            "ledgers": "ledgers",
             "audio": "ingest/audio",
             "vocals": "separate/vocals",
             "measures": "measure/measures",
@@ -124,6 +130,7 @@ with WorkflowTemplate(name="clone-voice", entrypoint="clone-voice") as workflow:
         },
         "speaker",
         run_status="{{workflow.status}}",
+        run_parameters="{{workflow.parameters}}",
     )
     workflow.templates = [dag, *chain.templates, *workflow.templates]
     workflow.arguments = [
