@@ -29,13 +29,11 @@ def denoise(
         model: File name of the model, one with a stem "No Noise".
     """
     from voicemill.audio import separation
+    from voicemill.audio.recordings import overlay
     from voicemill.models import locate
 
     ledger = Ledger()
-    recordings = separation.recordings_in(audio)
-    if dereverbed is not None:
-        recordings |= separation.recordings_in(dereverbed)
-    sources = separation.flagged(recordings, measures, "denoise")
+    sources = separation.flagged(overlay(audio, dereverbed), measures, "denoise")
     separation.separate_files(
         ledger, sources, denoised, models=locate(models, "separation"), model=model, stem=separation.NO_NOISE
     )

@@ -27,10 +27,11 @@ def dereverb(
         model: File name of the model, one with a stem "No Echo".
     """
     from voicemill.audio import separation
+    from voicemill.audio.recordings import overlay
     from voicemill.models import locate
 
     ledger = Ledger()
-    sources = separation.flagged(separation.recordings_in(audio), measures, "dereverb")
+    sources = separation.flagged(overlay(audio), measures, "dereverb")
     separation.separate_files(
         ledger, sources, dereverbed, models=locate(models, "separation"), model=model, stem=separation.NO_ECHO
     )

@@ -25,12 +25,12 @@ def separate(
         model: File name of the separation model, one that audio-separator lists and that has a stem "Vocals".
     """
     from voicemill.audio import separation
+    from voicemill.audio.recordings import overlay
     from voicemill.models import locate
 
     ledger = Ledger()
-    sources = separation.recordings_in(audio)
     separation.separate_files(
-        ledger, sources, vocals, models=locate(models, "separation"), model=model, stem=separation.VOCALS
+        ledger, overlay(audio), vocals, models=locate(models, "separation"), model=model, stem=separation.VOCALS
     )
     ledger.require(1, "recordings")
     return ledger

@@ -12,6 +12,7 @@ from stages.dereverb import dereverb
 from stages.separate import separate
 from tests.shared import SHARED
 from voicemill.audio import separation
+from voicemill.audio.audio_separator import INDEX_FILES
 from voicemill.audio.reading import read, read_mono, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.audio.separation import StemSeparator
@@ -164,6 +165,16 @@ def test_only_flagged_recordings_are_cleaned_and_denoise_goes_on_from_dereverb(
     assert levels["noisy"] - levels["both"] == pytest.approx(6.02, abs=0.1)
 
 
+def test_recordings_that_measure_dropped_pass_by_but_measures_of_others_are_refused(tmp_path: Path) -> None:
+    recordings = {name: tmp_path / f"{name}.wav" for name in ("good", "dropped")}
+    measures = tmp_path / "measures.json"
+    measures.write_text('{"good": {"denoise": true}}')
+    assert list(separation.flagged(recordings, measures, "denoise")) == ["good"]
+    measures.write_text('{"of another speaker": {"denoise": true}}')
+    with pytest.raises(InputError, match="measure the same folder"):
+        separation.flagged(recordings, measures, "denoise")
+
+
 def test_nothing_to_clean_gives_an_empty_folder(models: Path, speech: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "vocals").mkdir()
     write_wav(tmp_path / "vocals" / "clean.wav", speech, 22_050)
@@ -172,7 +183,7 @@ def test_nothing_to_clean_gives_an_empty_folder(models: Path, speech: np.ndarray
     assert ledger.kept == 0 and not list((tmp_path / "denoised").iterdir())
 
 
-@pytest.mark.parametrize("missing", [separation.DENOISE_MODEL, *separation.INDEX_FILES])
+@pytest.mark.parametrize("missing", [separation.DENOISE_MODEL, *INDEX_FILES])
 def test_missing_file_is_named_and_never_downloaded(
     models: Path, tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,9 +9,7 @@ Vocal Remover; both as audio-separator 0.47 runs them.
 
 import gc
 import json
-import logging
 import math
-import os
 import sys
 import tempfile
 import warnings
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voicemill.audio.audio_separator import RATE, is_out_of_memory, open_separator, reason, require_files
 from voicemill.audio.reading import read, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.errors import InputError, MissingModelError, OutOfGpuMemory
@@ -37,9 +36,7 @@ VOCALS_MODEL = "model_bs_roformer_ep_317_sdr_12.9755.ckpt"
 DEREVERB_MODEL = "UVR-De-Echo-Normal.pth"
 DENOISE_MODEL = "UVR-DeNoise.pth"
 VOCALS, NO_ECHO, NO_NOISE = "Vocals", "No Echo", "No Noise"
-INDEX_FILES = ("download_checks.json", "vr_model_data.json", "mdx_model_data.json")
 
-RATE = 44_100
 # Below 10 s audio-separator gives up a Roformer's own chunk length for a shorter one; a little more than that is asked.
 SHORTEST = int(10.1 * RATE)
 SHORTEST_VR = RATE
@@ -141,7 +138,7 @@ class StemSeparator:
             try:
                 return _exactly(np.ldexp(self._run(padded), -shift), mix.shape[1])
             except Exception as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             self._retreat()
 
@@ -176,7 +173,7 @@ class StemSeparator:
 
         segment = self._segment_frames() >> self._retreats
         _free_gpu_memory()
-        separator = _open(
+        separator = open_separator(
             self.folder,
             Path(self._temporary.name),
             self.stem,
@@ -199,10 +196,10 @@ class StemSeparator:
             # audio-separator ends the whole process when weights do not fit their configuration.
             if isinstance(error, MissingModelError):
                 raise
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise OutOfGpuMemory(f"{self.model} does not fit into the GPU's memory") from error
             raise InputError(
-                f"{self.folder / self.model} cannot be loaded ({_reason(error)}); "
+                f"{self.folder / self.model} cannot be loaded ({reason(error)}); "
                 "check it with `voicemill models verify`"
             ) from error
         # Its progress bars, several a file, would run across ours.
@@ -255,11 +252,6 @@ def separate_files(
         ledger.note(model=model, stem=stem, device=separator.device, model_loads=separator.loads)
 
 
-def recordings_in(folder: Path) -> dict[str, Path]:
-    """The recordings (`*.wav`) of a stage's folder by name, in order of name."""
-    return {path.stem: path for path in sorted(folder.glob("*.wav"))}
-
-
 def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str, Path]:
     """Those of the recordings that measure.json marks for a treatment.
 
@@ -268,75 +260,16 @@ def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str,
         measures: JSON, `{recording: {flag: bool, ...}}`.
         flag: "dereverb" or "denoise".
 
+    Returns:
+        Name -> file; a recording that measure dropped is left out.
+
     Raises:
-        InputError: A recording was not measured.
+        InputError: The measures are of other recordings.
     """
     measured = json.loads(measures.read_text(encoding="utf-8"))
-    unmeasured = sorted(recordings.keys() - measured.keys())
-    if unmeasured:
-        raise InputError(f"{measures.name} says nothing of {', '.join(unmeasured)}: measure the same folder first")
-    return {name: path for name, path in recordings.items() if measured[name][flag]}
-
-
-def require_files(separator: "Separator", model: str) -> None:
-    """Check that everything audio-separator would fetch for a model is there.
-
-    Raises:
-        MissingModelError: naming the files and how to get them.
-        InputError: audio-separator knows no such model.
-    """
-    folder = Path(separator.model_file_dir)
-    missing = [name for name in INDEX_FILES if not (folder / name).is_file()]
-    if not missing:
-        listed = [entry for group in separator.list_supported_model_files().values() for entry in group.values()]
-        entry = next((entry for entry in listed if model in (entry["filename"], *entry["download_files"])), None)
-        if entry is None:
-            known = ", ".join(sorted({e["filename"] for e in listed if (folder / e["filename"]).is_file()})) or "none"
-            raise InputError(f"audio-separator knows no model {model!r}; in {folder} there are: {known}")
-        names = [name.rpartition("/")[2] for name in entry["download_files"]]
-        missing = [name for name in dict.fromkeys(names) if not (folder / name).is_file()]
-    if missing:
-        raise MissingModelError(
-            f"{folder} lacks {', '.join(missing)}: get it with `voicemill models pull DIR separation`"
-        )
-
-
-def _open(folder: Path, output: Path, stem: str, **parameters: dict[str, Any]) -> "Separator":
-    """An audio-separator that writes 32-bit files of one stem, leaves levels alone and stays off the network."""
-    with warnings.catch_warnings():
-        # pydub warns about a missing ffmpeg on import; nothing here goes through pydub.
-        warnings.simplefilter("ignore")
-        from audio_separator.separator import Separator
-        from audio_separator.separator.uvr_lib_v5 import spec_utils
-
-        # The multi-band VR nets are put together again by libsamplerate, which its package does not bring on Linux.
-        spec_utils.wav_resolution = "soxr_hq"
-
-        class OfflineSeparator(Separator):
-            def download_file_if_not_exists(self, url: str, output_path: str) -> None:
-                if not os.path.isfile(output_path):
-                    raise MissingModelError(
-                        f"{output_path} is missing: get it with `voicemill models pull DIR separation`"
-                    )
-
-            def check_ffmpeg_installed(self) -> None:
-                """ffmpeg would only write the output, which soundfile does here."""
-
-        # The variable would override the folder that was asked for.
-        os.environ.pop("AUDIO_SEPARATOR_MODEL_DIR", None)
-        separator = OfflineSeparator(
-            log_level=logging.ERROR,
-            model_file_dir=str(folder),
-            output_dir=str(output),
-            output_format="WAV",
-            normalization_threshold=1.0,
-            amplification_threshold=0.0,
-            output_single_stem=stem,
-            sample_rate=RATE,
-            use_soundfile=True,
-            **parameters,  # pyright: ignore[reportArgumentType]
-        )
-    return separator
+    if recordings and not recordings.keys() & measured.keys():
+        raise InputError(f"{measures.name} says nothing of these recordings: measure the same folder first")
+    return {name: path for name, path in recordings.items() if measured.get(name, {}).get(flag)}
 
 
 def _exactly(samples: np.ndarray, length: int) -> np.ndarray:
@@ -349,27 +282,6 @@ def _level_change(before: np.ndarray, after: np.ndarray) -> float | None:
     """Power after against before in dB; None where one of them is silent."""
     powers = [float(np.mean(np.square(samples, dtype=np.float64))) for samples in (before, after)]
     return round(10 * math.log10(powers[1] / powers[0]), 2) if all(powers) else None
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    """An error and what caused it, outermost first."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    return any(isinstance(link, torch.OutOfMemoryError) for link in _chain(error))
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of the innermost error that says something; SystemExit only carries a number."""
-    said = [str(link).strip() for link in _chain(error) if not isinstance(link, SystemExit) and str(link).strip()]
-    return said[0].splitlines()[0] if said else type(error).__name__
 
 
 def _free_gpu_memory() -> None:

@@ -177,10 +177,12 @@ def _alone(folder: Path) -> Iterator[None]:
 def _server_errors(file: RemoteFile) -> Iterator[None]:
     """Errors of the way to a server, in our terms."""
     import httpx2
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
         yield
+    except OfflineModeIsEnabled as error:
+        raise InputError(f"{file.source} cannot be had: HF_HUB_OFFLINE is set") from error
     except HfHubHTTPError as error:
         status = error.response.status_code
         if status in (408, 425, 429) or status >= 500:
