@@ -133,7 +133,7 @@ class _Pickler(pickle._Pickler):
         else:
             super().save_global(obj, name)  # pyright: ignore[reportAttributeAccessIssue]
 
-    dispatch = {**pickle._Pickler.dispatch, type: save_global}  # pyright: ignore[reportAttributeAccessIssue]
+    dispatch = {**pickle._Pickler.dispatch, type: save_global}  # pyright: ignore
 
 
 _pickle_module = ModuleType("pickle_with_hparams")
@@ -327,20 +327,23 @@ def build_generator(checkpoint: SovitsCheckpoint, device: torch.device | str = "
     Raises:
         InputError: If the weights do not fit the checkpoint's own configuration.
     """
-    model = Generator(checkpoint.config)
+    weights = {key: value for key, value in checkpoint.weights.items() if not key.startswith("enc_q.")}
+    with torch.device("meta"):
+        model = Generator(checkpoint.config)
     del model.enc_q
-    load_exactly(model, {key: value for key, value in checkpoint.weights.items() if not key.startswith("enc_q.")})
+    load_exactly(model, weights)
     return model.for_inference().to(device)
 
 
 def load_exactly(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load weights, every one of them and no other.
+    """Give a model on the meta device its weights in single precision, every one of them and no other.
 
     Raises:
         InputError: If a weight is missing, unknown or of another shape.
     """
+    copies = {key: value.to(torch.float32, copy=True) for key, value in weights.items()}
     try:
-        model.load_state_dict(dict(weights), strict=True)
+        model.load_state_dict(copies, strict=True, assign=True)
     except RuntimeError as error:
         problems = str(error).split("\n")[1:4]
         raise InputError(

@@ -77,7 +77,6 @@ class FineTuning:
             raise InputError("no clip is left to train on; see the ledger for what became of each")
         self.base, self.recipe, self.say = base, recipe, say
         self.check_stop, self.stop_requested, self.checkpoint_steps = check_stop, stop_requested, checkpoint_steps
-        torch.manual_seed(recipe.seed)
         generator, discriminator = start_models(base, judge)
         fixed, each = memory_needs(generator, discriminator, precision, max(item.frames for item in items))
         micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
@@ -97,6 +96,7 @@ class FineTuning:
         Returns:
             The weights files in the state folder, oldest first; the last epoch is always among them.
         """
+        torch.manual_seed(self.recipe.seed)
         state = self.state.load()
         if state:
             self.trainer.load_state_dict(state["trainer"])
@@ -154,7 +154,8 @@ class FineTuning:
             self.say(f"epoch {self.epoch} of {self.recipe.epochs}: peak GPU memory {peak:.2f} GiB")
         self.epoch, self.position = self.epoch + 1, 0
         self._checkpoint()
-        self.check_stop()
+        if self.epoch <= self.recipe.epochs:
+            self.check_stop()
 
     def _save_weights(self) -> None:
         path = self.state.weights / f"sovits_e{self.epoch}_s{self.step}.safetensors"
@@ -172,10 +173,9 @@ class FineTuning:
         return sorted(saved, key=lambda file: file.epoch)
 
     def _fingerprint(self, judge: dict[str, torch.Tensor]) -> str:
-        """Digest of what the weights depend on; longer training of the same run goes on from its state."""
-        recipe = asdict(replace(self.recipe, epochs=0, save_every=0))
-        rows = [[item.name, item.phones, item.wav.stat().st_size] for item in self.items]
-        digest = hashlib.sha256(json.dumps([recipe, self.trainer.precision.name, rows]).encode())
+        """Digest of all that the weights files depend on."""
+        rows = [[item.name, item.phones] for item in self.items]
+        digest = hashlib.sha256(json.dumps([asdict(self.recipe), self.trainer.precision.name, rows]).encode())
         for item in dict.fromkeys(self.items):
             for path in (item.wav, item.ssl, item.speaker):
                 digest.update(path.read_bytes() if path else b"")
@@ -193,9 +193,11 @@ def start_models(base: SovitsCheckpoint, judge: dict[str, torch.Tensor]) -> tupl
     """
     if not any(key.startswith("enc_q.") for key in base.weights):
         raise InputError("the SoVITS base weights lack the posterior encoder; training needs a base file, not a voice")
-    generator = Generator(base.config)
+    # Random initial weights would only be thrown away.
+    with torch.device("meta"):
+        generator = Generator(base.config)
+        discriminator = Discriminator(base.config.discriminator_periods, Discriminator.width_of(judge))
     load_exactly(generator, base.weights)
-    discriminator = Discriminator(base.config.discriminator_periods, Discriminator.width_of(judge))
     load_exactly(discriminator, judge)
     return generator, discriminator
 

@@ -32,7 +32,9 @@ class _WeightNorm(nn.Module):
     @property
     def weight(self) -> Tensor:
         folded = self._buffers.get("folded")
-        return torch._weight_norm(self.weight_v, self.weight_g, 0) if folded is None else folded
+        if folded is not None:
+            return folded
+        return torch._weight_norm(self.weight_v, self.weight_g, 0)  # pyright: ignore[reportPrivateImportUsage]
 
     def fold(self) -> None:
         self.register_buffer("folded", self.weight.detach(), persistent=False)

@@ -168,9 +168,7 @@ class Trainer:
             loss = part.share * torch.stack(losses.discriminator_losses(real, fake)).sum()
             step.discriminator += _finite(loss, "discriminator")
             self.precision.scaler.scale(loss).backward()
-        self.precision.scaler.unscale_(self.optimizer_d)
-        step.gradient_d = gradient_norm(self.discriminator)
-        self.precision.scaler.step(self.optimizer_d)
+        step.gradient_d = self._update(self.optimizer_d, self.discriminator)
         return output if len(parts) == 1 else None
 
     def _generator_phase(self, whole: _Whole, step: Losses, passed: TrainingOutput | None) -> None:
@@ -189,9 +187,16 @@ class Trainer:
                 self.precision.scaler.scale(loss).backward()
         finally:
             self.discriminator.requires_grad_(True)
-        self.precision.scaler.unscale_(self.optimizer_g)
-        step.gradient_g = gradient_norm(self.generator)
-        self.precision.scaler.step(self.optimizer_g)
+        step.gradient_g = self._update(self.optimizer_g, self.generator)
+
+    def _update(self, optimizer: torch.optim.Optimizer, module: nn.Module) -> float:
+        self.precision.scaler.unscale_(optimizer)
+        norm = gradient_norm(module)
+        # A scaler leaves out such a step by itself and lowers its scale.
+        if not math.isfinite(norm) and not self.precision.scaler.is_enabled():
+            raise Diverged(f"a gradient became {norm}")
+        self.precision.scaler.step(optimizer)
+        return norm
 
     def _terms(self, part: _Part, output: TrainingOutput) -> dict[str, Tensor]:
         """The generator's losses on a part, weighted so that those of all parts add up to the batch's."""

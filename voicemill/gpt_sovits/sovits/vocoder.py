@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -55,5 +57,5 @@ class Vocoder(nn.Module):
         for i, upsample in enumerate(self.ups):
             x_BCT = upsample(F.leaky_relu(x_BCT, SLOPE))
             blocks = self.resblocks[i * widths : (i + 1) * widths]
-            x_BCT = sum(block(x_BCT) for block in blocks) / widths
+            x_BCT = functools.reduce(torch.add, [block(x_BCT) for block in blocks]) / widths
         return torch.tanh(self.conv_post(F.leaky_relu(x_BCT)))

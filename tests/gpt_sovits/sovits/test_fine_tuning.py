@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from voicemill.errors import InputError, Interrupted
+from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.sovits import data
+from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning, prove
+from voicemill.gpt_sovits.sovits.training import Recipe
+from voicemill.models import locate
+from voicemill.text import symbols
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing more is written after it."""
+
+
+def kill_after(steps: int) -> Callable[[Iterable[None], int], Iterator[None]]:
+    def progress(done: Iterable[None], total: int) -> Iterator[None]:
+        for number, step in enumerate(done, 1):
+            yield step
+            if number == steps:
+                raise Killed
+
+    return progress
+
+
+def run(dataset: Path, models: Path, state: Path, **options) -> FineTuning:
+    found = data.find_items(dataset, lambda phones: symbols.ids(phones, "v2"))
+    return FineTuning(
+        checkpoints.load_sovits(locate(models, "sovits-g")),
+        checkpoints.load_discriminator(locate(models, "sovits-d")),
+        found.items,
+        1,
+        Recipe(epochs=3, batch_size=2, save_every=2),
+        state,
+        Precision("fp32", torch.device("cpu")),
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
+    """A dataset and the state of a run over it that nothing disturbed."""
+    from tests.gpt_sovits.sovits.conftest import write_dataset
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run(write_dataset(folder / "dataset"), models, folder / "state").run()
+    return folder
+
+
+def files(state: Path) -> dict[str, bytes]:
+    paths = [state / "metrics.jsonl", *sorted((state / "weights").iterdir())]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def test_every_second_and_the_last_epoch_are_saved(undisturbed: Path) -> None:
+    # Four clips in batches of two make two steps an epoch.
+    assert list(files(undisturbed / "state")) == [
+        "metrics.jsonl",
+        "sovits_e2_s4.safetensors",
+        "sovits_e3_s6.safetensors",
+    ]
+    rows = [json.loads(line) for line in (undisturbed / "state" / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 1), (1, 2), (2, 3), (2, 4), (3, 5), (3, 6)]
+    assert rows[-1]["loss_mel"] < rows[0]["loss_mel"]
+
+
+@pytest.mark.parametrize("steps, checkpoint_steps", [(1, None), (3, None), (3, 1)])
+def test_killed_and_resumed_equals_never_killed(
+    undisturbed: Path, models: Path, tmp_path: Path, steps: int, checkpoint_steps: int | None
+) -> None:
+    with pytest.raises(Killed):
+        run(undisturbed / "dataset", models, tmp_path, checkpoint_steps=checkpoint_steps).run(kill_after(steps))
+    # Whatever random numbers the new process has drawn before must not matter.
+    torch.manual_seed(steps)
+    run(undisturbed / "dataset", models, tmp_path).run()
+    assert files(tmp_path) == files(undisturbed / "state")
+
+
+def test_a_request_to_stop_saves_the_very_step_and_resumes_from_it(
+    undisturbed: Path, models: Path, tmp_path: Path
+) -> None:
+    asked = iter([False, False, True])
+
+    def stop() -> None:
+        raise Interrupted("stopped on request")
+
+    stopping = run(undisturbed / "dataset", models, tmp_path, stop_requested=lambda: next(asked, True), check_stop=stop)
+    stopping.checkpoint_steps = None
+    with pytest.raises(Interrupted):
+        stopping.run()
+    resumed = run(undisturbed / "dataset", models, tmp_path)
+    resumed.run()
+    assert files(tmp_path) == files(undisturbed / "state")
+
+
+def test_a_finished_run_trains_no_more(undisturbed: Path, models: Path) -> None:
+    before = files(undisturbed / "state")
+    saved = run(undisturbed / "dataset", models, undisturbed / "state").run()
+    assert [file.epoch for file in saved] == [2, 3]
+    assert files(undisturbed / "state") == before
+
+
+def test_the_state_of_other_data_is_not_gone_on_from(undisturbed: Path, models: Path, dataset: Path, tmp_path) -> None:
+    with pytest.raises(Killed):
+        run(undisturbed / "dataset", models, tmp_path / "state").run(kill_after(3))
+    rows = (dataset / "2-name2text.txt").read_text().splitlines()
+    (dataset / "2-name2text.txt").write_text("\n".join(rows[:2]) + "\n")
+    said: list[str] = []
+    run(dataset, models, tmp_path / "state", say=said.append).run()
+    assert "other data or parameters" in said[0]
+    assert len(files(tmp_path / "state")["metrics.jsonl"].splitlines()) == 3
+
+
+def test_a_clip_that_vanishes_during_training_ends_it(undisturbed: Path, models: Path, dataset: Path, tmp_path) -> None:
+    run_of_four = run(dataset, models, tmp_path / "state")
+    (dataset / "4-cnhubert" / "clip1.wav.pt").write_bytes(b"gone")
+    with pytest.raises(InputError, match="clip1.wav.pt cannot be read"):
+        run_of_four.run()
+
+
+def test_no_clip_of_a_usable_length_is_an_error(dataset: Path, models: Path, tmp_path: Path) -> None:
+    (dataset / "2-name2text.txt").write_text("")
+    with pytest.raises(InputError, match="no clip is left"):
+        run(dataset, models, tmp_path / "state")
+
+
+def test_a_voice_without_the_posterior_encoder_is_no_base(undisturbed: Path, models: Path, tmp_path: Path) -> None:
+    voice = checkpoints.load_sovits(undisturbed / "state" / "weights" / "sovits_e3_s6.safetensors")
+    found = data.find_items(undisturbed / "dataset", lambda phones: symbols.ids(phones, "v2"))
+    judge = checkpoints.load_discriminator(locate(models, "sovits-d"))
+    with pytest.raises(InputError, match="base file"):
+        FineTuning(voice, judge, found.items, 1, Recipe(), tmp_path, Precision("fp32", torch.device("cpu")))
+
+
+def test_weights_that_say_nothing_sound_are_not_passed_on(undisturbed: Path, tmp_path: Path) -> None:
+    voice = checkpoints.load_sovits(undisturbed / "state" / "weights" / "sovits_e3_s6.safetensors")
+    voice.weights["dec.conv_post.weight"] = torch.full_like(voice.weights["dec.conv_post.weight"], torch.nan)
+    checkpoints.save_sovits(tmp_path / "broken.safetensors", voice)
+    found = data.find_items(undisturbed / "dataset", lambda phones: symbols.ids(phones, "v2"))
+    with pytest.raises(InputError, match="does not speak"):
+        prove(tmp_path / "broken.safetensors", data.load(found.items[0]))

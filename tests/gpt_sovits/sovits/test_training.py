@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from voicemill.errors import OutOfGpuMemory
+from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.sovits.data import Batch
+from voicemill.gpt_sovits.sovits.fine_tuning import start_models
+from voicemill.gpt_sovits.sovits.training import Diverged, Recipe, Trainer
+from voicemill.models import locate
+
+FRAMES, PHONES = 50, 12
+
+
+def batch(items: int = 4) -> Batch:
+    torch.manual_seed(11)
+    frames = torch.tensor([FRAMES, 48, 45, 40])[:items]
+    wav = torch.randn(items, 1, FRAMES * 640) * 0.1
+    spec = torch.rand(items, 1025, FRAMES)
+    phones = torch.randint(0, 732, (items, PHONES))
+    return Batch(torch.randn(items, 768, FRAMES), spec, frames, wav, phones, torch.full((items,), PHONES))
+
+
+def trainer(models: Path, **options) -> Trainer:
+    base = checkpoints.load_sovits(locate(models, "sovits-g"))
+    judge = checkpoints.load_discriminator(locate(models, "sovits-d"))
+    generator, discriminator = start_models(base, judge)
+    for layer in generator.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    return Trainer(generator, discriminator, Recipe(), Precision("fp32", torch.device("cpu")), **options)
+
+
+def step(made: Trainer):
+    torch.manual_seed(0)
+    return made.step(batch())
+
+
+def test_micro_batches_add_up_to_the_whole_batch(models: Path) -> None:
+    whole, parts = trainer(models), trainer(models, micro_batch=3)
+    want, got = step(whole), step(parts)
+    for name, value in vars(want).items():
+        assert getattr(got, name) == pytest.approx(value, rel=2e-4), name
+    for module in ("generator", "discriminator"):
+        for (name, a), b in zip(
+            getattr(whole, module).named_parameters(), getattr(parts, module).parameters(), strict=True
+        ):
+            if a.grad is not None:
+                assert b.grad is not None
+                torch.testing.assert_close(b.grad, a.grad, rtol=1e-3, atol=1e-4 * float(a.grad.abs().max()), msg=name)
+
+
+def refuse_more_than(items: int):
+    def hook(module: nn.Module, given: tuple) -> None:
+        if len(given[0]) > items:
+            raise torch.OutOfMemoryError("no memory for so many")
+
+    return hook
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_halves(models: Path) -> None:
+    said: list[str] = []
+    plain, short = trainer(models), trainer(models, say=said.append)
+    short.generator.register_forward_pre_hook(refuse_more_than(1))
+    want, got = step(plain), step(short)
+    assert short.micro_batch == 1 and len(said) == 2
+    assert got.mel == pytest.approx(want.mel, rel=1e-4)
+
+
+def test_memory_that_ends_between_the_two_updates_updates_the_discriminator_once(models: Path) -> None:
+    plain, short = trainer(models), trainer(models)
+    refuse = refuse_more_than(2)
+
+    def only_when_judged(module: nn.Module, given: tuple) -> None:
+        if not next(module.parameters()).requires_grad:
+            refuse(module, given)
+
+    short.discriminator.register_forward_pre_hook(only_when_judged)
+    step(plain)
+    step(short)
+    assert short.micro_batch == 2
+    for a, b in zip(plain.discriminator.parameters(), short.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(b, a)
+
+
+def test_one_clip_that_does_not_fit_ends_with_its_own_error(models: Path) -> None:
+    made = trainer(models)
+    made.generator.register_forward_pre_hook(refuse_more_than(0))
+    with pytest.raises(OutOfGpuMemory, match="max-seconds"):
+        step(made)
+
+
+def test_a_loss_that_is_no_number_is_not_learnt_from(models: Path) -> None:
+    made = trainer(models)
+    before = {name: value.clone() for name, value in made.generator.state_dict().items()}
+    torch.manual_seed(0)
+    poisoned = batch()
+    poisoned.wav_B1L[:] = torch.nan
+    with pytest.raises(Diverged, match="became nan"):
+        made.step(poisoned)
+    for name, value in made.generator.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_text_parts_learn_more_slowly(models: Path) -> None:
+    made = trainer(models)
+    rates = [group["lr"] for group in made.optimizer_g.param_groups]
+    assert rates == pytest.approx([1e-4 * 0.999875, *[0.4e-4 * 0.999875] * 3])
+    grouped = sum(len(group["params"]) for group in made.optimizer_g.param_groups)
+    assert grouped == len(list(made.generator.parameters()))

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.train_sovits import train_sovits
+from tests.gpt_sovits.sovits.conftest import write_dataset
+from voicemill.errors import InputError
+from voicemill.gpt_sovits import checkpoints
+from voicemill.models.toy.sovits import make_sovits
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    make_sovits(folder, seed=1)
+    make_sovits(folder, seed=1, version="v2ProPlus")
+    return folder
+
+
+def train(dataset: Path, out: Path, models: Path, **parameters):
+    return train_sovits(
+        dataset=dataset, weights=out / "weights", state=out / "state", models=str(models), epochs=1, **parameters
+    )
+
+
+def test_a_damaged_clip_is_dropped_with_its_reason_and_the_rest_is_trained_on(models: Path, tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset")
+    (dataset / "4-cnhubert" / "clip1.wav.pt").write_bytes(b"damaged")
+    ledger = train(dataset, tmp_path, models, batch_size=50)
+    entries = {entry["item"]: entry for entry in ledger.entries}
+    assert (ledger.kept, ledger.dropped) == (3, 1)
+    assert "clip1.wav.pt cannot be read" in entries["clip1.wav"]["reason"]
+    (file,) = (tmp_path / "weights").glob("*.safetensors")
+    assert file.name in ledger.summary()["files"]
+    assert checkpoints.load_sovits(file).info.startswith("1epoch_")
+    assert (tmp_path / "weights" / "tensorboard").is_dir()
+    assert json.loads((tmp_path / "weights" / "metrics.jsonl").read_text().splitlines()[0])["step"] == 1
+
+
+def test_the_newest_version_trains_with_its_own_discriminator(models: Path, tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", 2, speaker_vectors=True)
+    train(dataset, tmp_path, models, batch_size=60, version="v2ProPlus")
+    (file,) = (tmp_path / "weights").glob("*.safetensors")
+    assert checkpoints.load_sovits(file).version == "v2ProPlus"
+
+
+def test_a_dataset_without_a_usable_clip_fails_and_says_why(models: Path, tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", 1)
+    (dataset / "5-wav32k" / "clip0.wav").write_bytes(b"RIFF")
+    with pytest.raises(InputError, match="0 clips to train SoVITS on.*clip0.wav"):
+        train(dataset, tmp_path, models)
+    assert not (tmp_path / "weights").exists()
+
+
+def test_killed_with_no_warning_and_started_again_gives_the_same_weights(models: Path, tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", 2)
+
+    def start(name: str) -> subprocess.Popen:
+        out = tmp_path / name
+        artifacts = ["--dataset", dataset, "--weights", out / "weights", "--state", out / "state", "--models", models]
+        parameters = ["--epochs", "2", "--save-every", "1", "--batch-size", "30"]
+        command = [sys.executable, "-m", "stages.train_sovits", *map(str, artifacts), *parameters]
+        return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+    undisturbed, killed = start("undisturbed"), start("killed")
+    metrics = tmp_path / "killed" / "state" / "metrics.jsonl"
+    while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 5):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "weights").exists()
+    assert start("killed").wait() == 0 and undisturbed.wait() == 0
+
+    def weights(name: str) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (tmp_path / name / "weights").glob("*.*")}
+
+    assert len(weights("killed")) == 3
+    assert weights("killed") == weights("undisturbed")
