@@ -5,7 +5,7 @@ Reads   sovits/, gpt/      weights of the saved epochs
         dataset/           which texts were trained on
 Writes  evaluation/evaluation.json   the pairs with their measures, the best one, the reference clip
         evaluation/audio/*.wav       what they said
-Drops   pairs that cannot speak
+Drops   pairs whose training diverged
 """
 
 from typing import Annotated, Literal
@@ -51,6 +51,7 @@ def evaluate(
     from pathlib import Path
 
     from voicemill import asr
+    from voicemill.errors import InputError
     from voicemill.evaluation import Judge, Measure, SpeakerLikeness, search, weights_in
     from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.synthesis import Options, Reference
@@ -74,16 +75,22 @@ def evaluate(
     (evaluation / "audio").mkdir()
 
     def measure(acoustic: Path, token: Path) -> Measure:
+        name = f"{acoustic.stem}+{token.stem}"
         synthesizer = pretrained.synthesizer(acoustic, token)
         prompt = synthesizer.prepare(reference)
         scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(asked)]
         spoken = synthesizer.perform(scripts, prompt, Options())
-        pair = judge.measure(acoustic.name, token.name, asked, spoken, evaluation / "audio")
-        log.info("%s + %s", acoustic.stem, token.stem, error_rate=pair.error_rate, similarity=pair.similarity)
-        ledger.keep(f"{acoustic.stem}+{token.stem}", error_rate=pair.error_rate, similarity=pair.similarity)
+        try:
+            pair = judge.measure(acoustic.name, token.name, asked, spoken, evaluation / "audio")
+        except InputError as error:
+            ledger.drop(name, str(error))
+            return Measure(acoustic.name, token.name, error_rate=1.0, similarity=-1.0, seconds=0.0)
+        log.info("%s", name, error_rate=pair.error_rate, similarity=pair.similarity)
+        ledger.keep(name, error_rate=pair.error_rate, similarity=pair.similarity)
         return pair
 
     best, measured = search(weights_in(sovits), weights_in(gpt), measure)
+    ledger.require(1, "pairs")
     content = {
         "language": language,
         "recogniser": judge.recogniser.name,

@@ -153,10 +153,15 @@ class Judge:
             asked: The lines.
             spoken: The same lines, spoken.
             audio: Folder for the sound.
+
+        Raises:
+            InputError: if what was said holds samples that are no numbers.
         """
         from voicemill.audio.reading import write_wav
         from voicemill.audio.resampling import resample
 
+        if not all(np.isfinite(one.samples).all() for one in spoken):
+            raise InputError("it spoke samples that are no numbers: its training diverged; lower the learning rate")
         heard = self.recogniser.transcribe_all([resample(one.samples, one.rate, ASR_RATE) for one in spoken])
         rows = []
         for number, (line, sound, transcript) in enumerate(zip(asked, spoken, heard, strict=True), start=1):

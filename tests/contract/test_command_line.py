@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -152,6 +153,22 @@ def test_help_shows_the_docstring_the_defaults_and_the_choices() -> None:
 def test_progress_is_written_for_argo(texts: Path, tmp_path: Path) -> None:
     done = run("--texts", texts, "--copies", tmp_path / "out", ARGO_PROGRESS_FILE=str(tmp_path / "progress"))
     assert done.returncode == 0 and (tmp_path / "progress").read_text() == "3/3"
+
+
+def test_a_terminal_gets_a_bar_and_the_log_above_it(texts: Path, tmp_path: Path) -> None:
+    terminal, ours = os.openpty()
+    command = [*COMMAND, "--texts", str(texts), "--copies", str(tmp_path / "out")]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, stderr=ours, stdout=subprocess.DEVNULL, check=False)
+    os.close(ours)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    os.close(terminal)
+    text = shown.decode()
+    assert done.returncode == 0, text
+    assert "copying" in text and "3/3" in text and "dropped c.exe" in text
 
 
 def test_logs_are_json_lines_with_stage_and_speaker_when_asked_for(texts: Path, tmp_path: Path) -> None:

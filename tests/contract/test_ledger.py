@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from voicemill.contract import Ledger
@@ -55,8 +56,9 @@ def test_too_little_names_the_count_and_the_first_reason() -> None:
 
 def test_lines_are_json_with_their_context_and_any_script() -> None:
     ledger = Ledger()
-    ledger.drop("翠.wav", "stumm", seconds=0.5)
+    ledger.drop("翠.wav", "stumm", seconds=np.float32(0.5))
     text = ledger.lines(stage="slice")
     assert "翠.wav" in text
     row = {"stage": "slice", "item": "翠.wav", "outcome": "dropped", "reason": "stumm", "seconds": 0.5}
+    assert isinstance(json.loads(text)["seconds"], float), "a numpy number stays a number"
     assert json.loads(text) == row

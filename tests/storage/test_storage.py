@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,31 @@ def test_s3_away_says_try_again(monkeypatch: pytest.MonkeyPatch, bucket: str, tm
         with pytest.raises(TryAgain) as caught:
             attempt()
         assert caught.value.exit_code == 75
+
+
+@pytest.mark.parametrize(("status", "code", "error"), [(503, "SlowDown", TryAgain), (403, "AccessDenied", InputError)])
+def test_an_overloaded_server_is_tried_again_and_a_refusal_is_not(
+    monkeypatch: pytest.MonkeyPatch, bucket: str, status: int, code: str, error: type[Exception]
+) -> None:
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("S3_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        s3_module.client.cache_clear()
+        with pytest.raises(error):
+            open_store(f"s3://{bucket}/x").read("a")
+        server.shutdown()
 
 
 def test_an_object_key_cannot_lead_out_of_the_folder(bucket: str, tmp_path: Path) -> None:

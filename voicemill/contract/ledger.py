@@ -24,6 +24,11 @@ latest: ContextVar[Ledger | None] = ContextVar("latest", default=None)
 """The ledger that the running stage opened last: what it holds is written down even when the stage then fails."""
 
 
+def as_json(value: Any) -> str:
+    """JSON of ledger and summary fields: numpy and torch scalars as the numbers they are, paths as text."""
+    return json.dumps(value, ensure_ascii=False, default=lambda one: one.item() if hasattr(one, "item") else str(one))
+
+
 def _name_of(item: object) -> str:
     return str(getattr(item, "name", item))
 
@@ -131,7 +136,7 @@ class Ledger:
     def lines(self, **context: Any) -> str:
         """The ledger as JSON lines, each with the fields of `context` (stage, speaker) first."""
         rows = ({**context, **entry} for entry in self.entries)
-        return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        return "".join(as_json(row) + "\n" for row in rows)
 
     def _begin(self, name: str) -> None:
         self._open.append(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import uuid
@@ -34,7 +35,7 @@ def atomic(target: Path, *, is_folder: bool) -> Iterator[Path]:
     if os.path.ismount(target):
         raise UsageError(f"{target} is a mount point and cannot be replaced as a whole; name a folder inside it")
     target.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in target.parent.glob(f".{target.name}.*.{_PARTIAL}"):
+    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.{_PARTIAL}"):
         _remove(leftover)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.{_PARTIAL}")
     if is_folder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ import click
 from voicemill import logs
 from voicemill.contract import command_line, outputs, template
 from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
-from voicemill.contract.ledger import Ledger, latest
+from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
 from voicemill.errors import NoSpace, OutOfGpuMemory, UsageError, VoicemillError
 
@@ -110,7 +109,10 @@ class Stage(Generic[P]):
             if known is None:
                 log.exception("%s failed unexpectedly: %s", self.name, error)
                 return 1
-            log.error("%s", known, exc_info=error if isinstance(known, OutOfGpuMemory) else None)
+            if isinstance(known, OutOfGpuMemory):
+                log.warning("where memory ran out:", exc_info=error)
+            # The sentence comes last: it is what Kubernetes keeps of a failed pod's log.
+            log.error("%s", known)
             return known.exit_code
 
     def _command(self, *, summary: Path | None, ledger: Path | None, result: dict[str, Path], **values: Any) -> None:
@@ -130,8 +132,8 @@ class Stage(Generic[P]):
         fields = {**context, **record.summary()}
         for name, path in result.items():
             assert name in fields, f"{self.name} promises the result {name} and did not note it"
-            outputs.write_text(path, json.dumps(fields[name]) if not isinstance(fields[name], str) else fields[name])
-        text = json.dumps(fields, ensure_ascii=False, default=str)
+            outputs.write_text(path, fields[name] if isinstance(fields[name], str) else as_json(fields[name]))
+        text = as_json(fields)
         if summary:
             outputs.write_text(summary, text)
         else:
