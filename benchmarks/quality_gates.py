@@ -22,7 +22,7 @@ ROOMS = ((0.3, 5.0), (0.5, 0.0), (0.6, 4.0), (1.2, 2.0))
 SNRS_DB = (0.0, 10.0, 20.0)
 CLEAN_FOLDERS = ("en_lj", "en_kathleen", "zh_s0150", "en_libri2609_under2min")
 
-# Group -> what is right: (dereverb, denoise), None where either is.
+# What is right: (dereverb, denoise), None where either is.
 Truth = tuple[bool | None, bool | None]
 
 
@@ -56,7 +56,7 @@ def own(data: Path) -> Iterator[tuple[str, Truth, np.ndarray]]:
             name = Path(row["path"]).stem
             group = f"hard/{parts[1]}"
             if parts[1] == "noise":
-                truth = (None, None if name.endswith("20dB") else True)
+                truth = (False, None if name.endswith("20dB") else True)
             elif parts[1] == "reverb":
                 truth = (None if "0.3s" in name else True, False)
             elif parts[1] == "combined":
@@ -78,7 +78,7 @@ def made(data: Path, each: int) -> Iterator[tuple[str, Truth, np.ndarray]]:
                 for kind, low_pass in (("white", 0.0), ("low", 1.0)):
                     added = noise(len(clean), low_pass, rng) * clean.std() * 10 ** (-snr / 20)
                     needed = None if snr >= 20 else True
-                    yield f"made: {kind} {snr:g} dB", (None, needed), (clean + added).astype(np.float32)
+                    yield f"made: {kind} {snr:g} dB", (False, needed), (clean + added).astype(np.float32)
 
 
 def main() -> None:
