@@ -136,16 +136,12 @@ def test_changed_command_runs_again(workflow: Path, source: Path, tmp_path: Path
 
 def test_failed_task_is_tried_again_by_the_next_run_and_done_ones_are_not(tmp_path: Path) -> None:
     marker = tmp_path / "mended"
+    tasks = [{"name": "a", "template": "a"}, {"name": "b", "template": "b", "depends": "a"}]
+    fail_until_mended = f"import os, sys; sys.exit(0 if os.path.exists({str(marker)!r}) else 65)"
     templates = [
-        {
-            "name": "main",
-            "dag": {"tasks": [{"name": "a", "template": "a"}, {"name": "b", "template": "b", "depends": "a"}]},
-        },
+        {"name": "main", "dag": {"tasks": tasks}},
         {"name": "a", "container": {**POD, "args": ["print('a')"]}},
-        {
-            "name": "b",
-            "container": {**POD, "args": [f"import os, sys; sys.exit(0 if os.path.exists({str(marker)!r}) else 65)"]},
-        },
+        {"name": "b", "container": {**POD, "args": [fail_until_mended]}},
     ]
     path = write(tmp_path / "w.yaml", *templates)
     failed = run(path, tmp_path / "run")

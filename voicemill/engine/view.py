@@ -153,7 +153,7 @@ class Tasks:
 
     async def _line(self, prompt: str) -> str:
         # No thread: one that blocks in input() would keep the process alive after Ctrl-C.
-        self.console.print(prompt, end="", markup=False)
+        self.console.print(prompt, end="", markup=False, highlight=False)
         loop = asyncio.get_running_loop()
         read: asyncio.Future[str] = loop.create_future()
         loop.add_reader(sys.stdin, lambda: read.done() or read.set_result(sys.stdin.readline()))
