@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -206,7 +207,10 @@ class SpeakerLikeness:
 
     @cached_property
     def _encoder(self) -> Any:
-        from resemblyzer import VoiceEncoder
+        with warnings.catch_warnings():
+            # On import its dependencies tell of deprecations that nobody here can mend.
+            warnings.simplefilter("ignore")
+            from resemblyzer import VoiceEncoder
 
         return VoiceEncoder("cpu", verbose=False)
 
@@ -219,10 +223,11 @@ class SpeakerLikeness:
         return mean / np.linalg.norm(mean)
 
     def _embed(self, samples: np.ndarray, rate: int) -> np.ndarray | None:
+        encoder = self._encoder
         from resemblyzer import preprocess_wav
         from resemblyzer.hparams import sampling_rate
 
         if not np.any(samples):
             return None
         spoken = preprocess_wav(np.asarray(samples, np.float32), source_sr=rate)
-        return self._encoder.embed_utterance(spoken) if len(spoken) >= _SHORTEST_SPEECH * sampling_rate else None
+        return encoder.embed_utterance(spoken) if len(spoken) >= _SHORTEST_SPEECH * sampling_rate else None

@@ -1,0 +1,42 @@
+"""Evaluate lets saved epochs speak and listens to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import soundfile
+
+from stages.evaluate import evaluate
+from tests.a_run import make_run
+from tests.speech import speech
+from voicemill.gpt_sovits import checkpoints
+from voicemill.models.toy.transformers_models import make_hubert
+
+
+def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    make_hubert(run.models, 0)
+    soundfile.write(run.clips / "b-0000_1.wav", speech(6.0), 16_000)
+    diverged = checkpoints.load_sovits(run.sovits / "sovits_e1_s10.safetensors")
+    diverged.weights = {key: value * float("nan") for key, value in diverged.weights.items()}
+    checkpoints.save_sovits(run.sovits / "sovits_e1_s10.safetensors", diverged)
+
+    folders = (run.dataset, run.clips, run.transcripts, run.sovits, run.gpt)
+    ledger = evaluate(*folders, tmp_path / "out", models=str(run.models), lines=1)
+
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    asked = [(pair["sovits"], pair["gpt"]) for pair in found["pairs"]]
+    assert asked == [
+        ("sovits_e1_s10.safetensors", "gpt_e2_s20.safetensors"),
+        ("sovits_e2_s20.safetensors", "gpt_e2_s20.safetensors"),
+        ("sovits_e2_s20.safetensors", "gpt_e1_s10.safetensors"),
+    ]
+    assert found["best"]["sovits"] == "sovits_e2_s20.safetensors"
+    assert found["recogniser"] == "pocketsphinx" and found["reference"]["clip"] == "b-0000_1.wav"
+    assert (ledger.kept, ledger.dropped) == (2, 1)
+    assert "diverged" in ledger.entries[0]["reason"]
+    for pair in found["pairs"][1:]:
+        (line,) = pair["lines"]
+        assert soundfile.info(tmp_path / "out" / line["audio"]).samplerate == 32_000
+        assert line["text"] and 0 < line["seconds"] < 20 and -1 <= line["similarity"] <= 1
