@@ -108,7 +108,7 @@ def pronounce(text: str, language: str, version: str, *, as_reference: bool = Fa
             the yuan sign as a comma.
     """
     if as_reference:
-        segment = phonemize_segment(text.replace("%", "-").replace("￥", ","), language, version)
+        segment = phonemize_segment(text.replace("%", "-").replace("￥", ","), language, version, as_reference=True)
         return Phonemes([segment], version)
     text = re.sub(r"[￥¥]\s*(\d[\d,.]*\d|\d)", r"\1元", text) if language in ("zh", "yue") else text
     return phonemize(text.replace("￥", ",").replace("^", ","), language, version, lead_in=False)

@@ -47,7 +47,7 @@ def exactly(row: Row, got: Row) -> str:
 
 
 def spoken(text: str, language: str, version: str, **options: Any) -> Row:
-    segment = phonemize_segment(text, language, version, **options)
+    segment = phonemize_segment(text, language, version, as_reference=True, **options)
     return {
         "norm": segment.norm_text,
         "phones": segment.phones,
@@ -180,7 +180,7 @@ def pieces(case: Case) -> None:
 @covers("D_text", "routing")
 def routing(case: Case) -> None:
     def speak(row: Row) -> Row:
-        phonemes = phonemize(row["text"], row["lang"], "v2")
+        phonemes = phonemize(row["text"], row["lang"], "v2", as_reference=True)
         return {"norm": phonemes.norm_text, "ids": phonemes.ids}
 
     def marks_alone(row: Row, got: Row) -> str:

@@ -3,13 +3,7 @@
 Importing this is cheap; a language's dictionaries are read when it is first spoken.
 """
 
-from voicemill.text.frontend import (
-    ROUTES,
-    Phonemes,
-    Segment,
-    Unpronounced,
-    phonemize,
-    phonemize_segment,
-)
+from voicemill.text.frontend import ROUTES, Phonemes, Segment, Unpronounced, phonemize, phonemize_segment
+from voicemill.text.lexicon import Lexicon
 
-__all__ = ["ROUTES", "Phonemes", "Segment", "Unpronounced", "phonemize", "phonemize_segment"]
+__all__ = ["ROUTES", "Lexicon", "Phonemes", "Segment", "Unpronounced", "phonemize", "phonemize_segment"]

@@ -5,9 +5,12 @@ import re
 from collections.abc import Callable
 
 from voicemill.text import punctuation
+from voicemill.text.mandarin.mending import mend
 from voicemill.text.mandarin.normalization import sentences
 from voicemill.text.spoken import Spoken
 from voicemill.text.symbols import PUNCTUATION, UNKNOWN
+
+__all__ = ["mend", "normalize", "phonemize"]
 
 _UNSPOKEN = re.compile(rf"[^\u4e00-\u9fa5{punctuation.MARKS}]+")
 # The weights split a syllable after the first of these; one without consonant gives its vowel, or vowel and coda.
@@ -31,7 +34,7 @@ def phonemize(text: str) -> Spoken:
     """Phones of a normalised text."""
     spoken = Spoken([], [])
     for character, jyutping in _jyutping()(text):
-        phones = [phone for syllable in (jyutping or "").split() for phone in _phones(syllable)]
+        phones = [phone for reading in (jyutping or "").split() for phone in syllable(reading)]
         if character in PUNCTUATION:
             phones = [character]
         elif not phones:
@@ -43,8 +46,9 @@ def phonemize(text: str) -> Spoken:
     return spoken
 
 
-def _phones(syllable: str) -> list[str]:
-    match = _SYLLABLE.fullmatch(syllable)
+def syllable(jyutping: str) -> list[str]:
+    """The two phones of a syllable in Jyutping, none for what is not one."""
+    match = _SYLLABLE.fullmatch(jyutping)
     if match is None:
         return []
     onset, rime, tone = match.groups()

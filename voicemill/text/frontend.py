@@ -13,6 +13,7 @@ from types import ModuleType
 
 from voicemill.errors import InputError, UsageError
 from voicemill.text import segmentation, symbols
+from voicemill.text.lexicon import Lexicon
 from voicemill.text.segmentation import Detector, Stretch
 from voicemill.text.spoken import Spoken
 
@@ -22,8 +23,12 @@ ROUTES = ("auto", "auto_yue", "zh", "yue", "en", "ja", "ko", "all_zh", "all_yue"
 _MODULES = {"zh": "mandarin", "yue": "cantonese", "en": "english", "ja": "japanese", "ko": "korean"}
 _OF_V1 = frozenset(["zh", "en", "ja"])
 _SILENCES = {"￥": "SP2", "^": "SP3"}
-_FEWEST_PHONES = 6
+_FEWEST_PHONES, _FEWEST_ENGLISH_PHONES = 6, 4
+_BY_CHARACTER = frozenset(["zh", "yue"])
 _SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD])
+
+
+Reader = Callable[[str], Spoken]
 
 
 @dataclass
@@ -89,7 +94,14 @@ class Phonemes:
 
 
 def phonemize(
-    text: str, language: str = "auto", version: str = "v2", *, lead_in: bool = True, detect: Detector | None = None
+    text: str,
+    language: str = "auto",
+    version: str = "v2",
+    *,
+    lead_in: bool = True,
+    as_reference: bool = False,
+    lexicon: Lexicon | None = None,
+    detect: Detector | None = None,
 ) -> Phonemes:
     """Phones of a text.
 
@@ -99,6 +111,8 @@ def phonemize(
         version: Model version; v1 has its own phones and neither Korean nor Cantonese.
         lead_in: Put a full stop in front where fewer than six phones come out, because the models swallow very short
             texts.
+        as_reference: Read figures as the reference does even where it misreads them.
+        lexicon: The user's own pronunciations.
         detect: Asked for the language of a word instead of fastText.
 
     Raises:
@@ -109,11 +123,16 @@ def phonemize(
         raise UsageError(f"no language {language!r}; there are {', '.join(ROUTES)}")
     text = re.sub(" {2,}", " ", text)
     stretches = _route(text, language, detect)
-    segments = [phonemize_segment(stretch.text, stretch.language, version) for stretch in stretches]
-    phonemes = Phonemes(segments, version, _unpronounced(text, stretches, version))
+
+    def speak(stretches: list[Stretch]) -> list[Segment]:
+        return [
+            phonemize_segment(part.text, part.language, version, as_reference=as_reference, lexicon=lexicon)
+            for part in stretches
+        ]
+
+    phonemes = Phonemes(speak(stretches), version, _unpronounced(text, stretches, version))
     if lead_in and len(phonemes.phones) < _FEWEST_PHONES:
-        stretches = _route("." + text, language, detect)
-        phonemes.segments = [phonemize_segment(stretch.text, stretch.language, version) for stretch in stretches]
+        phonemes.segments = speak(_route("." + text, language, detect))
     return phonemes
 
 
@@ -141,7 +160,13 @@ def _route(text: str, language: str, detect: Detector | None) -> list[Stretch]:
 
 
 def phonemize_segment(
-    text: str, language: str, version: str = "v2", *, read: Callable[[str], Spoken] | None = None
+    text: str,
+    language: str,
+    version: str = "v2",
+    *,
+    as_reference: bool = False,
+    lexicon: Lexicon | None = None,
+    read: Reader | None = None,
 ) -> Segment:
     """Phones of a text of one language.
 
@@ -149,32 +174,56 @@ def phonemize_segment(
         text: Any text; what the language has no reading for is left out.
         language: zh, yue, en, ja or ko.
         version: Model version.
+        as_reference: Read figures as the reference does even where it misreads them.
+        lexicon: The user's own pronunciations.
         read: Reads the normalised text instead of the language's own front-end.
 
     Raises:
         UsageError: No such language.
         InputError: The version cannot speak it.
     """
-    norm_text, spoken = _speak(text, language, version, read)
-    phones = [phone if symbols.knows(phone, version) else symbols.UNKNOWN for phone in spoken.phones]
-    return Segment(language, text, norm_text, phones, spoken.word2ph)
-
-
-def _speak(text: str, language: str, version: str, read: Callable[[str], Spoken] | None) -> tuple[str, Spoken]:
     if language not in _MODULES:
         raise UsageError(f"no language {language!r}; there are {', '.join(_MODULES)}")
     if version == "v1" and language not in _OF_V1:
         name = _MODULES[language].capitalize()
         raise InputError(f"the phones of v1 have no {name}: choose a later version for {text!r}")
-    silence = next((sign for sign in _SILENCES if sign in text), None) if language == "zh" else None
+    norm_text, spoken = _speak(text, language, version, as_reference, lexicon, read)
+    phones = [phone if symbols.knows(phone, version) else symbols.UNKNOWN for phone in spoken.phones]
+    return Segment(language, text, norm_text, phones, spoken.word2ph)
+
+
+def _speak(
+    text: str, language: str, version: str, as_reference: bool, lexicon: Lexicon | None, read: Reader | None
+) -> tuple[str, Spoken]:
     module = _module(language)
-    norm_text = module.normalize(text.replace(silence, ",") if silence else text)
-    own = module.phonemize_v1 if version == "v1" and language == "zh" else module.phonemize
-    spoken = (read or own)(norm_text)
+    read = read or (module.phonemize_v1 if version == "v1" and language == "zh" else module.phonemize)
+    parts = lexicon.split(language, text) if lexicon else [(text, None)]
+    if not as_reference:
+        parts = [(module.mend(part) if phones is None else part, phones) for part, phones in parts]
+    silences = _SILENCES if language == "zh" else {}
+    silence = next((sign for sign in silences if any(sign in part for part, _ in parts)), None)
+    norm_text, spoken = "", Spoken([], [] if language in _BY_CHARACTER else None)
+    for part, phones in parts:
+        if phones is not None:
+            norm_text += part
+            spoken.phones += phones
+            continue
+        part = module.normalize(part.replace(silence, ",") if silence else part)
+        norm_text += part
+        spoken = _joined(spoken, read(part))
+    if lexicon:
+        spoken = lexicon.replace(language, norm_text, spoken)
     if silence:
         # Whoever writes the sign wants that pause, and gets it at every comma of the stretch.
         spoken.phones = [_SILENCES[silence] if phone == "," else phone for phone in spoken.phones]
+    if language == "en" and len(spoken.phones) < _FEWEST_ENGLISH_PHONES:
+        spoken.phones.insert(0, ",")
     return norm_text, spoken
+
+
+def _joined(first: Spoken, second: Spoken) -> Spoken:
+    counts = None if first.word2ph is None or second.word2ph is None else first.word2ph + second.word2ph
+    return Spoken(first.phones + second.phones, counts, first.unreadable + second.unreadable)
 
 
 @functools.cache

@@ -3,12 +3,11 @@
 Compound vowels are spelled by their parts, as the public weights learned them.
 """
 
-import functools
 import re
 import string
-from typing import Any
 
 from voicemill.text import punctuation, symbols
+from voicemill.text.korean_rules import rules
 from voicemill.text.spoken import Spoken
 
 _LETTER_NAMES = (
@@ -24,6 +23,11 @@ _VOWELS = str.maketrans(
 _SPACE, _PAUSE = "空", "停"
 
 
+def mend(text: str) -> str:
+    """The text itself: nothing is known to be misread."""
+    return text
+
+
 def normalize(text: str) -> str:
     """The text itself: numbers and letters are read where their neighbours are known, in `phonemize`."""
     return text
@@ -34,7 +38,7 @@ def phonemize(text: str) -> Spoken:
     if not text:
         return Spoken([])
     spelled = "".join(_LETTERS.get(character.lower(), character) for character in text)
-    letters = _alphabet(_rules()(spelled))
+    letters = _alphabet(rules()(spelled))
     # g2pk2 forgets that an object particle's ㄹ hardens into ㄴ the ㄹ of the next word.
     letters = re.sub("([ㅇㄹ]ㅡㄹ) ㄹ", r"\1 ㄴ", letters)
     letters = re.sub(r"([ㄱ-ㅣ])$", r"\1.", letters)
@@ -50,33 +54,3 @@ def _alphabet(text: str) -> str:
 def _phone(letter: str) -> str:
     letter = _SPACE if letter == " " else punctuation.JAPANESE_AND_KOREAN.get(letter, letter)
     return letter if symbols.knows(letter, "v2") else _PAUSE
-
-
-@functools.cache
-def _rules() -> Any:
-    import nltk
-
-    # g2pk2 would download a corpus for English words on import; those are spelled in Hangul before it sees them.
-    download, nltk.download = nltk.download, lambda *_, **__: False
-    try:
-        from g2pk2 import G2p
-        from g2pk2.utils import get_rule_id2text, parse_table
-    finally:
-        nltk.download = download
-    from mecab import MeCab
-
-    class Rules(G2p):
-        def __init__(self) -> None:
-            self.mecab = MeCab()
-            self.table = parse_table()
-            self.rule2text = get_rule_id2text()
-            self.cmu = {}
-            self.idioms_path = _idioms()
-
-    return Rules()
-
-
-def _idioms() -> str:
-    from importlib import resources
-
-    return str(resources.files("g2pk2") / "idioms.txt")

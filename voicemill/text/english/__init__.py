@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 from voicemill.text import symbols
 from voicemill.text.english import dictionary
+from voicemill.text.english.mending import mend
 from voicemill.text.english.normalization import normalize
 from voicemill.text.spoken import Spoken
 
-__all__ = ["normalize", "phonemize", "tokens"]
+__all__ = ["mend", "normalize", "phonemize", "tokens"]
 
 # Words keep apostrophes and hyphens, as does anything that looks like a host name; marks stand alone.
 _TOKEN = re.compile(
     r"[a-z]+(?:[.\-][a-z]+){0,126}\.[a-z]{2,13}\b|[a-z][a-z'\-]+[a-z]|[a-z]+|\.(?:\s*\.)+|\S", re.IGNORECASE
 )
 _NOT_SPOKEN = frozenset(["<pad>", "<s>", "</s>", "UW"])
-_FEWEST_PHONES = 4
 
 
 def tokens(text: str) -> list[str]:
@@ -35,8 +35,7 @@ def phonemize(text: str, tags: Sequence[str] | None = None) -> Spoken:
         tags = _tags(words)
     said = [phone for word, tag in zip(words, tags, strict=True) for phone in dictionary.pronounce(word, tag)]
     spelled = ["-" if phone == "'" else "UNK" if phone == "<unk>" else phone for phone in said]
-    phones = [phone for phone in spelled if phone not in _NOT_SPOKEN and symbols.knows(phone, "v2")]
-    return Spoken([",", *phones] if len(phones) < _FEWEST_PHONES else phones)
+    return Spoken([phone for phone in spelled if phone not in _NOT_SPOKEN and symbols.knows(phone, "v2")])
 
 
 def _tags(words: list[str]) -> list[str]:

@@ -4,10 +4,13 @@ import re
 
 from voicemill.text import punctuation
 from voicemill.text.mandarin import sandhi, syllables, words
+from voicemill.text.mandarin.mending import mend
 from voicemill.text.mandarin.normalization import sentences
 from voicemill.text.mandarin.words import Word
 from voicemill.text.spoken import Spoken
 from voicemill.text.symbols import PUNCTUATION, UNKNOWN
+
+__all__ = ["mend", "normalize", "phonemize", "phonemize_by_word", "phonemize_v1"]
 
 _SOUNDALIKES = str.maketrans("嗯呣", "恩母")  # syllables without a vowel, which the table cannot spell
 _UNSPOKEN = re.compile(rf"[^\u4e00-\u9fa5{punctuation.MARKS}]+")

@@ -1,0 +1,48 @@
+"""Show how a text is read: `python -m voicemill.text "..." --language auto`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from voicemill.errors import VoicemillError
+from voicemill.text import ROUTES, Lexicon, Phonemes, phonemize
+
+_LANGUAGES = f"One of {', '.join(ROUTES)}."
+
+
+def show(
+    text: Annotated[str, typer.Argument(help="What to read; - for standard input.")],
+    language: Annotated[str, typer.Option(help=_LANGUAGES)] = "auto",
+    version: Annotated[str, typer.Option(help="Model version: v1 or v2 and later.")] = "v2",
+    lexicon: Annotated[Path | None, typer.Option(help="Your own pronunciations: lexicon.csv.")] = None,
+    as_reference: Annotated[bool, typer.Option(help="Misread figures as the reference does.")] = False,
+) -> None:
+    """Print the stretches of a text, what is said for them and the phones."""
+    text = sys.stdin.read() if text == "-" else text
+    try:
+        words = Lexicon.read(lexicon) if lexicon else None
+        phonemes = phonemize(text, language, version, as_reference=as_reference, lexicon=words)
+    except VoicemillError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(error.exit_code) from error
+    _print(phonemes)
+
+
+def _print(phonemes: Phonemes) -> None:
+    table = Table("language", "text", "said", "phones")
+    for segment in phonemes.segments:
+        table.add_row(segment.language, segment.text, segment.norm_text, " ".join(segment.phones))
+    console = Console()
+    console.print(table)
+    console.print("ids:", " ".join(map(str, phonemes.ids)), highlight=False, soft_wrap=True)
+    for silent in phonemes.unpronounced:
+        code = f"U+{ord(silent.character):04X}"
+        console.print(f"not heard: {silent.character!r} ({code}) at {silent.position}", highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    typer.run(show)
