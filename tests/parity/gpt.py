@@ -146,10 +146,15 @@ def greedy_batch(case: Case) -> None:
     limit = x["early_stop_num"]
     batched = speak_greedily(model, phones, bert, prompts, x["repetition_penalty"], limit)
     case.check("idx_list", [len(tokens) for tokens in batched])
+    alone_list = []
     for row in rows:
         case.check(f"y{row}", torch.cat([prompts[row], batched[row]]))
         alone = speak_greedily(model, [phones[row]], [bert[row]], [prompts[row]], x["repetition_penalty"], limit + 1)[0]
         case.check(f"naive_y{row}", torch.cat([prompts[row], alone]))
+        alone_list.append(alone)
+    case.check("naive_idx_list", [min(len(tokens), limit) for tokens in alone_list])
+    pairs = zip(batched, alone_list, strict=True)
+    case.check("batch_equals_naive", [torch.equal(together, alone) for together, alone in pairs])
 
 
 @covers("B_s1", "full_infer")

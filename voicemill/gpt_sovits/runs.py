@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.amp.grad_scaler import GradScaler
 
 from voicemill.errors import InputError
 
@@ -133,7 +134,7 @@ class Precision:
             name = "fp32" if device.type == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
         self.name, self.device = name, device
         self.dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
-        self.scaler = torch.amp.GradScaler(device.type, enabled=name == "fp16")
+        self.scaler = GradScaler(device.type, enabled=name == "fp16")
 
     def autocast(self) -> AbstractContextManager:
         if self.dtype == torch.float32:

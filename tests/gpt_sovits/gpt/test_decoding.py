@@ -5,6 +5,7 @@ from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, Sampling, generate
 from voicemill.gpt_sovits.gpt.model import Gpt
 
 LENGTHS = (6, 17, 9, 30)
+AS_REFERENCE = Sampling()
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def lines() -> tuple[list, list, list]:
     return phones, bert, prompts
 
 
-def speak(model: Gpt, lines: tuple, sampling: Sampling = Sampling(), limit: int = 40, seeds=(1, 2, 3, 4)) -> list:
+def speak(model: Gpt, lines: tuple, sampling: Sampling = AS_REFERENCE, limit: int = 40, seeds=(1, 2, 3, 4)) -> list:
     return generate(model, *lines, sampling, max_tokens=[limit] * len(lines[0]), seeds=seeds[: len(lines[0])])
 
 

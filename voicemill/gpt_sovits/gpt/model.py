@@ -40,6 +40,8 @@ class Embedding(nn.Module):
 class Position(nn.Module):
     """Sine position codes with one learned factor (Vaswani et al. 2017, section 3.5)."""
 
+    rate_F: Tensor
+
     def __init__(self, width: int, dropout: float):
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
