@@ -17,7 +17,7 @@ KEYS = "voices/{{workflow.parameters.speaker}}/{{workflow.name}}"
 
 
 class Chain:
-    """Collects the templates, tasks and parameters of one workflow while its DAG is written.
+    """Collects the tasks and parameters of one workflow while its DAG is written, within the workflow's context.
 
     Args:
         dag: The DAG that the tasks go into.
@@ -27,7 +27,6 @@ class Chain:
     def __init__(self, dag: DAG, keys: str = KEYS) -> None:
         self.dag = dag
         self.keys = keys
-        self.templates: list[Container] = []
         self.parameters: dict[str, Parameter] = {}
 
     def task(
@@ -52,7 +51,7 @@ class Chain:
         """
         sources = takes or {}
         optional = {artifact.name for artifact in stage.inputs if artifact.optional}
-        self.templates.append(stage.container(keys=self.keys))
+        stage.container(keys=self.keys)  # Hera adds it to the workflow whose context this is
         tasks = dict.fromkeys(source.partition("/")[0] for source in sources.values())
         arguments: list[Any] = [
             Artifact(name=name, from_=reference(source), optional=True if name in optional else None)
@@ -86,7 +85,6 @@ class Chain:
                 parameter.default = arguments[field.name]
             inputs.append(parameter)
         container.inputs = inputs
-        self.templates.append(container)
         return container
 
     def _expose(self, stage: Stage[...], exposes: tuple[str, ...], renames: dict[str, str]) -> list[Parameter]:

@@ -132,7 +132,6 @@ with WorkflowTemplate(
         run_status="{{workflow.status}}",
         run_parameters="{{workflow.parameters}}",
     )
-    workflow.templates = [dag, *chain.templates, *workflow.templates]
     workflow.arguments = [
         *chain.parameters.values(),
         Parameter(
