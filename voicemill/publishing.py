@@ -83,7 +83,7 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
     _write_json(target / "lineage.json", lineage)
     card = model_card(voice, transcripts=transcripts, metrics=best, lineage=lineage)
     (target / "README.md").write_text(card, encoding="utf-8")
-    metrics = {name: value for name, value in best.items() if isinstance(value, float)}
+    metrics = {name: best[name] for name in ("error_rate", "similarity", "score") if name in best}
     return Published(voice, version_of(target).version, metrics)
 
 

@@ -94,8 +94,8 @@ def cleaning_states(run: Run) -> dict[str, list[tuple[str, Path]]]:
     return states
 
 
-def metric_series(weights: Path | None) -> tuple[str, dict[str, list[tuple[float, float]]]]:
-    """The curves of a training: the name of the x axis, and by metric its (x, y) points.
+def metric_series(weights: Path | None) -> dict[str, list[tuple[float, float]]]:
+    """The curves of a training: by metric its points (step, value), losses first; what never changes is left out.
 
     Reads metrics.jsonl: rows of numbers with `step` and perhaps `epoch`.
     """
@@ -105,8 +105,9 @@ def metric_series(weights: Path | None) -> tuple[str, dict[str, list[tuple[float
         for name, value in row.items():
             is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if name not in ("step", "epoch") and is_number:
-                series.setdefault(name, []).append((float(row.get("step", len(series))), float(value)))
-    return "step", series
+                series.setdefault(name, []).append((float(row["step"]), float(value)))
+    moving = {name: points for name, points in series.items() if len({value for _, value in points}) > 1}
+    return dict(sorted(moving.items(), key=lambda item: (not item[0].startswith("loss"), item[0])))
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:

@@ -163,12 +163,12 @@ def _pictured(
 
 
 def _training(run: Run, name: str) -> dict[str, Any] | None:
-    axis, series = collect.metric_series(getattr(run, name))
+    series = collect.metric_series(getattr(run, name))
     if not series:
         return None
     steps = max(points[-1][0] for points in series.values())
     title = {"sovits": "SoVITS, the acoustic model", "gpt": "GPT, the token model"}[name]
-    return {"name": title, "note": f"{steps:.0f} steps", "plot": Markup(plots.curves(series, axis))}
+    return {"name": title, "note": f"{steps:.0f} steps", "plot": Markup(plots.curves(series, "step"))}
 
 
 def _pairs(evaluation: Mapping[str, Any], folder: Path | None) -> list[dict[str, Any]]:

@@ -76,6 +76,9 @@ def scatter_pairs(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         size, color = (90, SECOND) if row["best"] else (36, ACCENT)
         axes.scatter(row["error_rate"], row["similarity"], s=size, color=color, zorder=3)
+    widest = max(1.0, *(row["error_rate"] for row in rows))
+    lowest = min(0.0, *(row["similarity"] for row in rows))
+    axes.set(xlim=(-0.05, 1.05 * widest), ylim=(lowest - 0.05, 1.05))
     axes.set(xlabel="error rate (less is better)", ylabel="similarity")
     axes.grid(color=FAINT, linewidth=0.5)
     return _svg(figure, "error rate and similarity of the pairs")
@@ -91,6 +94,7 @@ def _figure(
     panels: list[Axes] = list(grid.flat)
     for axes in panels:
         axes.tick_params(labelsize=7, colors=INK, length=2)
+        axes.yaxis.get_offset_text().set(fontsize=7)
         axes.xaxis.label.set(fontsize=8, color=INK)
         axes.yaxis.label.set(fontsize=8, color=INK)
         for side, spine in axes.spines.items():
