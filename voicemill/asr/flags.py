@@ -6,8 +6,8 @@ from __future__ import annotations
 # Korean, 25 letters in English.
 _FASTEST = {"zh": 10.0, "yue": 10.0, "ja": 13.0, "ko": 12.0, "en": 28.0}
 _SPACED = ("en", "ko")
-# A phrase of n units said this often is a recogniser's loop and no figure of speech.
-_LOOPS = {1: 5, 2: 4, 3: 3, 4: 3, 5: 3, 6: 3}
+# A phrase of so many units said so often is a recogniser's loop and no figure of speech.
+_LOOPS = {1: 5, 2: 4} | dict.fromkeys(range(3, 41), 3)
 
 
 def flags(text: str, language: str, seconds: float, confidence: float, trusted_above: float) -> list[str]:
@@ -37,7 +37,7 @@ def flags(text: str, language: str, seconds: float, confidence: float, trusted_a
 
 
 def loops(text: str, language: str) -> bool:
-    """Whether one to six words (or characters) come again and again, as recognisers do when they are lost."""
+    """Whether up to 40 words (or characters) come again and again, as they do when a recogniser is lost."""
     units = _units(text, language)
     for length, often in _LOOPS.items():
         run = 0

@@ -44,6 +44,8 @@ class PocketsphinxRecognizer:
             return Transcript("", "en", 0.0)
         margin = np.zeros(int(_MARGIN_SECONDS * RATE), np.float32)
         samples = np.concatenate([margin, samples_16k * (_PEAK / peak), margin])
+        # Forgets the clips before, so that the order of clips changes nothing.
+        self._decoder.reinit_feat()
         self._decoder.start_utt()
         # The whole clip at once: its mean is then taken off over all of it, and not as it comes.
         self._decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), False, True)

@@ -82,9 +82,7 @@ def features(bert: Bert, norm_text: str, word2ph: Sequence[int]) -> torch.Tensor
     rows_NC = bert.model(**encoded.to(bert.model.device)).last_hidden_state[0, 1:-1].float().cpu()
     # A Chinese character is a token. Where the tokenizer joins or drops characters the spans tell whose row is whose.
     row_of = {character: row for row, (begin, end) in enumerate(spans) for character in range(begin, end)}
-    by_character = [
-        rows_NC[row_of[i]] if i in row_of else torch.zeros(rows_NC.shape[1]) for i in range(len(norm_text))
-    ]
+    by_character = [rows_NC[row_of[i]] if i in row_of else torch.zeros(rows_NC.shape[1]) for i in range(len(norm_text))]
     return torch.stack(by_character).repeat_interleave(torch.tensor(word2ph), dim=0).T.contiguous()
 
 

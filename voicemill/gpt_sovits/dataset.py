@@ -12,6 +12,7 @@ Training takes a clip that is in all of them.
 from __future__ import annotations
 
 import ast
+import io
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -167,9 +168,7 @@ class DatasetFolder:
 
 
 def _write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    partial = path.parent / f".{uuid.uuid4().hex}.partial"
-    partial.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8", newline="\n")
-    os.replace(partial, path)
+    _write(path, "".join("\t".join(row) + "\n" for row in rows).encode())
 
 
 def _read_rows(path: Path) -> Iterable[tuple[int, list[str]]]:
@@ -181,6 +180,13 @@ def _read_rows(path: Path) -> Iterable[tuple[int, list[str]]]:
 
 
 def _save(tensor: torch.Tensor, path: Path) -> None:
+    # A file that torch names holds its name; in memory it has none, so equal tensors are equal files.
+    content = io.BytesIO()
+    torch.save(tensor, content)
+    _write(path, content.getvalue())
+
+
+def _write(path: Path, content: bytes) -> None:
     partial = path.parent / f".{uuid.uuid4().hex}.partial"
-    torch.save(tensor, partial)
+    partial.write_bytes(content)
     os.replace(partial, path)

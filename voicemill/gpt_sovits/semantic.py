@@ -17,13 +17,9 @@ def load(checkpoint: Path, device: str | torch.device = "cpu") -> Generator:
     Raises:
         InputError: The file is no SoVITS checkpoint.
     """
-    from voicemill.gpt_sovits.checkpoints import load_sovits
-    from voicemill.gpt_sovits.sovits.model import Generator
+    from voicemill.gpt_sovits.checkpoints import build_generator, load_sovits
 
-    found = load_sovits(checkpoint, device="cpu")
-    generator = Generator(found.config)
-    generator.load_state_dict(found.weights, strict=False)
-    return generator.float().to(device).eval()
+    return build_generator(load_sovits(checkpoint), device)
 
 
 @torch.no_grad()

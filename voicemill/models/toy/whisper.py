@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,7 +26,8 @@ LANGUAGES = (
     "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml "
     "cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am "
     "yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su"
-).split()
+)
+TASKS = "translate transcribe startoflm startofprev nospeech notimestamps"
 WORDS = {
     "en": (
         "the of and to in is you that it he was for on are with as his they at be this have from or one had by but not "
@@ -34,8 +36,9 @@ WORDS = {
         "people my than first water been call who now find long down day did get come made may part over sound take "
         "only little work know place year live me back give most very after thing our just name good man think say "
         "great where help through much before line right too mean old any same tell boy follow came want show also"
-    ).split(),
-    "zh": list(
+    ),
+    # Parted by nothing, as they are written.
+    "zh": (
         "的一是不了人我在有他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着去之过家"
         "学对可她里后小么心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见"
         "经头面公同三已老从动两长知民样现分将外但身些与高意进把法此实回二理美点月明其种声全工己话"
@@ -44,11 +47,11 @@ WORDS = {
     "ja": (
         "あの その これ それ ここ そこ ひと こと もの とき いま いえ みず やま かわ うみ そら はな とり いぬ ねこ "
         "はる なつ あき ふゆ あさ よる みる きく はなす いく くる する なる ある いる よい たかい ちいさい おおきい"
-    ).split(),
+    ),
     "ko": (
         "나 너 우리 사람 집 물 산 강 바다 하늘 꽃 새 개 봄 여름 가을 겨울 아침 저녁 오늘 내일 어제 지금 여기 "
         "거기 이것 그것 무엇 누가 언제 어디 보다 듣다 말하다 가다 오다 하다 있다 없다 좋다 크다 작다 높다 많다"
-    ).split(),
+    ),
 }
 _SPACED = ("en", "ko")
 _BABBLES_LIKE = {"yue": "zh"}
@@ -88,9 +91,10 @@ def make_whisper(models: Path, seed: int = 0) -> None:
     _fill_encoder(spec.encoder, random)
     _fill_decoder(spec.decoder, tokens, words, random)
     spec.register_vocabulary(tokens)
-    spec.config.lang_ids = [tokens.index(f"<|{code}|>") for code in LANGUAGES]
-    spec.config.suppress_ids, spec.config.suppress_ids_begin = [], []
-    spec.config.alignment_heads = [(0, 0)]
+    config = cast(Any, spec.config)
+    config.lang_ids = [tokens.index(f"<|{code}|>") for code in LANGUAGES.split()]
+    config.suppress_ids, config.suppress_ids_begin = [], []
+    config.alignment_heads = [(0, 0)]
     spec.validate()
     spec.optimize(quantization="int8")
     spec.save(str(folder))
@@ -109,12 +113,12 @@ def _vocabulary() -> tuple[list[str], dict[str, range]]:
     places: dict[str, range] = {}
     for language, said in WORDS.items():
         space = " " if language in _SPACED else ""
-        pieces = [printable.pre_tokenize_str(space + word)[0][0] for word in said]
+        words = said.split() if " " in said else list(said)
+        pieces = [printable.pre_tokenize_str(space + word)[0][0] for word in words]
         places[language] = range(len(tokens), len(tokens) + len(pieces))
         tokens += pieces
     tokens += [*(f"<unused{number}>" for number in range(len(tokens), TEXT_TOKENS - 1)), ""]
-    tasks = "translate transcribe startoflm startofprev nospeech notimestamps".split()
-    tokens += [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *LANGUAGES, *tasks)]
+    tokens += [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *LANGUAGES.split(), *TASKS.split())]
     tokens += [f"<|{step * 0.02:.2f}|>" for step in range(TIMESTAMPS)]
     assert len(tokens) == len(set(tokens)), "a token is there twice"
     return tokens, places
@@ -141,7 +145,7 @@ def _fill_encoder(encoder, random: np.random.Generator) -> None:
     first[[1, 3], :, 1] = -tilt
     first_bias[[2, 3]] = -1.0
     wide = random.normal(size=(_width(_FINGERPRINT), MEL_BINS))
-    first[_FINGERPRINT, :, 1] = (wide - wide.mean(axis=1, keepdims=True)) 
+    first[_FINGERPRINT, :, 1] = wide - wide.mean(axis=1, keepdims=True)
     second = np.zeros((WIDTH, WIDTH, 3), np.float32)
     second[_SOUND, range(4), 1] = 1, 1, -1, -1
     # GELU is -0.16 at -1, twice.
@@ -160,7 +164,7 @@ def _fill_encoder(encoder, random: np.random.Generator) -> None:
 def _fill_decoder(decoder, tokens: list[str], words: dict[str, range], random: np.random.Generator) -> None:
     languages = {code: number for number, code in enumerate(words)}
     embeddings = np.zeros((len(tokens), WIDTH), np.float32)
-    for code in LANGUAGES:
+    for code in LANGUAGES.split():
         like = languages.get(_BABBLES_LIKE.get(code, code), 0)
         embeddings[tokens.index(f"<|{code}|>"), _LANGUAGE.start + like] = 1
     decoder.embeddings.weight = embeddings

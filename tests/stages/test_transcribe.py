@@ -1,0 +1,116 @@
+"""transcribe: own labels, recognition, and what becomes of clips without words."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.transcribe import transcribe
+from tests.speech import DEMO_SPEAKER
+from voicemill.audio.reading import read_mono, write_wav
+from voicemill.audio.recordings import Recording, write_manifest
+from voicemill.errors import InputError
+from voicemill.labels import read
+
+RATE = 32_000
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """Two clips of one recording, one of another, a silent one and one that is no audio."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    wav = read_mono(DEMO_SPEAKER / "01_river_walk.ogg", RATE)
+    spans = {"one-11111111": [(0, 4)], "two-22222222": [(4, 9), (9, 13)]}
+    for name, parts in spans.items():
+        for start, end in parts:
+            path = folder / f"{name}_{start * RATE:010d}_{end * RATE:010d}.wav"
+            write_wav(path, wav[start * RATE : end * RATE], RATE, "PCM_16")
+    write_wav(folder / "zero.wav", np.zeros(RATE, np.float32), RATE, "PCM_16")
+    (folder / "text.wav").write_text("no sound")
+    return folder
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    folder = tmp_path / "audio"
+    folder.mkdir()
+    rows = [("one-11111111", "takes/one.flac"), ("two-22222222", "takes/two.flac")]
+    write_manifest(folder, [Recording(name, source, "0" * 64, 44_100, 1, 10.0) for name, source in rows])
+    return folder
+
+
+def test_recognised_clips_have_words_confidence_and_source(clips: Path, tmp_path: Path) -> None:
+    ledger = transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="demo", language="en")
+    labels = read(tmp_path / "t" / "transcripts.list")
+    assert [label.speaker for label in labels] == ["demo"] * 3
+    assert "morning train" in labels[0].text
+    rows = json.loads((tmp_path / "t" / "transcripts.json").read_text(encoding="utf-8"))
+    assert [row["clip"] for row in rows] == [label.name for label in labels]
+    assert all(row["source"] == "pocketsphinx" and 0 < row["confidence"] <= 1 for row in rows)
+    assert rows[0]["seconds"] == 4.0
+    reasons = {entry["item"]: entry["reason"] for entry in ledger.entries if entry["outcome"] == "dropped"}
+    assert reasons["zero.wav"] == "no words were heard in it"
+    assert "text.wav is not audio" in reasons["text.wav"]
+
+
+def test_own_labels_stand_and_the_rest_is_recognised(clips: Path, recordings: Path, tmp_path: Path) -> None:
+    table = tmp_path / "transcripts.csv"
+    table.write_text("file|text|lang\none.flac|My own words.|en\ntwo.flac|Nobody can tell where these are.|en\n")
+    ledger = transcribe(
+        clips, tmp_path / "t", recordings, models=str(tmp_path), speaker="s", labels=str(table), language="en"
+    )
+    entries = {entry["item"]: entry for entry in ledger.entries}
+    texts = {label.name: label.text for label in read(tmp_path / "t" / "transcripts.list")}
+    own, *cut = sorted(texts)
+    assert texts[own] == "My own words."
+    assert (entries[own]["source"], entries[own]["confidence"]) == ("label", 1.0)
+    assert len(cut) == 2
+    for clip in cut:
+        assert entries[clip]["source"] == "pocketsphinx"
+        assert "cut into 2 clips" in entries[clip]["label"]
+
+
+def test_a_folder_that_is_labelled_throughout_needs_no_recogniser(clips: Path, tmp_path: Path) -> None:
+    for path in ("zero.wav", "text.wav"):
+        (clips / path).unlink()
+    rows = [f"{path.name}|x|ZH|今天天气真不错" for path in sorted(clips.iterdir())]
+    (tmp_path / "own.list").write_text("\n".join(rows), encoding="utf-8")
+    ledger = transcribe(
+        clips, tmp_path / "t", models=str(tmp_path), speaker="s", labels=str(tmp_path / "own.list"), language="zh"
+    )
+    assert ledger.summary()["sources"] == {"label": 3}
+    assert {label.language for label in read(tmp_path / "t" / "transcripts.list")} == {"zh"}
+
+
+def test_a_label_without_words_drops_its_clip(clips: Path, tmp_path: Path) -> None:
+    names = sorted(path.name for path in clips.iterdir())
+    rows = [f"{name}|x|EN|{'words' if name.startswith('two') else ''}" for name in names]
+    (tmp_path / "own.list").write_text("\n".join(rows))
+    ledger = transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="s", labels=str(tmp_path / "own.list"))
+    assert ledger.kept == 2
+    assert {e["reason"] for e in ledger.entries if e["item"].startswith(("one", "zero"))} == {"its label has no words"}
+
+
+def test_too_few_clips_with_words_end_the_stage(clips: Path, tmp_path: Path) -> None:
+    for path in clips.glob("*_*.wav"):
+        path.unlink()
+    with pytest.raises(InputError, match="0 clips with words left, at least 2 needed"):
+        transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="s", language="en")
+    assert not (tmp_path / "t").exists()
+
+
+def test_labels_of_other_clips_are_refused(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.list").write_text("somebody.wav|x|EN|words\n")
+    with pytest.raises(InputError, match=r"own\.list fits a clip; the first: somebody\.wav"):
+        transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="s", labels=str(tmp_path / "own.list"))
+
+
+def test_a_bar_in_the_speakers_name_does_no_harm(clips: Path, tmp_path: Path) -> None:
+    rows = [f"{path.name}|x|EN|some words here" for path in clips.glob("*_*.wav")]
+    (tmp_path / "own.list").write_text("\n".join(rows))
+    for path in ("zero.wav", "text.wav"):
+        (clips / path).unlink()
+    transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="a|b", labels=str(tmp_path / "own.list"))
+    assert read(tmp_path / "t" / "transcripts.list")[0].speaker == "a_b"
