@@ -134,6 +134,8 @@ class Execution:
         except Errored as error:
             self.settle(node, Phase.ERROR, str(error))
             return
+        if node.phase is not Phase.SUCCEEDED:
+            return
         for artifact in (template.get("outputs") or {}).get("artifacts") or []:
             if artifact.get("globalName") and artifact["name"] in node.artifacts:
                 self.exported[artifact["globalName"]] = node.artifacts[artifact["name"]]

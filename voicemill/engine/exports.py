@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from voicemill.engine.annotations import EXPORTS
 from voicemill.engine.cache import write_whole
 from voicemill.engine.fields import Json
-from voicemill.engine.nodes import Node
+from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.workflow import Workflow, calls_of, exit_name
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ def unlink(folder: Path) -> None:
 
 
 def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
-    """Link the outputs of the entrypoint and the exit handler; gives their places by exported name."""
-    places = {name: path for node in nodes for name, path in node.artifacts.items() if name != LEDGER}
+    """Link what the entrypoint and the exit handler put out if they succeeded; gives places by exported name."""
+    whole = [node for node in nodes if node.phase is Phase.SUCCEEDED]
+    places = {name: path for node in whole for name, path in node.artifacts.items() if name != LEDGER}
     exported: dict[str, Path] = {}
     for name, path in (places | execution.exported).items():
         place = execution.folder / _exported_name(execution.workflow, name, path.suffix)
