@@ -55,7 +55,10 @@ def slice_clips(
         with ledger.item(name):
             sound = reading.read(path)
             samples = resample_ffmpeg(reading.to_mono(sound.samples)[0], sound.rate, slicing.RATE)
-            for span, reason in slicing.cut(samples, longest, settings):
+            spans = list(slicing.cut(samples, longest, settings))
+            if all(reason == slicing.SILENCE for _, reason in spans):
+                ledger.drop(name, "nothing but silence", seconds=round(sound.seconds, 3))
+            for span, reason in spans:
                 item = f"{name}_{span.start:010d}_{span.end:010d}.wav"
                 seconds = round(len(span) / slicing.RATE, 3)
                 if reason == slicing.SILENCE:
