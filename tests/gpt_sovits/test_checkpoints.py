@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from voicemill.errors import InputError
-from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits import checkpoints, reference_files
 from voicemill.models import locate
 from voicemill.models.toy.sovits import Version, make_sovits
 
@@ -38,7 +38,7 @@ def speech(checkpoint: checkpoints.SovitsCheckpoint) -> torch.Tensor:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_base_file_tells_its_version_by_its_shapes(models: Path, version: Version) -> None:
     path = locate(models, "sovits-g", version)
-    assert checkpoints.kind_by_header(path) is None
+    assert reference_files.kind_by_header(path) is None
     assert checkpoints.load_sovits(path).version == version
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.parity.runner import Case, covers
-from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits import checkpoints, reference_files
 from voicemill.gpt_sovits.runs import Precision
 from voicemill.gpt_sovits.sovits import data, losses
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES, SovitsConfig
@@ -218,7 +218,7 @@ def read_sovits(case: Case) -> None:
         config = case.config["hps"]
         assert loaded.version == case.config["version"], loaded.version
         assert loaded.hps == config, "configuration"
-        raw = checkpoints.read_reference_file(path)
+        raw = reference_files.read_reference_file(path)
         case.check("top_keys", list(raw))
         case.check("info", raw["info"])
         case.check("n_weight_keys", len(raw["weight"]))
@@ -248,7 +248,7 @@ def check_export(case: Case, loaded: checkpoints.SovitsCheckpoint, path: Path) -
     checkpoints.export_sovits(path, loaded)
     case.check("first_bytes", path.read_bytes()[:4].hex())
     again = checkpoints.load_sovits(path)
-    raw = checkpoints.read_reference_file(path)
+    raw = reference_files.read_reference_file(path)
     case.check("config_type", f"{type(raw['config']).__module__}.{type(raw['config']).__qualname__}")
     case.check("info", raw["info"])
     assert (again.version, again.hps) == (loaded.version, loaded.hps)
@@ -265,7 +265,7 @@ def read_gpt(case: Case) -> None:
         case.check("size", path.stat().st_size)
         case.check("sha256", hashlib.sha256(path.read_bytes()).hexdigest())
         for source in (path, Path(folder, "ours.ckpt")):
-            raw = checkpoints.read_reference_file(source)
+            raw = reference_files.read_reference_file(source)
             case.check("top_keys", list(raw))
             case.check("keys", {key: [list(w.shape), str(w.dtype)] for key, w in raw["weight"].items()})
             case.check("config", raw["config"])
@@ -278,24 +278,24 @@ def read_gpt(case: Case) -> None:
 
 @covers("C_ckpt", "header_bytes")
 def header_bytes(case: Case) -> None:
-    case.check("head2version", {head: list(kind) for head, kind in checkpoints.HEADERS.items()})
-    published = {digest: list(kind) for digest, kind in checkpoints.PUBLISHED.items()}
+    case.check("head2version", {head: list(kind) for head, kind in reference_files.HEADERS.items()})
+    published = {digest: list(kind) for digest, kind in reference_files.PUBLISHED.items()}
     case.check("pretrained_md5_of_first_8192_bytes", published)
     got = {}
     for version, expected in case.expected("headers").items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "made.pth")
-            checkpoints.write_reference_file(
+            reference_files.write_reference_file(
                 path, {"weight": {}, "config": {}, "info": ""}, expected["first_two_bytes"]
             )
             opening = path.read_bytes()[:4]
-            kind = checkpoints.kind_by_header(path)
+            kind = reference_files.kind_by_header(path)
             assert kind is not None
             got[version] = {
                 "first_two_bytes": opening[:2].decode(),
                 "third_fourth": opening[2:].hex(),
                 "detected": list(kind),
-                "loads": list(checkpoints.read_reference_file(path)) == ["weight", "config", "info"],
+                "loads": list(reference_files.read_reference_file(path)) == ["weight", "config", "info"],
             }
     case.check("headers", got)
 

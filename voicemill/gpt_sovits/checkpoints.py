@@ -1,25 +1,15 @@
-"""Checkpoint files: the reference's, read without running anybody's code, and our own.
+"""Models on disk: our safetensors, and the reference's files by way of `reference_files`.
 
-The reference's files are torch zips of `{"weight", "config", "info"}`. Those of v2Pro and v2ProPlus have two digits in
-place of the zip's "PK", which tell the version. SoVITS files pickle their configuration as an instance of the
-reference's `utils.HParams`, a plain holder of attributes: the one class that the reader admits.
-
-Ours are safetensors with a JSON entry `voicemill` in the metadata; they hold the reference's key names.
+Ours have a JSON entry `voicemill` in the metadata, half-precision weights and the reference's key names.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
 import json
-import os
-import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,38 +17,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from voicemill.errors import InputError
+from voicemill.gpt_sovits.reference_files import (
+    held,
+    kind_by_header,
+    plain,
+    read_reference_file,
+    replacing,
+    write_reference_file,
+)
 from voicemill.gpt_sovits.sovits.config import SovitsConfig, Version
 from voicemill.gpt_sovits.sovits.model import Generator
-
-
-class Kind(NamedTuple):
-    """What a file holds: symbol table, model version, and whether it is only a LoRA."""
-
-    symbols: str
-    model: str
-    lora: bool
-
-
-HEADERS = {
-    "00": Kind("v1", "v1", False),
-    "01": Kind("v2", "v2", False),
-    "02": Kind("v2", "v3", False),
-    "03": Kind("v2", "v3", True),
-    "04": Kind("v2", "v4", True),
-    "05": Kind("v2", "v2Pro", False),
-    "06": Kind("v2", "v2ProPlus", False),
-}
-"""Meaning of the two bytes that stand in place of "PK"."""
-
-PUBLISHED = {
-    "dc3c97e17592963677a4a1681f30c653": Kind("v2", "v2", False),
-    "43797be674a37c1c83ee81081941ed0f": Kind("v2", "v3", False),
-    "6642b37f3dbb1f76882b69937c95a5f3": Kind("v2", "v2", False),
-    "4f26b9476d0c5033e04162c486074374": Kind("v2", "v4", False),
-    "c7e9fce2223f3db685cdfa1e6368728a": Kind("v2", "v2Pro", False),
-    "66b313e39455b57ab1b0bc0b239c9d0a": Kind("v2", "v2ProPlus", False),
-}
-"""Published base files by the md5 of their first 8192 bytes."""
 
 _WRITTEN_HEADERS = {"v2Pro": "05", "v2ProPlus": "06"}
 _METADATA = "voicemill"
@@ -98,100 +66,6 @@ class GptCheckpoint:
         return self.hps
 
 
-class HParams:
-    """Stands in for the reference's `utils.HParams` in pickles."""
-
-
-HParams.__module__, HParams.__qualname__ = "utils", "HParams"
-
-
-def _plain(value: Any) -> Any:
-    """Configurations as plain dicts and lists."""
-    if isinstance(value, HParams):
-        value = vars(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _held(value: Any) -> Any:
-    """Plain dicts as the holders that the reference expects."""
-    if not isinstance(value, Mapping):
-        return value
-    holder = HParams()
-    vars(holder).update({key: _held(item) for key, item in value.items()})
-    return holder
-
-
-class _Pickler(pickle._Pickler):
-    """Names our stand-in as the reference's class, which is not importable here."""
-
-    def save_global(self, obj: Any, name: str | None = None) -> None:
-        if obj is HParams:
-            self.write(pickle.GLOBAL + b"utils\nHParams\n")  # pyright: ignore[reportAttributeAccessIssue]
-            self.memoize(obj)  # pyright: ignore[reportAttributeAccessIssue]
-        else:
-            super().save_global(obj, name)  # pyright: ignore[reportAttributeAccessIssue]
-
-    dispatch = {**pickle._Pickler.dispatch, type: save_global}  # pyright: ignore
-
-
-_pickle_module = ModuleType("pickle_with_hparams")
-_pickle_module.Pickler = _Pickler  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def kind_by_header(path: Path) -> Kind | None:
-    """What the file's opening bytes tell, or None for a plain zip."""
-    with path.open("rb") as file:
-        opening = file.read(8192)
-    known = PUBLISHED.get(hashlib.md5(opening, usedforsecurity=False).hexdigest())
-    return known or HEADERS.get(opening[:2].decode("latin1"))
-
-
-def read_reference_file(path: Path) -> dict[str, Any]:
-    """The contents of a `.pth` or `.ckpt` of the reference; nothing in it is executed.
-
-    Raises:
-        InputError: If the file is damaged, or holds anything but tensors, plain containers and `utils.HParams`.
-    """
-    data = io.BytesIO(path.read_bytes())
-    if data.getbuffer()[:2].tobytes().decode("latin1") in HEADERS:
-        data.getbuffer()[:2] = b"PK"
-    try:
-        with torch.serialization.safe_globals([(HParams, "utils.HParams")]):
-            contents = torch.load(data, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged or hostile file provokes means the same: it cannot be used
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{path} is not a checkpoint that can be read safely ({reason}); get it again from its source"
-        ) from error
-    weights = contents.get("weight") if isinstance(contents, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise InputError(f"{path} has no weights where GPT-SoVITS puts them; is it a GPT-SoVITS weights file?")
-    return contents
-
-
-def write_reference_file(path: Path, contents: dict[str, Any], header: str = "PK") -> None:
-    """Write a file as the reference does, with `header` as its first two bytes; whole or not at all."""
-    data = io.BytesIO()
-    torch.save(contents, data, pickle_module=_pickle_module)
-    data.getbuffer()[:2] = header.encode("ascii")
-    with _replacing(path) as partial:
-        partial.write_bytes(data.getbuffer())
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def version_of(path: Path, weights: Mapping[str, Tensor]) -> Version:
     """Version of a SoVITS generator: by the file's header, else by the shapes of its weights.
 
@@ -229,7 +103,7 @@ def load_sovits(path: Path | str, device: torch.device | str = "cpu") -> SovitsC
         contents = read_reference_file(path)
         weights = {key: value.to(device) for key, value in contents["weight"].items()}
         hps, info, version = (
-            _plain(contents.get("config")) or {},
+            plain(contents.get("config")) or {},
             str(contents.get("info", "")),
             version_of(path, weights),
         )
@@ -257,7 +131,7 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
         return GptCheckpoint(about["hps"], weights, about["info"])
     contents = read_reference_file(path)
     weights = {key.removeprefix("model."): value.to(device) for key, value in contents["weight"].items()}
-    hps = _plain(contents.get("config"))
+    hps = plain(contents.get("config"))
     if "ar_predict_layer.weight" not in weights or not isinstance(hps, dict) or "model" not in hps:
         raise InputError(f"{path} is not a text-to-semantic model of GPT-SoVITS")
     return GptCheckpoint(hps, weights, str(contents.get("info", "")))
@@ -277,7 +151,7 @@ def _read_safetensors(path: Path, kind: str, device: torch.device | str) -> tupl
 
 def _save_safetensors(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any]) -> None:
     halves = {key: weights[key].detach().half().cpu().contiguous() for key in sorted(weights)}
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         partial.write_bytes(save(halves, {_METADATA: json.dumps(about, ensure_ascii=False, sort_keys=True)}))
 
 
@@ -305,14 +179,14 @@ def export_sovits(path: Path, checkpoint: SovitsCheckpoint, *, as_base: bool = F
     """
     weights = checkpoint.weights
     halves = {key: value.half() for key, value in weights.items()} if as_base else published_weights(weights)
-    contents = {"weight": halves, "config": _held(checkpoint.hps), "info": checkpoint.info}
+    contents = {"weight": halves, "config": held(checkpoint.hps), "info": checkpoint.info}
     write_reference_file(path, contents, "PK" if as_base else _WRITTEN_HEADERS.get(checkpoint.version, "PK"))
 
 
 def export_discriminator(path: Path, weights: Mapping[str, Tensor], hps: Mapping[str, Any]) -> None:
     """Write a discriminator as the reference's base file."""
     halves = {key: value.half() for key, value in weights.items()}
-    write_reference_file(path, {"weight": halves, "config": _held(hps), "info": ""})
+    write_reference_file(path, {"weight": halves, "config": held(hps), "info": ""})
 
 
 def export_gpt(path: Path, checkpoint: GptCheckpoint) -> None:

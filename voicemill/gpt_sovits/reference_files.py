@@ -1,0 +1,147 @@
+"""The reference's checkpoint files, read without running anybody's code and written as it writes them.
+
+They are torch zips of `{"weight", "config", "info"}`. Those of v2Pro and v2ProPlus have two digits in place of the
+zip's "PK", which tell the version. SoVITS files pickle their configuration as an instance of the reference's
+`utils.HParams`, a plain holder of attributes: the one class that the reader admits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from voicemill.errors import InputError
+
+
+class Kind(NamedTuple):
+    """What a file holds: symbol table, model version, and whether it is only a LoRA."""
+
+    symbols: str
+    model: str
+    lora: bool
+
+
+HEADERS = {
+    "00": Kind("v1", "v1", False),
+    "01": Kind("v2", "v2", False),
+    "02": Kind("v2", "v3", False),
+    "03": Kind("v2", "v3", True),
+    "04": Kind("v2", "v4", True),
+    "05": Kind("v2", "v2Pro", False),
+    "06": Kind("v2", "v2ProPlus", False),
+}
+"""Meaning of the two bytes that stand in place of "PK"."""
+
+PUBLISHED = {
+    "dc3c97e17592963677a4a1681f30c653": Kind("v2", "v2", False),
+    "43797be674a37c1c83ee81081941ed0f": Kind("v2", "v3", False),
+    "6642b37f3dbb1f76882b69937c95a5f3": Kind("v2", "v2", False),
+    "4f26b9476d0c5033e04162c486074374": Kind("v2", "v4", False),
+    "c7e9fce2223f3db685cdfa1e6368728a": Kind("v2", "v2Pro", False),
+    "66b313e39455b57ab1b0bc0b239c9d0a": Kind("v2", "v2ProPlus", False),
+}
+"""Published base files by the md5 of their first 8192 bytes."""
+
+
+class HParams:
+    """Stands in for the reference's `utils.HParams` in pickles."""
+
+
+HParams.__module__, HParams.__qualname__ = "utils", "HParams"
+
+
+def plain(value: Any) -> Any:
+    """Configurations as plain dicts and lists."""
+    if isinstance(value, HParams):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def held(value: Any) -> Any:
+    """Plain dicts as the holders that the reference expects."""
+    if not isinstance(value, Mapping):
+        return value
+    holder = HParams()
+    vars(holder).update({key: held(item) for key, item in value.items()})
+    return holder
+
+
+class _Pickler(pickle._Pickler):
+    """Names our stand-in as the reference's class, which is not importable here."""
+
+    def save_global(self, obj: Any, name: str | None = None) -> None:
+        if obj is HParams:
+            self.write(pickle.GLOBAL + b"utils\nHParams\n")  # pyright: ignore[reportAttributeAccessIssue]
+            self.memoize(obj)  # pyright: ignore[reportAttributeAccessIssue]
+        else:
+            super().save_global(obj, name)  # pyright: ignore[reportAttributeAccessIssue]
+
+    dispatch = {**pickle._Pickler.dispatch, type: save_global}  # pyright: ignore
+
+
+_pickle_module = ModuleType("pickle_with_hparams")
+_pickle_module.Pickler = _Pickler  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def kind_by_header(path: Path) -> Kind | None:
+    """What the file's opening bytes tell, or None for a plain zip."""
+    with path.open("rb") as file:
+        opening = file.read(8192)
+    known = PUBLISHED.get(hashlib.md5(opening, usedforsecurity=False).hexdigest())
+    return known or HEADERS.get(opening[:2].decode("latin1"))
+
+
+def read_reference_file(path: Path) -> dict[str, Any]:
+    """The contents of a `.pth` or `.ckpt` of the reference; nothing in it is executed.
+
+    Raises:
+        InputError: If the file is damaged, or holds anything but tensors, plain containers and `utils.HParams`.
+    """
+    data = io.BytesIO(path.read_bytes())
+    if data.getbuffer()[:2].tobytes().decode("latin1") in HEADERS:
+        data.getbuffer()[:2] = b"PK"
+    try:
+        with torch.serialization.safe_globals([(HParams, "utils.HParams")]):
+            contents = torch.load(data, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or hostile file provokes means the same: it cannot be used
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"{path} is not a checkpoint that can be read safely ({reason}); get it again from its source"
+        ) from error
+    weights = contents.get("weight") if isinstance(contents, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise InputError(f"{path} has no weights where GPT-SoVITS puts them; is it a GPT-SoVITS weights file?")
+    return contents
+
+
+def write_reference_file(path: Path, contents: dict[str, Any], header: str = "PK") -> None:
+    """Write a file as the reference does, with `header` as its first two bytes; whole or not at all."""
+    data = io.BytesIO()
+    torch.save(contents, data, pickle_module=_pickle_module)
+    data.getbuffer()[:2] = header.encode("ascii")
+    with replacing(path) as partial:
+        partial.write_bytes(data.getbuffer())
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
