@@ -85,7 +85,7 @@ def model_card(
 
 
 def _consent(consent: Any) -> str:
-    if not consent:
+    if not consent or (isinstance(consent, Mapping) and not any(consent.values())):
         return "**None is on record.** Do not share or use this voice before the speaker has agreed."
     if isinstance(consent, Mapping):
         return "\n".join(f"- {name}: {value}" for name, value in consent.items())

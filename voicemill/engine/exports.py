@@ -45,9 +45,9 @@ def problems(workflow: Workflow) -> list[str]:
 
 def unlink(folder: Path) -> None:
     """Remove the links of an earlier run: what they lead to may be made anew."""
-    for link in folder.iterdir():
-        if link.is_symlink():
-            link.unlink()
+    for entry in folder.iterdir():
+        if entry.is_symlink() or (entry.is_file() and entry.stat().st_nlink > 1):
+            entry.unlink()
 
 
 def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
@@ -57,7 +57,11 @@ def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
     exported: dict[str, Path] = {}
     for name, path in (places | execution.exported).items():
         place = execution.folder / _exported_name(execution.workflow, name, path.suffix)
-        place.symlink_to(os.path.relpath(path, execution.folder))
+        if path.is_dir():
+            place.symlink_to(os.path.relpath(path, execution.folder))
+        else:
+            # A hard link keeps its own suffix where a browser follows a symbolic one to a name without.
+            os.link(path, place)
         execution.events.tell("exported", name=place.name, path=str(path))
         exported[place.name] = place
     return exported
