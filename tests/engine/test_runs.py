@@ -227,3 +227,24 @@ def test_last_words_are_the_last_error_else_the_last_line(tmp_path: Path) -> Non
     assert last_words(log) == "one"
     log.write_text('{"level": "error", "message": "first"}\n{"level": "info", "message": "later"}\n')
     assert last_words(log) == "first"
+
+
+def test_what_cannot_be_read_or_asked_for_is_an_error_of_its_task_alone(tmp_path: Path) -> None:
+    broken = tmp_path / "source"
+    broken.mkdir()
+    (broken / "a.wav").symlink_to(tmp_path / "nowhere")
+    tasks = [{"name": name, "template": name} for name in ("unreadable", "greedy", "fine")]
+    templates = [
+        {
+            "name": "unreadable",
+            "metadata": {"annotations": {"voicemill.dev/locations": "source"}},
+            "inputs": {"parameters": [{"name": "source", "value": str(broken)}]},
+            "container": {**POD, "args": ["print('{{inputs.parameters.source}}')"]},
+        },
+        {"name": "greedy", "container": {**POD, "args": ["print()"], "resources": {"requests": {"cpu": "many"}}}},
+        {"name": "fine", "container": {**POD, "args": ["print('fine')"]}},
+    ]
+    result = run(write(tmp_path / "w.yaml", {"name": "main", "dag": {"tasks": tasks}}, *templates), tmp_path / "run")
+    assert phases(result) == {"unreadable": "Error", "greedy": "Error", "fine": "Succeeded"}
+    assert "a.wav" in node(result, "unreadable").message
+    assert "'many' is not a quantity" in node(result, "greedy").message

@@ -26,16 +26,13 @@ _STARTED = ".key"
 _KEPT = (STATE, LOG, _STARTED)
 
 
-def key_of(
-    container: Json, inputs: dict[str, Path], locations: dict[str, str], extra: list[str], digests: Digests
-) -> str:
+def key_of(container: Json, inputs: dict[str, Path], locations: dict[str, str], digests: Digests) -> str:
     """The key of a task.
 
     Args:
         container: Its command, arguments and environment, with names in place of the paths that differ from run to run.
         inputs: Its input artifacts that exist.
         locations: Its Location parameters; a local path counts by content, anything else by name.
-        extra: Keys of what it waited for without reading it.
         digests: Content digests.
     """
     command = [*(container.get("command") or []), *(container.get("args") or [])]
@@ -47,7 +44,6 @@ def key_of(
             "env": container.get("env") or [],
             "inputs": {name: digests.tree(path) for name, path in inputs.items()},
             "locations": {name: _location(value, digests) for name, value in locations.items()},
-            "extra": sorted(extra),
             "code": code_version(module) if module.startswith(("stages.", "voicemill.")) else "",
         }
     )

@@ -116,7 +116,7 @@ def _key(execution: Execution, call: Call) -> str:
     first = {"retries": "0", "lastRetry.exitCode": "0", "lastRetry.status": "", "lastRetry.message": ""}
     names |= {**first, "lastRetry.duration": "0", "pod.name": "pod"}
     body = calls.pod_body(execution, call.template, {**call.variables, **names})
-    return cache.key_of(body, call.artifacts, locations, [], execution.digests)
+    return cache.key_of(body, call.artifacts, locations, execution.digests)
 
 
 def _make_room(call: Call, folder: Path) -> None:

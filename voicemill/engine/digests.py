@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,27 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def default_memory() -> Path:
-    """Where digests are remembered across runs: `$VOICEMILL_CACHE`, else the user's cache folder."""
+def default_memory(fallback: Path) -> Path:
+    """Where digests are remembered across runs: `$VOICEMILL_CACHE`, else the user's cache folder.
+
+    Args:
+        fallback: Folder to use where that one cannot be written, as for a user without a home.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("VOICEMILL_CACHE") or Path(home) / "voicemill") / "digests.sqlite"
+    folder = Path(os.environ.get("VOICEMILL_CACHE") or Path(home) / "voicemill")
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return (folder if os.access(folder, os.W_OK) else fallback) / "digests.sqlite"
 
 
 class Digests:
     """Content digests with a memory on disk, which several runs may share.
 
     Args:
-        memory: SQLite file; its folder is made.
+        memory: SQLite file, made if need be.
     """
 
     def __init__(self, memory: Path) -> None:
-        memory.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(memory, timeout=60, isolation_level=None, check_same_thread=False)
         self._lock = threading.Lock()
         self._database.execute("PRAGMA journal_mode=WAL")

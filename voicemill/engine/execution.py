@@ -18,6 +18,7 @@ from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.scope import Call, Errored
 from voicemill.engine.slots import Slots
 from voicemill.engine.workflow import Templates, Workflow
+from voicemill.errors import UsageError
 
 
 @dataclass
@@ -214,7 +215,8 @@ class Execution:
                 shown.key = node.key
             else:
                 await container.run(self, node, call, tries, shown)
-        except Errored as error:
+        except (Errored, UsageError, OSError) as error:
+            # OSError: a place that cannot be read, a full disk. The run goes on with what does not depend on it.
             node.end(Phase.ERROR, str(error))
         if node is shown:
             self.events.tell("task", node)

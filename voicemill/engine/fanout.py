@@ -96,8 +96,7 @@ async def _run_one(
         return
     if not may_start():
         return
-    label = task["name"] if index is None else f"{task['name']}({index}"
-    folder = call.child(label, index)[1]
+    folder = call.child(task["name"], index)[1]
     own_name = {f"{kind}.name": node.display_name}
     await execution.run_template(
         node,

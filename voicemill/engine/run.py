@@ -93,7 +93,7 @@ def run(
             workflow=workflow,
             folder=folder,
             slots=Slots(slots),
-            digests=Digests(default_memory()),
+            digests=Digests(default_memory(folder)),
             events=events,
             options=options or Options(),
             variables=_variables(workflow, values, identity),
