@@ -1,4 +1,4 @@
-"""The whole of text to speech on tiny models, and its parts (section F_glue)."""
+"""The whole of text to speech on tiny models, and its parts (section F_glue), and the speaker encoder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.parity.fixtures import recipe_tensor
 from tests.parity.runner import Case, covers
-from voicemill.gpt_sovits import bert
+from voicemill.gpt_sovits import bert, speaker
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.pretrained import quiet
@@ -42,7 +42,7 @@ def build_bert(config: dict, weights: dict[str, np.ndarray]) -> bert.Bert:
         return bert.load(Path(folder))
 
 
-def build(case: Case, noise: Callable[[int, tuple[int, ...]], Tensor]) -> Synthesizer:
+def build(case: Case, noise: Callable[[int, tuple[int, ...]], Tensor], quirks: Quirks) -> Synthesizer:
     from transformers import HubertConfig, HubertModel
 
     sovits_weights, gpt_weights, hubert_weights, bert_weights, *speaker_weights = case.weights()
@@ -55,8 +55,6 @@ def build(case: Case, noise: Callable[[int, tuple[int, ...]], Tensor]) -> Synthe
     bert_model = build_bert(case.config["bert"], bert_weights)
     speaker_encoder = None
     if speaker_weights:
-        from voicemill.gpt_sovits import speaker
-
         speaker_encoder = speaker.build(tensors(speaker_weights[0]))
     return Synthesizer(
         sovits.eval(),
@@ -65,6 +63,7 @@ def build(case: Case, noise: Callable[[int, tuple[int, ...]], Tensor]) -> Synthe
         lambda segments: bert.segment_features(bert_model, segments),
         speaker_encoder,
         noise=noise,
+        quirks=quirks,
     )
 
 
@@ -80,7 +79,11 @@ def whole_line(case: Case) -> None:
         )
         return torch.from_numpy(values)
 
-    synthesizer = build(case, recorded_noise)
+    # Without a prompt the reference always takes its plain loop, and then forgets the penalty that it was given.
+    plain_loop = not (x["parallel_infer"] and x["prompt_text"])
+    penalty = 1.35 if plain_loop and x["parallel_infer"] else x["repetition_penalty"]
+    quirks = Quirks(decode_together=True, late_stop=plain_loop, read_as_reference=True)
+    synthesizer = build(case, recorded_noise, quirks)
     others = tuple(case.path(path) for path in x.get("aux_ref_audio_paths", []))
     reference = Reference(case.path(x["ref_audio_path"]), x["prompt_text"], x["prompt_lang"], others)
     prompt = synthesizer.prepare(replace(reference, text=x["prompt_text"] or ""))
@@ -89,9 +92,6 @@ def whole_line(case: Case) -> None:
         case.check("prompt_phones", prompt.text.phones)
         case.check("prompt_norm_text", prompt.text.norm_text)
         case.check("prompt_bert_abs_sum", float(prompt.text.bert_CX.abs().sum()))
-    # Without a prompt the reference always takes its plain loop, and then forgets the penalty that it was given.
-    plain_loop = not x["parallel_infer"] or prompt.tokens is None
-    penalty = 1.35 if plain_loop and x["parallel_infer"] else x["repetition_penalty"]
     options = Options(
         sampling=Sampling(x["top_k"], x["top_p"], x["temperature"], penalty),
         cut=x["text_split_method"],
@@ -99,7 +99,6 @@ def whole_line(case: Case) -> None:
         batch_size=x["batch_size"],
         # The reference counts 50 tokens a second, twice as many as there are.
         max_tokens=50 * case.config["max_sec"],
-        quirks=Quirks(decode_together=True, late_stop=plain_loop),
     )
     speech = synthesizer.speak(x["text"], x["text_lang"], prompt, speed=x["speed_factor"], options=options)
     assert shapes == case.expected("noise_shapes"), shapes
@@ -118,3 +117,10 @@ def joining(case: Case) -> None:
 def overlapping(case: Case) -> None:
     first, second = (torch.tensor(case.inputs[name]) for name in ("f0", "f1"))
     case.check("out", waveform.cross_fade(first, second, overlap=800))
+
+
+@covers("E_audio", "sv_embedding")
+def speaker_vector(case: Case) -> None:
+    wav = torch.tensor(case.inputs["wav16k"])
+    case.check("fbank", speaker.filter_bank(wav))
+    case.check("sv_emb", speaker.build(tensors(case.weights()[0]))(wav))

@@ -45,14 +45,20 @@ class Fragment:
         return any(table[phone] not in _SILENT for phone in self.phones)
 
 
-def pronounce(text: str, language: str, version: str, bert: BertFeatures) -> Fragment:
-    """One piece of text with its phones and BERT rows; nothing is cut."""
-    phonemes = phonemize(text, language=language, version=version)
+def pronounce(text: str, language: str, version: str, bert: BertFeatures, *, as_reference: bool = False) -> Fragment:
+    """One piece of text with its phones and BERT rows; nothing is cut.
+
+    Args:
+        as_reference: Read as the reference does even where it errs.
+    """
+    phonemes = phonemize(text, language=language, version=version, as_reference=as_reference)
     unpronounced = tuple(sign.character for sign in phonemes.unpronounced)
     return Fragment(text, phonemes.norm_text, phonemes.ids, bert(phonemes.segments), unpronounced)
 
 
-def fragments(text: str, language: str, cut: str, version: str, bert: BertFeatures) -> list[Fragment]:
+def fragments(
+    text: str, language: str, cut: str, version: str, bert: BertFeatures, *, as_reference: bool = False
+) -> list[Fragment]:
     """Cut a line and pronounce the pieces.
 
     Args:
@@ -61,6 +67,7 @@ def fragments(text: str, language: str, cut: str, version: str, bert: BertFeatur
         cut: `cut0` to `cut5`, the reference's ways to cut.
         version: Model version, for the phone table.
         bert: Gives BERT rows.
+        as_reference: Read as the reference does even where it errs.
 
     Raises:
         InputError: When there is nothing that could be said.
@@ -68,7 +75,7 @@ def fragments(text: str, language: str, cut: str, version: str, bert: BertFeatur
     pieces = cuts.pieces(text, language, cut)
     if not pieces:
         raise InputError("there is nothing to say in it: it is empty, or punctuation alone")
-    spoken = [pronounce(piece, language, version, bert) for piece in pieces]
+    spoken = [pronounce(piece, language, version, bert, as_reference=as_reference) for piece in pieces]
     spoken = [fragment for fragment in spoken if fragment.norm_text and fragment.is_heard(version)]
     if not spoken:
         raise InputError(

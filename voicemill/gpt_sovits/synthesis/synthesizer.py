@@ -43,10 +43,12 @@ class Quirks:
         decode_together: Fragments of a batch are decoded as one utterance and cut apart, so that they influence each
             other (docs/decisions.md, 3).
         late_stop: The plain loop notices the limit one token late and then drops the first token (decision 4).
+        read_as_reference: Figures and languages are read as the reference reads them even where it errs.
     """
 
     decode_together: bool = False
     late_stop: bool = False
+    read_as_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,6 @@ class Options:
         max_tokens: Most tokens of a fragment, 25 a second; None takes what its phones need at the slowest pace that the
             model was trained on, and a second more.
         noise_scale: How much SoVITS varies.
-        quirks: For comparisons with the reference.
     """
 
     sampling: Sampling = Sampling()
@@ -70,7 +71,6 @@ class Options:
     batch_size: int = 16
     max_tokens: int | None = None
     noise_scale: float = 0.5
-    quirks: Quirks = Quirks()
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,7 @@ class Synthesizer:
         speaker_encoder: v2Pro* only.
         precision: `auto` (half precision on a GPU), `fp32`, `bf16` or `fp16`.
         noise: Where SoVITS's noise comes from: (seed, shape).
+        quirks: For comparisons with the reference.
     """
 
     sovits: Generator
@@ -144,6 +145,7 @@ class Synthesizer:
     speaker_encoder: SpeakerEncoder | None = None
     precision: str = "auto"
     noise: Noise = field(default=seeded_noise)
+    quirks: Quirks = Quirks()
 
     def __post_init__(self) -> None:
         self.device = next(self.sovits.parameters()).device
@@ -167,7 +169,9 @@ class Synthesizer:
         text = full_stop(reference.text, reference.language)
         fragment = None
         if text:
-            fragment = pronounce(text, reference.language, self.version, self.bert)
+            fragment = pronounce(
+                text, reference.language, self.version, self.bert, as_reference=self.quirks.read_as_reference
+            )
             if not fragment.is_heard(self.version):
                 raise InputError(f"the reference's text {reference.text!r} cannot be pronounced; correct it")
         voice = voice_of([reference.audio, *reference.others], self.speaker_encoder, self.device)
@@ -179,7 +183,9 @@ class Synthesizer:
         Raises:
             InputError: When there is nothing to say, or nothing that can be said.
         """
-        return Script(fragments(text, language, cut, self.version, self.bert), speed, seed)
+        as_reference = self.quirks.read_as_reference
+        spoken = fragments(text, language, cut, self.version, self.bert, as_reference=as_reference)
+        return Script(spoken, speed, seed)
 
     def speak(
         self,
@@ -216,9 +222,9 @@ class Synthesizer:
             for line, script in enumerate(scripts)
             for index, fragment in enumerate(script.fragments)
         ]
-        together = options.quirks.decode_together and all(script.speed == 1 for script in scripts)
+        together = self.quirks.decode_together and all(script.speed == 1 for script in scripts)
         # The reference takes fragments as they come when the speed is changed.
-        sort = together or not options.quirks.decode_together
+        sort = together or not self.quirks.decode_together
         for group in batches([len(part.fragment.norm_text) for part in parts], options.batch_size, sort=sort):
             members = [parts[index] for index in group]
             self._speak_tokens(members, prompt, options)
@@ -236,7 +242,7 @@ class Synthesizer:
             phones.append(torch.tensor([phone for piece in [*before, part.fragment] for phone in piece.phones]))
             bert.append(torch.cat([piece.bert_CX for piece in [*before, part.fragment]], dim=1))
         limits = [_limit(part.fragment, options) for part in parts]
-        late = int(options.quirks.late_stop)
+        late = int(self.quirks.late_stop)
         spoken = generate(
             self.gpt,
             phones,
