@@ -44,7 +44,7 @@ def retry_strategy() -> RetryStrategy:
 
     backoff = Backoff(
         duration=f"{BACKOFF_SECONDS}s",
-        factor=IntOrString(root=BACKOFF_FACTOR),
+        factor=IntOrString(root=str(BACKOFF_FACTOR)),
         max_duration=f"{BACKOFF_MAX_SECONDS}s",
     )
     return RetryStrategy(limit=str(LIMIT), expression=EXPRESSION, backoff=backoff)

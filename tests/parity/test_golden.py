@@ -1,0 +1,29 @@
+"""Every golden case of the folder at hand: the shared one where it lies beside the repository, else the committed part."""
+
+import pytest
+
+from tests.parity.fixtures import Case, Fixtures
+from tests.parity.runner import run_case
+from tests.parity.subset import GOLDEN
+from tests.shared import SHARED
+
+FOLDER = SHARED / "parity" if SHARED and (SHARED / "parity").is_dir() else GOLDEN
+
+
+@pytest.mark.parametrize("case", Fixtures(FOLDER).cases(), ids=lambda case: case.name)
+def test_equals_the_reference(case: Case) -> None:
+    outcome = run_case(case)
+    assert outcome.status in ("passed", "differs"), outcome.reason
+    assert outcome.status == "passed" or "decision" in outcome.reason, f"not a numbered decision: {outcome.reason}"
+
+
+def test_a_small_part_is_committed_and_stays_small() -> None:
+    size = sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file())
+    assert size < 5_000_000
+    assert {case.group for case in Fixtures(GOLDEN).cases()} >= {"A_s2", "B_s1", "D_text", "E_audio", "F_glue"}
+
+
+def test_a_wrong_number_fails() -> None:
+    case = next(case for case in Fixtures(GOLDEN).cases() if case.id == "draw")
+    with pytest.raises(AssertionError):
+        case.check("index", case.expected("index") + 1)
