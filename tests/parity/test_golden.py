@@ -1,4 +1,4 @@
-"""Every golden case of the folder at hand: the shared one where it lies beside the repository, else the committed part."""
+"""Every golden case of the shared folder where it lies beside the repository, else of the committed part."""
 
 import pytest
 
