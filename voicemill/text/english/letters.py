@@ -15,7 +15,7 @@ from voicemill.text import symbols
 _LETTERS = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
 _LONGEST = 20
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 
 def _phones() -> list[str]:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from re import Match
+from typing import Any
 
 from voicemill.text.punctuation import MARKS
 
@@ -32,13 +33,13 @@ _LONGEST_NUMBER = 36  # digits that have a name; a longer number is read digit b
 
 
 @functools.cache
-def _inflect():
+def _inflect() -> Any:
     import inflect
 
     return inflect.engine()
 
 
-def _words(number: int | str, **options: object) -> str:
+def _words(number: int | str, **options: Any) -> str:
     return str(_inflect().number_to_words(number, **options))
 
 

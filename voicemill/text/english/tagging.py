@@ -1,11 +1,11 @@
 """Parts of speech, for the words whose sound hangs on them.
 
-TextBlob's lexicon and context rules ship inside its package (nltk's and spaCy's models are downloads); they know a
-word's commonest part of speech. A homograph's is mostly given away by the word in front of it, which decides here.
+A homograph's is mostly given away by the word in front of it, and that word's by TextBlob's lexicon of each word's
+commonest part of speech, a file that ships in its package (nltk's and spaCy's taggers are downloads).
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from voicemill.text.english import dictionary
 
@@ -25,15 +25,15 @@ _ENDS_SENTENCE = frozenset(".?!")
 
 
 @functools.cache
-def _tagger() -> Callable[..., list[list[str]]]:
-    from textblob.en import tag
-
-    return tag
+def _lexicon() -> dict[str, str]:
+    lines = dictionary.package_file("textblob", "en/en-lexicon.txt").read_text(encoding="utf-8").splitlines()
+    words = (line.split() for line in lines if line and not line.startswith(";;;"))
+    return {parts[0]: parts[1] for parts in words if len(parts) == 2}
 
 
 def tag(words: Sequence[str]) -> list[str]:
-    """Penn Treebank tag of each token of a text."""
-    tags = [tagged[1] for tagged in _tagger()(" ".join(words), tokenize=False)]
+    """Penn Treebank tag of each token of a text: homographs by their neighbours, the rest by the lexicon."""
+    tags = [_lexicon().get(word) or _lexicon().get(word.lower(), "NN") for word in words]
     for at, word in enumerate(words):
         if word.lower() in dictionary.homographs():
             tags[at] = _by_context([word.lower() for word in words], tags, at)

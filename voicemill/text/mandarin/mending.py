@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from re import Match
 
-from voicemill.text.mandarin.numbers import cardinal, decimal
+from voicemill.text.mandarin.numbers import cardinal, decimal, western
 
 _CLASSIFIER = "[年月日号个元块人名次天岁米公度分秒万亿千百斤只件页层倍%％℃]"
 _RULES: list[tuple[re.Pattern[str], str | Callable[[Match[str]], str]]] = [
@@ -41,6 +41,7 @@ _RULES: list[tuple[re.Pattern[str], str | Callable[[Match[str]], str]]] = [
 
 def mend(text: str) -> str:
     """The text, still in figures, with what would be misread written otherwise."""
+    text = western(text)
     for pattern, mended in _RULES:
         text = pattern.sub(mended, text)
     return text

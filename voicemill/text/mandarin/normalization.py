@@ -11,11 +11,11 @@ from collections.abc import Callable
 from re import Match
 from typing import Any
 
-from voicemill.text.mandarin.numbers import DIGITS, cardinal, decimal, digits
+from voicemill.text.mandarin.numbers import DIGITS, cardinal, decimal, digits, western
 
 _SENTENCE_END = re.compile(r"([：、，；。？！,;?!][”’]?)")
 _BRACKETS = re.compile(r"[—《》【】<>{}()（）#&@“”^_|\\]")
-_FULL_WIDTH = {ord(character) + 0xFEE0: character for character in string.digits + string.ascii_letters}
+_FULL_WIDTH = {ord(character) + 0xFEE0: character for character in string.ascii_letters}
 
 _CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?"
 _NUMBER = r"-?\d+(?:\.\d+)?"
@@ -164,7 +164,7 @@ def sentences(text: str) -> list[str]:
 
 
 def _written_out(sentence: str) -> str:
-    sentence = simplify(sentence).translate(_FULL_WIDTH)
+    sentence = western(simplify(sentence)).translate(_FULL_WIDTH)
     for pattern, spoken in _RULES:
         sentence = pattern.sub(spoken, sentence)
     sentence = _ARITHMETIC.sub(lambda m: m[1] + _OPERATORS[m[2]], sentence)

@@ -1,7 +1,15 @@
 """Numbers in Chinese characters."""
 
+import re
+import unicodedata
+
 DIGITS = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
 _UNITS = {8: "亿", 4: "万", 3: "千", 2: "百", 1: "十"}  # power of ten -> unit, largest first
+
+
+def western(text: str) -> str:
+    """The digits of every script as 0 to 9."""
+    return re.sub(r"\d", lambda match: str(unicodedata.digit(match[0])), text)
 
 
 def digits(number: str, phone: bool = False) -> str:

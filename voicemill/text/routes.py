@@ -1,0 +1,36 @@
+"""Which language each stretch of a text is spoken in, by what the user asked for."""
+
+from voicemill.text.segmentation import Detector, Stretch, segment
+
+ROUTES = ("auto", "auto_yue", "zh", "yue", "en", "ja", "ko", "all_zh", "all_yue", "all_ja", "all_ko")
+"""`auto` tells languages apart; `zh` and its like are that language mixed with English; `all_*` that language alone."""
+
+_NOT_CHINESE = frozenset(["en", "ja", "ko"])
+
+
+def route(text: str, language: str, detect: Detector | None = None, as_reference: bool = False) -> list[Stretch]:
+    """Stretches of a text and the languages to speak them in.
+
+    Args:
+        text: Any text.
+        language: One of `ROUTES`.
+        detect: Asked for the language of a word instead of fastText.
+        as_reference: Tell languages apart as the reference does even where it errs.
+    """
+    if language == "en":
+        return [Stretch("en", text)]
+    alone = language.removeprefix("all_") if language.startswith("all_") else ""
+    stretches = segment(text, "zh" if alone == "yue" else alone, detect, as_reference=as_reference)
+    if alone or language.startswith("auto"):
+        chinese = "yue" if language.endswith("yue") else "zh"
+        # Marks alone have no language.
+        return [Stretch(part.language if part.language in _NOT_CHINESE else chinese, part.text) for part in stretches]
+    # Chinese, Japanese and Korean share characters, so what is not English is taken for what the user said it is.
+    mixed: list[Stretch] = []
+    for part in stretches:
+        spoken = "en" if part.language == "en" else language
+        if mixed and mixed[-1].language == spoken:
+            mixed[-1].text += part.text
+        else:
+            mixed.append(Stretch(spoken, part.text))
+    return mixed
