@@ -31,6 +31,7 @@ from voicemill.gpt_sovits.synthesis.fragments import (
 from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, prompt_tokens, voice_of
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt, Quirks, Script, Speech
 
+AS_REFERENCE = Options()
 Noise = Callable[[int, tuple[int, ...]], Tensor]
 
 
@@ -111,7 +112,7 @@ class Synthesizer:
         *,
         speed: float = 1.0,
         seed: int = 0,
-        options: Options = Options(),
+        options: Options = AS_REFERENCE,
     ) -> Speech:
         """Speak one line.
 
@@ -131,7 +132,7 @@ class Synthesizer:
         return self.perform([script], prompt, options)[0]
 
     @torch.inference_mode()
-    def perform(self, scripts: Sequence[Script], prompt: Prompt, options: Options = Options()) -> list[Speech]:
+    def perform(self, scripts: Sequence[Script], prompt: Prompt, options: Options = AS_REFERENCE) -> list[Speech]:
         """Speak lines, their fragments together in batches; a line does not depend on the lines beside it."""
         parts = [
             _Part(line, index, fragment, script)
