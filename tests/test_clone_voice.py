@@ -18,21 +18,9 @@ from voicemill.models.toy import make_all
 from voicemill.voice import read_voice
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo_speaker"
-TASKS = [
-    "ingest",
-    "separate",
-    "measure",
-    "level",
-    "slice",
-    "transcribe",
-    "format",
-    "train-sovits",
-    "train-gpt",
-    "evaluate",
-    "publish",
-    "synthesize",
-    "report",
-]
+CLEANING = ("ingest", "separate", "measure", "level", "slice")
+LEARNING = ("transcribe", "format", "train-sovits", "train-gpt", "evaluate")
+TASKS = (*CLEANING, *LEARNING, "publish", "synthesize", "report")
 
 
 @pytest.fixture(scope="module")
