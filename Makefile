@@ -28,7 +28,7 @@ test: setup ## the whole test suite
 check: setup ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: setup ## lay the code out
 	$(BIN)/ruff check --fix .
