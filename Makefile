@@ -37,8 +37,8 @@ format: setup ## lay the code out
 golden: setup ## rewrite the golden YAML of the workflows
 	$(BIN)/hera generate yaml workflows/ --to workflows/
 
-bench: setup ## the figures of docs/benchmarks.md
-	$(BIN)/python -m benchmarks
+bench: setup ## the figures of docs/benchmarks.md (DATA=dir with speech samples)
+	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
 
 clean: ## remove what setup and the demo made
 	rm -rf $(VENV) $(OUT)
