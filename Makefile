@@ -23,7 +23,7 @@ demo: setup ## clone the demo speaker's voice (AUDIO=dir and MODELS=dir for your
 	VOICEMILL=$(BIN)/voicemill examples/demo.sh "$(AUDIO)" "$(MODELS)" "$(OUT)"
 
 test: setup ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## lint and types
 	$(BIN)/ruff check .
