@@ -32,7 +32,7 @@ def train_gpt(
     state: StateDir,
     *,
     models: Location,
-    version: Literal["v2", "v2Pro", "v2ProPlus"] = "v2",
+    version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
     epochs: Annotated[int, Ge(1)] = 15,
     batch_size: Annotated[int, Ge(0)] = 0,
     save_every: Annotated[int, Ge(1)] = 5,
@@ -48,7 +48,7 @@ def train_gpt(
         weights: Where the weights files go.
         state: Where the run is kept while it goes on; a killed run goes on from there.
         models: Models folder with the base weights.
-        version: Model version, which chooses the base weights.
+        version: Model version, which chooses the base weights; auto is the dataset's.
         epochs: How often to go through the clips; few clips are gone through several times an epoch.
         batch_size: Clips a batch; 0 takes 8. What fits into the GPU's memory at once is found out by itself.
         save_every: Epochs between two weights files; the last epoch is always saved.
@@ -62,6 +62,7 @@ def train_gpt(
     from dataclasses import asdict
 
     from voicemill.gpt_sovits.checkpoints import load_gpt
+    from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.gpt.data import read_items
     from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
     from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
@@ -71,12 +72,13 @@ def train_gpt(
     from voicemill.storage import fetch
 
     ledger = Ledger()
-    items = read_items(dataset, version, ledger.drop)
+    model_version = DatasetFolder(dataset).version(version)
+    items = read_items(dataset, model_version, ledger.drop)
     for item in items:
         ledger.keep(item.name, seconds=item.seconds)
     ledger.require(1, "clips to train the token model on")
 
-    base = locate(fetch(models), "gpt", version)
+    base = locate(fetch(models), "gpt", model_version)
     recipe = Recipe(epochs, batch_size or BATCH_SIZE, save_every, learning_rate, seed, dpo)
     arithmetic = Precision(precision, choose_device())
     tuning = FineTuning(
@@ -95,7 +97,7 @@ def train_gpt(
         shutil.copy2(file.path, weights)
     shutil.copy2(tuning.state.metrics, weights)
     shutil.copytree(tuning.state.tensorboard, weights / "tensorboard")
-    parameters = {**asdict(recipe), "precision": arithmetic.name, "version": version, "base": base.name}
+    parameters = {**asdict(recipe), "precision": arithmetic.name, "version": model_version, "base": base.name}
     (weights / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
     last = json.loads(tuning.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
     ledger.note(

@@ -31,7 +31,7 @@ def train_sovits(
     state: StateDir,
     *,
     models: Location,
-    version: Literal["v2", "v2Pro", "v2ProPlus"] = "v2",
+    version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
     epochs: Annotated[int, Ge(1)] = 8,
     batch_size: Annotated[int, Ge(0)] = 0,
     save_every: Annotated[int, Ge(1)] = 4,
@@ -47,7 +47,7 @@ def train_sovits(
         weights: Where the weights files go.
         state: Where the run is kept while it goes on; a killed run goes on from there.
         models: Models folder with the base weights.
-        version: Model version, which chooses the base weights.
+        version: Model version, which chooses the base weights; auto is the dataset's.
         epochs: How often to go through the clips; few clips are gone through several times an epoch.
         batch_size: Clips a batch; 0 takes 4. What fits into the GPU's memory at once is found out by itself.
         save_every: Epochs between two weights files; the last epoch is always saved.
@@ -60,6 +60,7 @@ def train_sovits(
     import shutil
 
     from voicemill.gpt_sovits import checkpoints
+    from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.gpt_sovits.sovits import data
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
@@ -71,7 +72,10 @@ def train_sovits(
 
     log = get_logger(__name__)
     ledger = Ledger()
-    found = data.find_items(dataset, lambda phones: symbols.ids(phones, version), speaker_vectors=version != "v2")
+    model_version = DatasetFolder(dataset).version(version)
+    found = data.find_items(
+        dataset, lambda phones: symbols.ids(phones, model_version), speaker_vectors=model_version != "v2"
+    )
     for name, reason in found.drops.items():
         ledger.drop(name, reason)
     items = []
@@ -83,10 +87,10 @@ def train_sovits(
     ledger.require(1, "clips to train SoVITS on")
 
     folder = fetch(models)
-    base = checkpoints.load_sovits(locate(folder, "sovits-g", version))
+    base = checkpoints.load_sovits(locate(folder, "sovits-g", model_version))
     run = FineTuning(
         base,
-        checkpoints.load_discriminator(locate(folder, "sovits-d", version)),
+        checkpoints.load_discriminator(locate(folder, "sovits-d", model_version)),
         items,
         found.repeats,
         Recipe(epochs, batch_size or Recipe.batch_size, save_every, learning_rate, text_learning_rate_scale, seed),

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import speaker
 
