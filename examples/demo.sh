@@ -29,7 +29,7 @@ cat <<END
   speech   $(ls "$out"/speech/*.wav | wc -l) lines in $out/speech
   report   $out/report.html
 END
-if [ -f "$models/TOY" ]; then
+if [ -f "$models/toy.json" ]; then
     echo
     echo "  These are toy weights: the speech is babble. With real ones (voicemill models pull --to DIR): make demo MODELS=DIR"
 fi

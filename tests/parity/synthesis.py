@@ -20,7 +20,7 @@ from voicemill.gpt_sovits.pretrained import quiet
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis import Options, Reference, Synthesizer, waveform
-from voicemill.gpt_sovits.synthesis.synthesizer import Quirks
+from voicemill.gpt_sovits.synthesis.script import Quirks
 
 
 def tensors(weights: dict[str, np.ndarray]) -> dict[str, Tensor]:

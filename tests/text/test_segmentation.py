@@ -20,6 +20,12 @@ def test_numbers_take_the_language_of_their_neighbours():
     assert stretches("we have 3 cats") == [("en", "we have 3 cats")]
 
 
+def test_a_number_keeps_its_signs_and_unit():
+    for text in ("降到-5℃，很冷", "1/3的人走了", "跑了35.6km，很累", "售价是￥128.50，打折"):
+        assert stretches(text) == [("zh", text)]
+    assert stretches("我有3 apples")[-1] == ("en", "3 apples")
+
+
 def test_with_a_default_only_english_is_told_apart():
     assert stretches("东京tower很高", "ja") == [("ja", "东京"), ("en", "tower"), ("ja", "很高")]
 

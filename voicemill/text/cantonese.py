@@ -39,7 +39,6 @@ def phonemize(text: str) -> Spoken:
             phones = [character]
         elif not phones:
             phones = [UNKNOWN]
-            spoken.unreadable.append(character)
         spoken.phones += phones
         if spoken.word2ph is not None:
             spoken.word2ph.append(len(phones))

@@ -6,7 +6,6 @@ Source: GPT-SoVITS, TTS_infer_pack/TextPreprocessor.py and text/cleaner.py.
 import functools
 import importlib
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -16,44 +15,16 @@ from voicemill.text import symbols
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.routes import ROUTES, route
 from voicemill.text.segmentation import Detector
-from voicemill.text.spoken import Spoken
+from voicemill.text.silent import Unpronounced, unpronounced
+from voicemill.text.spoken import Segment, Spoken
 
 _MODULES = {"zh": "mandarin", "yue": "cantonese", "en": "english", "ja": "japanese", "ko": "korean"}
 _OF_V1 = frozenset(["zh", "en", "ja"])
 _SILENCES = {"￥": "SP2", "^": "SP3"}
 _FEWEST_PHONES, _FEWEST_ENGLISH_PHONES = 6, 4
 _BY_CHARACTER = frozenset(["zh", "yue"])
-_SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD])
-
 
 Reader = Callable[[str], Spoken]
-
-
-@dataclass
-class Segment:
-    """A stretch of one language.
-
-    Attributes:
-        language: zh, yue, en, ja or ko.
-        text: As it stood in the input.
-        norm_text: What is said, written out.
-        phones: Phones, all of them in the version's table.
-        word2ph: How many phones each character of `norm_text` has (zh and yue), None for other languages.
-    """
-
-    language: str
-    text: str
-    norm_text: str
-    phones: list[str]
-    word2ph: list[int] | None
-
-
-@dataclass(frozen=True)
-class Unpronounced:
-    """A character that is not heard, and where it stands in the text."""
-
-    character: str
-    position: int
 
 
 @dataclass
@@ -120,17 +91,19 @@ def phonemize(
     if language not in ROUTES:
         raise UsageError(f"no language {language!r}; there are {', '.join(ROUTES)}")
 
-    def speak(spaced: str) -> list[Segment]:
-        return [
-            phonemize_segment(part.text, part.language, version, as_reference=as_reference, lexicon=lexicon)
-            for part in route(spaced, language, detect, as_reference)
-        ]
+    def speak(part: str, of: str) -> Segment:
+        if len(part) == 1 and not lexicon:
+            return _one_character(part, of, version, as_reference)
+        return phonemize_segment(part, of, version, as_reference=as_reference, lexicon=lexicon)
+
+    def speak_all(spaced: str) -> list[Segment]:
+        return [speak(part.text, part.language) for part in route(spaced, language, detect, as_reference)]
 
     spaced = re.sub(" {2,}", " ", text)
-    phonemes = Phonemes(speak(spaced), version)
-    phonemes.unpronounced = _unpronounced(text, phonemes.segments, version)
+    phonemes = Phonemes(speak_all(spaced), version)
+    phonemes.unpronounced = unpronounced(text, phonemes.segments, speak)
     if lead_in and len(phonemes.phones) < _FEWEST_PHONES:
-        phonemes.segments = speak("." + spaced)
+        phonemes.segments = speak_all("." + spaced)
     return phonemes
 
 
@@ -167,6 +140,11 @@ def phonemize_segment(
     return Segment(language, text, norm_text, phones, spoken.word2ph)
 
 
+@functools.lru_cache(maxsize=16384)
+def _one_character(character: str, language: str, version: str, as_reference: bool) -> Segment:
+    return phonemize_segment(character, language, version, as_reference=as_reference)
+
+
 def _speak(
     text: str, language: str, version: str, as_reference: bool, lexicon: Lexicon | None, read: Reader | None
 ) -> tuple[str, Spoken]:
@@ -198,47 +176,9 @@ def _speak(
 
 def _joined(first: Spoken, second: Spoken) -> Spoken:
     counts = None if first.word2ph is None or second.word2ph is None else first.word2ph + second.word2ph
-    return Spoken(first.phones + second.phones, counts, first.unreadable + second.unreadable)
+    return Spoken(first.phones + second.phones, counts)
 
 
 @functools.cache
 def _module(language: str) -> ModuleType:
-    try:
-        return importlib.import_module(f"voicemill.text.{_MODULES[language]}")
-    except ModuleNotFoundError as missing:
-        if missing.name != f"voicemill.text.{_MODULES[language]}":
-            raise
-        raise InputError(f"{_MODULES[language].capitalize()} ({language}) cannot be spoken yet") from missing
-
-
-def _unpronounced(text: str, segments: list[Segment], version: str) -> list[Unpronounced]:
-    """Characters of the text that leave no sound; punctuation, spaces and accents are not meant to."""
-    kept = [(character, segment.language) for segment in segments for character in segment.text]
-    silent, at = [], 0
-    for position, character in enumerate(text):
-        language = None
-        if at < len(kept) and kept[at][0] == character:
-            language = kept[at][1]
-            at += 1
-        if _wants_sound(character) and not (language and _is_heard(character, language, version)):
-            silent.append(Unpronounced(character, position))
-    return silent
-
-
-def _wants_sound(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category[0] in "LNS" or category in {"Co", "Cn", "Cs"} or character in "#%&@*/\\§"
-
-
-@functools.lru_cache(maxsize=16384)
-def _is_heard(character: str, language: str, version: str) -> bool:
-    """Whether a character has a sound, alone or beside a number as signs of money and arithmetic do."""
-
-    def sounds(text: str) -> list[str]:
-        return [phone for phone in phonemize_segment(text, language, version).phones if phone not in _SILENT]
-
-    # Kana that lengthen or double another have no sound alone.
-    if (language == "ja" and _module("ja").is_readable(character)) or sounds(character):
-        return True
-    beside = {f"3{character}": "3", f"{character}3": "3", f"3 {character} 3": "3 , 3"}
-    return any(sounds(text) != sounds(without) for text, without in beside.items())
+    return importlib.import_module(f"voicemill.text.{_MODULES[language]}")

@@ -83,7 +83,7 @@ class Lexicon:
         for match in pattern.finditer(norm_text):
             parts[match.start() : match.end()] = [list(phones) for phones in self._words[language][match[0]].phones]
         phones = [phone for part in parts for phone in part]
-        return Spoken(phones, [len(part) for part in parts], spoken.unreadable)
+        return Spoken(phones, [len(part) for part in parts])
 
     def split(self, language: str, text: str) -> list[tuple[str, tuple[str, ...] | None]]:
         """Other languages: the text cut around the user's words, each with its phones (None for the text between)."""
@@ -124,7 +124,9 @@ def _entry(word: str, language: str, reading: str) -> Entry:
         if phones and language in _BY_CHARACTER and len(phones) != len(word):
             raise InputError(f"{word!r} has {len(word)} characters and its reading {reading!r} {len(phones)} syllables")
     if not phones:
-        raise InputError(f"{reading!r} is no reading of {word!r} in {language}: see the head of the lexicon's guide")
+        raise InputError(
+            f"{reading!r} is no reading of {word!r} in {language}: docs/text.md says how readings are written"
+        )
     return Entry(word, tuple(phones))
 
 

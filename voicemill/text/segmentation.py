@@ -26,6 +26,7 @@ _NOT_HAN = re.compile(
     "[^0-9、-〜。！？.!?… /\u4e00-\u9fff\u3400-\u4db5\U00020000-\U0002a6dd\U0002a700-\U0002b73f\U0002b740-\U0002b81f"
     "\U0002b820-\U0002ceaf\U0002ceb0-\U0002ebef\U0002ebf0-\U0002ee5d\U00030000-\U0003134a\U00031350-\U000323af]"
 )
+_UNIT = re.compile("(?:km/h|m/s|[ckm]?m[23²³]?|[mk]?g|ml|[kdm]?s|db|mm)(?![A-Za-z])")
 _PAUSES = frozenset(",.!?，。！？")
 _SMALLEST_SCORE = 0.01
 
@@ -47,8 +48,8 @@ def segment(
         text: Any text.
         default: Take all that is not English for this language; empty to tell languages apart.
         detect: Asked for the language of a word instead of fastText.
-        as_reference: Lose the signs of a stretch that is known to be Chinese by its script alone, and let a single
-            character of a Chinese sentence be Japanese.
+        as_reference: Lose the signs of a stretch that is known to be Chinese by its script alone, take a number's signs
+            and unit for words of another language, and let one character of a Chinese sentence be Japanese.
 
     Returns:
         Stretches of zh, ja, ko or en in the order of the text, neighbours of one language joined; spaces around the
@@ -57,7 +58,8 @@ def segment(
     if not text.strip():
         return []
     stretches: list[Stretch] = []
-    for found in _split(text, detect or _fasttext):
+    found_all = _split(text, detect or _fasttext)
+    for found in found_all if as_reference else _with_numbers(found_all):
         if found.language == DIGITS:
             _append(stretches, Stretch(default or DIGITS, found.text))
         elif _ENGLISH.match(found.text):
@@ -70,6 +72,20 @@ def segment(
     if not (default or as_reference):
         stretches = _without_stray_japanese(stretches)
     return _resolve(_resolve_digits(stretches))
+
+
+def _with_numbers(stretches: list[Stretch]) -> list[Stretch]:
+    """Leave signs without letters, and units behind a number, to the language that the number is read in."""
+    result: list[Stretch] = []
+    for stretch in stretches:
+        after_number = bool(result) and result[-1].text.rstrip()[-1:].isdigit()
+        unit = _UNIT.match(stretch.text) if after_number else None
+        end = unit.end() if unit else 0
+        for part in (stretch.text[:end], stretch.text[end:]):
+            signs = unit is not None and part == unit[0] or not any(map(str.isalpha, part))
+            if part:
+                _append(result, Stretch(DIGITS if signs else stretch.language, part))
+    return result
 
 
 def _append(stretches: list[Stretch], stretch: Stretch) -> None:

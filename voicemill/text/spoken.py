@@ -1,6 +1,6 @@
-"""What every language's front-end gives back."""
+"""What a language's front-end gives back, and what is made of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass
@@ -8,11 +8,28 @@ class Spoken:
     """Phones of a normalised text.
 
     Attributes:
-        phones: Phones, not all of them in the symbol table yet.
+        phones: Phones, not all of them in the symbol table yet; `UNK` for a character that no dictionary can read.
         word2ph: How many phones each character of the normalised text has, or None in languages without that link.
-        unreadable: Characters of the normalised text that a dictionary had no reading for.
     """
 
     phones: list[str]
     word2ph: list[int] | None = None
-    unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Segment:
+    """A stretch of one language.
+
+    Attributes:
+        language: zh, yue, en, ja or ko.
+        text: As it stood in the input.
+        norm_text: What is said, written out.
+        phones: Phones, all of them in the version's table.
+        word2ph: How many phones each character of `norm_text` has (zh and yue), None for other languages.
+    """
+
+    language: str
+    text: str
+    norm_text: str
+    phones: list[str]
+    word2ph: list[int] | None

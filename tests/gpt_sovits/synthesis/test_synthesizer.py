@@ -6,8 +6,8 @@ import torch
 
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.gpt.decoding import Sampling
-from voicemill.gpt_sovits.synthesis import Options, Reference, Script, Synthesizer
-from voicemill.gpt_sovits.synthesis.synthesizer import Prompt, Quirks, seeded_noise
+from voicemill.gpt_sovits.synthesis import Options, Prompt, Quirks, Reference, Script, Synthesizer
+from voicemill.gpt_sovits.synthesis.synthesizer import seeded_noise
 
 SHORT = Options(max_tokens=20)
 LINE = "Good morning to you, the rain has stopped."

@@ -7,9 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import HubertModel
@@ -17,7 +15,7 @@ from transformers import HubertModel
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND
 from voicemill.gpt_sovits.gpt.data import MIN_PHONES_PER_SECOND
-from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS, Sampling, generate
+from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS, generate
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.spectrogram import SAMPLE_RATE
@@ -31,91 +29,10 @@ from voicemill.gpt_sovits.synthesis.fragments import (
     pronounce,
 )
 from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, prompt_tokens, voice_of
+from voicemill.gpt_sovits.synthesis.script import Options, Prompt, Quirks, Script, Speech
 
+AS_REFERENCE = Options()
 Noise = Callable[[int, tuple[int, ...]], Tensor]
-
-
-@dataclass(frozen=True)
-class Quirks:
-    """What the reference does and we do not, for comparing with it number for number.
-
-    Attributes:
-        decode_together: Fragments of a batch are decoded as one utterance and cut apart, so that they influence each
-            other (docs/decisions.md, 3).
-        late_stop: The plain loop notices the limit one token late and then drops the first token (decision 4).
-        read_as_reference: Figures and languages are read as the reference reads them even where it errs.
-    """
-
-    decode_together: bool = False
-    late_stop: bool = False
-    read_as_reference: bool = False
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to speak; the defaults are the reference's.
-
-    Attributes:
-        sampling: How tokens are chosen.
-        cut: How lines are cut into fragments, `cut0` to `cut5`.
-        pause_seconds: Silence after each fragment.
-        batch_size: Fragments that the token model speaks at once.
-        max_tokens: Most tokens of a fragment, 25 a second; None takes what its phones need at the slowest pace that the
-            model was trained on, and a second more.
-        noise_scale: How much SoVITS varies.
-    """
-
-    sampling: Sampling = Sampling()
-    cut: str = "cut5"
-    pause_seconds: float = 0.3
-    batch_size: int = 16
-    max_tokens: int | None = None
-    noise_scale: float = 0.5
-
-
-@dataclass(frozen=True)
-class Script:
-    """A line, ready to be spoken."""
-
-    fragments: list[Fragment]
-    speed: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0.25 <= self.speed <= 4:
-            raise InputError(f"a speed of {self.speed} cannot be spoken; it must lie between 0.25 and 4")
-
-
-@dataclass(frozen=True)
-class Speech:
-    """A spoken line.
-
-    Attributes:
-        samples: float32 `[n]`, at most 1.
-        rate: Sampling rate in Hz.
-        report: What was said and how: fragments with text, tokens and seconds; what could not be pronounced; which
-            fragments never ended and were cut off.
-    """
-
-    samples: np.ndarray
-    rate: int
-    report: dict[str, Any]
-
-    @property
-    def seconds(self) -> float:
-        return len(self.samples) / self.rate
-
-    def pcm16(self) -> np.ndarray:
-        return waveform.pcm16(self.samples)
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A reference, prepared: tokens and text that precede every fragment, and the voice."""
-
-    tokens: Tensor | None
-    text: Fragment | None
-    voice: Voice
 
 
 def seeded_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
@@ -195,7 +112,7 @@ class Synthesizer:
         *,
         speed: float = 1.0,
         seed: int = 0,
-        options: Options = Options(),
+        options: Options = AS_REFERENCE,
     ) -> Speech:
         """Speak one line.
 
@@ -215,7 +132,7 @@ class Synthesizer:
         return self.perform([script], prompt, options)[0]
 
     @torch.inference_mode()
-    def perform(self, scripts: Sequence[Script], prompt: Prompt, options: Options = Options()) -> list[Speech]:
+    def perform(self, scripts: Sequence[Script], prompt: Prompt, options: Options = AS_REFERENCE) -> list[Speech]:
         """Speak lines, their fragments together in batches; a line does not depend on the lines beside it."""
         parts = [
             _Part(line, index, fragment, script)

@@ -88,8 +88,6 @@ def _word(word: Word, initials: list[str], finals: list[str], erhua: bool, spoke
             phones = [character]
         else:
             phones = syllables.phones(initial, final[:-1], final[-1:]) or [UNKNOWN]
-        if phones == [UNKNOWN]:
-            spoken.unreadable.append(character)
         spoken.phones += phones
         if spoken.word2ph is not None:
             spoken.word2ph.append(len(phones))

@@ -30,6 +30,8 @@ _RULES: list[tuple[re.Pattern[str], str | Callable[[Match[str]], str]]] = [
             rf"(?<![\d.+\-×÷=])(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)(?={_CLASSIFIER})",
             lambda m: f"{decimal(m[1])}到{m[2]}",
         ),
+        (r"(?<=\d)\s?km/h(?![A-Za-z])", "千米每小时"),
+        (r"(?<=\d)\s?m/s(?![A-Za-z])", "米每秒"),
         (r"(?<=\d)\s?mm(?![A-Za-z])", "毫米"),
         (r"(?<=\d)\s?ms(?![A-Za-z])", "毫秒"),
         (r"(?<=\d)\s?g(?![A-Za-z])", "克"),

@@ -1,0 +1,98 @@
+"""What goes into a synthesis and what comes out: options, scripts, prompts, speech."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from voicemill.errors import InputError
+from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.synthesis import waveform
+from voicemill.gpt_sovits.synthesis.fragments import Fragment
+from voicemill.gpt_sovits.synthesis.reference import Voice
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """What the reference does and we do not, for comparing with it number for number.
+
+    Attributes:
+        decode_together: Fragments of a batch are decoded as one utterance and cut apart, so that they influence each
+            other (docs/decisions.md, 3).
+        late_stop: The plain loop notices the limit one token late and then drops the first token (decision 4).
+        read_as_reference: Figures and languages are read as the reference reads them even where it errs.
+    """
+
+    decode_together: bool = False
+    late_stop: bool = False
+    read_as_reference: bool = False
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to speak; the defaults are the reference's.
+
+    Attributes:
+        sampling: How tokens are chosen.
+        cut: How lines are cut into fragments, `cut0` to `cut5`.
+        pause_seconds: Silence after each fragment.
+        batch_size: Fragments that the token model speaks at once.
+        max_tokens: Most tokens of a fragment, 25 a second; None takes what its phones need at the slowest pace that the
+            model was trained on, and a second more.
+        noise_scale: How much SoVITS varies.
+    """
+
+    sampling: Sampling = Sampling()
+    cut: str = "cut5"
+    pause_seconds: float = 0.3
+    batch_size: int = 16
+    max_tokens: int | None = None
+    noise_scale: float = 0.5
+
+
+@dataclass(frozen=True)
+class Script:
+    """A line, ready to be spoken."""
+
+    fragments: list[Fragment]
+    speed: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.25 <= self.speed <= 4:
+            raise InputError(f"a speed of {self.speed} cannot be spoken; it must lie between 0.25 and 4")
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A spoken line.
+
+    Attributes:
+        samples: float32 `[n]`, at most 1.
+        rate: Sampling rate in Hz.
+        report: What was said and how: fragments with text, tokens and seconds; what could not be pronounced; which
+            fragments never ended and were cut off.
+    """
+
+    samples: np.ndarray
+    rate: int
+    report: dict[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+    def pcm16(self) -> np.ndarray:
+        return waveform.pcm16(self.samples)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A reference, prepared: tokens and text that precede every fragment, and the voice."""
+
+    tokens: Tensor | None
+    text: Fragment | None
+    voice: Voice

@@ -1,0 +1,65 @@
+"""Characters of a text that nobody will hear."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from voicemill.text import japanese, symbols
+from voicemill.text.spoken import Segment
+
+Speak = Callable[[str, str], Segment]
+"""Text and language -> what is said."""
+
+_SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD, "空", "停"])
+_SPOKEN_SIGNS = "#%&@*/\\§"
+
+
+@dataclass(frozen=True)
+class Unpronounced:
+    """A character that is not heard, and where it stands in the text."""
+
+    character: str
+    position: int
+
+
+def unpronounced(text: str, segments: Sequence[Segment], speak: Speak) -> list[Unpronounced]:
+    """Characters of a text that leave no sound; punctuation, spaces and accents are not meant to.
+
+    Args:
+        text: The whole text.
+        segments: Its segments, whose texts are the text less what segmentation dropped.
+        speak: Says a text of one language.
+    """
+    places = [(segment, at) for segment in segments for at in range(len(segment.text))]
+    silent, next_place = [], 0
+    for position, character in enumerate(text):
+        place = places[next_place] if next_place < len(places) else None
+        if place and place[0].text[place[1]] == character:
+            next_place += 1
+        else:
+            place = None
+        if _wants_sound(character) and not (place and _is_heard(*place, speak)):
+            silent.append(Unpronounced(character, position))
+    return silent
+
+
+def _wants_sound(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] in "LNS" or category in {"Co", "Cn", "Cs"} or character in _SPOKEN_SIGNS
+
+
+def _is_heard(segment: Segment, at: int, speak: Speak) -> bool:
+    """Whether a character of a segment has a sound, alone or in its place."""
+    character = segment.text[at]
+    if segment.language == "ja":  # kana that lengthen or double another have no sound alone
+        return japanese.is_readable(character)
+    if _sounds(speak(character, segment.language)):
+        return True
+    if segment.language == "ko":  # what is no Hangul parts the words beside it, which changes their sound
+        return False
+    without = segment.text[:at] + segment.text[at + 1 :]
+    return _sounds(speak(without, segment.language)) != _sounds(segment)
+
+
+def _sounds(segment: Segment) -> list[str]:
+    return [phone for phone in segment.phones if phone not in _SILENT]
