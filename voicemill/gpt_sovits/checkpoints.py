@@ -102,7 +102,7 @@ def load_sovits(path: Path | str, device: torch.device | str = "cpu") -> SovitsC
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        weights, about = _read_safetensors(path, "sovits", device)
+        weights, about = read_safetensors(path, "sovits", device)
         hps, info, version = about["hps"], about["info"], about["version"]
     else:
         contents = read_reference_file(path)
@@ -112,7 +112,10 @@ def load_sovits(path: Path | str, device: torch.device | str = "cpu") -> SovitsC
             str(contents.get("info", "")),
             version_of(path, weights),
         )
-    config = SovitsConfig.read(hps["model"], version) if hps.get("model") else SovitsConfig.of(version)
+    try:
+        config = SovitsConfig.read(hps["model"], version) if hps.get("model") else SovitsConfig.of(version)
+    except InputError as error:
+        raise InputError(f"{path} is refused: {error}") from error
     return SovitsCheckpoint(config, weights, info, hps)
 
 
@@ -132,7 +135,7 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        weights, about = _read_safetensors(path, "gpt", device)
+        weights, about = read_safetensors(path, "gpt", device)
         return GptCheckpoint(about["hps"], weights, about["info"])
     contents = read_reference_file(path)
     weights = {key.removeprefix("model."): value.to(device) for key, value in contents["weight"].items()}
@@ -142,11 +145,22 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
     return GptCheckpoint(hps, weights, str(contents.get("info", "")))
 
 
-def _read_safetensors(path: Path, kind: str, device: torch.device | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_safetensors(
+    path: Path, kind: str | None = None, device: torch.device | str = "cpu"
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a safetensors file, and what voicemill wrote about them.
+
+    Args:
+        kind: `sovits` or `gpt`, which it must be; None takes any file, whose metadata is then not to be relied on.
+
+    Raises:
+        InputError: If it cannot be read, or is something else.
+    """
     try:
         with safe_open(path, "pt", device=str(device)) as file:
             about = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
-            _check_metadata(path, kind, about)
+            if kind:
+                _check_metadata(path, kind, about)
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a mapping)
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as safetensors: {error}") from error

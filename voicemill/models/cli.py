@@ -80,8 +80,9 @@ def toy(
     """Make tiny models in the real formats: everything runs in seconds, but voices babble."""
     from voicemill.models.toy import make_all
 
-    wanted: list[Version] = [version for version in VERSIONS if version in {word.strip() for word in versions.split(",")}]
-    if len(wanted) != len(versions.split(",")):
+    asked = [word.strip() for word in versions.split(",")]
+    wanted: list[Version] = [version for version in VERSIONS if version in asked]
+    if len(wanted) != len(asked):
         raise UsageError(f"--versions {versions}: name some of {', '.join(VERSIONS)}, with commas between them")
     made = make_all(folder, seed, report=typer.echo, versions=wanted)
     typer.echo(f"{folder}: {'made' if made else 'there already'}. Toy models, for trying out: voices babble.")

@@ -78,9 +78,10 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     problem = f"{path} is missing" if folder.is_dir() else f"there is no folder {folder}"
     # Words of the command are the catalogue's: one set a version, one a model that all versions share.
     wanted = version if isinstance(_PLACES[name], dict) else name
+    toy = f"{folder} --versions {','.join(VERSIONS)}" if version != "v2" or name == "speaker-encoder" else folder
     raise MissingModelError(
         f"{problem} (the model {what}): get it with `voicemill models pull {folder} {wanted}`, "
-        f"or make models for trying out with `voicemill models toy {folder}`"
+        f"or make models for trying out with `voicemill models toy {toy}`"
     )
 
 
