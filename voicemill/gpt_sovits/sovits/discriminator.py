@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from voicemill.gpt_sovits.sovits.layers import NormedConv1d, NormedConv2d
 from voicemill.gpt_sovits.sovits.vocoder import SLOPE
+from voicemill.gpt_sovits.spectrogram import mirrored
 
 WIDTH = 1024
 """Channels of the published discriminators' widest layers."""
@@ -64,7 +65,7 @@ class PeriodDiscriminator(nn.Module):
 
     def forward(self, wav_B1T: Tensor) -> Judgement:
         lacking = -wav_B1T.shape[-1] % self.period
-        padded = F.pad(wav_B1T, (0, lacking), "reflect") if lacking else wav_B1T
+        padded = mirrored(wav_B1T, 0, lacking) if lacking else wav_B1T
         return _judge(self.convs, self.conv_post, padded.unflatten(-1, (-1, self.period)))
 
 

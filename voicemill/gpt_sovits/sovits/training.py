@@ -24,6 +24,7 @@ from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
 from voicemill.gpt_sovits.spectrogram import HOP, mel_of_linear, mel_spectrogram
+from voicemill.gpt_sovits.watching import Diverged
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Recipe:
     eps: float = 1e-9
     mel_weight: float = 45.0
     kl_weight: float = 1.0
+    patience: int = 0
 
 
 @dataclass
@@ -62,10 +64,6 @@ class Losses:
     kl: float = 0.0
     gradient_d: float = 0.0
     gradient_g: float = 0.0
-
-
-class Diverged(Exception):
-    """A loss is no longer a number; nothing has been learnt from it."""
 
 
 def gradient_norm(module: nn.Module) -> float:
