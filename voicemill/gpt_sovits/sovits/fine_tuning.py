@@ -243,7 +243,7 @@ def memory_needs(
     parameters = sum(p.numel() for model in (generator, judge) for p in model.parameters())
     width = generator.config.upsample_initial_channel / 512
     halves = 1.0 if precision.dtype == torch.float32 else 0.5
-    halves *= 0.6 if recomputed else 1.0
+    halves *= 0.65 if recomputed else 1.0
     return 16.0 * parameters, halves * (0.8e9 * width + 0.4e9 * frames / 200)
 
 
