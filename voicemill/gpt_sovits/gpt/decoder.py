@@ -87,9 +87,7 @@ class Decoder:
 
     def enter(self, row: int, phones_X: Tensor, bert_CX: Tensor, prompt_Y: Tensor) -> Tensor:
         """Read a line's text and prompt into a row of the cache; scores of its first token `[1, V]`."""
-        text_1XD = self.embedding.embed_text(
-            phones_X[None].to(self.device), bert_CX[None].to(self.device, self.dtype)
-        )
+        text_1XD = self.embedding.embed_text(phones_X[None].to(self.device), bert_CX[None].to(self.device, self.dtype))
         x_1LD = torch.cat([text_1XD, self.embedding.embed_tokens(prompt_Y[None].to(self.device))], dim=1)
         L = x_1LD.shape[1]
         sees_LL = visible(len(phones_X), len(prompt_Y), self.device)
