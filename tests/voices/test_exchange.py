@@ -103,6 +103,19 @@ def test_inspect_tells_kind_version_and_sizes(voicemill, tmp_path: Path, capsys:
     assert "kind: voice" in said and "kind: sovits" in said and "speaker: ada" in said
 
 
+@pytest.mark.parametrize("header, version", [(b"02", "v3"), (b"04", "v4")])
+def test_versions_that_do_not_run_here_can_be_inspected_but_not_imported(
+    voicemill, tmp_path: Path, capsys: pytest.CaptureFixture[str], header: bytes, version: str
+) -> None:
+    sovits, gpt = write_pair(tmp_path, "v2")
+    sovits.write_bytes(header + sovits.read_bytes()[2:])
+    assert voicemill("voices", "inspect", sovits) == 0
+    assert f"version: {version}" in capsys.readouterr().out
+    given = ("--reference", REFERENCE, "--language", "zh", "--speaker", "ada", "--out", tmp_path / "voice")
+    assert voicemill("voices", "import", sovits, gpt, *given) == 65
+    assert f"is a {version} model" in capsys.readouterr().err
+
+
 def test_a_reference_of_another_length_or_an_unknown_language_is_refused(voicemill, tmp_path: Path) -> None:
     from voicemill.audio.reading import write_wav
 

@@ -74,6 +74,10 @@ def _of_the_reference(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         found["kind"] = "sovits discriminator"
     elif any(key.endswith("ar_predict_layer.weight") for key in tensors):
         found["kind"] = "gpt"
+    elif header and (header.lora or header.model in ("v3", "v4")):
+        found |= {"kind": "sovits LoRA" if header.lora else "sovits", "version": header.model, "runs_here": False}
+    elif any(key.startswith("cfm.") for key in tensors):
+        found |= {"kind": "sovits", "version": "v3 or v4", "runs_here": False}
     elif "enc_p.text_embedding.weight" in tensors:
         base = any(key.startswith("enc_q.") for key in tensors)
         found |= {"kind": "sovits base" if base else "sovits", "version": checkpoints.version_of(path, tensors)}
