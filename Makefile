@@ -28,7 +28,7 @@ test: setup ## the whole test suite
 check: setup ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: setup ## lay the code out
 	$(BIN)/ruff check --fix .
@@ -37,8 +37,8 @@ format: setup ## lay the code out
 golden: setup ## rewrite the golden YAML of the workflows
 	$(BIN)/hera generate yaml workflows/ --to workflows/
 
-bench: setup ## the figures of docs/benchmarks.md
-	$(BIN)/python -m benchmarks
+bench: setup ## the figures of docs/benchmarks.md (DATA=dir with speech samples)
+	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
 
 clean: ## remove what setup and the demo made
 	rm -rf $(VENV) $(OUT)

@@ -22,8 +22,8 @@ PAUSES = (0.55, 0.7, 0.6, 0.8)
 PEAK = 0.5
 NAMES = ("01_river_walk", "02_bread", "03_engineer_with_music", "04_winter", "05_language_in_a_hall", "06_museum")
 MUSIC_DB = -17.0
-REVERBERATION_SECONDS = 0.45
-DIRECT_TO_REVERBERANT_DB = 3.0
+REVERBERATION_SECONDS = 0.7
+DIRECT_TO_REVERBERANT_DB = 0.0
 
 
 def paragraphs(path: Path) -> list[list[str]]:

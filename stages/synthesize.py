@@ -19,7 +19,7 @@ def synthesize(
     speech: OutputDir,
     *,
     models: Location,
-    lines: Location,
+    lines: Location = "",
     language: str = "",
     other_references: Location = "",
     top_k: Annotated[int, Ge(1)] = 15,
@@ -40,7 +40,7 @@ def synthesize(
         speech: Where the files go, named by the number of their line.
         models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
         lines: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
-            text itself.
+            text itself; empty speaks a few sentences in the voice's language.
         language: Language of the lines: auto, en, zh, ja, ko, yue; empty is the voice's own.
         other_references: A recording of the speaker, or a folder of them, of any length, whose voice is averaged with
             the one of the voice's own reference.
@@ -64,17 +64,19 @@ def synthesize(
     from voicemill.contract import progress
     from voicemill.gpt_sovits.gpt.decoding import Sampling
     from voicemill.gpt_sovits.synthesis import Options
+    from voicemill.held_out import LINES
     from voicemill.lines import read_lines
     from voicemill.registry import version_of
     from voicemill.speaking import load_voice, recordings_in, write_speech
     from voicemill.storage import fetch, is_remote
 
     options = Options(Sampling(top_k, top_p, temperature, repetition_penalty), cut, pause, batch_size)
-    is_file = is_remote(lines) or ("\n" not in lines and len(lines) < 4096 and Path(lines).is_file())
-    wanted = read_lines(fetch(lines) if is_file else lines)
     version = version_of(voice).version
     speaking = load_voice(voice, fetch(models), precision=precision)
     synthesizer = speaking.synthesizer
+    lines = lines or "\n".join(LINES[speaking.voice.language])
+    is_file = is_remote(lines) or ("\n" not in lines and len(lines) < 4096 and Path(lines).is_file())
+    wanted = read_lines(fetch(lines) if is_file else lines)
 
     ledger = Ledger()
     scripts, rows = [], []

@@ -52,7 +52,7 @@ def text_and_bert(case: Case) -> None:
         texts: dict[str, Text] = {}
         rows: dict[str, torch.Tensor] = {}
         for label in _labels(case, folder):
-            # Decision N: by ourselves we keep foreign words and read percent signs.
+            # Decision 9: by ourselves we keep foreign words and read percent signs.
             found = pronounce(label.text, label.language, case.config["version"], as_reference=True)
             texts[label.name] = Text(found.phones, found.word2ph, found.norm_text)
             if any(segment.language == "zh" for segment in found.segments):

@@ -121,7 +121,7 @@ class Case:
 
 
 def recipe_tensor(seed, key, shape, fill="uniform", loc=0.0, scale=1.0, dtype="float32") -> np.ndarray:
-    """A seeded tensor, bit for bit the same everywhere: raw PCG64 words to 24-bit fractions (see the folder's README)."""
+    """A seeded tensor, bit for bit the same everywhere: raw PCG64 words to 24-bit fractions (README)."""
     n = int(np.prod(shape)) if len(shape) else 1
     loc, scale = np.float32(loc), np.float32(scale)
     if fill == "const":

@@ -17,10 +17,10 @@ from voicemill.text import cuts, english, mandarin, phonemize, phonemize_segment
 from voicemill.text.english import dictionary
 from voicemill.text.mandarin import normalization, words
 
-WORD_LISTS = "the reference reads a word by a list of its own, we by public CMUdict and its letter-to-sound model"
-MARKS_ALONE = "the reference takes marks alone for an empty English text, we keep them as pauses"
-UNKNOWN_LANGUAGE = "the reference says nothing for an unknown language, we refuse it"
-LONG_PHRASES = "the reference leaves a phrase of more than 510 characters whole, which BERT cannot read; we cut it"
+WORD_LISTS = "decision 5: the reference reads a word by its own list, we by CMUdict and its letter-to-sound model"
+MARKS_ALONE = "decision 6: the reference takes marks alone for an empty English text, we keep them as pauses"
+UNKNOWN_LANGUAGE = "decision 7: the reference says nothing for an unknown language, we refuse it"
+LONG_PHRASES = "decision 8: the reference leaves a phrase longer than 510 characters, which BERT cannot read; we cut it"
 
 Row = dict[str, Any]
 

@@ -8,6 +8,7 @@ import soundfile
 from stages.synthesize import synthesize
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
+from voicemill.held_out import LINES
 from voicemill.models import locate
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits
@@ -94,6 +95,11 @@ def test_text_on_the_command_line_is_spoken_the_same_each_time(voice: Path, mode
     for name in ("a", "b"):
         synthesize(voice, tmp_path / name, models=str(models), lines="Good morning to you.", seed=3)
     assert (tmp_path / "a" / "0001.wav").read_bytes() == (tmp_path / "b" / "0001.wav").read_bytes()
+
+
+def test_without_lines_it_speaks_sentences_in_the_voices_language(voice: Path, models: Path, tmp_path: Path):
+    synthesize(voice, tmp_path / "speech", models=str(models))
+    assert [row["text"] for row in manifest(tmp_path / "speech")] == list(LINES["en"])
 
 
 def test_lines_of_which_none_can_be_spoken_end_with_the_first_reason(voice: Path, models: Path, tmp_path: Path):

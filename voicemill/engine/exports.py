@@ -57,6 +57,7 @@ def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
     exported: dict[str, Path] = {}
     for name, path in (places | execution.exported).items():
         place = execution.folder / _exported_name(execution.workflow, name, path.suffix)
+        place.unlink(missing_ok=True)  # a hard link whose task's folder was deleted by hand
         if path.is_dir():
             place.symlink_to(os.path.relpath(path, execution.folder))
         else:

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +32,10 @@ class Word:
 
 @functools.cache
 def _jieba() -> Any:
-    import jieba
-    import jieba.posseg
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # jieba asks for pkg_resources in passing, and does without
+        import jieba
+        import jieba.posseg
 
     jieba.setLogLevel(logging.WARNING)
     jieba.initialize()

@@ -1,0 +1,146 @@
+"""The whole job on toy models: recordings in, a voice and speech out; and the same after three kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from voicemill.models.toy import make_all
+from voicemill.voice import read_voice
+
+DEMO = Path(__file__).parents[1] / "examples" / "demo_speaker"
+CLEANING = ("ingest", "separate", "measure", "level", "slice")
+LEARNING = ("transcribe", "format", "train-sovits", "train-gpt", "evaluate")
+TASKS = (*CLEANING, *LEARNING, "publish", "synthesize", "report")
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[str]]:
+    """The command that clones half a minute of the demo speaker; takes the run folder."""
+    source = tmp_path_factory.mktemp("recordings")
+    for name in ("01_river_walk", "04_winter"):
+        samples, rate = soundfile.read(DEMO / f"{name}.ogg")
+        soundfile.write(source / f"{name}.flac", samples[: 16 * rate], rate)
+    models = tmp_path_factory.mktemp("models") / "toy"
+    make_all(models)
+    parameters = {
+        "speaker": "demo",
+        "source": source,
+        "models": models,
+        "min-minutes": 0.4,
+        "lines": "Good morning, and welcome to the mill.",
+        "sovits-epochs": 2,
+        "sovits-save-every": 1,
+        "gpt-epochs": 2,
+        "gpt-save-every": 1,
+        "evaluation-lines": 1,
+        "seed": 7,
+    }
+    given = [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]
+    run = [sys.executable, "-m", "voicemill", "run", "clone-voice"]
+    return lambda folder: [*run, *given, "--out", str(folder)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(command: Callable[[Path], list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    ended = subprocess.run(command(folder), capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return folder
+
+
+def events(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "run.jsonl").read_text().splitlines()]
+
+
+def test_recordings_become_a_voice_that_speaks(undisturbed: Path) -> None:
+    assert all((undisturbed / task).is_dir() for task in TASKS)
+    voice = read_voice(undisturbed / "voice")
+    assert voice.version == "v2"
+    spoken = sorted((undisturbed / "speech").glob("*.wav"))
+    assert len(spoken) == 1
+    speech = soundfile.info(spoken[0])
+    assert speech.samplerate == 32_000 and speech.duration > 0.5
+    page = (undisturbed / "report.html").read_text()
+    assert "Succeeded" in page and "train-sovits" in page and "<audio" in page
+
+
+def test_every_item_is_accounted_for(undisturbed: Path) -> None:
+    lines = [json.loads(line) for line in (undisturbed / "ledger.jsonl").read_text().splitlines()]
+    assert {line["task"] for line in lines} >= set(TASKS) - {"report"}
+    assert all(line["outcome"] == "kept" or line["reason"] for line in lines)
+
+
+def test_a_finished_run_runs_nothing_again(command: Callable[[Path], list[str]], undisturbed: Path) -> None:
+    before = len(events(undisturbed))
+    subprocess.run(command(undisturbed), check=True, capture_output=True)
+    fresh = [event for event in events(undisturbed)[before:] if event.get("phase") == "Running"]
+    assert [event["task"] for event in fresh if event.get("template")] == []
+
+
+def test_killed_at_three_points_it_ends_with_the_same_weights(
+    command: Callable[[Path], list[str]], undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "killed"
+    killed_while(command(folder), lambda: running(folder, "measure"), engine)
+    killed_while(command(folder), lambda: (folder / "train-sovits/.state/checkpoint.pt").exists(), engine)
+    # The stage's own process: the engine sees it die and tries it again.
+    last = killed_while(command(folder), lambda: running(folder, "train-gpt"), stage_of("stages.train_gpt"))
+    assert last.wait(timeout=500) == 0
+
+    finished = [e["task"] for e in events(folder) if e.get("phase") == "Succeeded" and e.get("template") in TASKS]
+    assert sorted(finished) == sorted(set(finished)), "a finished task ran again"
+    for weights in ("sovits.safetensors", "gpt.safetensors"):
+        assert (folder / "voice" / weights).read_bytes() == (undisturbed / "voice" / weights).read_bytes()
+
+
+def running(folder: Path, task: str) -> bool:
+    """Whether the task's process has been started by the engine that runs at present."""
+    if not (folder / "run.jsonl").exists():
+        return False
+    last = [event for event in events(folder) if event.get("task") == task]
+    return bool(last) and last[-1]["phase"] == "Running"
+
+
+def engine(process: subprocess.Popen[bytes]) -> int:
+    return process.pid
+
+
+def stage_of(module: str) -> Callable[[subprocess.Popen[bytes]], int]:
+    def find(process: subprocess.Popen[bytes]) -> int:
+        """The stage's process, looked up among the processes of this machine by its parent and its module."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and (entry / "cmdline").exists():
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if module in words and f"PPid:\t{process.pid}\n" in (entry / "status").read_text():
+                    return int(entry.name)
+        raise AssertionError(f"no process of {module}")
+
+    return find
+
+
+def killed_while(
+    command: list[str], moment: Callable[[], bool], victim: Callable[[subprocess.Popen[bytes]], int]
+) -> subprocess.Popen[bytes]:
+    """Start the command, wait for the moment, and kill the victim with SIGKILL; gives the command's process."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 400
+    while not moment():
+        assert process.poll() is None, "the run ended before the moment came"
+        assert time.monotonic() < deadline, "the moment did not come"
+        time.sleep(0.05)
+    time.sleep(0.3)
+    target = victim(process)
+    os.kill(target, signal.SIGKILL)
+    if target == process.pid:
+        process.wait()
+    return process
