@@ -7,7 +7,7 @@ from voicemill.gpt_sovits.sovits.packed_vocoder import PackedVocoder
 from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
 @torch.inference_mode()
 def test_the_packed_vocoder_sounds_the_same(dtype: torch.dtype, tolerance: float):
     torch.manual_seed(0)

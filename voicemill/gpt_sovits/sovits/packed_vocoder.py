@@ -100,4 +100,4 @@ def pack_vocoder(generator: Generator, dtype: torch.dtype = torch.float32) -> No
         return
     reduced = dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     if isinstance(generator.dec, Vocoder):
-        generator.dec = PackedVocoder(generator.dec, torch.bfloat16 if reduced else torch.float32)
+        generator.add_module("dec", PackedVocoder(generator.dec, torch.bfloat16 if reduced else torch.float32))
