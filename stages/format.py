@@ -2,7 +2,8 @@
 
 Reads   clips/*.wav                     any rate; 32 kHz mono from slice
         transcripts/transcripts.list    clip.wav|speaker|language|text
-Writes  dataset/                        2-name2text.txt 3-bert/ 4-cnhubert/ 5-wav32k/ 6-name2semantic.tsv
+Writes  dataset/                        2-name2text.txt 3-bert/ 4-cnhubert/ 5-wav32k/ 6-name2semantic.tsv,
+                                        7-sv_cn/ for v2Pro and v2ProPlus, and version.txt, which the trainings obey
 Drops   clips without a transcript or without phones, unreadable, silent, too loud, too short or too long
 """
 
@@ -20,7 +21,7 @@ def format_dataset(
     dataset: OutputDir,
     *,
     models: Location,
-    version: Literal["v2"] = "v2",
+    version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
     min_clips: Annotated[int, Ge(1)] = 2,
     min_seconds: Annotated[float, Ge(0)] = 5.0,
 ) -> Ledger:
@@ -30,20 +31,24 @@ def format_dataset(
         clips: Folder of clips, from slice.
         transcripts: Folder with transcripts.list, from transcribe or from proofreading.
         dataset: Where the dataset goes.
-        models: Models folder with HuBERT, the Chinese BERT and the pretrained SoVITS.
-        version: GPT-SoVITS version: decides the symbols and the SoVITS whose codebook makes the tokens.
+        models: Models folder with HuBERT, the Chinese BERT, the pretrained SoVITS and the speaker encoder.
+        version: GPT-SoVITS version, decides the SoVITS whose codebook makes the tokens; auto takes v2ProPlus, v2Pro or
+            v2, the first whose base weights are all in the models folder.
         min_clips: With fewer clips left the stage fails.
         min_seconds: With less speech left the stage fails.
     """
     from voicemill import labels, storage
     from voicemill.contract import check_stop
     from voicemill.errors import InputError
+    from voicemill.models.layout import best_version
     from voicemill.preparation import Preparation
 
     ledger = Ledger()
     spoken = {label.name: label for label in labels.read(transcripts / "transcripts.list")}
     paths = {path.name: path for path in sorted(clips.glob("*.wav"))}
-    preparation = Preparation(dataset, storage.fetch(models), version)
+    folder = storage.fetch(models)
+    chosen = best_version(folder) if version == "auto" else version
+    preparation = Preparation(dataset, folder, chosen)
     for name in ledger.each(sorted(paths.keys() | spoken.keys()), label="formatting"):
         check_stop()
         with ledger.item(name):
@@ -53,7 +58,7 @@ def format_dataset(
                 raise InputError("it has a transcript but there is no such clip")
             ledger.keep(name, **preparation.add(paths[name], spoken[name]))
     preparation.finish()
-    ledger.note(languages=preparation.languages)
+    ledger.note(version=chosen, languages=preparation.languages)
     ledger.require(min_clips, "clips")
     if preparation.seconds < min_seconds:
         raise InputError(f"{preparation.seconds:.1f} s of speech left, at least {min_seconds:g} s needed")

@@ -21,6 +21,7 @@ def synthesize(
     models: Location,
     lines: Location = "",
     language: str = "",
+    other_references: Location = "",
     top_k: Annotated[int, Ge(1)] = 15,
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
     temperature: Annotated[float, Ge(0)] = 1.0,
@@ -41,6 +42,8 @@ def synthesize(
         lines: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
             text itself; empty speaks a few sentences in the voice's language.
         language: Language of the lines: auto, en, zh, ja, ko, yue; empty is the voice's own.
+        other_references: A recording of the speaker, or a folder of them, of any length, whose voice is averaged with
+            the one of the voice's own reference.
         top_k: Tokens to choose from at each step.
         top_p: Choose from the likeliest tokens that make up this probability; 1 is all.
         temperature: Below 1 is steadier, above 1 livelier.
@@ -54,6 +57,7 @@ def synthesize(
         precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU.
     """
     import json
+    from dataclasses import replace
     from pathlib import Path
 
     from voicemill import __version__
@@ -63,7 +67,7 @@ def synthesize(
     from voicemill.held_out import LINES
     from voicemill.lines import read_lines
     from voicemill.registry import version_of
-    from voicemill.speaking import load_voice, write_speech
+    from voicemill.speaking import load_voice, recordings_in, write_speech
     from voicemill.storage import fetch, is_remote
 
     options = Options(Sampling(top_k, top_p, temperature, repetition_penalty), cut, pause, batch_size)
@@ -84,7 +88,8 @@ def synthesize(
     if not scripts:
         ledger.require(1, "lines to speak")
 
-    prompt = synthesizer.prepare(speaking.reference)
+    others = recordings_in(fetch(other_references)) if other_references else []
+    prompt = synthesizer.prepare(replace(speaking.reference, others=tuple(others)))
     together = 4 * batch_size
     with (speech / "manifest.jsonl").open("w", encoding="utf-8") as manifest:
         for start in progress(range(0, len(scripts), together), "speaking"):

@@ -9,7 +9,7 @@ Drops   clips without phones, tokens or BERT features, and those whose text cann
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from voicemill.contract import (
     InputDir,
@@ -32,7 +32,7 @@ def train_gpt(
     state: StateDir,
     *,
     models: Location,
-    version: Literal["v2", "v2Pro", "v2ProPlus"] = "v2",
+    version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
     epochs: Annotated[int, Ge(1)] = 15,
     batch_size: Annotated[int, Ge(0)] = 0,
     save_every: Annotated[int, Ge(1)] = 5,
@@ -40,6 +40,10 @@ def train_gpt(
     seed: int = 1234,
     dpo: bool = False,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    validation: Annotated[float, Ge(0), Le(0.5)] = 0.05,
+    patience: Annotated[int, Ge(0)] = 0,
+    gradient_checkpointing: bool = False,
+    deterministic: bool = False,
 ) -> Ledger:
     """Fine-tune the token model: what is said, to semantic tokens.
 
@@ -48,7 +52,7 @@ def train_gpt(
         weights: Where the weights files go.
         state: Where the run is kept while it goes on; a killed run goes on from there.
         models: Models folder with the base weights.
-        version: Model version, which chooses the base weights.
+        version: Model version, which chooses the base weights; auto is the dataset's.
         epochs: How often to go through the clips; few clips are gone through several times an epoch.
         batch_size: Clips a batch; 0 takes 8. What fits into the GPU's memory at once is found out by itself.
         save_every: Epochs between two weights files; the last epoch is always saved.
@@ -56,12 +60,19 @@ def train_gpt(
         seed: Seed of the order of clips and of dropout.
         dpo: Teach it also to prefer the clips to spoiled copies of them; against repeated and swallowed words.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
+        validation: Share of the clips that is not trained on but measured on after each epoch: at least one, at most 8,
+            none of fewer than 10 clips.
+        patience: Stop after so many epochs without a better validation loss, and keep the best epoch; 0 never stops.
+        gradient_checkpointing: Take less GPU memory and about a third more time; what is learnt is the same.
+        deterministic: Give the same weights again on the same GPU, bit for bit; slower. On a CPU it always is so.
     """
     import json
     import shutil
     from dataclasses import asdict
 
+    from voicemill.gpt_sovits import watching
     from voicemill.gpt_sovits.checkpoints import load_gpt
+    from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.gpt.data import read_items
     from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
     from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
@@ -71,13 +82,17 @@ def train_gpt(
     from voicemill.storage import fetch
 
     ledger = Ledger()
-    items = read_items(dataset, version, ledger.drop)
+    model_version = DatasetFolder(dataset).version(version)
+    items = read_items(dataset, model_version, ledger.drop)
     for item in items:
         ledger.keep(item.name, seconds=item.seconds)
     ledger.require(1, "clips to train the token model on")
 
-    base = locate(fetch(models), "gpt", version)
-    recipe = Recipe(epochs, batch_size or BATCH_SIZE, save_every, learning_rate, seed, dpo)
+    base = locate(fetch(models), "gpt", model_version)
+    recipe = Recipe(epochs, batch_size or BATCH_SIZE, save_every, learning_rate, seed, dpo, patience)
+    if deterministic:
+        watching.be_deterministic()
+    items, held_out = watching.hold_out(items, validation)
     arithmetic = Precision(precision, choose_device())
     tuning = FineTuning(
         load_gpt(base),
@@ -88,6 +103,8 @@ def train_gpt(
         check_stop=check_stop,
         stop_requested=stop_requested,
         micro_batch_divisor=micro_batch_divisor(),
+        held_out=held_out,
+        recompute_layers=gradient_checkpointing,
         say=get_logger(__name__).info,
     )
     saved = tuning.run(lambda batches, total: progress(batches, "training", total=total))
@@ -95,11 +112,16 @@ def train_gpt(
         shutil.copy2(file.path, weights)
     shutil.copy2(tuning.state.metrics, weights)
     shutil.copytree(tuning.state.tensorboard, weights / "tensorboard")
-    parameters = {**asdict(recipe), "precision": arithmetic.name, "version": version, "base": base.name}
+    parameters = {**asdict(recipe), "precision": arithmetic.name, "version": model_version, "base": base.name}
     (weights / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
     last = json.loads(tuning.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
     ledger.note(
-        epochs=epochs, steps=last["step"], loss=round(last["loss"], 4), files=[file.path.name for file in saved]
+        epochs=last["epoch"],
+        steps=last["step"],
+        loss=round(last["loss"], 4),
+        held_out=len(held_out),
+        peak_memory_gib=round(tuning.peak_memory, 2),
+        files=[file.path.name for file in saved],
     )
     return ledger
 

@@ -8,7 +8,7 @@ Drops   clips without features or phones, damaged ones, those shorter than 0.66 
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from voicemill.contract import (
     InputDir,
@@ -31,7 +31,7 @@ def train_sovits(
     state: StateDir,
     *,
     models: Location,
-    version: Literal["v2", "v2Pro", "v2ProPlus"] = "v2",
+    version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
     epochs: Annotated[int, Ge(1)] = 8,
     batch_size: Annotated[int, Ge(0)] = 0,
     save_every: Annotated[int, Ge(1)] = 4,
@@ -39,6 +39,10 @@ def train_sovits(
     text_learning_rate_scale: Annotated[float, Ge(0)] = 0.4,
     seed: int = 1234,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    validation: Annotated[float, Ge(0), Le(0.5)] = 0.05,
+    patience: Annotated[int, Ge(0)] = 0,
+    gradient_checkpointing: bool = False,
+    deterministic: bool = False,
 ) -> Ledger:
     """Fine-tune SoVITS: semantic tokens to the speaker's voice.
 
@@ -47,7 +51,7 @@ def train_sovits(
         weights: Where the weights files go.
         state: Where the run is kept while it goes on; a killed run goes on from there.
         models: Models folder with the base weights.
-        version: Model version, which chooses the base weights.
+        version: Model version, which chooses the base weights; auto is the dataset's.
         epochs: How often to go through the clips; few clips are gone through several times an epoch.
         batch_size: Clips a batch; 0 takes 4. What fits into the GPU's memory at once is found out by itself.
         save_every: Epochs between two weights files; the last epoch is always saved.
@@ -55,11 +59,17 @@ def train_sovits(
         text_learning_rate_scale: Factor on it for the parts that read the text, which need less change.
         seed: Seed of the order of clips, of where they are cut, of noise and of dropout.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
+        validation: Share of the clips that is not trained on but measured on after each epoch: at least one, at most 8,
+            none of fewer than 10 clips.
+        patience: Stop after so many epochs without a better validation loss, and keep the best epoch; 0 never stops.
+        gradient_checkpointing: Take less GPU memory and about a third more time; what is learnt is the same.
+        deterministic: Give the same weights again on the same GPU, bit for bit; slower. On a CPU it always is so.
     """
     import json
     import shutil
 
-    from voicemill.gpt_sovits import checkpoints
+    from voicemill.gpt_sovits import checkpoints, watching
+    from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.gpt_sovits.sovits import data
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
@@ -71,7 +81,10 @@ def train_sovits(
 
     log = get_logger(__name__)
     ledger = Ledger()
-    found = data.find_items(dataset, lambda phones: symbols.ids(phones, version), speaker_vectors=version != "v2")
+    model_version = DatasetFolder(dataset).version(version)
+    found = data.find_items(
+        dataset, lambda phones: symbols.ids(phones, model_version), speaker_vectors=model_version != "v2"
+    )
     for name, reason in found.drops.items():
         ledger.drop(name, reason)
     items = []
@@ -81,20 +94,33 @@ def train_sovits(
             items.append(item)
             ledger.keep(item.name, seconds=round(item.seconds, 2))
     ledger.require(1, "clips to train SoVITS on")
+    if deterministic:
+        watching.be_deterministic()
+    items, held_out = watching.hold_out(items, validation)
 
     folder = fetch(models)
-    base = checkpoints.load_sovits(locate(folder, "sovits-g", version))
+    base = checkpoints.load_sovits(locate(folder, "sovits-g", model_version))
     run = FineTuning(
         base,
-        checkpoints.load_discriminator(locate(folder, "sovits-d", version)),
+        checkpoints.load_discriminator(locate(folder, "sovits-d", model_version)),
         items,
         found.repeats,
-        Recipe(epochs, batch_size or Recipe.batch_size, save_every, learning_rate, text_learning_rate_scale, seed),
+        Recipe(
+            epochs,
+            batch_size or Recipe.batch_size,
+            save_every,
+            learning_rate,
+            text_learning_rate_scale,
+            seed,
+            patience=patience,
+        ),
         state,
         Precision(precision, choose_device()),
         check_stop=check_stop,
         stop_requested=stop_requested,
         micro_batch_divisor=micro_batch_divisor(),
+        held_out=held_out,
+        recompute_layers=gradient_checkpointing,
         say=log.info,
     )
     saved = run.run(lambda steps, total: progress(steps, "training", total=total))
@@ -102,9 +128,16 @@ def train_sovits(
         shutil.copy2(file.path, weights)
     shutil.copy2(run.state.metrics, weights)
     shutil.copytree(run.state.tensorboard, weights / "tensorboard")
-    last = json.loads(run.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
-    files = [file.path.name for file in saved]
-    ledger.note(epochs=epochs, steps=last["step"], loss_mel=round(last["loss_mel"], 4), files=files)
+    rows = [json.loads(row) for row in run.state.metrics.read_text(encoding="utf-8").splitlines()]
+    last = [row for row in rows if "loss_mel" in row][-1]
+    ledger.note(
+        epochs=last["epoch"],
+        steps=last["step"],
+        loss_mel=round(last["loss_mel"], 4),
+        held_out=len(held_out),
+        peak_memory_gib=round(run.peak_memory, 2),
+        files=[file.path.name for file in saved],
+    )
     return ledger
 
 

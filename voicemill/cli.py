@@ -16,7 +16,7 @@ from voicemill.errors import VoicemillError
 _COMMANDS = {
     "run": ("voicemill.engine.command", "Run a workflow on this machine, or go on with one that stopped."),
     "models": ("voicemill.models.cli", "List, fetch and verify pretrained models, or make tiny ones."),
-    "voices": ("voicemill.registry.cli", "List, show, promote and export published voices."),
+    "voices": ("voicemill.voices.cli", "Bring voices in and out of GPT-SoVITS's files; say what a file holds."),
     "submit": ("voicemill.cluster.cli", "Run a workflow on a Kubernetes cluster."),
     "batch": ("voicemill.batch.cli", "Make many voices from a manifest."),
     "doctor": ("voicemill.doctor", "Say what this machine or cluster lacks."),

@@ -14,7 +14,7 @@ tags: [text-to-speech, gpt-sovits, voicemill]
 
 # The voice of {speaker}
 
-A GPT-SoVITS {version} voice made by voicemill from {clips} clips, {minutes:.1f} minutes of speech.
+A GPT-SoVITS {version} voice {origin}.
 
 > **Everything it says is generated speech.** Nobody said it. Mark it as generated wherever it is heard; voicemill's own
 > output carries the mark in its metadata.
@@ -32,7 +32,7 @@ Use the voice only as far as this consent goes. Do not use it to deceive, to imp
 | speaker | {speaker} |
 | language | {language} |
 | clips | {clips} |
-| speech | {minutes:.1f} min |
+| speech | {speech} |
 | transcripts | {transcripts} |
 
 ## Measured
@@ -66,19 +66,23 @@ def model_card(
 
     Args:
         voice: The voice.
-        transcripts: Rows of transcripts.json that it was made from.
+        transcripts: Rows of transcripts.json that it was made from; none for a voice that was made elsewhere.
         metrics: The chosen pair's row of the evaluation.
         lineage: What lineage.json holds.
     """
+    minutes = f"{sum(row['seconds'] for row in transcripts) / 60:.1f} min"
+    made = f"made by voicemill from {len(transcripts)} clips, {minutes} of speech"
+    unknown = "not known"
     flagged = sum(bool(row.get("flags")) for row in transcripts)
     return _CARD.format(
         speaker=voice.speaker,
         version=voice.version,
         language=voice.language,
-        clips=len(transcripts),
-        minutes=sum(row["seconds"] for row in transcripts) / 60,
+        origin=made if transcripts else "that was made elsewhere and brought into voicemill",
+        clips=len(transcripts) or unknown,
+        speech=minutes if transcripts else unknown,
         consent=_consent(lineage.get("consent")),
-        transcripts=f"{len(transcripts)} texts, {flagged} of them flagged as doubtful",
+        transcripts=f"{len(transcripts)} texts, {flagged} of them flagged as doubtful" if transcripts else unknown,
         metrics=_table(metrics) or "Not measured.",
         lineage=_table(_flat(lineage)),
     )

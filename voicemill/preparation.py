@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from voicemill.audio.reading import read_mono
-from voicemill.audio.resampling import resample
+from voicemill.audio.resampling import resample, resample_sinc
 from voicemill.errors import InputError
-from voicemill.gpt_sovits import bert, hubert, semantic
+from voicemill.gpt_sovits import bert, hubert, semantic, speaker
 from voicemill.gpt_sovits.dataset import RATE, DatasetFolder, Text, level
 from voicemill.labels import Label
 from voicemill.models import locate
@@ -38,10 +40,13 @@ class Preparation:
     def __init__(self, folder: Path, models: Path, version: str) -> None:
         self.version = version
         self.dataset = DatasetFolder(folder)
-        self.dataset.create()
+        self.dataset.create(version)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._hubert = hubert.load(locate(models, "hubert"), device)
         self._generator = semantic.load(locate(models, "sovits-g", version), device)
+        self._speaker_vector: Callable[[torch.Tensor], torch.Tensor] | None = None
+        if version != "v2":
+            self._speaker_vector = speaker.load(locate(models, "speaker-encoder"), device)
         self._bert_folder, self._device = locate(models, "bert"), device
         self._bert: bert.Bert | None = None
         self._texts: dict[str, Text] = {}
@@ -70,6 +75,11 @@ class Preparation:
         if not torch.isfinite(ssl_1CT).all():
             raise InputError("HuBERT gave numbers that are none (NaN) for it")
         codes = semantic.codes(self._generator, ssl_1CT)
+        if self._speaker_vector:
+            # Of what training reads, 16 bits included; by the resampler that synthesis has, so that vectors agree.
+            samples_1n = torch.from_numpy(pcm.astype(np.float32) / 32768).unsqueeze(0)
+            wav16k_1n = resample_sinc(samples_1n, RATE, speaker.RATE)
+            self.dataset.add_speaker_vector(label.name, self._speaker_vector(wav16k_1n).cpu())
         if any(segment.language == "zh" for segment in spoken.segments):
             self.dataset.add_bert(label.name, bert.segment_features(self._loaded_bert(), spoken.segments))
         self.dataset.add_audio(label.name, pcm, ssl_1CT)

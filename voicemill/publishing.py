@@ -121,7 +121,8 @@ def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:
 
 def _base_weights(models: Path, version: str) -> dict[str, str]:
     digests: dict[str, str] = {}
-    for name in ("sovits-g", "sovits-d", "gpt", "hubert", "bert"):
+    pro = ("speaker-encoder",) if version.startswith("v2Pro") else ()
+    for name in ("sovits-g", "sovits-d", "gpt", "hubert", "bert", *pro):
         try:
             digests[name] = fingerprint(locate(models, name, version))
         except MissingModelError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from voicemill.errors import InputError
 from voicemill.gpt_sovits import bert, checkpoints, hubert
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.runs import choose_device
@@ -107,6 +108,19 @@ def load_voice(
     )
     clip = voice.reference
     return SpeakingVoice(voice, synthesizer, Reference(folder / clip.file, clip.text, clip.language))
+
+
+def recordings_in(place: Path) -> list[Path]:
+    """A recording, or those of a folder in the order of their names.
+
+    Raises:
+        InputError: When there is none.
+    """
+    found = sorted(path for path in place.iterdir() if path.is_file()) if place.is_dir() else [place]
+    found = [path for path in found if path.is_file() and not path.name.startswith(".")]
+    if not found:
+        raise InputError(f"{place} holds no recordings of the speaker")
+    return found
 
 
 def write_speech(path: Path, samples: Any, rate: int, *, provenance: str, software: str) -> None:

@@ -74,11 +74,15 @@ with WorkflowTemplate(
         "version",
         "seed",
         "precision",
+        "validation",
+        "deterministic",
         epochs="sovits-epochs",
         batch_size="sovits-batch-size",
         learning_rate="sovits-learning-rate",
         text_learning_rate_scale="sovits-text-learning-rate-scale",
         save_every="sovits-save-every",
+        patience="sovits-patience",
+        gradient_checkpointing="gradient-checkpointing",
     )
     chain.task(
         train_gpt,
@@ -87,10 +91,15 @@ with WorkflowTemplate(
         "version",
         "seed",
         "precision",
+        "validation",
+        "deterministic",
         epochs="gpt-epochs",
         batch_size="gpt-batch-size",
         learning_rate="gpt-learning-rate",
         save_every="gpt-save-every",
+        patience="gpt-patience",
+        gradient_checkpointing="gradient-checkpointing",
+        dpo="gpt-dpo",
     )
     trained = {
         "dataset": "format/dataset",

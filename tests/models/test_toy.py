@@ -26,6 +26,21 @@ def test_every_model_of_v2_is_found_where_the_real_one_lies(made: Path, name: st
     assert locate(made, name, "v2").exists()
 
 
+def test_other_versions_are_made_when_asked_for_and_found(tmp_path: Path) -> None:
+    from voicemill.models.toy.gpt import make_gpt
+    from voicemill.models.toy.sovits import make_sovits
+    from voicemill.models.toy.speaker import make_speaker_encoder
+
+    assert layout.best_version(tmp_path) == "v2"
+    make_gpt(tmp_path)
+    make_sovits(tmp_path, version="v2Pro")
+    assert layout.best_version(tmp_path) == "v2", "without its speaker encoder v2Pro cannot be used"
+    make_speaker_encoder(tmp_path)
+    assert layout.best_version(tmp_path) == "v2Pro"
+    make_sovits(tmp_path, version="v2ProPlus")
+    assert layout.best_version(tmp_path) == "v2ProPlus"
+
+
 def test_folder_says_that_the_models_babble_and_verifies(made: Path) -> None:
     assert "babble" in (made / "README.md").read_text()
     assert {finding.state for finding in checking.verify(made, [])} == {"ok"}

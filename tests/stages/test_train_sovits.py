@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from stages.train_sovits import train_sovits
 from tests.gpt_sovits.sovits.conftest import write_dataset
@@ -51,6 +52,21 @@ def test_the_newest_version_trains_with_its_own_discriminator(models: Path, tmp_
     train(dataset, tmp_path, models, batch_size=2, version="v2ProPlus")
     (file,) = (tmp_path / "weights").glob("*.safetensors")
     assert checkpoints.load_sovits(file).version == "v2ProPlus"
+
+
+def test_each_epoch_is_measured_on_a_clip_that_was_not_trained_on(models: Path, tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", 10, short=100)
+    options = {"batch_size": 3, "gradient_checkpointing": True, "deterministic": True}
+    try:
+        ledger = train(dataset, tmp_path, models, **options)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    rows = [json.loads(row) for row in (tmp_path / "weights" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 3]
+    assert rows[-1].keys() == {"step", "epoch", "loss_validation_mel", "loss_validation_kl"}
+    assert ledger.summary()["held_out"] == 1 and ledger.summary()["peak_memory_gib"] > 0.1
+    again = train(dataset, tmp_path / "plain", models, batch_size=3)
+    assert again.summary()["loss_mel"] == pytest.approx(ledger.summary()["loss_mel"], rel=1e-4)
 
 
 def test_a_dataset_without_a_usable_clip_fails_and_says_why(models: Path, tmp_path: Path) -> None:

@@ -18,14 +18,14 @@ from torch import Tensor
 
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.reference_files import (
+    configuration,
     held,
     kind_by_header,
-    plain,
     read_reference_file,
     replacing,
     write_reference_file,
 )
-from voicemill.gpt_sovits.sovits.config import SovitsConfig, Version
+from voicemill.gpt_sovits.sovits.config import VERSIONS, SovitsConfig, Version
 from voicemill.gpt_sovits.sovits.model import Generator
 
 _WRITTEN_HEADERS = {"v2Pro": "05", "v2ProPlus": "06"}
@@ -78,14 +78,19 @@ def version_of(path: Path, weights: Mapping[str, Tensor]) -> Version:
         raise InputError(
             f"{path} is a {kind.model if kind else 'v3 or v4'} model; voicemill runs v1, v2, v2Pro and v2ProPlus"
         )
-    if embedding is None or "dec.ups.0.weight_v" not in weights:
+    if embedding is None or embedding.ndim != 2 or "dec.ups.0.weight_v" not in weights:
         raise InputError(f"{path} is not a SoVITS generator: it has no text embedding or no vocoder")
-    if len(embedding) == 322:
-        return "v1"
     if "sv_emb.weight" not in weights:
-        return "v2"
-    if kind and kind.model in ("v2Pro", "v2ProPlus"):
-        return "v2Pro" if kind.model == "v2Pro" else "v2ProPlus"
+        shaped: Version = "v1" if len(embedding) == 322 else "v2"
+        if kind and kind.model != shaped:
+            raise InputError(f"{path} is refused: its header says {kind.model}, but its weights are those of {shaped}")
+        return shaped
+    if kind and kind.model == "v2Pro":
+        return "v2Pro"
+    if kind and kind.model == "v2ProPlus":
+        return "v2ProPlus"
+    if kind:
+        raise InputError(f"{path} is refused: its header says {kind.model}, but its weights are those of v2Pro")
     return "v2ProPlus" if weights["dec.ups.0.weight_v"].shape[-1] == 20 else "v2Pro"
 
 
@@ -97,17 +102,20 @@ def load_sovits(path: Path | str, device: torch.device | str = "cpu") -> SovitsC
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        weights, about = _read_safetensors(path, "sovits", device)
+        weights, about = read_safetensors(path, "sovits", device)
         hps, info, version = about["hps"], about["info"], about["version"]
     else:
         contents = read_reference_file(path)
         weights = {key: value.to(device) for key, value in contents["weight"].items()}
         hps, info, version = (
-            plain(contents.get("config")) or {},
+            configuration(path, contents),
             str(contents.get("info", "")),
             version_of(path, weights),
         )
-    config = SovitsConfig.read(hps["model"], version) if hps.get("model") else SovitsConfig.of(version)
+    try:
+        config = SovitsConfig.read(hps["model"], version) if hps.get("model") else SovitsConfig.of(version)
+    except InputError as error:
+        raise InputError(f"{path} is refused: {error}") from error
     return SovitsCheckpoint(config, weights, info, hps)
 
 
@@ -127,26 +135,45 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        weights, about = _read_safetensors(path, "gpt", device)
+        weights, about = read_safetensors(path, "gpt", device)
         return GptCheckpoint(about["hps"], weights, about["info"])
     contents = read_reference_file(path)
     weights = {key.removeprefix("model."): value.to(device) for key, value in contents["weight"].items()}
-    hps = plain(contents.get("config"))
-    if "ar_predict_layer.weight" not in weights or not isinstance(hps, dict) or "model" not in hps:
+    hps = configuration(path, contents)
+    if "ar_predict_layer.weight" not in weights or "model" not in hps:
         raise InputError(f"{path} is not a text-to-semantic model of GPT-SoVITS")
     return GptCheckpoint(hps, weights, str(contents.get("info", "")))
 
 
-def _read_safetensors(path: Path, kind: str, device: torch.device | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_safetensors(
+    path: Path, kind: str | None = None, device: torch.device | str = "cpu"
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a safetensors file, and what voicemill wrote about them.
+
+    Args:
+        kind: `sovits` or `gpt`, which it must be; None takes any file, whose metadata is then not to be relied on.
+
+    Raises:
+        InputError: If it cannot be read, or is something else.
+    """
     try:
         with safe_open(path, "pt", device=str(device)) as file:
             about = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
+            if kind:
+                _check_metadata(path, kind, about)
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a mapping)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as safetensors: {error}") from error
-    if about.get("kind") != kind:
-        raise InputError(f"{path} is not a {kind} model of voicemill (its metadata says {about.get('kind')!r})")
     return weights, about
+
+
+def _check_metadata(path: Path, kind: str, about: Any) -> None:
+    if not isinstance(about, dict) or about.get("kind") != kind:
+        raise InputError(f"{path} is not a {kind} model of voicemill")
+    if not isinstance(about.get("hps"), dict) or not isinstance(about.get("info"), str):
+        raise InputError(f"{path} is refused: its metadata lacks the configuration")
+    if not isinstance(about["hps"].get("model", {}), dict) or kind == "sovits" and about.get("version") not in VERSIONS:
+        raise InputError(f"{path} is refused: its metadata is none that voicemill writes")
 
 
 def _save_safetensors(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@
     4-cnhubert/clip.wav.pt  float32 [1, 768, T]
     5-wav32k/clip.wav     PCM_16, 32 kHz, mono
     6-name2semantic.tsv   header, then clip.wav TAB codes
+    7-sv_cn/clip.wav.pt   float32 [1, 20480], for v2Pro and v2ProPlus
+    version.txt           the version that it was made for; GPT-SoVITS does not write it
 
 Training takes a clip that is in all of them.
 """
@@ -94,11 +96,37 @@ class DatasetFolder:
         self.hubert_folder = root / "4-cnhubert"
         self.wav_folder = root / "5-wav32k"
         self.codes_file = root / "6-name2semantic.tsv"
+        self.speaker_folder = root / "7-sv_cn"
+        self.version_file = root / "version.txt"
 
-    def create(self) -> None:
-        """Make the folders inside the root."""
-        for folder in (self.bert_folder, self.hubert_folder, self.wav_folder):
+    def create(self, version: str = "v2") -> None:
+        """Make the folders inside the root for a version's dataset."""
+        speakers = [self.speaker_folder] if version.startswith("v2Pro") else []
+        for folder in (self.bert_folder, self.hubert_folder, self.wav_folder, *speakers):
             folder.mkdir(exist_ok=True)
+        _write(self.version_file, f"{version}\n".encode())
+
+    def version(self, asked: str = "auto") -> str:
+        """The version that the dataset is for.
+
+        Args:
+            asked: What the user wants; `auto` takes what the dataset says. One that GPT-SoVITS made says nothing;
+                without speaker vectors it can only be v2's.
+
+        Raises:
+            InputError: The dataset is for another version (its tokens are of another codebook), or does not tell.
+        """
+        if not self.version_file.is_file():
+            if asked == "auto" and self.speaker_folder.is_dir():
+                raise InputError(
+                    f"{self.root} was made for v2Pro or v2ProPlus and does not say for which (it has no "
+                    f"{self.version_file.name}); name it with --version"
+                )
+            return "v2" if asked == "auto" else asked
+        made_for = self.version_file.read_text(encoding="utf-8").strip()
+        if asked not in ("auto", made_for):
+            raise InputError(f"{self.root} was made for {made_for}, not for {asked}; format the clips for {asked}")
+        return made_for
 
     def bert_path(self, clip: str) -> Path:
         return self.bert_folder / f"{clip}.pt"
@@ -119,6 +147,10 @@ class DatasetFolder:
     def add_bert(self, clip: str, bert_CP: torch.Tensor) -> None:
         """Write a clip's BERT features."""
         _save(bert_CP, self.bert_path(clip))
+
+    def add_speaker_vector(self, clip: str, vector_1S: torch.Tensor) -> None:
+        """Write a clip's speaker vector."""
+        _save(vector_1S, self.speaker_folder / f"{clip}.pt")
 
     def write_texts(self, texts: Mapping[str, Text]) -> None:
         """Write 2-name2text.txt."""

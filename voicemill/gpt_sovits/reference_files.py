@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from voicemill.errors import InputError
+from voicemill.gpt_sovits.archive import HParams, Refused, plain, read_archive
 
 
 class Kind(NamedTuple):
@@ -51,22 +52,6 @@ PUBLISHED = {
     "66b313e39455b57ab1b0bc0b239c9d0a": Kind("v2", "v2ProPlus", False),
 }
 """Published base files by the md5 of their first 8192 bytes."""
-
-
-class HParams:
-    """Stands in for the reference's `utils.HParams` in pickles."""
-
-
-HParams.__module__, HParams.__qualname__ = "utils", "HParams"
-
-
-def plain(value: Any) -> Any:
-    """Configurations as plain dicts and lists."""
-    if isinstance(value, HParams):
-        value = vars(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def held(value: Any) -> Any:
@@ -109,21 +94,33 @@ def read_reference_file(path: Path) -> dict[str, Any]:
     Raises:
         InputError: If the file is damaged, or holds anything but tensors, plain containers and `utils.HParams`.
     """
-    data = io.BytesIO(path.read_bytes())
-    if data.getbuffer()[:2].tobytes().decode("latin1") in HEADERS:
-        data.getbuffer()[:2] = b"PK"
     try:
-        with torch.serialization.safe_globals([(HParams, "utils.HParams")]):
-            contents = torch.load(data, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged or hostile file provokes means the same: it cannot be used
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{path} is not a checkpoint that can be read safely ({reason}); get it again from its source"
-        ) from error
+        contents = read_archive(path)
+    except Refused as error:
+        raise InputError(f"{path} is refused: {error}; get it again from a source that you trust") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
     weights = contents.get("weight") if isinstance(contents, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+    if not isinstance(weights, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in weights.items()
+    ):
         raise InputError(f"{path} has no weights where GPT-SoVITS puts them; is it a GPT-SoVITS weights file?")
     return contents
+
+
+def configuration(path: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
+    """The `config` of a file as plain values; empty where there is none.
+
+    Raises:
+        InputError: If it is no configuration.
+    """
+    try:
+        found = plain(contents.get("config") or {})
+    except Refused as error:
+        raise InputError(f"{path} is refused: {error}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("model", {}), dict):
+        raise InputError(f"{path} has a configuration that is none of GPT-SoVITS's")
+    return found
 
 
 def write_reference_file(path: Path, contents: dict[str, Any], header: str = "PK") -> None:

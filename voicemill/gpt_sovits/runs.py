@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.amp.grad_scaler import GradScaler
 
-from voicemill.errors import InputError
+from voicemill.errors import InputError, TryAgain, VoicemillError
 
 Log = Callable[..., None]
 
@@ -42,6 +42,7 @@ class RunState:
         self.tensorboard = folder / "tensorboard"
         self.weights.mkdir(parents=True, exist_ok=True)
         self._board: Any = None
+        self._divergences = folder / "divergences.txt"
 
     @property
     def _checkpoint(self) -> Path:
@@ -65,6 +66,7 @@ class RunState:
         kept_bytes = state["metrics_bytes"] if state else 0
         if not state:
             self._checkpoint.unlink(missing_ok=True)
+            self._divergences.unlink(missing_ok=True)
             for path in self.weights.iterdir():
                 path.unlink()
         if self.metrics.exists():
@@ -99,6 +101,26 @@ class RunState:
             os.fsync(file.fileno())
         partial.replace(self._checkpoint)
 
+    def after_divergence(self, what: str, advice: str, *, may_pass: bool) -> VoicemillError:
+        """The error to end a diverged run with; the checkpoint stays what it was.
+
+        Args:
+            what: What happened and when.
+            advice: How the user may mend it.
+            may_pass: Whether the same steps may go well another time, as they may on a GPU, which adds in any order.
+
+        Returns:
+            `TryAgain` for the first time where that makes sense, to go on from the checkpoint; else `InputError`.
+        """
+        times = int(self._divergences.read_text()) + 1 if self._divergences.exists() else 1
+        self._divergences.write_text(str(times))
+        kept = (
+            f"the last good state is kept in {self.folder}" if self._checkpoint.exists() else "no state was saved yet"
+        )
+        if may_pass and times == 1:
+            return TryAgain(f"{what}; {kept}, from where another try goes on")
+        return InputError(f"{what}; {advice}. {kept[0].upper()}{kept[1:]}")
+
     def log(self, step: int, **values: float | int | str) -> None:
         """Add a row to the metrics; numbers go to TensorBoard too. No clock times: equal runs have equal metrics."""
         with self.metrics.open("a", encoding="utf-8") as file:
@@ -106,6 +128,11 @@ class RunState:
         for name, value in values.items():
             if isinstance(value, int | float) and name != "epoch":
                 self._board.add_scalar(name, value, step)
+
+    def forget(self, pattern: str) -> None:
+        """Delete weights files, by a pattern of their names, that a better epoch has taken the place of."""
+        for path in self.weights.glob(f"{pattern}.safetensors"):
+            path.unlink()
 
     def close(self) -> None:
         self._board.close()
@@ -135,6 +162,11 @@ class Precision:
         self.name, self.device = name, device
         self.dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
         self.scaler = GradScaler(device.type, enabled=name == "fp16")
+
+    @property
+    def may_differ(self) -> bool:
+        """Whether the same steps may give other numbers another time."""
+        return self.device.type == "cuda" and not torch.are_deterministic_algorithms_enabled()
 
     def autocast(self) -> AbstractContextManager:
         if self.dtype == torch.float32:

@@ -8,7 +8,7 @@ the vector before the network's own pooling: 2048 channels x 10 frequency rows, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -81,22 +81,26 @@ def _clipped(x: Tensor) -> Tensor:
 
 
 class SpeakerEncoder(nn.Module):
-    """ERes2NetV2 up to where its last two stages are merged."""
+    """ERes2NetV2 up to where its last two stages are merged.
 
-    def __init__(self) -> None:
+    Args:
+        first: Channels before the first stage.
+        stages: See `STAGES`; those of smaller networks are told by `sizes_of`.
+    """
+
+    def __init__(self, first: int = STAGES[0][0], stages: Sequence[tuple[int, int, int]] = STAGES) -> None:
         super().__init__()
-        first = STAGES[0][0]
         self.conv1 = nn.Conv2d(1, first, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(first)
         channels_in = first
-        stages = []
-        for number, (channels, blocks, stride) in enumerate(STAGES):
+        layers = []
+        for number, (channels, blocks, stride) in enumerate(stages):
             merges = number >= 2
             rest = (Block(channels * EXPANSION, channels, 1, merges=merges) for _ in range(blocks - 1))
-            stages.append(nn.Sequential(Block(channels_in, channels, stride, merges=merges), *rest))
+            layers.append(nn.Sequential(Block(channels_in, channels, stride, merges=merges), *rest))
             channels_in = channels * EXPANSION
-        self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        third = STAGES[2][0] * EXPANSION
+        self.layer1, self.layer2, self.layer3, self.layer4 = layers
+        third = stages[2][0] * EXPANSION
         self.layer3_ds = nn.Conv2d(third, channels_in, 3, stride=2, padding=1, bias=False)
         self.fuse34 = Merge(channels_in)
 
@@ -106,6 +110,19 @@ class SpeakerEncoder(nn.Module):
         third = self.layer3(self.layer2(self.layer1(x_BCFT)))
         merged_BCFT = self.fuse34(self.layer4(third), self.layer3_ds(third))
         return merged_BCFT.flatten(1, 2).mean(-1)
+
+
+def sizes_of(weights: Mapping[str, Tensor]) -> tuple[int, list[tuple[int, int, int]]]:
+    """Channels before the first stage, and the stages, of the network that the weights belong to.
+
+    Raises:
+        KeyError: They belong to another one.
+    """
+    stages = []
+    for number, (_, most, stride) in enumerate(STAGES, 1):
+        blocks = sum(f"layer{number}.{block}.conv3.weight" in weights for block in range(most))
+        stages.append((weights[f"layer{number}.0.conv3.weight"].shape[0] // EXPANSION, blocks, stride))
+    return weights["conv1.weight"].shape[0], stages
 
 
 def filter_bank(wav_1n: Tensor) -> Tensor:
@@ -127,10 +144,10 @@ def build(weights: Mapping[str, Tensor], device: torch.device | str = "cpu") -> 
     Raises:
         InputError: When they are not the weights of this network.
     """
-    encoder = SpeakerEncoder()
     try:
+        encoder = SpeakerEncoder(*sizes_of(weights))
         encoder.load_state_dict({key: value for key, value in weights.items() if not key.startswith(_UNUSED)})
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, IndexError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"these are not the weights of the speaker encoder: {reason:.300}") from error
     encoder = encoder.float().to(device).eval().requires_grad_(False)

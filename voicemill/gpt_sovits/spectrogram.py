@@ -33,6 +33,15 @@ def _mel_filters(
     return torch.from_numpy(mel(sr=rate, n_fft=n_fft, n_mels=bands, fmin=lowest, fmax=highest)).to(device, dtype)
 
 
+def mirrored(x_BCT: Tensor, left: int, right: int) -> Tensor:
+    """The signal with so many of its samples mirrored at either end."""
+    if not torch.are_deterministic_algorithms_enabled():
+        return F.pad(x_BCT, (left, right), "reflect")
+    # On a GPU the padding's gradient adds in any order; that of pieces put side by side does not.
+    before, after = x_BCT[..., 1 : left + 1].flip(-1), x_BCT[..., -1 - right : -1].flip(-1)
+    return torch.cat([before, x_BCT, after], dim=-1)
+
+
 def linear_spectrogram(wav_BT: Tensor, n_fft: int = N_FFT, hop: int = HOP, window: int | None = None) -> Tensor:
     """Magnitudes `[B, n_fft // 2 + 1, T // hop]`.
 
@@ -41,7 +50,7 @@ def linear_spectrogram(wav_BT: Tensor, n_fft: int = N_FFT, hop: int = HOP, windo
     """
     window = window or n_fft
     margin = (n_fft - hop) // 2
-    wav_BT = F.pad(wav_BT.unsqueeze(1), (margin, margin), mode="reflect").squeeze(1)
+    wav_BT = mirrored(wav_BT.unsqueeze(1), margin, margin).squeeze(1)
     spectrum = torch.stft(
         wav_BT,
         n_fft,

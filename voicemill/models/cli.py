@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from voicemill.errors import InputError, MissingModelError
+from voicemill.errors import InputError, MissingModelError, UsageError
 from voicemill.models import catalogue, checking
+from voicemill.models.layout import VERSIONS, Version
 
 app = typer.Typer(help="Pretrained models: list, pull, verify; toy models for trying out.", no_args_is_help=True)
 
@@ -74,9 +75,14 @@ def verify(folder: Folder, what: What = None) -> None:
 def toy(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything else.")],
     seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
+    versions: Annotated[str, typer.Option(help="GPT-SoVITS versions to make: v2,v2Pro,v2ProPlus.")] = "v2",
 ) -> None:
     """Make tiny models in the real formats: everything runs in seconds, but voices babble."""
     from voicemill.models.toy import make_all
 
-    made = make_all(folder, seed, report=typer.echo)
+    asked = [word.strip() for word in versions.split(",")]
+    wanted: list[Version] = [version for version in VERSIONS if version in asked]
+    if len(wanted) != len(asked):
+        raise UsageError(f"--versions {versions}: name some of {', '.join(VERSIONS)}, with commas between them")
+    made = make_all(folder, seed, report=typer.echo, versions=wanted)
     typer.echo(f"{folder}: {'made' if made else 'there already'}. Toy models, for trying out: voices babble.")

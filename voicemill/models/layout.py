@@ -1,12 +1,13 @@
 """Where each model lies in a models folder: the places of GPT-SoVITS's `pretrained_models`, so that one can be used."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from voicemill import storage
 from voicemill.errors import InputError, MissingModelError
 
 Version = Literal["v2", "v2Pro", "v2ProPlus"]
+VERSIONS: tuple[Version, ...] = get_args(Version)
 V2 = "gsv-v2final-pretrained"
 V2_GPT = f"{V2}/s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt"
 
@@ -77,10 +78,28 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     problem = f"{path} is missing" if folder.is_dir() else f"there is no folder {folder}"
     # Words of the command are the catalogue's: one set a version, one a model that all versions share.
     wanted = version if isinstance(_PLACES[name], dict) else name
+    toy = f"{folder} --versions {','.join(VERSIONS)}" if version != "v2" or name == "speaker-encoder" else folder
     raise MissingModelError(
         f"{problem} (the model {what}): get it with `voicemill models pull {folder} {wanted}`, "
-        f"or make models for trying out with `voicemill models toy {folder}`"
+        f"or make models for trying out with `voicemill models toy {toy}`"
     )
+
+
+def best_version(models_dir: Path | str) -> Version:
+    """The newest version whose base weights are all in a models folder; v2 where none are.
+
+    Args:
+        models_dir: As for `locate`.
+    """
+    for version in reversed(VERSIONS):
+        names = ["sovits-g", "sovits-d", "gpt", *(["speaker-encoder"] if version != "v2" else [])]
+        try:
+            for name in names:
+                locate(models_dir, name, version)
+        except MissingModelError:
+            continue
+        return version
+    return "v2"
 
 
 def _fetch(address: str, where: str) -> Path:

@@ -34,9 +34,12 @@ def test_draws_follow_the_probabilities():
 
 
 def test_a_rows_noise_is_its_own():
-    together, alone = RowNoise([7, 8, 9], 5, torch.device("cpu")), RowNoise([8], 5, torch.device("cpu"))
+    together, alone = RowNoise(3, 5, torch.device("cpu")), RowNoise(1, 5, torch.device("cpu"))
+    for row, seed in enumerate((7, 8, 9)):
+        together.enter(row, seed)
+    alone.enter(0, 9)
     for step in range(RowNoise.BLOCK + 3):
         if step == 2:
-            together.keep([1, 2])
-        row = 1 if step < 2 else 0
-        assert torch.equal(together.step(step)[row], alone.step(step)[0])
+            together.move(2, 0)
+        row, steps = (2, [step] * 3) if step < 2 else (0, [step])
+        assert torch.equal(together.step(steps)[row], alone.step([step])[0])

@@ -1,13 +1,18 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from voicemill.errors import InputError
+from voicemill.gpt_sovits.checkpoints import load_gpt
 from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.synthesis import Options, Prompt, Quirks, Reference, Script, Synthesizer
 from voicemill.gpt_sovits.synthesis.synthesizer import seeded_noise
+from voicemill.models import locate
+from voicemill.speaking import Pretrained
 
 SHORT = Options(max_tokens=20)
 LINE = "Good morning to you, the rain has stopped."
@@ -76,15 +81,15 @@ def test_pauses_are_as_long_as_asked(synthesizer: Synthesizer, prompt: Prompt):
     assert speech.samples[-16400:-16000].any()
 
 
-def test_babble_that_never_ends_is_cut_off_and_told(synthesizer: Synthesizer, prompt: Prompt):
-    eos = synthesizer.gpt.ar_predict_layer.weight[synthesizer.gpt.config.eos]
-    with torch.no_grad():
-        kept = eos.clone()
-        eos.fill_(0)
-        try:
-            speech = synthesizer.speak("Good morning.", "en", prompt)
-        finally:
-            eos.copy_(kept)
+def token_model(models: Path) -> Gpt:
+    checkpoint = load_gpt(locate(models, "gpt"))
+    return Gpt.from_checkpoint(checkpoint.config, checkpoint.weights).float()
+
+
+def test_babble_that_never_ends_is_cut_off_and_told(synthesizer: Synthesizer, models: Path, prompt: Prompt):
+    babbling = token_model(models)
+    babbling.ar_predict_layer.weight.data[babbling.config.eos] = 0
+    speech = replace(synthesizer, gpt=babbling).speak("Good morning.", "en", prompt)
     (fragment,) = speech.report["fragments"]
     assert fragment["cut_off"]
     assert speech.report["cut_off"] == 1
@@ -111,10 +116,9 @@ def test_noise_depends_on_the_seed_alone():
     assert not torch.equal(seeded_noise(3, (1, 4, 5)), seeded_noise(4, (1, 4, 5)))
 
 
-def test_half_precision_speaks(synthesizer: Synthesizer, prompt: Prompt):
-    from copy import deepcopy
-
-    half = replace(synthesizer, gpt=deepcopy(synthesizer.gpt), precision="bf16")
-    speech = half.speak(LINE, "en", prompt, options=SHORT)
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_coarser_arithmetic_speaks(precision: str, models: Path, prompt: Prompt):
+    coarse = Pretrained(models).synthesizer(locate(models, "sovits-g"), locate(models, "gpt"), precision=precision)
+    speech = coarse.speak(LINE, "en", prompt, options=SHORT)
     assert np.isfinite(speech.samples).all()
     assert speech.samples.any()

@@ -29,6 +29,11 @@ class GptConfig:
     """Dropout of the two embedding tables; that of positions and layers is `Gpt.DROPOUT`, as in the reference."""
 
     def __post_init__(self) -> None:
+        sizes = (self.vocab_size, self.phoneme_vocab_size, self.embedding_dim, self.hidden_dim, self.head, self.n_layer)
+        if not all(isinstance(size, int) and 0 < size <= 16384 for size in sizes) or self.n_layer > 128:
+            raise ValueError(f"sizes {sizes} are those of no token model")
+        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
+            raise ValueError(f"a dropout of {self.dropout!r} is none")
         if self.embedding_dim != self.hidden_dim:
             raise ValueError(f"embedding_dim {self.embedding_dim} and hidden_dim {self.hidden_dim} must be equal")
         if self.hidden_dim % (2 * self.head):

@@ -1,14 +1,16 @@
-"""Speaks tokens, many lines at once: key-value cache, fused attention, finished lines leave the batch."""
+"""Speaks tokens, many lines at once: a line that has ended leaves the batch, and one that waits takes its place."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from voicemill.gpt_sovits.gpt.model import Gpt, visible
+from voicemill.gpt_sovits.gpt.decoder import Decoder
+from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.sampling import RowNoise, draw, penalise, probabilities
 
 MAX_TOKENS = 1500
@@ -38,39 +40,28 @@ class Sampling:
             raise ValueError(f"repetition_penalty must be positive, not {self.repetition_penalty}")
 
 
-class KeyValueCache:
-    """Keys and values of all layers, in storage that grows by doubling and is otherwise written in place."""
+@dataclass
+class _Line:
+    """A line in a row of the batch.
 
-    def __init__(self, capacity: int):
-        self.capacity, self.length = capacity, 0
-        self.store: list[Tensor] = []
+    Attributes:
+        index: Its place among the lines that are to be spoken.
+        prompt: Tokens of its prompt.
+        cached: Positions in the cache.
+        limit: Most tokens.
+        spoken: Its tokens so far.
+    """
 
-    def __call__(self, layer: int, k_BHLd: Tensor, v_BHLd: Tensor) -> tuple[Tensor, Tensor]:
-        """Append one layer's keys and values; the length moves on by `advance` after the last layer."""
-        end = self.length + k_BHLd.shape[2]
-        if layer == len(self.store):
-            B, H, _, width = k_BHLd.shape
-            self.store.append(k_BHLd.new_empty(2, B, H, max(self.capacity, end), width))
-        store = self.store[layer]
-        if end > store.shape[3]:
-            grown = store.new_empty(*store.shape[:3], 2 * store.shape[3], store.shape[4])
-            grown[:, :, :, : self.length] = store[:, :, :, : self.length]
-            self.store[layer] = store = grown
-        store[0, :, :, self.length : end] = k_BHLd
-        store[1, :, :, self.length : end] = v_BHLd
-        return store[0, :, :, :end], store[1, :, :, :end]
-
-    def advance(self, positions: int) -> None:
-        self.length += positions
-
-    def keep(self, rows_K: Tensor) -> None:
-        """Forget all but these rows."""
-        self.store = [store[:, rows_K] for store in self.store]
+    index: int
+    prompt: int
+    cached: int
+    limit: int
+    spoken: list[int] = field(default_factory=list)
 
 
 @torch.inference_mode()
 def generate(
-    model: Gpt,
+    model: Gpt | Decoder,
     phones: Sequence[Tensor],
     bert: Sequence[Tensor],
     prompts: Sequence[Tensor | None],
@@ -78,97 +69,101 @@ def generate(
     *,
     max_tokens: Sequence[int],
     seeds: Sequence[int],
+    rows: int | None = None,
 ) -> list[Tensor]:
     """Speak tokens for several lines at once.
 
     Each line's tokens depend on that line and its seed only (up to the rounding of batched arithmetic).
 
     Args:
-        model: In eval mode.
+        model: In eval mode; a `Decoder` made of it once saves making one here.
         phones: Phoneme ids `[X]` of each line, those of the prompt first.
         bert: BERT rows `[1024, X]` of each line.
         prompts: Tokens `[Y]` that precede each line's own; None or empty for a line without a prompt.
         sampling: How tokens are chosen; `top_k=1` is greedy.
         max_tokens: Most tokens for each line; what goes on beyond is cut off there.
         seeds: Seed of each line.
+        rows: Lines that are spoken at once, the others wait for their turn in the order given; None takes all.
 
     Returns:
         The tokens of each line `[T]`, on the CPU: without the prompt, without EOS.
     """
-    device = model.bert_proj.weight.device
-    lines = len(phones)
+    decoder = model if isinstance(model, Decoder) else Decoder(model)
     none = torch.zeros(0, dtype=torch.long)
     prompts_long = [none if prompt is None else prompt.long().cpu() for prompt in prompts]
-    x_BSD, mask = _prefill(model, phones, bert, prompts_long)
-    cache = KeyValueCache(capacity=x_BSD.shape[1] + 256)
+    lines = [
+        _Line(index, len(prompt), len(phones[index]) + len(prompt), min(limit, MAX_TOKENS))
+        for index, (prompt, limit) in enumerate(zip(prompts_long, max_tokens, strict=True))
+    ]
+    waiting = deque(line for line in lines if line.limit > 0)
+    active: list[_Line] = []
+    rows = min(rows or len(lines), len(waiting))
+    vocabulary, eos = decoder.config.vocab_size, decoder.config.eos
+    seen_BV = torch.zeros(rows, vocabulary, dtype=torch.bool, device=decoder.device)
+    noise = RowNoise(rows, vocabulary, decoder.device) if sampling.top_k > 1 else None
+    if waiting:
+        longest = max(line.cached for line in waiting)
+        decoder.reserve(rows, longest + min(256, max(line.limit for line in waiting)))
 
-    eos = model.config.eos
-    seen_BV = torch.zeros(lines, model.config.vocab_size, dtype=torch.bool, device=device)
-    for row, prompt in enumerate(prompts_long):
-        seen_BV[row, prompt.to(device)] = True
-    position_B1 = torch.tensor([[len(prompt)] for prompt in prompts_long], device=device)
-    noise = RowNoise(list(seeds), model.config.vocab_size, device) if sampling.top_k > 1 else None
-    limits = [min(limit, MAX_TOKENS) for limit in max_tokens]
-    active = list(range(lines))
-    spoken: list[list[int]] = [[] for _ in range(lines)]
+    while waiting or active:
+        logits = [_step(decoder, active)] if active else []
+        while waiting and len(active) < rows:
+            line, row = waiting.popleft(), len(active)
+            prompt = prompts_long[line.index]
+            logits.append(decoder.enter(row, phones[line.index], bert[line.index], prompt))
+            seen_BV[row] = False
+            seen_BV[row, prompt.to(decoder.device)] = True
+            if noise:
+                noise.enter(row, seeds[line.index])
+            active.append(line)
 
-    for step in range(max(limits, default=0)):
-        y_BLD = model.transform(x_BSD, mask, cache)
-        cache.advance(x_BSD.shape[1])
-        logits_BV = model.ar_predict_layer(y_BLD[:, -1]).float()
-        if step < MIN_TOKENS:
-            logits_BV[:, eos] = -torch.inf
-        logits_BV = penalise(logits_BV, seen_BV, sampling.repetition_penalty)
-        best_B = logits_BV.argmax(-1)
-        token_B = best_B
-        if noise:
-            probs_BV = probabilities(
-                logits_BV, top_k=sampling.top_k, top_p=sampling.top_p, temperature=sampling.temperature
-            )
-            token_B = draw(probs_BV, noise.step(step))
-        # A line ends as soon as EOS is its best token, even where another one was drawn.
-        token_B = token_B.masked_fill(best_B == eos, eos)
-
-        going = []
-        for row, token in enumerate(token_B.tolist()):
+        steps = [len(line.spoken) for line in active]
+        seen = seen_BV[: len(active)]
+        token_B = _choose(torch.cat(logits), seen, steps, eos, sampling, noise)
+        seen.scatter_(1, token_B.unsqueeze(1), True)
+        for row, token in reversed(list(enumerate(token_B.tolist()))):
             line = active[row]
             if token != eos:
-                spoken[line].append(token)
-                if step + 1 < limits[line]:
-                    going.append(row)
-        if not going:
-            break
-        if len(going) < len(active):
-            active = [active[row] for row in going]
-            going_K = torch.tensor(going, device=device)
-            token_B, position_B1, seen_BV = token_B[going_K], position_B1[going_K], seen_BV[going_K]
-            mask = mask[going_K]
-            cache.keep(going_K)
-            if noise:
-                noise.keep(going)
-        seen_BV.scatter_(1, token_B.unsqueeze(1), True)
-        x_BSD = model.embed_tokens(token_B.unsqueeze(1), position_B1 + step)
-        mask = torch.cat([mask[:, :, -1:], mask.new_ones(len(active), 1, 1, 1)], dim=3)
+                line.spoken.append(token)
+            if token == eos or len(line.spoken) >= line.limit:
+                last = len(active) - 1
+                if row != last:
+                    active[row] = active[last]
+                    decoder.move(last, row, active[last].cached)
+                    seen_BV[row] = seen_BV[last]
+                    if noise:
+                        noise.move(last, row)
+                active.pop()
 
-    return [torch.tensor(tokens, dtype=torch.long) for tokens in spoken]
+    return [torch.tensor(line.spoken, dtype=torch.long) for line in lines]
 
 
-def _prefill(
-    model: Gpt, phones: Sequence[Tensor], bert: Sequence[Tensor], prompts: Sequence[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Embedded lines side by side, shorter ones padded on the left, and what sees what `[B, 1, S, S]`."""
-    device = model.bert_proj.weight.device
-    dtype = model.bert_proj.weight.dtype
-    length = max(len(x) + len(y) for x, y in zip(phones, prompts, strict=True))
-    rows, masks = [], []
-    for phones_X, bert_CX, prompt_Y in zip(phones, bert, prompts, strict=True):
-        text_1XD = model.embed_text(phones_X[None].to(device), bert_CX[None].to(device, dtype))
-        row_SD = torch.cat([text_1XD, model.embed_tokens(prompt_Y[None].to(device))], dim=1)[0]
-        padding = length - len(row_SD)
-        rows.append(torch.nn.functional.pad(row_SD, (0, 0, padding, 0)))
-        mask_SS = torch.zeros(length, length, dtype=torch.bool, device=device)
-        mask_SS[padding:, padding:] = visible(len(phones_X), len(prompt_Y), device)
-        # A padded position must see something, or its softmax is not a number; nobody sees it in turn.
-        mask_SS[:padding, padding:] = True
-        masks.append(mask_SS)
-    return torch.stack(rows), torch.stack(masks).unsqueeze(1)
+def _step(decoder: Decoder, active: list[_Line]) -> Tensor:
+    """Scores `[B, V]` of what follows each line's last token."""
+    longest = max(line.cached for line in active)
+    if longest >= decoder.capacity:
+        decoder.reserve(len(active), 2 * decoder.capacity)
+    logits_BV = decoder.step(
+        [line.spoken[-1] for line in active],
+        [line.prompt + len(line.spoken) - 1 for line in active],
+        [line.cached for line in active],
+    )
+    for line in active:
+        line.cached += 1
+    return logits_BV
+
+
+def _choose(
+    logits_BV: Tensor, seen_BV: Tensor, steps: list[int], eos: int, sampling: Sampling, noise: RowNoise | None
+) -> Tensor:
+    """The next token of each row `[B]`."""
+    early = [row for row, step in enumerate(steps) if step < MIN_TOKENS]
+    if early:
+        logits_BV[early, eos] = -torch.inf
+    logits_BV = penalise(logits_BV, seen_BV, sampling.repetition_penalty)
+    best_B = logits_BV.argmax(-1)
+    if not noise:
+        return best_B
+    probs_BV = probabilities(logits_BV, top_k=sampling.top_k, top_p=sampling.top_p, temperature=sampling.temperature)
+    # A line ends as soon as EOS is its best token, even where another one was drawn.
+    return draw(probs_BV, noise.step(steps)).masked_fill(best_B == eos, eos)

@@ -2,7 +2,7 @@
 
 Names of shapes:
     B items of a batch, X phonemes, Y semantic tokens, S = X + Y positions, D model width, H heads, V token vocabulary,
-    C = 1024 BERT channels, L = 1 at decoding or S
+    C = 1024 BERT channels, L positions
 
 Attribute names are the reference's (`AR/models/t2s_model.py`), so its `state_dict` loads as it is.
 Phonemes stand at the right edge of their X positions (padding on the left): the last phoneme is next to the first
@@ -12,17 +12,15 @@ token, whose prediction is read there, in training as in decoding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voicemill.errors import InputError
+from voicemill.gpt_sovits.gpt import cpu
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
-
-Remember = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Stores a layer's keys and values and returns all that it has seen: (layer, k_BHLd, v_BHLd) -> (k_BHSd, v_BHSd)."""
 
 
 class Embedding(nn.Module):
@@ -68,15 +66,12 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, x_BLD: Tensor, mask: Tensor | None, layer: int, remember: Remember | None) -> Tensor:
+    def forward(self, x_BLD: Tensor, mask: Tensor | None) -> Tensor:
         B, L, D = x_BLD.shape
-        qkv = F.linear(x_BLD, self.in_proj_weight, self.in_proj_bias).view(B, L, 3, self.heads, D // self.heads)
-        q_BHLd, k_BHSd, v_BHSd = qkv.permute(2, 0, 3, 1, 4)
-        if remember:
-            k_BHSd, v_BHSd = remember(layer, k_BHSd, v_BHSd)
-        dropout = self.dropout if self.training else 0.0
-        y_BHLd = F.scaled_dot_product_attention(q_BHLd, k_BHSd, v_BHSd, attn_mask=mask, dropout_p=dropout)
-        return self.out_proj(y_BHLd.transpose(1, 2).reshape(B, L, D))
+        qkv = cpu.linear(x_BLD, self.in_proj_weight, self.in_proj_bias).view(B, L, 3, self.heads, D // self.heads)
+        q_BHLd, k_BHLd, v_BHLd = qkv.permute(2, 0, 3, 1, 4)
+        y_BHLd = cpu.attention(q_BHLd, k_BHLd, v_BHLd, mask, self.dropout if self.training else 0.0)
+        return cpu.linear(y_BHLd.transpose(1, 2).reshape(B, L, D), self.out_proj.weight, self.out_proj.bias)
 
 
 class Block(nn.Module):
@@ -89,12 +84,16 @@ class Block(nn.Module):
         self.linear2 = nn.Linear(4 * width, width)
         self.norm1 = nn.LayerNorm(width)
         self.norm2 = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
 
-    def forward(self, x_BLD: Tensor, mask: Tensor | None, layer: int, remember: Remember | None = None) -> Tensor:
-        x_BLD = self.norm1(x_BLD + self.dropout(self.self_attn(x_BLD, mask, layer, remember)))
-        hidden = self.linear2(self.dropout(F.relu(self.linear1(x_BLD))))
-        return self.norm2(x_BLD + self.dropout(hidden))
+    def forward(self, x_BLD: Tensor, mask: Tensor | None) -> Tensor:
+        x_BLD = self.norm1(x_BLD + self._drop(self.self_attn(x_BLD, mask)))
+        hidden_BLD = F.relu(cpu.linear(x_BLD, self.linear1.weight, self.linear1.bias))
+        hidden_BLD = cpu.linear(self._drop(hidden_BLD), self.linear2.weight, self.linear2.bias)
+        return self.norm2(x_BLD + self._drop(hidden_BLD))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return cpu.dropout(x, self.dropout, self.training)
 
 
 class Gpt(nn.Module):
@@ -146,16 +145,15 @@ class Gpt(nn.Module):
             position_BY = torch.arange(tokens_BY.shape[1], device=tokens_BY.device)[None]
         return self.ar_audio_position(self.ar_audio_embedding(tokens_BY), position_BY)
 
-    def transform(self, x_BLD: Tensor, mask: Tensor | None, remember: Remember | None = None) -> Tensor:
+    def transform(self, x_BLD: Tensor, mask: Tensor | None) -> Tensor:
         """Run the layers.
 
         Args:
             x_BLD: Embedded positions.
             mask: True where a position (row) sees another (column); broadcasts to `[B, H, L, S]`.
-            remember: Key and value store of decoding.
         """
-        for layer, block in enumerate(self.h["layers"]):  # type: ignore[arg-type]
-            x_BLD = block(x_BLD, mask, layer, remember)
+        for block in self.h["layers"]:  # type: ignore[union-attr]
+            x_BLD = block(x_BLD, mask)
         return x_BLD
 
     def forward(
@@ -198,7 +196,7 @@ class Gpt(nn.Module):
         sees_BSS = visible(X, Y, phones_BX.device) & torch.cat([column_X >= padding_B1, real_BY], 1).unsqueeze(1)
         x_BSD = torch.cat([text_BXD, self.embed_tokens(inputs_BY)], dim=1)
         y_BSD = self.transform(x_BSD, sees_BSS.unsqueeze(1))
-        return self.ar_predict_layer(y_BSD[:, X - 1 :]), targets_BY1
+        return cpu.linear(y_BSD[:, X - 1 :], self.ar_predict_layer.weight, None), targets_BY1
 
 
 def visible(X: int, Y: int, device: torch.device) -> Tensor:

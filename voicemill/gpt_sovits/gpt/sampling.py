@@ -59,23 +59,24 @@ class RowNoise:
 
     BLOCK = 32
 
-    def __init__(self, seeds: list[int], vocabulary: int, device: torch.device):
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.vocabulary, self.device = vocabulary, device
-        self.block_TBV: Tensor | None = None
+    def __init__(self, rows: int, vocabulary: int, device: torch.device):
+        self.generators = [torch.Generator() for _ in range(rows)]
+        self.blocks_BTV = torch.empty(rows, self.BLOCK, vocabulary, device=device)
 
-    def step(self, step: int) -> Tensor:
-        """Noise `[B, V]` of a step; steps are asked for in order."""
-        if step % self.BLOCK == 0 or self.block_TBV is None:
-            rows = [
-                torch.empty(self.BLOCK, self.vocabulary).exponential_(1.0, generator=generator)
-                for generator in self.generators
-            ]
-            self.block_TBV = torch.stack(rows, dim=1).clamp_min_(1e-20).to(self.device)
-        return self.block_TBV[step % self.BLOCK]
+    def enter(self, row: int, seed: int) -> None:
+        """Begin a row anew."""
+        self.generators[row] = torch.Generator().manual_seed(seed)
 
-    def keep(self, rows: list[int]) -> None:
-        """Forget all but these rows."""
-        self.generators = [self.generators[row] for row in rows]
-        if self.block_TBV is not None:
-            self.block_TBV = self.block_TBV[:, rows]
+    def step(self, steps: list[int]) -> Tensor:
+        """Noise `[B, V]` of the first rows, each at its own step; a row's steps are asked for in order."""
+        for row, step in enumerate(steps):
+            if step % self.BLOCK == 0:
+                block_TV = torch.empty(self.blocks_BTV.shape[1:]).exponential_(1.0, generator=self.generators[row])
+                self.blocks_BTV[row] = block_TV.clamp_min_(1e-20)
+        places_B = torch.tensor([step % self.BLOCK for step in steps], device=self.blocks_BTV.device)
+        return self.blocks_BTV[torch.arange(len(steps), device=places_B.device), places_B]
+
+    def move(self, source: int, target: int) -> None:
+        """Put a row in the place of another."""
+        self.generators[target] = self.generators[source]
+        self.blocks_BTV[target] = self.blocks_BTV[source]

@@ -18,6 +18,8 @@ SPEAKER_CHANNELS = 20480
 CODEBOOK_SIZE = 1024
 CROSS_ATTENTION_CHANNELS = 512
 """Width inside the content-to-text attention; no configuration changes it."""
+MOST = {"n_layers": 64, "n_heads": 64, "kernel_size": 63, "upsample_rates": 64}
+"""Sizes beyond which a file's configuration is not believed; widths may be up to 16384."""
 SEGMENT_FRAMES = 32
 """Frames of a clip that the vocoder is trained on at a time: 32 frames of 640 samples are 0.64 s."""
 
@@ -66,14 +68,18 @@ class SovitsConfig:
         """From the `model` section of a checkpoint's configuration.
 
         Raises:
-            InputError: If the section asks for something that no published model has.
+            InputError: If the section asks for something that no published model has, or is no configuration at all.
         """
         if str(model.get("resblock", "1")) != "1" or model.get("use_spectral_norm"):
             raise InputError(
                 "the SoVITS checkpoint asks for layers that no published model has (resblock 2 or spectral norm)"
             )
         known = {f.name for f in fields(cls)} - {"version"}
-        return cls(version=version, **{key: _frozen(value) for key, value in model.items() if key in known})
+        config = cls(version=version, **{key: _frozen(value) for key, value in model.items() if key in known})
+        wrong = [name for name in known if not _plausible(getattr(config, name), getattr(cls, name), MOST.get(name))]
+        if wrong or config.semantic_frame_rate not in ("25hz", "50hz"):
+            raise InputError(f"the SoVITS checkpoint's configuration has impossible values: {', '.join(wrong)}")
+        return config
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, with the names that the reference's configuration has."""
@@ -97,6 +103,17 @@ class SovitsConfig:
     @property
     def discriminator_periods(self) -> tuple[int, ...]:
         return (2, 3, 5, 7, 11, 17, 23) if self.is_pro else (2, 3, 5, 7, 11)
+
+
+def _plausible(value: Any, usual: Any, most: int | None) -> bool:
+    """Whether a value has the type of the usual one and a size for which layers can be built without harm."""
+    if isinstance(usual, tuple):
+        return isinstance(value, tuple) and 0 < len(value) <= 16 and all(_plausible(x, usual[0], most) for x in value)
+    if isinstance(usual, bool | str):
+        return isinstance(value, type(usual))
+    if isinstance(usual, float):
+        return isinstance(value, float | int) and 0 <= value < 1
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= (most or 16384)
 
 
 def _frozen(value: Any) -> Any:

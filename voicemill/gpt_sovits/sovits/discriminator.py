@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from voicemill.gpt_sovits.sovits.layers import NormedConv1d, NormedConv2d
 from voicemill.gpt_sovits.sovits.vocoder import SLOPE
+from voicemill.gpt_sovits.spectrogram import mirrored
 
 WIDTH = 1024
 """Channels of the published discriminators' widest layers."""
@@ -64,7 +65,7 @@ class PeriodDiscriminator(nn.Module):
 
     def forward(self, wav_B1T: Tensor) -> Judgement:
         lacking = -wav_B1T.shape[-1] % self.period
-        padded = F.pad(wav_B1T, (0, lacking), "reflect") if lacking else wav_B1T
+        padded = mirrored(wav_B1T, 0, lacking) if lacking else wav_B1T
         return _judge(self.convs, self.conv_post, padded.unflatten(-1, (-1, self.period)))
 
 
@@ -90,3 +91,10 @@ class Discriminator(nn.Module):
     def forward(self, wav_B1T: Tensor) -> list[Judgement]:
         """One judgement for each discriminator."""
         return [judge(wav_B1T) for judge in self.discriminators]
+
+
+def halves(judgements: list[Judgement]) -> tuple[list[Judgement], list[Judgement]]:
+    """The judgements of the first and of the second half of a batch."""
+    parted = [(scores.chunk(2), [feature.chunk(2) for feature in features]) for scores, features in judgements]
+    first, second = ([(scores[i], [pair[i] for pair in features]) for scores, features in parted] for i in (0, 1))
+    return first, second

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,8 +17,12 @@ from voicemill.gpt_sovits.checkpoints import SovitsCheckpoint, build_generator, 
 from voicemill.gpt_sovits.runs import Precision, RunState, first_micro_batch
 from voicemill.gpt_sovits.sovits.data import Batch, Example, Item, batches, collate, load, make_buckets
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
+from voicemill.gpt_sovits.sovits.layers import WaveNet
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.training import Diverged, Losses, Recipe, Trainer
+from voicemill.gpt_sovits.sovits.training import Losses, Recipe, Trainer
+from voicemill.gpt_sovits.sovits.validation import validation_losses
+from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
+from voicemill.gpt_sovits.watching import Diverged, Watch, peak_memory, recompute
 
 Progress = Callable[[Iterable[None], int], Iterable[None]]
 
@@ -48,6 +52,8 @@ class FineTuning:
         check_stop: Called where the run can be gone on from; raises to stop it.
         stop_requested: Whether `check_stop` would raise.
         micro_batch_divisor: Divides the first micro-batch, after tries that ran out of memory.
+        held_out: Clips that are not trained on, for the validation loss of each epoch.
+        recompute_layers: Gradient checkpointing: less memory, more time.
         checkpoint_steps: Save the state after so many steps, besides every five minutes and every epoch.
         say: Takes messages for the user.
 
@@ -68,23 +74,30 @@ class FineTuning:
         check_stop: Callable[[], None] = lambda: None,
         stop_requested: Callable[[], bool] = lambda: False,
         micro_batch_divisor: int = 1,
+        held_out: Sequence[Item] = (),
+        recompute_layers: bool = False,
         checkpoint_steps: int | None = None,
         say: Callable[[str], None] = lambda message: None,
     ):
-        self.items = items * repeats
+        self.items, self.held_out = items * repeats, held_out
         self.buckets, _ = make_buckets([item.frames for item in self.items])
         if not self.buckets:
             raise InputError("no clip is left to train on; see the ledger for what became of each")
         self.base, self.recipe, self.say = base, recipe, say
         self.check_stop, self.stop_requested, self.checkpoint_steps = check_stop, stop_requested, checkpoint_steps
         generator, discriminator = start_models(base, judge)
-        fixed, each = memory_needs(generator, discriminator, precision, max(item.frames for item in items))
+        if recompute_layers:
+            recompute(module for module in generator.modules() if isinstance(module, ResidualBlock | WaveNet))
+        longest = max(item.frames for item in items)
+        fixed, each = memory_needs(generator, discriminator, precision, longest, recomputed=recompute_layers)
         micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
         self.trainer = Trainer(
             generator.to(precision.device), discriminator.to(precision.device), recipe, precision, micro, say
         )
         self.state = RunState(state_folder, self._fingerprint(judge), say)
         self.epoch, self.position, self.step = 1, 0, 0
+        self.watch = Watch(recipe.patience)
+        self.peak_memory = 0.0
         self._saved_at = time.monotonic()
 
     def run(self, progress: Progress = lambda steps, total: steps) -> list[Saved]:
@@ -101,6 +114,7 @@ class FineTuning:
         if state:
             self.trainer.load_state_dict(state["trainer"])
             self.epoch, self.position, self.step = state["position"]
+            self.watch.load_state_dict(state["watch"])
             self.say(f"going on from epoch {self.epoch}, step {self.position}")
         for _ in progress(self._steps(), self.recipe.epochs * len(self._order(1))):
             pass
@@ -113,7 +127,7 @@ class FineTuning:
     def _steps(self) -> Iterator[None]:
         for _ in range(self.step):
             yield
-        while self.epoch <= self.recipe.epochs:
+        while self.epoch <= self.recipe.epochs and not self.watch.ends:
             for batch in read_ahead(self.items, self._order(self.epoch)[self.position :]):
                 self._train_on(batch)
                 yield
@@ -123,10 +137,12 @@ class FineTuning:
     def _train_on(self, batch: Batch) -> None:
         try:
             losses = self.trainer.step(batch)
+            self.watch.see_step(losses.generator)
         except Diverged as error:
-            raise InputError(
-                f"{error} in epoch {self.epoch} after {self.step} steps; train with a smaller --learning-rate, or look "
-                f"for damaged clips. The last good state is kept in {self.state.folder}"
+            raise self.state.after_divergence(
+                f"{error} in epoch {self.epoch} after {self.step} steps",
+                "train with a smaller --learning-rate, or look for damaged clips",
+                may_pass=self.trainer.precision.may_differ,
             ) from error
         self.step += 1
         self.position += 1
@@ -137,24 +153,36 @@ class FineTuning:
         minutes_passed = time.monotonic() - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS
         steps_passed = self.checkpoint_steps and self.step % self.checkpoint_steps == 0
         if minutes_passed or steps_passed or self.stop_requested():
-            self._checkpoint()
+            # What was saved before a spike is the state to go back to.
+            if not self.watch.spikes:
+                self._checkpoint()
             self.check_stop()
 
     def _checkpoint(self) -> None:
         position = [self.epoch, self.position, self.step]
-        self.state.save(self.step, {"trainer": self.trainer.state_dict(), "position": position})
+        watch = self.watch.state_dict()
+        self.state.save(self.step, {"trainer": self.trainer.state_dict(), "position": position, "watch": watch})
         self._saved_at = time.monotonic()
 
     def _end_epoch(self) -> None:
         self.trainer.end_epoch()
-        if self.epoch % self.recipe.save_every == 0 or self.epoch == self.recipe.epochs:
+        previous, better, shown = self.watch.best_epoch, False, ""
+        if self.held_out:
+            examples, trainer = map(load, self.held_out), self.trainer
+            row = validation_losses(trainer.generator, examples, self.recipe, trainer.precision)
+            better = self.watch.see_epoch(self.epoch, sum(row.values()))
+            self.state.log(self.step, epoch=self.epoch, **{f"loss_validation_{name}": x for name, x in row.items()})
+            shown = "".join(f"validation {name} {value:.3f}, " for name, value in row.items())
+        self.peak_memory = peak_memory(self.trainer.device)
+        self.say(f"epoch {self.epoch} of {self.recipe.epochs}: {shown}peak memory {self.peak_memory:.2f} GiB")
+        last = self.epoch == self.recipe.epochs or self.watch.ends
+        if last or self.epoch % self.recipe.save_every == 0 or (better and self.recipe.patience):
             self._save_weights()
-        if self.trainer.device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(self.trainer.device) / 2**30
-            self.say(f"epoch {self.epoch} of {self.recipe.epochs}: peak GPU memory {peak:.2f} GiB")
+        if better and self.recipe.patience and previous % self.recipe.save_every:
+            self.state.forget(f"sovits_e{previous}_s*")
         self.epoch, self.position = self.epoch + 1, 0
         self._checkpoint()
-        if self.epoch <= self.recipe.epochs:
+        if not last:
             self.check_stop()
 
     def _save_weights(self) -> None:
@@ -174,9 +202,10 @@ class FineTuning:
 
     def _fingerprint(self, judge: dict[str, torch.Tensor]) -> str:
         """Digest of all that the weights files depend on."""
-        rows = [[item.name, item.phones] for item in self.items]
+        items = [*self.items, *self.held_out]
+        rows = [[item.name, item.phones] for item in items]
         digest = hashlib.sha256(json.dumps([asdict(self.recipe), self.trainer.precision.name, rows]).encode())
-        for item in dict.fromkeys(self.items):
+        for item in dict.fromkeys(items):
             for path in (item.wav, item.ssl, item.speaker):
                 digest.update(path.read_bytes() if path else b"")
         for weights in (self.base.weights, judge):
@@ -202,7 +231,9 @@ def start_models(base: SovitsCheckpoint, judge: dict[str, torch.Tensor]) -> tupl
     return generator, discriminator
 
 
-def memory_needs(generator: Generator, judge: Discriminator, precision: Precision, frames: int) -> tuple[float, float]:
+def memory_needs(
+    generator: Generator, judge: Discriminator, precision: Precision, frames: int, *, recomputed: bool = False
+) -> tuple[float, float]:
     """Bytes that training takes whatever the batch, and for each item of so many frames.
 
     Fixed: weights, gradients and two optimizer tensors, 4 bytes each. For an item: on the full-size v2 model a step of
@@ -212,6 +243,7 @@ def memory_needs(generator: Generator, judge: Discriminator, precision: Precisio
     parameters = sum(p.numel() for model in (generator, judge) for p in model.parameters())
     width = generator.config.upsample_initial_channel / 512
     halves = 1.0 if precision.dtype == torch.float32 else 0.5
+    halves *= 0.65 if recomputed else 1.0
     return 16.0 * parameters, halves * (0.8e9 * width + 0.4e9 * frames / 200)
 
 

@@ -20,10 +20,11 @@ from voicemill.gpt_sovits.runs import Precision
 from voicemill.gpt_sovits.sovits import losses
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
-from voicemill.gpt_sovits.sovits.discriminator import Discriminator
+from voicemill.gpt_sovits.sovits.discriminator import Discriminator, halves
 from voicemill.gpt_sovits.sovits.layers import cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
 from voicemill.gpt_sovits.spectrogram import HOP, mel_of_linear, mel_spectrogram
+from voicemill.gpt_sovits.watching import Diverged
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Recipe:
     eps: float = 1e-9
     mel_weight: float = 45.0
     kl_weight: float = 1.0
+    patience: int = 0
 
 
 @dataclass
@@ -62,10 +64,6 @@ class Losses:
     kl: float = 0.0
     gradient_d: float = 0.0
     gradient_g: float = 0.0
-
-
-class Diverged(Exception):
-    """A loss is no longer a number; nothing has been learnt from it."""
 
 
 def gradient_norm(module: nn.Module) -> float:
@@ -163,8 +161,9 @@ class Trainer:
             with torch.set_grad_enabled(len(parts) == 1):
                 output = self._generate(part)
             with self.precision.autocast():
-                real = self.discriminator(part.segments(output.starts_B))
-                fake = self.discriminator(output.wav_B1L.detach())
+                # Together, because each pass lays the weights out anew.
+                waves = torch.cat([part.segments(output.starts_B), output.wav_B1L.detach()])
+                real, fake = halves(self.discriminator(waves))
             loss = part.share * torch.stack(losses.discriminator_losses(real, fake)).sum()
             step.discriminator += _finite(loss, "discriminator")
             self.precision.scaler.scale(loss).backward()

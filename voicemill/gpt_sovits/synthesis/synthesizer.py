@@ -15,9 +15,12 @@ from transformers import HubertModel
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND
 from voicemill.gpt_sovits.gpt.data import MIN_PHONES_PER_SECOND
+from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS, generate
+from voicemill.gpt_sovits.gpt.linear import weights_for
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.sovits.packed_vocoder import pack_vocoder
 from voicemill.gpt_sovits.spectrogram import SAMPLE_RATE
 from voicemill.gpt_sovits.synthesis import waveform
 from voicemill.gpt_sovits.synthesis.fragments import (
@@ -46,17 +49,18 @@ class Synthesizer:
 
     Attributes:
         sovits: Tokens to sound, in eval mode.
-        gpt: Text to tokens, in eval mode.
+        gpt: Text to tokens: a model, of which a decoder is made, or a decoder.
         hubert: Content of the reference.
         bert: BERT rows of Mandarin text.
         speaker_encoder: v2Pro* only.
-        precision: `auto` (half precision on a GPU), `fp32`, `bf16` or `fp16`.
+        precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` for the token model's weights on
+            a CPU, with which a line's tokens may depend a little on the lines beside it.
         noise: Where SoVITS's noise comes from: (seed, shape).
         quirks: For comparisons with the reference.
     """
 
     sovits: Generator
-    gpt: Gpt
+    gpt: Gpt | Decoder
     hubert: HubertModel
     bert: BertFeatures
     speaker_encoder: SpeakerEncoder | None = None
@@ -69,8 +73,12 @@ class Synthesizer:
         name = self.precision
         if name == "auto":
             name = "fp16" if self.device.type == "cuda" else "fp32"
-        self.dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
-        self.gpt = self.gpt.to(self.device, self.dtype).eval()
+        self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(name, torch.float32)
+        if isinstance(self.gpt, Gpt):
+            weights = weights_for(name, self.device)
+            activations = self.dtype if weights == "plain" else torch.float32
+            self.gpt = Decoder(self.gpt.to(self.device, activations).eval(), weights)
+        pack_vocoder(self.sovits, self.dtype)
 
     @property
     def version(self) -> str:
@@ -140,13 +148,16 @@ class Synthesizer:
             for index, fragment in enumerate(script.fragments)
         ]
         together = self.quirks.decode_together and all(script.speed == 1 for script in scripts)
-        # The reference takes fragments as they come when the speed is changed.
-        sort = together or not self.quirks.decode_together
-        for group in batches([len(part.fragment.norm_text) for part in parts], options.batch_size, sort=sort):
-            members = [parts[index] for index in group]
-            self._speak_tokens(members, prompt, options)
-            for utterance in [members] if together else [[member] for member in members]:
-                self._decode(utterance, prompt.voice, options)
+        if together:
+            for group in batches([len(part.fragment.norm_text) for part in parts], options.batch_size):
+                members = [parts[index] for index in group]
+                self._speak_tokens(members, prompt, options)
+                self._decode(members, prompt.voice, options)
+        else:
+            # The longest first: what is still spoken when nothing waits any more is short.
+            self._speak_tokens(sorted(parts, key=lambda part: -len(part.fragment.phones)), prompt, options)
+            for part in parts:
+                self._decode([part], prompt.voice, options)
         return [
             self._line(script, [part for part in parts if part.line == line], options)
             for line, script in enumerate(scripts)
@@ -168,6 +179,7 @@ class Synthesizer:
             options.sampling,
             max_tokens=[limit + late for limit in limits],
             seeds=[part.seed("tokens") for part in parts],
+            rows=options.batch_size,
         )
         for part, tokens, limit in zip(parts, spoken, limits, strict=True):
             part.cut_off = len(tokens) >= limit
@@ -213,7 +225,8 @@ class Synthesizer:
         return Speech(samples.numpy(), SAMPLE_RATE, report)
 
     def _autocast(self) -> AbstractContextManager:
-        if self.dtype == torch.float32:
+        # On a CPU only the vocoder, which takes the most time, computes in bfloat16.
+        if self.dtype == torch.float32 or (self.device.type == "cpu" and self.dtype == torch.bfloat16):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 

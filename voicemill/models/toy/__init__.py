@@ -6,14 +6,15 @@ trained for real.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from voicemill.contract.outputs import atomic
 from voicemill.errors import InputError
 from voicemill.logs import get_logger
 from voicemill.models import record
-from voicemill.models.layout import place
+from voicemill.models.layout import Version, place
 
 log = get_logger(__name__)
 
@@ -27,13 +28,19 @@ and the recogniser's words mean nothing. Get the real models with `voicemill mod
 """
 
 
-def make_all(folder: Path, seed: int = 0, report: Callable[[str], None] = log.info) -> bool:
+def make_all(
+    folder: Path,
+    seed: int = 0,
+    report: Callable[[str], None] = log.info,
+    versions: Sequence[Version] = ("v2",),
+) -> bool:
     """Make every toy model in the places of the real ones.
 
     Args:
         folder: Models folder to make. One that this version of the code made with this seed is left alone.
         seed: Seed of the random weights; the same seed gives the same bytes.
         report: Gets one line a model.
+        versions: GPT-SoVITS versions to make; v2Pro and v2ProPlus come with a speaker encoder.
 
     Returns:
         Whether anything was made.
@@ -43,7 +50,7 @@ def make_all(folder: Path, seed: int = 0, report: Callable[[str], None] = log.in
     """
     from voicemill.contract.code import code_version
 
-    mark = {"seed": seed, "code": code_version("voicemill.models.toy")}
+    mark = {"seed": seed, "versions": sorted(versions), "code": code_version("voicemill.models.toy")}
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / MARK).is_file():
             raise InputError(f"{folder} is not empty and was not made by `voicemill models toy`: name another folder")
@@ -51,7 +58,7 @@ def make_all(folder: Path, seed: int = 0, report: Callable[[str], None] = log.in
             return False
     with atomic(folder, is_folder=True) as building:
         entries: dict[str, record.Entry] = {}
-        for name, make in _makers():
+        for name, make in _makers(versions):
             started = time.monotonic()
             make(building, seed)
             fresh = [path for path in _files(building) if path not in entries]
@@ -67,11 +74,12 @@ def make_all(folder: Path, seed: int = 0, report: Callable[[str], None] = log.in
     return True
 
 
-def _makers() -> list[tuple[str, Callable[[Path, int], object]]]:
+def _makers(versions: Sequence[Version]) -> list[tuple[str, Callable[[Path, int], object]]]:
     """Each takes the models folder and a seed."""
     from voicemill.models.toy.gpt import make_gpt
     from voicemill.models.toy.separators import make_separators
     from voicemill.models.toy.sovits import make_sovits
+    from voicemill.models.toy.speaker import make_speaker_encoder
     from voicemill.models.toy.transformers_models import make_bert, make_hubert
     from voicemill.models.toy.whisper import make_whisper
 
@@ -80,7 +88,8 @@ def _makers() -> list[tuple[str, Callable[[Path, int], object]]]:
         ("hubert", make_hubert),
         ("bert", make_bert),
         ("whisper", make_whisper),
-        ("sovits", make_sovits),
+        *((f"sovits {version}", partial(make_sovits, version=version)) for version in versions),
+        *([("speaker-encoder", make_speaker_encoder)] if set(versions) - {"v2"} else []),
         ("gpt", make_gpt),
     ]
 

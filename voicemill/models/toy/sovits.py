@@ -48,9 +48,9 @@ def make_sovits(models: Path, seed: int = 0, version: Version = "v2") -> None:
     export_discriminator(models / place("sovits-d", version), discriminator.state_dict(), hps)
 
 
-def configuration(version: Version) -> dict[str, Any]:
+def configuration(version: str) -> dict[str, Any]:
     """A configuration with the sections of the reference's `configs/s2.json`, sizes reduced."""
-    pro = version != "v2"
+    pro = version.startswith("v2Pro")
     return {
         "train": {
             "seed": 1234,

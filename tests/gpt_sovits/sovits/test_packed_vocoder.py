@@ -1,0 +1,19 @@
+import pytest
+import torch
+
+from voicemill.gpt_sovits.sovits.config import SovitsConfig
+from voicemill.gpt_sovits.sovits.layers import fold_weight_norm
+from voicemill.gpt_sovits.sovits.packed_vocoder import PackedVocoder
+from voicemill.gpt_sovits.sovits.vocoder import Vocoder
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
+@torch.inference_mode()
+def test_the_packed_vocoder_sounds_the_same(dtype: torch.dtype, tolerance: float):
+    torch.manual_seed(0)
+    vocoder = Vocoder(SovitsConfig(upsample_initial_channel=64, inter_channels=32, gin_channels=16)).eval()
+    fold_weight_norm(vocoder)
+    z, g = torch.randn(2, 32, 9), torch.randn(2, 16, 1)
+    exact, packed = vocoder(z, g), PackedVocoder(vocoder, dtype)(z, g)
+    assert packed.shape == exact.shape == (2, 1, 9 * 640)
+    assert float((packed - exact).norm() / exact.norm()) < tolerance

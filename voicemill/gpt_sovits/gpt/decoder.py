@@ -1,0 +1,178 @@
+"""The token model as decoding runs it: packed weights, a key-value cache with a row for each line, CUDA graphs.
+
+Names of shapes: B rows in use, L positions of a pass, S positions in the cache, H heads, d width of a head, D = H * d
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from voicemill.gpt_sovits.gpt.linear import KINDS, Linear, Weights
+from voicemill.gpt_sovits.gpt.model import Gpt, visible
+
+Attend = Callable[[int, Tensor], Tensor]
+"""(layer, qkv `[B, L, 3 * D]`) -> what was read `[B, L, D]`; stores keys and values."""
+
+BLOCK = 128
+"""The cache grows, and a CUDA graph looks back, by multiples of so many positions."""
+
+
+@dataclass
+class _Layer:
+    qkv: Linear
+    out: Linear
+    up: Linear
+    down: Linear
+    norm1: tuple[Tensor, Tensor, float]
+    norm2: tuple[Tensor, Tensor, float]
+
+
+class Decoder:
+    """A token model ready to speak.
+
+    Args:
+        model: In eval mode, on its device; not to be changed afterwards.
+        weights: Form of the weights; all but `plain` take a model in fp32 on the CPU.
+        graphs: Record steps as CUDA graphs; None does so on a GPU.
+    """
+
+    def __init__(self, model: Gpt, weights: Weights = "plain", graphs: bool | None = None):
+        # Without the layers, so that packed weights do not keep the plain ones in memory.
+        self.embedding = copy.copy(model)
+        self.embedding._modules = {name: part for name, part in model._modules.items() if name != "h"}
+        self.config = model.config
+        self.device = model.bert_proj.weight.device
+        self.dtype = model.bert_proj.weight.dtype
+        self.graphs = self.device.type == "cuda" if graphs is None else graphs
+        pack = KINDS[weights]
+        self.predict = pack(model.ar_predict_layer.weight, None)
+        self.layers = [
+            _Layer(
+                pack(block.self_attn.in_proj_weight, block.self_attn.in_proj_bias),
+                pack(block.self_attn.out_proj.weight, block.self_attn.out_proj.bias),
+                pack(block.linear1.weight, block.linear1.bias),
+                pack(block.linear2.weight, block.linear2.bias),
+                (block.norm1.weight, block.norm1.bias, block.norm1.eps),
+                (block.norm2.weight, block.norm2.bias, block.norm2.eps),
+            )
+            for block in model.h["layers"]  # type: ignore[union-attr]
+        ]
+        self.rows = self.capacity = 0
+        self.store: list[Tensor] = []
+        self.inputs_3B = torch.zeros(3, 0, dtype=torch.long, device=self.device)
+        self._recorded: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+
+    def reserve(self, rows: int, positions: int) -> None:
+        """Make room in the cache; what is in it stays."""
+        if rows <= self.rows and positions <= self.capacity:
+            return
+        rows, capacity = max(rows, self.rows), max(-(-positions // BLOCK) * BLOCK, self.capacity)
+        self._recorded.clear()
+        H, width = self.config.head, self.config.hidden_dim // self.config.head
+        old, self.store = self.store, []
+        for layer in range(len(self.layers)):
+            # Zeros, because a masked value still takes part in sums, where something that is no number would spread.
+            grown = torch.zeros(2, rows, H, capacity, width, dtype=self.dtype, device=self.device)
+            if old:
+                grown[:, : self.rows, :, : self.capacity] = old[layer]
+            self.store.append(grown)
+        self.inputs_3B = torch.zeros(3, rows, dtype=torch.long, device=self.device)
+        self.rows, self.capacity = rows, capacity
+
+    def enter(self, row: int, phones_X: Tensor, bert_CX: Tensor, prompt_Y: Tensor) -> Tensor:
+        """Read a line's text and prompt into a row of the cache; scores of its first token `[1, V]`."""
+        text_1XD = self.embedding.embed_text(phones_X[None].to(self.device), bert_CX[None].to(self.device, self.dtype))
+        x_1LD = torch.cat([text_1XD, self.embedding.embed_tokens(prompt_Y[None].to(self.device))], dim=1)
+        L = x_1LD.shape[1]
+        sees_LL = visible(len(phones_X), len(prompt_Y), self.device)
+
+        def attend(layer: int, qkv_1LD: Tensor) -> Tensor:
+            q_1HLd, k_1HLd, v_1HLd = self._heads(qkv_1LD).permute(2, 0, 3, 1, 4)
+            self.store[layer][0, row, :, :L] = k_1HLd[0]
+            self.store[layer][1, row, :, :L] = v_1HLd[0]
+            read = F.scaled_dot_product_attention(q_1HLd, k_1HLd, v_1HLd, attn_mask=sees_LL)
+            return read.transpose(1, 2).flatten(2)
+
+        return self.predict(self._transform(x_1LD, attend)[:, -1]).float()
+
+    def move(self, source: int, target: int, positions: int) -> None:
+        """Put a row's cache in the place of another's."""
+        for store in self.store:
+            store[:, target, :, :positions] = store[:, source, :, :positions]
+
+    def step(self, tokens: list[int], positions: list[int], lengths: list[int]) -> Tensor:
+        """Append a token to each of the first rows.
+
+        Args:
+            tokens: The last token of each row.
+            positions: Their places among the row's tokens, the prompt's included.
+            lengths: How much of each row's cache is filled.
+
+        Returns:
+            Scores of the next tokens `[B, V]`.
+        """
+        rows, end = len(tokens), max(lengths) + 1
+        inputs_3B = torch.tensor([tokens, positions, lengths])
+        if not self.graphs:
+            even = all(length + 1 == end for length in lengths)
+            return self._step(inputs_3B.to(self.device), end, masked=not even)
+        # A graph's shapes are fixed: a power of two of rows (those in excess write to places that nobody reads), and
+        # whole blocks of positions.
+        padded = min(1 << (rows - 1).bit_length(), self.rows)
+        end = min(-(-end // BLOCK) * BLOCK, self.capacity)
+        self.inputs_3B.zero_()
+        self.inputs_3B[:, :rows].copy_(inputs_3B)
+        if (padded, end) not in self._recorded:
+            self._recorded[padded, end] = self._record(padded, end)
+        graph, logits_BV = self._recorded[padded, end]
+        graph.replay()
+        return logits_BV[:rows].clone()
+
+    def _record(self, rows: int, end: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        """A graph of one step; running it more than once writes the same into the cache."""
+        inputs_3B = self.inputs_3B[:, :rows]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(2):
+                self._step(inputs_3B, end, masked=True)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            logits_BV = self._step(inputs_3B, end, masked=True)
+        return graph, logits_BV
+
+    def _step(self, inputs_3B: Tensor, end: int, *, masked: bool) -> Tensor:
+        token_B, position_B, length_B = inputs_3B
+        rows_B = torch.arange(len(token_B), device=self.device)
+        mask = None
+        if masked:
+            mask = (torch.arange(end, device=self.device) <= length_B.unsqueeze(1))[:, None, None]
+
+        def attend(layer: int, qkv_B1D: Tensor) -> Tensor:
+            qkv_B3Hd = self._heads(qkv_B1D)[:, 0]
+            store = self.store[layer][:, : len(token_B)]
+            store.permute(1, 3, 0, 2, 4)[rows_B, length_B] = qkv_B3Hd[:, 1:]
+            k_BHSd, v_BHSd = store[:, :, :, :end]
+            read = F.scaled_dot_product_attention(qkv_B3Hd[:, 0].unsqueeze(2), k_BHSd, v_BHSd, attn_mask=mask)
+            return read.transpose(1, 2).flatten(2)
+
+        x_B1D = self.embedding.embed_tokens(token_B.unsqueeze(1), position_B.unsqueeze(1))
+        return self.predict(self._transform(x_B1D, attend)[:, 0]).float()
+
+    def _heads(self, qkv_BLD: Tensor) -> Tensor:
+        """`[B, L, 3 * D]` -> `[B, L, 3, H, d]`."""
+        return qkv_BLD.unflatten(2, (3, self.config.head, -1))
+
+    def _transform(self, x_BLD: Tensor, attend: Attend) -> Tensor:
+        width = x_BLD.shape[-1:]
+        for index, layer in enumerate(self.layers):
+            x_BLD = F.layer_norm(layer.out.add(attend(index, layer.qkv(x_BLD)), x_BLD), width, *layer.norm1)
+            x_BLD = F.layer_norm(layer.down.add(layer.up.relu(x_BLD), x_BLD), width, *layer.norm2)
+        return x_BLD

@@ -1,0 +1,72 @@
+"""`voicemill voices`: bring voices in and out, look into files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voicemill.errors import UsageError
+
+app = typer.Typer(help="Voices: import, export, inspect. No file is ever executed.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder to make.")]
+
+
+@app.command("import")
+def import_(
+    sovits: Annotated[Path, typer.Argument(metavar="SOVITS", help="A .pth of GPT-SoVITS (v1, v2, v2Pro, v2ProPlus).")],
+    gpt: Annotated[Path, typer.Argument(metavar="GPT", help="The .ckpt that belongs to it.")],
+    out: Out,
+    speaker: Annotated[str, typer.Option(help="Name of the voice.")],
+    reference: Annotated[Path, typer.Option(help="A recording of the speaker, 3 to 10 seconds.")],
+    language: Annotated[str, typer.Option(help="Language of the recording: zh, en, ja, ko or yue.")],
+    text: Annotated[str, typer.Option(help="What is said in it; empty takes on the voice alone.")] = "",
+    consent: Annotated[str, typer.Option(help="The speaker's consent, to be kept with the voice.")] = "",
+) -> None:
+    """Make a voice folder of GPT-SoVITS's files, which `synthesize` speaks with."""
+    from voicemill.contract.outputs import atomic
+    from voicemill.labels import LANGUAGES, language_code
+    from voicemill.voices.importing import Source, import_voice
+
+    code = language_code(language)
+    if not code:
+        raise UsageError(f"--language {language}: name one of {', '.join(LANGUAGES)}")
+    _must_be_free(out)
+    with atomic(out, is_folder=True) as folder:
+        voice = import_voice(Source(sovits, gpt, reference, text, code, speaker, consent), folder)
+    typer.echo(f"{out}: a {voice.version} voice of {speaker}")
+
+
+@app.command("export")
+def export_(
+    voice: Annotated[Path, typer.Argument(metavar="VOICE", help="A voice folder.")],
+    out: Out,
+) -> None:
+    """Write the .pth and .ckpt that GPT-SoVITS loads, and the reference with its text."""
+    from voicemill.contract.outputs import atomic
+    from voicemill.voices.exporting import export_voice
+
+    _must_be_free(out)
+    with atomic(out, is_folder=True) as folder:
+        exported = export_voice(voice, folder)
+    typer.echo(f"{out}: {exported.version} files of {exported.speaker} for GPT-SoVITS")
+
+
+@app.command("inspect")
+def inspect_(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A .pth, .ckpt, .safetensors or a voice folder.")],
+    keys: Annotated[bool, typer.Option("--keys", help="List every tensor.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say what a file holds: kind, version, configuration, sizes. Refused files end with 65."""
+    import json
+
+    from voicemill.voices.inspecting import as_text, inspect
+
+    about = inspect(path, keys=keys)
+    typer.echo(json.dumps(about, ensure_ascii=False, indent=2) if as_json else as_text(about))
+
+
+def _must_be_free(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already: name a folder to make")
