@@ -8,6 +8,6 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="module")
 def no_half_loaded_modules() -> Iterator[None]:
-    """Forget librosa's lazy `samplerate`: hypothesis looks at every module, and this one fails without libsamplerate."""
+    """Forget librosa's lazy `samplerate`, which hypothesis would load with all modules and fails without a library."""
     sys.modules.pop("samplerate", None)
     yield
