@@ -31,5 +31,5 @@ cat <<END
 END
 if [ -f "$models/toy.json" ]; then
     echo
-    echo "  These are toy weights: the speech is babble. With real ones (voicemill models pull --to DIR): make demo MODELS=DIR"
+    echo "  These are toy weights: the speech is babble. With real ones (voicemill models pull DIR): make demo MODELS=DIR"
 fi
