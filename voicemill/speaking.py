@@ -60,7 +60,7 @@ class Pretrained:
         Args:
             sovits: Weights of the acoustic model, ours or the reference's.
             gpt: Weights of the token model, ours or the reference's.
-            precision: `auto` (half precision on a GPU), `fp32`, `bf16` or `fp16`.
+            precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` on a CPU.
 
         Raises:
             InputError: When a file cannot be read or is another kind of model.
