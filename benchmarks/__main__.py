@@ -12,7 +12,7 @@ from pathlib import Path
 
 def commands(data: Path | None) -> list[list[str]]:
     """The modules to run and their arguments; those that need recordings only where there are some."""
-    runs = [["text"]]
+    runs = [["text"], ["synthesis"], ["training"]]
     if data:
         clip = sorted((data / "en_lj").glob("*.flac"))[0]
         runs += [["quality_gates", str(data)], ["recognition", str(data / "en_lj")], ["overfit", str(clip)]]
