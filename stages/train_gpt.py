@@ -68,7 +68,6 @@ def train_gpt(
     """
     import json
     import shutil
-    from dataclasses import asdict
 
     from voicemill.gpt_sovits import watching
     from voicemill.gpt_sovits.checkpoints import load_gpt
@@ -76,7 +75,7 @@ def train_gpt(
     from voicemill.gpt_sovits.gpt.data import read_items
     from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
     from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
-    from voicemill.gpt_sovits.runs import Precision, choose_device
+    from voicemill.gpt_sovits.runs import Precision, choose_device, write_parameters
     from voicemill.logs import get_logger
     from voicemill.models import locate
     from voicemill.storage import fetch
@@ -112,8 +111,7 @@ def train_gpt(
         shutil.copy2(file.path, weights)
     shutil.copy2(tuning.state.metrics, weights)
     shutil.copytree(tuning.state.tensorboard, weights / "tensorboard")
-    parameters = {**asdict(recipe), "precision": arithmetic.name, "version": model_version, "base": base.name}
-    (weights / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
+    write_parameters(weights, recipe, arithmetic.name, model_version, base)
     last = json.loads(tuning.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
     ledger.note(
         epochs=last["epoch"],

@@ -3,6 +3,7 @@
 Reads   dataset/2-name2text.txt, 4-cnhubert/, 5-wav32k/, 7-sv_cn/ for v2Pro*   from format
 Writes  weights/sovits_e<epoch>_s<step>.safetensors      every --save-every epochs, and the last
         weights/metrics.jsonl, weights/tensorboard/      losses of each step
+        weights/parameters.json                          how it was trained
 Drops   clips without features or phones, damaged ones, those shorter than 0.66 s or longer than 38 s
 """
 
@@ -70,7 +71,7 @@ def train_sovits(
 
     from voicemill.gpt_sovits import checkpoints, watching
     from voicemill.gpt_sovits.dataset import DatasetFolder
-    from voicemill.gpt_sovits.runs import Precision, choose_device
+    from voicemill.gpt_sovits.runs import Precision, choose_device, write_parameters
     from voicemill.gpt_sovits.sovits import data
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
     from voicemill.gpt_sovits.sovits.training import Recipe
@@ -99,23 +100,25 @@ def train_sovits(
     items, held_out = watching.hold_out(items, validation)
 
     folder = fetch(models)
-    base = checkpoints.load_sovits(locate(folder, "sovits-g", model_version))
+    base = locate(folder, "sovits-g", model_version)
+    recipe = Recipe(
+        epochs,
+        batch_size or Recipe.batch_size,
+        save_every,
+        learning_rate,
+        text_learning_rate_scale,
+        seed,
+        patience=patience,
+    )
+    arithmetic = Precision(precision, choose_device())
     run = FineTuning(
-        base,
+        checkpoints.load_sovits(base),
         checkpoints.load_discriminator(locate(folder, "sovits-d", model_version)),
         items,
         found.repeats,
-        Recipe(
-            epochs,
-            batch_size or Recipe.batch_size,
-            save_every,
-            learning_rate,
-            text_learning_rate_scale,
-            seed,
-            patience=patience,
-        ),
+        recipe,
         state,
-        Precision(precision, choose_device()),
+        arithmetic,
         check_stop=check_stop,
         stop_requested=stop_requested,
         micro_batch_divisor=micro_batch_divisor(),
@@ -128,6 +131,7 @@ def train_sovits(
         shutil.copy2(file.path, weights)
     shutil.copy2(run.state.metrics, weights)
     shutil.copytree(run.state.tensorboard, weights / "tensorboard")
+    write_parameters(weights, recipe, arithmetic.name, model_version, base)
     rows = [json.loads(row) for row in run.state.metrics.read_text(encoding="utf-8").splitlines()]
     last = [row for row in rows if "loss_mel" in row][-1]
     ledger.note(

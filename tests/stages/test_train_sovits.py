@@ -44,6 +44,8 @@ def test_a_damaged_clip_is_dropped_with_its_reason_and_the_rest_is_trained_on(mo
     assert file.name in ledger.summary()["files"]
     assert checkpoints.load_sovits(file).info.startswith("1epoch_")
     assert (tmp_path / "weights" / "tensorboard").is_dir()
+    trained = json.loads((tmp_path / "weights" / "parameters.json").read_text())
+    assert (trained["epochs"], trained["version"], trained["base"]) == (1, "v2", "s2G2333k.pth")
     assert json.loads((tmp_path / "weights" / "metrics.jsonl").read_text().splitlines()[0])["step"] == 1
 
 
@@ -100,5 +102,5 @@ def test_killed_with_no_warning_and_started_again_gives_the_same_weights(models:
     def weights(name: str) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (tmp_path / name / "weights").glob("*.*")}
 
-    assert len(weights("killed")) == 3
+    assert len(weights("killed")) == 4
     assert weights("killed") == weights("undisturbed")

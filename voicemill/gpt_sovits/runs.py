@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,20 @@ class Precision:
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+
+def write_parameters(weights: Path, recipe: Any, precision: str, version: str, base: Path) -> None:
+    """Say beside the weights how they were trained; publish puts it into the voice's lineage.
+
+    Args:
+        weights: Folder of the weights files; gets `parameters.json`.
+        recipe: The dataclass that the training was told by.
+        precision: Name of the arithmetic.
+        version: Model version.
+        base: File of the base weights.
+    """
+    parameters = {**asdict(recipe), "precision": precision, "version": version, "base": base.name}
+    (weights / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
 
 
 def first_micro_batch(
