@@ -93,8 +93,9 @@ def test_killed_at_three_points_it_ends_with_the_same_weights(
     folder = tmp_path / "killed"
     killed_while(command(folder), lambda: running(folder, "measure"), engine)
     killed_while(command(folder), lambda: (folder / "train-sovits/.state/checkpoint.pt").exists(), engine)
-    # The stage's own process: the engine sees it die and tries it again.
-    last = killed_while(command(folder), lambda: running(folder, "train-gpt"), stage_of("stages.train_gpt"))
+    # A stage's own process: the engine sees it die and tries it again. The two trainings run in either order, so that
+    # only a later stage is sure to be still to come; tests/stages kills a training itself.
+    last = killed_while(command(folder), lambda: running(folder, "evaluate"), stage_of("stages.evaluate"))
     assert last.wait(timeout=500) == 0
 
     finished = [e["task"] for e in events(folder) if e.get("phase") == "Succeeded" and e.get("template") in TASKS]
