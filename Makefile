@@ -4,6 +4,7 @@ BIN    := $(VENV)/bin
 OUT    ?= runs/demo
 AUDIO  ?= examples/demo_speaker
 MODELS ?= $(OUT)/../toy-models
+GOLDEN := charts/voicemill/workflows
 
 .PHONY: help setup demo test check format golden bench clean
 
@@ -35,7 +36,7 @@ format: setup ## lay the code out
 	$(BIN)/ruff format .
 
 golden: setup ## rewrite the golden YAML of the workflows
-	$(BIN)/hera generate yaml workflows/ --to workflows/
+	$(BIN)/hera generate yaml workflows/ --to $(GOLDEN)/
 
 bench: setup ## the figures of docs/benchmarks.md (DATA=dir with speech samples)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")

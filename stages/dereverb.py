@@ -8,7 +8,7 @@ Drops   recordings that the model cannot work on; the stages after this one then
 from voicemill.contract import InputDir, InputFile, Ledger, Location, OutputDir, stage
 
 
-@stage(image="separation", cpu=2, memory="8Gi", gpu_memory="6Gi", results=("kept",))
+@stage(family="separation", cpu=2, memory="8Gi", gpu_memory="6Gi", results=("kept",))
 def dereverb(
     audio: InputDir,
     measures: InputFile,

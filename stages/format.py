@@ -14,7 +14,7 @@ from annotated_types import Ge
 from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
 
 
-@stage(image="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
+@stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
 def format_dataset(
     clips: InputDir,
     transcripts: InputDir,

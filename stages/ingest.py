@@ -10,7 +10,7 @@ Drops   what is no audio, broken, too short, without speech, or there already un
 from voicemill.contract import Ledger, Location, OutputDir, stage
 
 
-@stage(image="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
+@stage(family="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
 def ingest(
     audio: OutputDir,
     *,

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from voicemill.contract import InputDir, Ledger, OutputDir, stage
 
 
-@stage(image="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
+@stage(family="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
 def level(
     audio: InputDir,
     levelled: OutputDir,

@@ -10,7 +10,7 @@ from typing import Literal
 from voicemill.contract import InputDir, Ledger, OutputFile, stage
 
 
-@stage(image="audio", cpu=1, memory="4Gi", results=("dereverb", "denoise"))
+@stage(family="audio", cpu=1, memory="4Gi", results=("dereverb", "denoise"))
 def measure(
     audio: InputDir,
     measures: OutputFile,

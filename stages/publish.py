@@ -10,7 +10,7 @@ Writes  voice/            see voicemill.voice
 from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
 
 
-@stage(image="publish", cpu=1, memory="2Gi", results=("version",))
+@stage(family="publish", cpu=1, memory="2Gi", results=("version",))
 def publish(
     sovits: InputDir,
     gpt: InputDir,

@@ -8,7 +8,7 @@ Drops   recordings that the model cannot work on, with the reason in the ledger
 from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
 
 
-@stage(image="separation", cpu=2, memory="8Gi", gpu_memory="6Gi", results=("kept", "seconds"))
+@stage(family="separation", cpu=2, memory="8Gi", gpu_memory="6Gi", results=("kept", "seconds"))
 def separate(
     audio: InputDir,
     vocals: OutputDir,

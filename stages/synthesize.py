@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le
 from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
 
 
-@stage(image="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
+@stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
 def synthesize(
     voice: InputDir,
     speech: OutputDir,

@@ -25,7 +25,7 @@ from voicemill.contract import (
 )
 
 
-@stage(image="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss"))
+@stage(family="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss"))
 def train_gpt(
     dataset: InputDir,
     weights: OutputDir,

@@ -16,7 +16,7 @@ from annotated_types import Ge
 from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
 
 
-@stage(image="asr", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds", "flagged"))
+@stage(family="asr", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds", "flagged"))
 def transcribe(
     clips: InputDir,
     transcripts: OutputDir,

@@ -1,1 +1,1 @@
-"""The Argo workflows, by Hera: one file each, its golden YAML beside it."""
+"""The Argo workflows, by Hera: one file each, its golden YAML in charts/voicemill/workflows."""

@@ -24,7 +24,7 @@ class OutOfMemoryError(RuntimeError):
     """Named as torch's."""
 
 
-@stage(image="copy", cpu=2, memory="4Gi", gpu_memory="6Gi", results=("copied", "error_rate"))
+@stage(family="copy", cpu=2, memory="4Gi", gpu_memory="6Gi", results=("copied", "error_rate"))
 def copy_texts(
     texts: InputDir,
     copies: OutputDir,
@@ -76,7 +76,7 @@ def copy_texts(
     return ledger
 
 
-@stage(image="copy")
+@stage(family="copy")
 def count(numbers: OutputDir, state: StateDir, *, steps: int = 200) -> Ledger:
     """Count, going on from where a killed try was."""
     file = state / "step"

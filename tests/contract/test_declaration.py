@@ -106,7 +106,7 @@ def test_a_mount_point_cannot_be_an_output(tmp_path: Path) -> None:
 
 
 def test_an_item_that_vanishes_is_a_bug_that_is_named(tmp_path: Path) -> None:
-    @stage(image="x")
+    @stage(family="x")
     def forgetful(texts: InputDir, copies: OutputDir) -> Ledger:
         """Forget everything."""
         ledger = Ledger()
@@ -140,4 +140,4 @@ def test_what_a_stage_cannot_have_is_refused_when_it_is_declared() -> None:
         (documented, "not exist: text"),
     ):
         with pytest.raises(TypeError, match=words):
-            stage(image="x")(function)
+            stage(family="x")(function)

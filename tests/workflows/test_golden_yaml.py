@@ -1,4 +1,4 @@
-"""The YAML beside each workflow is what Hera makes of it: a changed workflow shows as a readable diff."""
+"""The YAML in the chart is what Hera makes of the workflows: a changed workflow shows as a readable diff."""
 
 import json
 import subprocess
@@ -11,15 +11,17 @@ from jsonschema import Draft7Validator
 
 from tests.shared import SHARED
 
-WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
-GOLDEN = sorted(path.name for path in WORKFLOWS.glob("*.yaml"))
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = ROOT / "workflows"
+CHART = ROOT / "charts" / "voicemill" / "workflows"
+GOLDEN = sorted(path.name for path in CHART.glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("generated")
     hera = [str(Path(sys.executable).with_name("hera")), "generate", "yaml", str(WORKFLOWS), "--to", str(folder)]
-    subprocess.run(hera, check=True, cwd=WORKFLOWS.parent, capture_output=True)
+    subprocess.run(hera, check=True, cwd=ROOT, capture_output=True)
     return folder
 
 
@@ -31,12 +33,12 @@ def test_each_workflow_has_its_golden_yaml(generated: Path) -> None:
 @pytest.mark.parametrize("name", GOLDEN)
 def test_the_golden_yaml_is_up_to_date(generated: Path, name: str) -> None:
     message = "run `make golden` and look at the diff"
-    assert (generated / name).read_text() == (WORKFLOWS / name).read_text(), message
+    assert (generated / name).read_text() == (CHART / name).read_text(), message
 
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_every_task_calls_a_template_with_the_inputs_it_needs(name: str) -> None:
-    spec = yaml.safe_load((WORKFLOWS / name).read_text())["spec"]
+    spec = yaml.safe_load((CHART / name).read_text())["spec"]
     templates = {template["name"]: template for template in spec["templates"]}
     assert len(templates) == len(spec["templates"])
     for task in templates[spec["entrypoint"]]["dag"]["tasks"]:
@@ -52,7 +54,7 @@ def test_every_task_calls_a_template_with_the_inputs_it_needs(name: str) -> None
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_objects_are_valid_by_argos_schema(name: str) -> None:
-    document = yaml.safe_load((WORKFLOWS / name).read_text())
+    document = yaml.safe_load((CHART / name).read_text())
     assert document["kind"] == "WorkflowTemplate" and document["spec"]["entrypoint"]
     if SHARED and (found := sorted((SHARED / "schemas").glob("argo-workflows-*.schema.json"))):
         definitions = json.loads(found[-1].read_text())["definitions"]
@@ -64,6 +66,6 @@ def test_declaring_the_workflows_needs_no_heavy_library() -> None:
     heavy = ("torch", "transformers", "librosa", "soundfile", "faster_whisper", "onnxruntime", "matplotlib")
     code = f"import sys, workflows.clone_voice; print([name for name in {heavy!r} if name in sys.modules])"
     printed = subprocess.run(
-        [sys.executable, "-c", code], check=True, cwd=WORKFLOWS.parent, capture_output=True, text=True
+        [sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True
     )
     assert printed.stdout.strip() == "[]"

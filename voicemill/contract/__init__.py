@@ -1,6 +1,6 @@
 """The stage contract: one declaration gives a command line and an Argo container template.
 
-@stage(image="slice", cpu=1, memory="2Gi", results=("clips",))
+@stage(family="audio", cpu=1, memory="2Gi", results=("clips",))
 def slice_clips(audio: InputDir, clips: OutputDir, *, max_seconds: float = 15.0) -> Ledger:
     ...
 

@@ -32,7 +32,7 @@ class Stage(Generic[P]):
 
     Attributes:
         declaration: What it reads, writes and can be told.
-        image: Target of the Containerfile that it runs in.
+        family: The extra of pyproject.toml that it needs, and the layers that its image stands on.
         results: Fields of the summary that become output parameters of their own.
     """
 
@@ -40,7 +40,7 @@ class Stage(Generic[P]):
         self,
         function: Callable[P, Ledger],
         *,
-        image: str,
+        family: str,
         cpu: float,
         memory: str,
         gpu_memory: str | None,
@@ -48,7 +48,7 @@ class Stage(Generic[P]):
     ) -> None:
         update_wrapper(self, function)
         self.function = function
-        self.image = image
+        self.family = family
         self.cpu = cpu
         self.memory = memory
         self.gpu_memory = gpu_memory
@@ -58,6 +58,11 @@ class Stage(Generic[P]):
     @property
     def name(self) -> str:
         return self.declaration.name
+
+    @property
+    def image(self) -> str:
+        """Target of images/Containerfile that makes its image."""
+        return self.name
 
     @property
     def inputs(self) -> tuple[ArtifactField, ...]:
@@ -159,7 +164,7 @@ class Stage(Generic[P]):
 
 def stage(
     *,
-    image: str,
+    family: str,
     cpu: float = 1,
     memory: str = "2Gi",
     gpu_memory: str | None = None,
@@ -168,7 +173,8 @@ def stage(
     """Declare a stage.
 
     Args:
-        image: Target of the Containerfile that the stage runs in.
+        family: The extra of pyproject.toml with what the stage imports. Stages of one family share the layers of their
+            images.
         cpu: Cores it asks for.
         memory: Host memory it asks for, `4Gi`.
         gpu_memory: Memory that the GPU must have, `4Gi` or `6Gi`; the stage works on a CPU too.
@@ -176,7 +182,7 @@ def stage(
     """
 
     def declare_stage(function: Callable[P, Ledger]) -> Stage[P]:
-        return Stage(function, image=image, cpu=cpu, memory=memory, gpu_memory=gpu_memory, results=results)
+        return Stage(function, family=family, cpu=cpu, memory=memory, gpu_memory=gpu_memory, results=results)
 
     return declare_stage
 

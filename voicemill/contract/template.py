@@ -121,9 +121,9 @@ def affinity(gpu_memory: str) -> Affinity:
     )
 
 
-def default_image(image: str) -> str:
-    """The image of a stage as published by default."""
-    return f"voicemill/{image}:{__version__}"
+def default_image(stage: str) -> str:
+    """The image of a stage, to be put behind a registry's address."""
+    return f"voicemill-{stage}:{__version__}"
 
 
 def _input(artifact: ArtifactField) -> Artifact:
