@@ -5,6 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.buckets import bucket, moto_address, place
+
+__all__ = ["bucket", "moto_address", "no_half_loaded_modules", "place"]
+
 
 @pytest.fixture(autouse=True, scope="module")
 def no_half_loaded_modules() -> Iterator[None]:
