@@ -61,6 +61,7 @@ def container(
     resources = Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory)
     if gpu_memory:
         resources.gpus = 1
+        annotations["voicemill.dev/gpu-memory"] = gpu_memory
         if gpu_affinity:
             overrides.setdefault("affinity", affinity(gpu_memory))
     arguments: dict[str, Any] = {
