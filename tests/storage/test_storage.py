@@ -6,6 +6,7 @@ import os
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,3 +164,56 @@ def test_the_fingerprint_follows_content_and_names_only(bucket: str, tmp_path: P
     remote = fingerprint(f"s3://{bucket}/data")
     store.write("a", b"2")
     assert fingerprint(f"s3://{bucket}/data") != remote
+
+
+def test_what_is_erased_leaves_no_trace(store: Store, tmp_path: Path) -> None:
+    for key in ("anna/a", "anna/deep/b", "annabel/c"):
+        store.write(key, b"content")
+    (tmp_path / "d").write_bytes(b"file")
+    store.upload(tmp_path / "d", "anna/d")
+    traces = list(store.traces("anna/"))
+    assert [(trace.key, trace.kind) for trace in traces] == [
+        ("anna/a", "object"),
+        ("anna/d", "object"),
+        ("anna/deep/b", "object"),
+    ]
+    assert sum(trace.size for trace in traces) == 18
+    store.erase(traces)
+    store.erase(traces)
+    assert list(store.traces("anna/")) == [] and [entry.key for entry in store.list()] == ["annabel/c"]
+
+
+def test_earlier_versions_and_unfinished_uploads_are_erased_too(bucket: str) -> None:
+    client: Any = s3_module.client()
+    store = open_store(f"s3://{bucket}/registry")
+    versioning = {"Bucket": bucket, "VersioningConfiguration": {"Status": "Enabled"}}
+    try:
+        client.put_bucket_versioning(**versioning)
+    except client.exceptions.ClientError as error:
+        pytest.skip(f"this server keeps no versions ({error})")
+    for content in (b"one", b"two"):
+        store.write("anna/card", content)
+    store.write("anna/gone", b"x")
+    store.delete("anna/gone")
+    client.create_multipart_upload(Bucket=bucket, Key="registry/anna/weights")
+    assert [entry.key for entry in store.list("anna/")] == ["anna/card"]
+    kinds = [(trace.key, trace.kind) for trace in store.traces("anna/")]
+    assert sorted(kinds) == [
+        ("anna/card", "earlier version"),
+        ("anna/card", "object"),
+        ("anna/gone", "delete marker"),
+        ("anna/gone", "earlier version"),
+        ("anna/weights", "unfinished upload"),
+    ]
+    store.erase(store.traces("anna/"))
+    assert list(store.traces()) == []
+
+
+def test_what_a_killed_writer_left_in_a_folder_is_a_trace(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.write("anna/a", b"x")
+    (tmp_path / "anna" / ".gpt.safetensors.12345678.partial").write_bytes(b"half")
+    assert [entry.key for entry in store.list()] == ["anna/a"]
+    assert [trace.kind for trace in store.traces()] == ["unfinished upload", "object"]
+    store.erase(list(store.traces()))
+    assert not (tmp_path / "anna").exists()

@@ -49,6 +49,11 @@ def atomic(target: Path, *, is_folder: bool) -> Iterator[Path]:
         raise
 
 
+def is_partial(path: Path) -> bool:
+    """Whether a file or folder is what `atomic` left of a try that was killed, or that runs at present."""
+    return path.name.startswith(".") and path.name.endswith(f".{_PARTIAL}")
+
+
 def write_text(target: Path, text: str) -> None:
     """Write a small file atomically."""
     with atomic(target, is_folder=False) as partial:

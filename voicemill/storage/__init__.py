@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from voicemill.contract import outputs
 from voicemill.errors import InputError
 from voicemill.storage.local import LocalStore, safe_join
-from voicemill.storage.store import Conflict, Entry, Store, file_digest
+from voicemill.storage.store import Conflict, Entry, Store, Trace, file_digest
 
-__all__ = ["Conflict", "Entry", "Store", "fetch", "file_digest", "fingerprint", "is_remote", "open_store"]
+__all__ = ["Conflict", "Entry", "Store", "Trace", "fetch", "file_digest", "fingerprint", "is_remote", "open_store"]
 
 
 def is_remote(location: str | Path) -> bool:

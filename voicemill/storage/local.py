@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voicemill.contract import outputs
 from voicemill.errors import InputError
-from voicemill.storage.store import Conflict, Entry, file_digest
+from voicemill.storage.store import Conflict, Entry, Trace, file_digest
 
 
 class LocalStore:
@@ -21,11 +21,11 @@ class LocalStore:
         self.root = root
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        files = (path for path in self.root.rglob("*") if path.is_file() and not path.name.startswith("."))
-        for path in sorted(files, key=lambda path: path.relative_to(self.root).as_posix()):
-            key = path.relative_to(self.root).as_posix()
-            if key.startswith(prefix):
-                yield Entry(key, path.stat().st_size, file_digest(path))
+        for key, path in self._files(prefix):
+            if not path.name.startswith("."):
+                about = path.stat()
+                # A list of large files must not read them all.
+                yield Entry(key, about.st_size, f"{about.st_mtime_ns}-{about.st_ino}")
 
     def find(self, key: str) -> Entry | None:
         path = self._path(key)
@@ -38,7 +38,8 @@ class LocalStore:
         target = self._path(key)
         if target.is_file() and file_digest(target) == file_digest(source):
             return False
-        self._copy(source, target)
+        with self._lock():
+            self._copy(source, target)
         return True
 
     def read(self, key: str) -> tuple[bytes, str]:
@@ -60,6 +61,33 @@ class LocalStore:
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 
+    def traces(self, prefix: str = "") -> Iterator[Trace]:
+        for key, path in self._files(prefix):
+            if path != self._lock_file:
+                about = path.stat()
+                kind = "unfinished upload" if outputs.is_partial(path) else "object"
+                yield Trace(key, kind, about.st_size, about.st_mtime)
+
+    def erase(self, traces: Iterable[Trace]) -> None:
+        with self._lock():
+            for trace in traces:
+                path = self._path(trace.key)
+                path.unlink(missing_ok=True)
+                # Empty folders go too; one that is not empty stays, with all above it.
+                with suppress(OSError):
+                    while (path := path.parent) != self.root:
+                        path.rmdir()
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.root / ".lock"
+
+    def _files(self, prefix: str) -> Iterator[tuple[str, Path]]:
+        """Keys and files below the root, in the order of keys; only the folder that the prefix names is searched."""
+        folder = self._path(prefix.rpartition("/")[0])
+        found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*") if path.is_file())
+        return ((key, path) for key, path in sorted(found) if key.startswith(prefix))
+
     def _path(self, key: str) -> Path:
         return safe_join(self.root, key)
 
@@ -77,7 +105,7 @@ class LocalStore:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("a") as file:
+        with self._lock_file.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicemill.contract import outputs
 from voicemill.errors import InputError, TryAgain
-from voicemill.storage.store import Conflict, Entry, file_digest
+from voicemill.storage.store import Conflict, Entry, Trace, file_digest
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 _DIGEST = "sha256"
 _PART_BYTES = 16 * 2**20
 _AWAY = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout", "500", "502", "503", "504"}
-_ABSENT = {"404", "NoSuchKey", "NotFound"}
+_ABSENT = {"404", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"}
+_AT_ONCE = 1000
+"""Objects that one request may delete."""
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -101,6 +104,40 @@ class S3Store:
     def delete(self, key: str) -> None:
         with self._errors(key):
             self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+
+    def traces(self, prefix: str = "") -> Iterator[Trace]:
+        where = {"Bucket": self.bucket, "Prefix": self.prefix + prefix}
+        with self._errors(prefix):
+            for page in self._client.get_paginator("list_object_versions").paginate(**where):
+                found = [(each, False) for each in page.get("Versions", [])]
+                found += [(each, True) for each in page.get("DeleteMarkers", [])]
+                for each, hidden in sorted(found, key=lambda pair: pair[0]["Key"]):
+                    kind = "delete marker" if hidden else "object" if each["IsLatest"] else "earlier version"
+                    yield self._trace(each, kind, each.get("Size", 0), each["LastModified"], each["VersionId"])
+            for page in self._client.get_paginator("list_multipart_uploads").paginate(**where):
+                for each in page.get("Uploads", []):
+                    yield self._trace(each, "unfinished upload", 0, each["Initiated"], each["UploadId"])
+
+    def _trace(self, found: Any, kind: Any, size: int, modified: datetime, version: str) -> Trace:
+        return Trace(found["Key"].removeprefix(self.prefix), kind, size, modified.timestamp(), version)
+
+    def erase(self, traces: Iterable[Trace]) -> None:
+        stored: list[Trace] = []
+        for trace in traces:
+            if trace.kind != "unfinished upload":
+                stored.append(trace)
+                continue
+            with self._errors(trace.key), suppress(_Absent):
+                where = {"Bucket": self.bucket, "Key": self.prefix + trace.key}
+                self._client.abort_multipart_upload(**where, UploadId=trace.version)
+        for start in range(0, len(stored), _AT_ONCE):
+            some = stored[start : start + _AT_ONCE]
+            objects = [{"Key": self.prefix + trace.key, "VersionId": trace.version} for trace in some]
+            with self._errors(some[0].key):
+                done = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+            for refused in done.get("Errors", []):
+                kind = TryAgain if refused["Code"] in _AWAY else InputError
+                raise kind(f"S3 did not delete s3://{self.bucket}/{refused['Key']}: {refused.get('Message')}")
 
     def _head(self, key: str) -> dict[str, Any] | None:
         try:

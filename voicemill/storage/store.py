@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from voicemill.errors import TryAgain
 
@@ -17,11 +17,34 @@ class Conflict(TryAgain):
 
 @dataclass(frozen=True)
 class Entry:
-    """One stored object: its key relative to the store, size in bytes, and a tag that changes with its content."""
+    """One stored object: its key relative to the store, size in bytes, and a tag that changes with its content.
+
+    Tags from `list` are only to be compared with tags from `list`.
+    """
 
     key: str
     size: int
     tag: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Anything that a store still keeps under a key, also what `list` does not show.
+
+    Attributes:
+        key: Relative to the store.
+        kind: An object as it is listed, or what is left of one: versions before it in a bucket that keeps versions,
+            the marker that hides them, a transfer that was not finished.
+        size: In bytes; 0 where the store does not say.
+        modified: When it came, in seconds since 1970.
+        version: The store's own name for it, where the key is not enough.
+    """
+
+    key: str
+    kind: Literal["object", "earlier version", "delete marker", "unfinished upload"]
+    size: int
+    modified: float
+    version: str = ""
 
 
 class Store(Protocol):
@@ -63,6 +86,14 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; no error if there is none."""
+        ...
+
+    def traces(self, prefix: str = "") -> Iterator[Trace]:
+        """Everything that is kept under keys that start with `prefix`; contents are not read."""
+        ...
+
+    def erase(self, traces: Iterable[Trace]) -> None:
+        """Remove these for good; what is gone already is no error."""
         ...
 
 
