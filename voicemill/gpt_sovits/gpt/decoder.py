@@ -1,6 +1,6 @@
 """The token model as decoding runs it: packed weights, a key-value cache with a row for each line, CUDA graphs.
 
-Names of shapes: B rows in use, L positions of a pass, S positions in the cache, H heads, d width of a head, D = H * d
+Names of shapes: B rows in use, L positions of a pass, H heads, d width of a head, D = H * d
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from voicemill.gpt_sovits.gpt.cache import BLOCK, Cache, CpuCache
 from voicemill.gpt_sovits.gpt.linear import KINDS, Linear, Weights
 from voicemill.gpt_sovits.gpt.model import Gpt, visible
 
 Attend = Callable[[int, Tensor], Tensor]
 """(layer, qkv `[B, L, 3 * D]`) -> what was read `[B, L, D]`; stores keys and values."""
-
-BLOCK = 128
-"""The cache grows, and a CUDA graph looks back, by multiples of so many positions."""
 
 
 @dataclass
@@ -63,48 +61,30 @@ class Decoder:
             )
             for block in model.h["layers"]  # type: ignore[union-attr]
         ]
-        self.rows = self.capacity = 0
-        self.store: list[Tensor] = []
+        kind, heads = CpuCache if self.device.type == "cpu" else Cache, self.config.head
+        self.cache = kind(len(self.layers), heads, self.config.hidden_dim // heads, self.dtype, self.device)
         self.inputs_3B = torch.zeros(3, 0, dtype=torch.long, device=self.device)
         self._recorded: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
     def reserve(self, rows: int, positions: int) -> None:
         """Make room in the cache; what is in it stays."""
-        if rows <= self.rows and positions <= self.capacity:
-            return
-        rows, capacity = max(rows, self.rows), max(-(-positions // BLOCK) * BLOCK, self.capacity)
-        self._recorded.clear()
-        H, width = self.config.head, self.config.hidden_dim // self.config.head
-        old, self.store = self.store, []
-        for layer in range(len(self.layers)):
-            # Zeros, because a masked value still takes part in sums, where something that is no number would spread.
-            grown = torch.zeros(2, rows, H, capacity, width, dtype=self.dtype, device=self.device)
-            if old:
-                grown[:, : self.rows, :, : self.capacity] = old[layer]
-            self.store.append(grown)
-        self.inputs_3B = torch.zeros(3, rows, dtype=torch.long, device=self.device)
-        self.rows, self.capacity = rows, capacity
+        if self.cache.reserve(rows, positions):
+            self._recorded.clear()
+            self.inputs_3B = torch.zeros(3, self.cache.rows, dtype=torch.long, device=self.device)
 
     def enter(self, row: int, phones_X: Tensor, bert_CX: Tensor, prompt_Y: Tensor) -> Tensor:
         """Read a line's text and prompt into a row of the cache; scores of its first token `[1, V]`."""
         text_1XD = self.embedding.embed_text(phones_X[None].to(self.device), bert_CX[None].to(self.device, self.dtype))
         x_1LD = torch.cat([text_1XD, self.embedding.embed_tokens(prompt_Y[None].to(self.device))], dim=1)
-        L = x_1LD.shape[1]
         sees_LL = visible(len(phones_X), len(prompt_Y), self.device)
 
         def attend(layer: int, qkv_1LD: Tensor) -> Tensor:
             q_1HLd, k_1HLd, v_1HLd = self._heads(qkv_1LD).permute(2, 0, 3, 1, 4)
-            self.store[layer][0, row, :, :L] = k_1HLd[0]
-            self.store[layer][1, row, :, :L] = v_1HLd[0]
+            self.cache.fill(layer, row, k_1HLd[0], v_1HLd[0])
             read = F.scaled_dot_product_attention(q_1HLd, k_1HLd, v_1HLd, attn_mask=sees_LL)
             return read.transpose(1, 2).flatten(2)
 
         return self.predict(self._transform(x_1LD, attend)[:, -1]).float()
-
-    def move(self, source: int, target: int, positions: int) -> None:
-        """Put a row's cache in the place of another's."""
-        for store in self.store:
-            store[:, target, :, :positions] = store[:, source, :, :positions]
 
     def step(self, tokens: list[int], positions: list[int], lengths: list[int]) -> Tensor:
         """Append a token to each of the first rows.
@@ -120,12 +100,12 @@ class Decoder:
         rows, end = len(tokens), max(lengths) + 1
         inputs_3B = torch.tensor([tokens, positions, lengths])
         if not self.graphs:
-            even = all(length + 1 == end for length in lengths)
-            return self._step(inputs_3B.to(self.device), end, masked=not even)
+            even = lengths[0] if min(lengths) == max(lengths) else None
+            return self._step(inputs_3B.to(self.device), end, even)
         # A graph's shapes are fixed: a power of two of rows (those in excess write to places that nobody reads), and
         # whole blocks of positions.
-        padded = min(1 << (rows - 1).bit_length(), self.rows)
-        end = min(-(-end // BLOCK) * BLOCK, self.capacity)
+        padded = min(1 << (rows - 1).bit_length(), self.cache.rows)
+        end = min(-(-end // BLOCK) * BLOCK, self.cache.capacity)
         self.inputs_3B.zero_()
         self.inputs_3B[:, :rows].copy_(inputs_3B)
         if (padded, end) not in self._recorded:
@@ -141,27 +121,20 @@ class Decoder:
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(2):
-                self._step(inputs_3B, end, masked=True)
+                self._step(inputs_3B, end, None)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            logits_BV = self._step(inputs_3B, end, masked=True)
+            logits_BV = self._step(inputs_3B, end, None)
         return graph, logits_BV
 
-    def _step(self, inputs_3B: Tensor, end: int, *, masked: bool) -> Tensor:
+    def _step(self, inputs_3B: Tensor, end: int, even: int | None) -> Tensor:
         token_B, position_B, length_B = inputs_3B
-        rows_B = torch.arange(len(token_B), device=self.device)
-        mask = None
-        if masked:
-            mask = (torch.arange(end, device=self.device) <= length_B.unsqueeze(1))[:, None, None]
+        read = self.cache.step(length_B, end, even)
 
         def attend(layer: int, qkv_B1D: Tensor) -> Tensor:
-            qkv_B3Hd = self._heads(qkv_B1D)[:, 0]
-            store = self.store[layer][:, : len(token_B)]
-            store.permute(1, 3, 0, 2, 4)[rows_B, length_B] = qkv_B3Hd[:, 1:]
-            k_BHSd, v_BHSd = store[:, :, :, :end]
-            read = F.scaled_dot_product_attention(qkv_B3Hd[:, 0].unsqueeze(2), k_BHSd, v_BHSd, attn_mask=mask)
-            return read.transpose(1, 2).flatten(2)
+            q_BHd, k_BHd, v_BHd = self._heads(qkv_B1D)[:, 0].unbind(1)
+            return read(layer, q_BHd, k_BHd, v_BHd).reshape(len(qkv_B1D), 1, -1)
 
         x_B1D = self.embedding.embed_tokens(token_B.unsqueeze(1), position_B.unsqueeze(1))
         return self.predict(self._transform(x_B1D, attend)[:, 0]).float()

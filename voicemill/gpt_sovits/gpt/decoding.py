@@ -129,7 +129,7 @@ def generate(
                 last = len(active) - 1
                 if row != last:
                     active[row] = active[last]
-                    decoder.move(last, row, active[last].cached)
+                    decoder.cache.move(last, row)
                     seen_BV[row] = seen_BV[last]
                     if noise:
                         noise.move(last, row)
@@ -141,8 +141,8 @@ def generate(
 def _step(decoder: Decoder, active: list[_Line]) -> Tensor:
     """Scores `[B, V]` of what follows each line's last token."""
     longest = max(line.cached for line in active)
-    if longest >= decoder.capacity:
-        decoder.reserve(len(active), 2 * decoder.capacity)
+    if longest >= decoder.cache.capacity:
+        decoder.reserve(len(active), 2 * decoder.cache.capacity)
     logits_BV = decoder.step(
         [line.spoken[-1] for line in active],
         [line.prompt + len(line.spoken) - 1 for line in active],
