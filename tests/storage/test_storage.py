@@ -30,6 +30,14 @@ def test_what_is_uploaded_is_listed_and_downloaded(store: Store, tmp_path: Path)
     assert (tmp_path / "back" / "a.wav").read_bytes() == b"RIFF"
 
 
+def test_folders_are_those_right_below(store: Store) -> None:
+    for key in ("anna/one/a.wav", "anna/two/b.wav", "berta/c.wav", "d.wav"):
+        store.write(key, b"x")
+    assert list(store.folders()) == ["anna", "berta"]
+    assert list(store.folders("anna/")) == ["one", "two"]
+    assert list(store.folders("clara/")) == []
+
+
 def test_nothing_is_uploaded_twice(store: Store, tmp_path: Path) -> None:
     source = tmp_path / "a.wav"
     source.write_bytes(b"one")

@@ -27,6 +27,11 @@ class LocalStore:
                 # A list of large files must not read them all.
                 yield Entry(key, about.st_size, f"{about.st_mtime_ns}-{about.st_ino}")
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        folder = self._path(prefix)
+        entries = folder.iterdir() if folder.is_dir() else ()
+        return iter(sorted(path.name for path in entries if path.is_dir() and not path.name.startswith(".")))
+
     def find(self, key: str) -> Entry | None:
         path = self._path(key)
         return Entry(key, path.stat().st_size, file_digest(path)) if path.is_file() else None

@@ -69,6 +69,13 @@ class S3Store:
                     if key and not key.endswith("/"):
                         yield Entry(key, found["Size"], found["ETag"].strip('"'))
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        with self._errors(prefix):
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix, Delimiter="/"):
+                for found in page.get("CommonPrefixes", []):
+                    yield found["Prefix"].rstrip("/").rpartition("/")[2]
+
     def find(self, key: str) -> Entry | None:
         head = self._head(key)
         return Entry(key, head["ContentLength"], head["ETag"].strip('"')) if head else None

@@ -57,6 +57,10 @@ class Store(Protocol):
         """Objects whose key starts with `prefix`, in the order of keys."""
         ...
 
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        """Names of the folders right below a prefix (empty, or with / at its end), in order."""
+        ...
+
     def find(self, key: str) -> Entry | None:
         """The object of exactly this key."""
         ...
