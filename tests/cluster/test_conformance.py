@@ -62,6 +62,7 @@ def table(argo: Cluster) -> Iterator[Table]:
 def test_argo_ends_it_as_the_table_says(path: Path, table: Table) -> None:
     expected = yaml.safe_load(path.with_suffix(".expected.yaml").read_text())
     workflow = table.result(path)
+    assert "nodes" in workflow["status"], workflow["status"]
     nodes = workflow["status"]["nodes"]
     root = nodes[workflow["metadata"]["name"]]
     by_name = {plain_name(node["name"], workflow): node for node in nodes.values() if node is not root}

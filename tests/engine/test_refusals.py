@@ -52,14 +52,14 @@ def pod(**changes: Any) -> dict[str, Any]:
             [
                 dag(
                     {"name": "a", "template": "ok", "depends": "b"},
-                    {"name": "b", "template": "ok", "dependencies": ["a"]},
+                    {"name": "b", "template": "ok", "depends": "a"},
                 ),
                 OK,
             ],
             {},
             "cycle: a, b",
         ),
-        ([dag({"name": "a", "template": "ok", "depends": "a", "dependencies": ["a"]}), OK], {}, "both depends"),
+        ([dag({"name": "a", "template": "ok", "depends": "a", "dependencies": ["a"]}), OK], {}, "cannot use both"),
         ([dag({"name": "a", "template": "ok", "when": "{{tasks.b.status}} == x"}), OK], {}, "{{tasks.b.status}}"),
         (
             [dag({"name": "a", "template": "ok", "when": "{{workflow.parameters.gone}} == x"}), OK],

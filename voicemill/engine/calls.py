@@ -5,7 +5,6 @@ Source: Argo's workflow/common/util.go, ProcessArgs.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 
 from voicemill.engine import templating
 from voicemill.engine.fields import Json
+from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node
 from voicemill.engine.scope import Call, Errored, Scope, filled
 from voicemill.engine.templating import Unresolved
@@ -50,7 +50,7 @@ def match(
             raise Errored(f"inputs.parameters.{name} had no value")
         parameters[name] = given[0][name] if name in given[0] else filled(text_of(own), Scope(variables))
     variables |= {f"inputs.parameters.{name}": value for name, value in parameters.items()}
-    variables["inputs.parameters"] = json.dumps([{"name": name, "value": value} for name, value in parameters.items()])
+    variables["inputs.parameters"] = marshal([{"name": name, "value": value} for name, value in parameters.items()])
     artifacts: dict[str, Path] = {}
     for item in inputs.get("artifacts") or []:
         path = given[1].get(item["name"]) or _from_store(execution, item, node.folder, Scope(variables))

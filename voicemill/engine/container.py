@@ -24,6 +24,7 @@ from voicemill.engine.workflow import text_of
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
 
+_INPUTS = ".inputs"
 _PARAMETERS = ".outputs"
 _PROGRESS = ".progress"
 _STDOUT = ".stdout"
@@ -88,11 +89,11 @@ def _outputs(call: Call) -> tuple[list[Json], list[Json]]:
 
 
 def _paths(call: Call, folder: Path) -> dict[str, str | None]:
-    """Argo's path variables on this machine; an optional input that does not exist has a path where nothing is."""
+    """Argo's path variables on this machine; an input that is not there has a path of its own."""
     parameters, artifacts = _outputs(call)
     paths: dict[str, str | None] = {}
     for item in (call.template.get("inputs") or {}).get("artifacts") or []:
-        place = call.artifacts.get(item["name"]) or folder / ".inputs" / item["name"]
+        place = call.artifacts.get(item["name"]) or folder / _INPUTS / item["name"]
         paths[f"inputs.artifacts.{item['name']}.path"] = str(place)
     for item in artifacts:
         paths[f"outputs.artifacts.{item['name']}.path"] = str(output_place(item, folder))
@@ -123,6 +124,10 @@ def _make_room(call: Call, folder: Path) -> None:
     (folder / _PARAMETERS).mkdir(exist_ok=True)
     for place in _state(call, folder).values():
         Path(str(place)).mkdir(parents=True, exist_ok=True)
+    for item in (call.template.get("inputs") or {}).get("artifacts") or []:
+        # An optional key under which nothing lies leaves an empty folder in a pod: the mount of what would have come.
+        if "s3" in item and item["name"] not in call.artifacts:
+            (folder / _INPUTS / item["name"]).mkdir(parents=True, exist_ok=True)
 
 
 def _command(body: Json, folder: Path) -> list[str]:

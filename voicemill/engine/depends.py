@@ -40,8 +40,8 @@ def dependencies_of(task: Json) -> list[str]:
 
 def problem_of(task: Json, tasks: Mapping[str, Json]) -> str | None:
     """What is wrong with a task's `depends`, if anything, in a sentence."""
-    if task.get("depends") and task.get("dependencies"):
-        return "has both depends and dependencies"
+    if task.get("dependencies") and any(other.get("depends") for other in tasks.values()):
+        return "has dependencies where there is depends in the same DAG, which cannot use both"
     unknown = [name for name in dependencies_of(task) if name not in tasks]
     if unknown:
         return f"waits for {', '.join(unknown)}, which is no task of its DAG"

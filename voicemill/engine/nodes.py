@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from voicemill.engine.go_json import marshal
+
 
 class Phase(StrEnum):
     """Argo's node phases. `Cached` is not among them: it is a Succeeded that ran in an earlier run."""
@@ -95,4 +97,4 @@ def _json_list(values: list[str]) -> str:
     except json.JSONDecodeError:
         parsed = []
     structured = len(parsed) == len(values) and all(isinstance(item, (list, dict)) for item in parsed)
-    return json.dumps(parsed if structured else values, ensure_ascii=False, separators=(",", ":"))
+    return marshal(parsed if structured else values)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from voicemill.engine.go_json import marshal
+
 
 class ExpressionError(Exception):
     """An expression that cannot be parsed, uses what is not supported, or fails on its values."""
@@ -34,7 +36,7 @@ def as_text(value: Any) -> str:
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return marshal(value)
 
 
 def _text(value: Any) -> str:
@@ -112,17 +114,13 @@ def _jsonpath(document: str, path: str) -> Any:
     return value
 
 
-def _to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-
-
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "asInt": int,
     "int": int,
     "asFloat": float,
     "float": float,
     "string": as_text,
-    "toJson": _to_json,
+    "toJson": marshal,
     "fromJSON": json.loads,
     "jsonpath": _jsonpath,
     "len": len,

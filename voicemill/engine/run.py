@@ -21,6 +21,7 @@ from voicemill.engine.digests import Digests, default_memory
 from voicemill.engine.events import Events, Watcher
 from voicemill.engine.execution import Ask, Execution, Options
 from voicemill.engine.fields import Json
+from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.retries import seconds_of
 from voicemill.engine.slots import Request, Slots
@@ -191,7 +192,7 @@ def entry_folder(workflow: Workflow) -> str:
 
 def _variables(workflow: Workflow, values: dict[str, str], identity: Json) -> dict[str, str | None]:
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(identity["created"]))
-    as_json = json.dumps([{"name": name, "value": value} for name, value in values.items()], ensure_ascii=False)
+    as_json = marshal([{"name": name, "value": value} for name, value in values.items()])
     return {
         "workflow.name": identity["name"],
         "workflow.namespace": "local",
@@ -221,7 +222,7 @@ def _failures(execution: Execution) -> str:
         for node in execution.nodes
         if node.phase.unsuccessful
     ]
-    return json.dumps(json.dumps(failures or None, ensure_ascii=False), ensure_ascii=False)
+    return marshal(marshal(failures or None, sort_keys=False))
 
 
 def _first_failed(entry: Node, nodes: list[Node]) -> Node:

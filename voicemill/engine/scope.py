@@ -12,6 +12,7 @@ from typing import Any
 from voicemill.engine import templating
 from voicemill.engine.expressions import ExpressionError, parse
 from voicemill.engine.fields import Json
+from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node, Phase, aggregated
 from voicemill.engine.templating import Unresolved
 from voicemill.engine.workflow import Templates, text_of
@@ -96,8 +97,9 @@ def node_scope(prefix: str, name: str, node: Node, template: Json | None) -> Sco
         done = [child for child in node.children if child.phase is Phase.SUCCEEDED]
         for parameter, value in aggregated(node.children).items():
             variables[f"{at}.outputs.parameters.{parameter}"] = value
-        variables[f"{at}.outputs.parameters"] = _json([child.parameters for child in done if child.parameters])
-        variables[f"{at}.outputs.result"] = _json([_parsed(child.result) for child in done if child.result is not None])
+        variables[f"{at}.outputs.parameters"] = marshal([child.parameters for child in done if child.parameters])
+        results = [_parsed(child.result) for child in done if child.result is not None]
+        variables[f"{at}.outputs.result"] = marshal(results)
         return Scope(variables)
     if last.exit_code is not None:
         variables[f"{at}.exitCode"] = str(last.exit_code)
@@ -214,7 +216,3 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
