@@ -151,7 +151,11 @@ def test_an_overloaded_server_is_tried_again_and_a_refusal_is_not(
 
 
 def test_an_object_key_cannot_lead_out_of_the_folder(bucket: str, tmp_path: Path) -> None:
-    s3_module.client().put_object(Bucket=bucket, Key="evil/../../x", Body=b"x")
+    client: Any = s3_module.client()
+    try:
+        client.put_object(Bucket=bucket, Key="evil/../../x", Body=b"x")
+    except client.exceptions.ClientError as error:
+        pytest.skip(f"this server takes no such key ({error})")
     with pytest.raises(InputError, match="leads out"):
         fetch(f"s3://{bucket}/evil", tmp_path)
     with pytest.raises(InputError, match="leads out"):

@@ -48,7 +48,8 @@ def client(endpoint: str | None = None) -> BaseClient:
     region = (
         os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if elsewhere else None)
     )
-    return boto3.client("s3", endpoint_url=endpoint, config=config, region_name=region)
+    # A session of its own: the default one keeps the credentials that it found first.
+    return boto3.Session().client("s3", endpoint_url=endpoint, config=config, region_name=region)
 
 
 class S3Store:
