@@ -11,9 +11,7 @@ from typing import Any
 from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task
 
 from voicemill.contract import Stage, template
-
-KEYS = "voices/{{workflow.parameters.speaker}}/{{workflow.name}}"
-"""Where a run's artifacts lie in the artifact repository; a task's are under its name."""
+from workflows.policy import KEYS
 
 
 class Chain:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField
+from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField, kebab
 from voicemill.errors import UsageError
 
 
@@ -34,6 +34,10 @@ def command(declaration: Declaration, results: tuple[str, ...], body: Callable[.
         click.Option(["--ledger"], type=click.Path(path_type=Path), hidden=True),
         click.Option(["--result"], multiple=True, callback=each_result, hidden=True),
     ]
+    hidden += [
+        click.Option([f"--{kebab(state.sent_field)}"], type=click.Path(path_type=Path), hidden=True)
+        for state in declaration.of_role("state")
+    ]
     options = [_artifact(artifact) for artifact in declaration.artifacts]
     options += [_parameter(parameter) for parameter in declaration.parameters]
     return click.Command(
@@ -50,24 +54,29 @@ def _artifact(artifact: ArtifactField) -> click.Option:
     def check(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
         if artifact.kind.role != "input" or path is None:
             return path
+        if artifact.optional and _is_absent(path):
+            return None
         if path.is_dir() if artifact.kind.is_folder else path.is_file():
             return path
-        if artifact.optional and not path.exists():
-            # A skipped task leaves its optional artifact out, and the path that the template names stays empty.
-            return None
         what = "folder" if artifact.kind.is_folder else "file"
         wrong = f"is not a {what}" if path.exists() else "does not exist"
         raise UsageError(f"--{artifact.name} {path} {wrong}; name an existing {what}")
 
     return click.Option(
         [f"--{artifact.name}", artifact.field],
-        type=click.Path(path_type=Path),
+        # A state may be an s3:// address, whose two slashes a Path would make one.
+        type=click.STRING if artifact.kind.role == "state" else click.Path(path_type=Path),
         required=not artifact.optional,
         callback=check,
         help=artifact.help or f"{artifact.kind.role} {'folder' if artifact.kind.is_folder else 'file'}",
-        metavar="DIR" if artifact.kind.is_folder else "FILE",
+        metavar="DIR|S3" if artifact.kind.role == "state" else "DIR" if artifact.kind.is_folder else "FILE",
         show_default=False,
     )
+
+
+def _is_absent(path: Path) -> bool:
+    """Whether no artifact came: nothing at a skipped task's path, an empty folder for an S3 key that is not there."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
 def _parameter(parameter: ParameterField) -> click.Option:

@@ -49,6 +49,11 @@ class ArtifactField:
     def name(self) -> str:
         return kebab(self.field)
 
+    @property
+    def sent_field(self) -> str:
+        """Of a state: the option for the note that it was kept in S3."""
+        return f"{self.field}_sent"
+
 
 @dataclass(frozen=True)
 class ParameterField:

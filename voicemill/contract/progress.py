@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -26,6 +26,7 @@ _SECONDS_BETWEEN_LINES = 15.0
 _SECONDS_BETWEEN_REPORTS = 1.0
 _depth = 0
 _stop = threading.Event()
+_watchers: list[Callable[[], None]] = []
 
 
 def progress(items: Iterable[T], label: str = "", *, total: int | None = None) -> Iterator[T]:
@@ -114,8 +115,20 @@ def check_stop() -> None:
     Raises:
         Interrupted: if the stage was asked to stop.
     """
+    for watcher in _watchers:
+        watcher()
     if _stop.is_set():
         raise Interrupted("stopped on request; what was done so far is saved and the next try goes on from there")
+
+
+@contextmanager
+def at_safe_points(watcher: Callable[[], None]) -> Iterator[None]:
+    """Call `watcher` at every safe point while inside."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 @contextmanager

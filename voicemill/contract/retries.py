@@ -8,6 +8,9 @@
 | 77 | out of GPU memory | half the micro-batch, same effective batch |
 | 137 | killed for host memory | more memory, by `podSpecPatch` |
 | else | a bug | no next try |
+
+Preemption may come any number of times in hours of training, so there are many tries; memory is not asked for without
+end: after four tries the codes 77 and 137 are final.
 """
 
 from __future__ import annotations
@@ -20,12 +23,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hera.workflows import RetryStrategy
 
-LIMIT = 5
-RETRIED_EXIT_CODES = (75, 77, 137, 143)
-"""75 and 77 by our own word; 137 is the kernel's kill for memory; 143 a SIGTERM before Python was up to take it."""
-
+LIMIT = 10
+MEMORY_TRIES = 4
 EXPRESSION = (
-    f"asInt(lastRetry.exitCode) in [{', '.join(map(str, RETRIED_EXIT_CODES))}]"
+    # 75 is our own word; 143 a SIGTERM before Python was up to take it.
+    "asInt(lastRetry.exitCode) in [75, 143]"
+    # 77 is our own word too; 137 the kernel's kill for memory.
+    f" || (asInt(lastRetry.exitCode) in [77, 137] && asInt(retries) < {MEMORY_TRIES})"
     # A node that went away, or an artifact that could not be stored, is an Error without an exit code of the stage.
     " || (lastRetry.status == 'Error' && asInt(lastRetry.exitCode) in [-1, 0])"
 )
@@ -45,20 +49,23 @@ def retry_strategy() -> RetryStrategy:
     backoff = Backoff(
         duration=f"{BACKOFF_SECONDS}s",
         factor=IntOrString(root=str(BACKOFF_FACTOR)),
-        max_duration=f"{BACKOFF_MAX_SECONDS}s",
+        # Not maxDuration, which counts from the start of the first try and so would end long trainings.
+        cap=f"{BACKOFF_MAX_SECONDS}s",
     )
     return RetryStrategy(limit=str(LIMIT), expression=EXPRESSION, backoff=backoff)
 
 
-def memory_patch(memory: str) -> str:
+def pod_patch(memory: str, grace_seconds: int | None = None) -> str:
     """A `podSpecPatch` that asks for one more helping of memory on each try that follows a kill for memory.
 
     Args:
         memory: What the first try gets, as a Kubernetes quantity in Mi or Gi.
+        grace_seconds: Time between SIGTERM and SIGKILL; None leaves it to the cluster (30 s).
     """
     grown = f"{{{{=string({mebibytes(memory)} * (lastRetry.exitCode == '137' ? 1 + asInt(retries) : 1))}}}}Mi"
     resources = {"requests": {"memory": grown}, "limits": {"memory": grown}}
-    return json.dumps({"containers": [{"name": "main", "resources": resources}]})
+    grace = {} if grace_seconds is None else {"terminationGracePeriodSeconds": grace_seconds}
+    return json.dumps({**grace, "containers": [{"name": "main", "resources": resources}]})
 
 
 def mebibytes(quantity: str) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 import click
 
 from voicemill import logs
-from voicemill.contract import command_line, outputs, template
+from voicemill.contract import command_line, outputs, state, template
 from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
@@ -152,7 +152,8 @@ class Stage(Generic[P]):
                     whole = outputs.atomic(target, is_folder=artifact.kind.is_folder)
                     values[artifact.field] = stack.enter_context(whole)
             for artifact in self.declaration.of_role("state"):
-                Path(values[artifact.field]).mkdir(parents=True, exist_ok=True)
+                sent = values.pop(artifact.sent_field, None)
+                values[artifact.field] = stack.enter_context(state.kept(values[artifact.field], sent))
             record = self.function(**values)  # pyright: ignore[reportCallIssue]
             record.close()
             return record

@@ -16,6 +16,9 @@ INPUTS = "/tmp/voicemill/in"
 OUTPUTS = "/tmp/voicemill/out"
 STATE = "/tmp/voicemill/state"
 
+STATE_GRACE_SECONDS = 120
+"""What a stage with a state gets after SIGTERM to save it and send it to S3."""
+
 GPU_RESOURCE = "nvidia.com/gpu"
 GPU_MEMORY_LABEL = "nvidia.com/gpu.memory"
 GPU_MEMORY_FLOORS = {"4Gi": 3700, "6Gi": 5600}
@@ -44,7 +47,8 @@ def container(
         gpu_memory: GPU memory the node must have, `4Gi` or `6Gi`; None for a stage that asks for no GPU.
         results: Fields of the summary that become output parameters.
         keys: Prefix of the S3 keys of output artifacts, `voices/lj/{{workflow.name}}`, which then lie at
-            `<keys>/<stage>/<artifact>` and `<keys>/ledgers/<stage>.jsonl`; None leaves them to the artifact repository.
+            `<keys>/<stage>/<artifact>` and `<keys>/ledgers/<stage>.jsonl`, and of the state of a stage that has one;
+            None leaves artifacts to the artifact repository and the state in the pod.
         gpu_affinity: False where nodes do not carry GPU feature discovery's labels.
         **overrides: Any argument of Hera's `Container`; `env`, `annotations` and `labels` are added to the stage's own.
     """
@@ -55,9 +59,9 @@ def container(
     locations = [parameter.name for parameter in declaration.parameters if parameter.is_location]
     if locations:
         annotations["voicemill.dev/locations"] = ",".join(locations)
-    states = [artifact.name for artifact in declaration.of_role("state")]
+    states = declaration.of_role("state")
     if states:
-        annotations["voicemill.dev/state"] = ",".join(states)
+        annotations["voicemill.dev/state"] = ",".join(state.name for state in states)
     resources = Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory)
     if gpu_memory:
         resources.gpus = 1
@@ -75,16 +79,17 @@ def container(
         "inputs": [
             *(_input(artifact) for artifact in declaration.of_role("input")),
             *(parameter(field) for field in declaration.parameters),
-            *(_state(artifact) for artifact in declaration.of_role("state")),
+            *(_state(state, declaration.name, keys) for state in states),
         ],
         "outputs": [
             *(_output(artifact, declaration.name, keys) for artifact in declaration.of_role("output")),
+            *(_sent(state, declaration.name, keys) for state in states),
             _ledger(declaration.name, keys),
             *(_result(name) for name in ("summary", *results)),
         ],
         "resources": resources,
         "retry_strategy": retries.retry_strategy(),
-        "pod_spec_patch": retries.memory_patch(memory),
+        "pod_spec_patch": retries.pod_patch(memory, STATE_GRACE_SECONDS if states else None),
         # The last log line of a failed stage is its one clear sentence; this puts it into the workflow's status.
         "termination_message_policy": "FallbackToLogsOnError",
     }
@@ -101,6 +106,8 @@ def arguments_of(declaration: Declaration, results: tuple[str, ...]) -> list[str
             "state": f"{{{{inputs.parameters.{artifact.name}}}}}",
         }
         pairs += [f"--{artifact.name}", place[artifact.kind.role]]
+        if artifact.kind.role == "state":
+            pairs += [f"--{kebab(artifact.sent_field)}", f"{{{{outputs.artifacts.{artifact.name}.path}}}}"]
     for parameter in declaration.parameters:
         pairs += [f"--{parameter.name}", f"{{{{inputs.parameters.{parameter.name}}}}}"]
     pairs += ["--summary", "{{outputs.parameters.summary.path}}", "--ledger", "{{outputs.artifacts.ledger.path}}"]
@@ -134,8 +141,24 @@ def _input(artifact: ArtifactField) -> Artifact:
 
 
 def _output(artifact: ArtifactField, stage: str, keys: str | None) -> Artifact:
-    key = f"{keys}/{stage}/{artifact.name}" if keys else None
-    return _artifact(artifact.name, f"{OUTPUTS}/{artifact.name}", key, optional=artifact.optional)
+    return _artifact(
+        artifact.name, f"{OUTPUTS}/{artifact.name}", key_of(artifact, stage, keys), optional=artifact.optional
+    )
+
+
+def key_of(artifact: ArtifactField, stage: str, keys: str | None) -> str | None:
+    """The S3 key of a stage's output, below the prefix `keys`.
+
+    A folder's ends with a slash: Argo's garbage collection takes all that is below such a key, and of any other just
+    the one object.
+    """
+    slash = "/" if artifact.kind.is_folder else ""
+    return f"{keys}/{stage}/{artifact.name}{slash}" if keys else None
+
+
+def _sent(state: ArtifactField, stage: str, keys: str | None) -> Artifact:
+    """A note that the state was kept in S3, for Argo: what lies below its key goes when the run is deleted."""
+    return _artifact(state.name, f"{OUTPUTS}/{state.name}", key_of(state, stage, keys), optional=True)
 
 
 def _ledger(stage: str, keys: str | None) -> Artifact:
@@ -165,11 +188,13 @@ def parameter(field: ParameterField) -> Parameter:
     return Parameter(name=field.name, description=description, enum=enum, default=field.text())
 
 
-def _state(artifact: ArtifactField) -> Parameter:
+def _state(artifact: ArtifactField, stage: str, keys: str | None) -> Parameter:
     from hera.workflows import Parameter
 
-    help_text = artifact.help or "Folder that survives kills and retries."
-    return Parameter(name=artifact.name, description=help_text, default=f"{STATE}/{artifact.name}")
+    key = key_of(artifact, stage, keys)
+    place = f"s3:///{key}".rstrip("/") if key else f"{STATE}/{artifact.name}"
+    help_text = artifact.help or "Folder or s3:// address that survives kills and retries."
+    return Parameter(name=artifact.name, description=help_text, default=place)
 
 
 def _result(name: str) -> Parameter:

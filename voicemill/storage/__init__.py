@@ -1,6 +1,6 @@
 """S3 and local folders behind one small interface.
 
-A location is a local path or `s3://bucket/prefix`. `fetch` brings it here, `open_store` reads and writes it,
+A location is a local path, `s3://bucket/prefix`, or `s3:///prefix` in the bucket that `$S3_BUCKET` names. `fetch` brings it here, `open_store` reads and writes it,
 `fingerprint` tells whether its content is what it was.
 """
 
@@ -107,6 +107,7 @@ def _remote(location: str) -> tuple[Store, list[Entry], bool]:
 
 def _bucket_and_key(location: str) -> tuple[str, str]:
     parts = urlsplit(location, allow_fragments=False)
-    if not parts.netloc:
-        raise InputError(f"{location} names no bucket; write s3://bucket/prefix")
-    return parts.netloc, parts.path.strip("/")
+    bucket = parts.netloc or os.environ.get("S3_BUCKET")
+    if not bucket:
+        raise InputError(f"{location} names no bucket; write s3://bucket/prefix, or set S3_BUCKET")
+    return bucket, parts.path.strip("/")

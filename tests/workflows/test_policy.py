@@ -1,0 +1,96 @@
+"""What every pod of every workflow has to be, on any cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hera.workflows import Container, Workflow, WorkflowTemplate
+
+from tests.workflows.test_golden_yaml import CHART, GOLDEN
+from workflows import policy
+
+STAGES = [
+    pytest.param(template, id=f"{name}-{template['name']}")
+    for name in GOLDEN
+    for template in yaml.safe_load((CHART / name).read_text())["spec"]["templates"]
+    if "container" in template
+]
+
+
+def spec_of(name: str) -> dict[str, Any]:
+    return yaml.safe_load((CHART / name).read_text())["spec"]
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_pods_run_as_nobody_with_the_settings_of_the_chart(name: str) -> None:
+    spec = spec_of(name)
+    security = spec["securityContext"]
+    assert security["runAsNonRoot"] and security["runAsUser"] == security["fsGroup"] == 65532
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["serviceAccountName"] == spec["artifactGC"]["serviceAccountName"] == "voicemill"
+    assert spec["artifactGC"]["strategy"] == "OnWorkflowDeletion" and spec["ttlStrategy"]["secondsAfterFailure"]
+    patched = yaml.safe_load(spec["podSpecPatch"])
+    for containers, names in (("initContainers", ["init"]), ("containers", ["wait"])):
+        assert [container["name"] for container in patched[containers]] == names
+        for container in patched[containers]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+@pytest.mark.parametrize("template", STAGES)
+def test_a_container_is_restricted_and_writes_only_where_it_may(template: dict[str, Any]) -> None:
+    container = template["container"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp", "/dev/shm"}
+    artifacts = [item for way in ("inputs", "outputs") for item in template[way].get("artifacts", [])]
+    assert all(item["path"].startswith("/tmp/voicemill/") for item in artifacts)
+    sources = {kind: source["name"] for entry in container["envFrom"] for kind, source in entry.items()}
+    assert sources == {"configMapRef": "voicemill", "secretRef": "voicemill-s3"}
+    assert all(source["optional"] for entry in container["envFrom"] for source in entry.values())
+
+
+@pytest.mark.parametrize("template", STAGES)
+def test_tries_are_limited_in_number_and_time_and_memory_is_bounded(template: dict[str, Any]) -> None:
+    assert template["activeDeadlineSeconds"] and template["retryStrategy"]["limit"] == "10"
+    assert template["container"]["resources"]["limits"]["memory"]
+    assert template["container"]["command"], "Argo would ask a registry for the image's entry point"
+    asks = "nvidia.com/gpu" in template["container"]["resources"]["limits"]
+    assert asks == ("affinity" in template) == bool(template.get("tolerations"))
+
+
+@pytest.mark.parametrize("template", STAGES)
+def test_what_a_run_was_for_outlives_it_and_all_else_goes_with_it(template: dict[str, Any]) -> None:
+    for artifact in template["outputs"]["artifacts"]:
+        kept = f"{template['name']}/{artifact['name']}" in policy.KEPT
+        assert artifact.get("artifactGC") == ({"strategy": "Never"} if kept else None)
+        assert artifact["s3"].keys() == {"key"}, "where the bucket is, only the artifact repository says"
+        is_folder = not Path(artifact["path"]).suffix and artifact["name"] not in ("measures", "report")
+        assert artifact["s3"]["key"].endswith("/") == is_folder, "Argo deletes a folder only by a key with a slash"
+
+
+def test_everything_that_is_kept_is_an_artifact_of_some_stage() -> None:
+    made = {
+        f"{case.values[0]['name']}/{artifact['name']}"  # pyright: ignore
+        for case in STAGES
+        for artifact in case.values[0]["outputs"]["artifacts"]  # pyright: ignore
+    }
+    assert made >= policy.KEPT
+
+
+def test_the_policy_is_laid_on_our_own_workflows_only_and_only_once() -> None:
+    from workflows.clone_voice import workflow
+
+    assert workflow.to_yaml() == workflow.to_yaml()
+    for kind in (Workflow, WorkflowTemplate):
+        with kind(name="theirs", entrypoint="c") as other:
+            Container(name="c", image="busybox", command=["true"])
+        spec = yaml.safe_load(other.to_yaml())["spec"]  # pyright: ignore
+        assert spec.keys() == {"entrypoint", "templates"}
+        assert spec["templates"][0]["container"].keys() == {"image", "command"}

@@ -1,0 +1,219 @@
+"""A stage's state, the folder that survives kills and retries: on this machine, or kept in S3 while the stage runs.
+
+In S3 the state is `files/<sha256>` and an `index.json` that says which of them is which file of the folder. New files
+go first, the index last, what it no longer names is deleted after: whenever the sender dies, the index names a whole
+state. The index names its owner too and is only replaced by the one who wrote it: the next try takes it over, so that a
+pod that was given up for lost and is not cannot harm what that one works with.
+
+A sender in the background sends the latest state at each safe point (`check_stop`) at which it has changed, so
+that the GPU does not wait for S3; what is lost with a node is the work since the last state that arrived.
+
+Files above 64 MiB must be replaced as a whole (written beside and renamed), as checkpoints are. Smaller ones may grow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.contract import outputs
+from voicemill.contract.progress import at_safe_points
+from voicemill.errors import VoicemillError
+from voicemill.logs import get_logger
+
+if TYPE_CHECKING:
+    from voicemill.storage import Store
+
+log = get_logger(__name__)
+
+INDEX = "index.json"
+_FILES = "files"
+_GROWS_UP_TO_BYTES = 64 * 2**20
+
+Signature = dict[str, tuple[int, int, int]]
+
+
+@contextmanager
+def kept(location: str | Path, sent: Path | None = None) -> Iterator[Path]:
+    """The local folder of a state.
+
+    Args:
+        location: A folder, or an s3:// address, from where the state is brought at the start and to where it is sent
+            at every safe point and when the stage is stopped. `s3:///KEY` is a key of the bucket `$S3_BUCKET`; where
+            that is not set, the state is kept on this machine only.
+        sent: Folder to make with a note, where the state is kept in S3.
+
+    Raises:
+        InputError: if S3 refuses the address.
+        TryAgain: if S3 is away at the start. Later it only is a warning: the stage goes on and the next state is sent.
+    """
+    from voicemill.storage import is_remote, open_store
+
+    if not is_remote(location):
+        Path(location).mkdir(parents=True, exist_ok=True)
+        yield Path(location)
+        return
+    with tempfile.TemporaryDirectory(prefix="voicemill-state-") as scratch:
+        folder = Path(scratch) / "state"
+        folder.mkdir()
+        if str(location).startswith("s3:///") and not os.environ.get("S3_BUCKET"):
+            log.warning("S3_BUCKET is not set: the state of this stage is lost with this machine or pod")
+            yield folder
+            return
+        sender = _Sender(open_store(location), folder, Path(scratch))
+        sender.bring()
+        if sent:
+            with outputs.atomic(sent, is_folder=True) as partial:
+                (partial / "kept.json").write_text(json.dumps({"state": str(location)}) + "\n")
+        with at_safe_points(sender.notice):
+            try:
+                yield folder
+            except BaseException:
+                sender.notice()
+                sender.finish(wait_for_latest=True)
+                raise
+            # The work is done: its outputs are what counts, so only what is on its way is waited for.
+            sender.finish(wait_for_latest=False)
+
+
+class _Sender:
+    """Sends snapshots of a folder to a store, one at a time, the latest one next.
+
+    Args:
+        store: Where to.
+        folder: The state.
+        scratch: Where snapshots are kept, on the disk of the folder.
+    """
+
+    def __init__(self, store: Store, folder: Path, scratch: Path) -> None:
+        self.store, self.folder, self.scratch = store, folder, scratch
+        self._owner = uuid.uuid4().hex
+        self._tag = ""  # the store's, of the index that this sender wrote
+        self._known: dict[str, str] = {}  # file -> digest, as that index has it
+        self._seen: Signature = {}
+        self._snapshots = 0
+        self._waiting: Path | None = None
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="state", daemon=True)
+
+    def bring(self) -> None:
+        """Take the state over, as a whole, and see that the store can be written to."""
+        from voicemill.storage import Conflict
+        from voicemill.storage.local import safe_join
+
+        while not self._tag:
+            tag = None
+            if self.store.find(INDEX):
+                data, tag = self.store.read(INDEX)
+                self._known = json.loads(data)["files"]
+            with suppress(Conflict):  # the one before was just sending: look again
+                self._tag = self._write_index(self._known, tag)
+        for name, digest in self._known.items():
+            self.store.download(f"{_FILES}/{digest}", safe_join(self.folder, name))
+        if self._known:
+            log.info("going on from a state of %d files in S3", len(self._known))
+        self._seen = _signature(self.folder)
+        self._thread.start()
+
+    def notice(self) -> None:
+        """Take a snapshot if the folder has changed; it takes the place of one that still waits to be sent."""
+        signature = _signature(self.folder)
+        if signature == self._seen:
+            return
+        self._seen = signature
+        self._snapshots += 1
+        snapshot = self.scratch / f"snapshot-{self._snapshots}"
+        for name in signature:
+            _copy(self.folder / name, snapshot / name)
+        with self._changed:
+            outdated, self._waiting = self._waiting, snapshot
+            self._changed.notify_all()
+        if outdated:
+            shutil.rmtree(outdated)
+
+    def finish(self, *, wait_for_latest: bool) -> None:
+        """End the sender.
+
+        Args:
+            wait_for_latest: Whether a snapshot that waits is sent first, or left.
+        """
+        with self._changed:
+            self._ended = True
+            if not wait_for_latest:
+                self._waiting = None
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _work(self) -> None:
+        from voicemill.storage import Conflict
+
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._ended)
+                snapshot, self._waiting = self._waiting, None
+            if snapshot is None:
+                return
+            try:
+                self._send(snapshot)
+            except Conflict:
+                log.error("another try of this stage has taken its state over; this one sends no more")
+                return
+            except (VoicemillError, OSError) as error:
+                log.error("the state was not sent to S3, where the last one that arrived stays: %s", error)
+                self._seen = {}  # so that the next safe point sends it, changed or not
+            shutil.rmtree(snapshot)
+
+    def _send(self, snapshot: Path) -> None:
+        from voicemill.storage import file_digest
+
+        files = {path.relative_to(snapshot).as_posix(): path for path in snapshot.rglob("*") if path.is_file()}
+        digests = {name: file_digest(path) for name, path in files.items()}
+        there = set(self._known.values())
+        for name, digest in digests.items():
+            if digest not in there:
+                self.store.upload(files[name], f"{_FILES}/{digest}")
+        self._tag = self._write_index(digests, self._tag)
+        self._known = digests
+        for digest in there - set(digests.values()):
+            self.store.delete(f"{_FILES}/{digest}")
+
+    def _write_index(self, files: dict[str, str], replaces: str | None) -> str:
+        from voicemill.storage import Conflict
+
+        data = json.dumps({"owner": self._owner, "files": files}).encode()
+        try:
+            return self.store.write(INDEX, data, replaces=replaces, only_if_absent=replaces is None)
+        except Conflict:
+            # Where the answer to a write was lost, the client wrote again, and met what it had written itself.
+            there, tag = self.store.read(INDEX)
+            if there != data:
+                raise
+            return tag
+
+
+def _signature(folder: Path) -> Signature:
+    """What tells that a folder has changed: inode, size and time of each file that is no unfinished one."""
+    found: Signature = {}
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            about = path.stat()
+            if path.is_file() and not path.name.endswith(".partial"):
+                found[path.relative_to(folder).as_posix()] = (about.st_ino, about.st_size, about.st_mtime_ns)
+    return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_size > _GROWS_UP_TO_BYTES:
+        os.link(source, target)
+    else:
+        shutil.copyfile(source, target)
