@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 from kubernetes import client, config, dynamic
-from kubernetes.client.exceptions import ApiException
 
 Object = dict[str, Any]
 ENDED = ("Succeeded", "Failed", "Error")
@@ -54,7 +53,7 @@ class Namespace:
         """Create an object, a dictionary or YAML; with `dry_run` the server checks it and forgets it."""
         item = yaml.safe_load(item) if isinstance(item, str) else item
         # Strict: a field that the server does not know is an error, not a warning.
-        query: Any = {"field_validation": "Strict"} | ({"dry_run": "All"} if dry_run else {})
+        query: Any = {"query_params": [("fieldValidation", "Strict")]} | ({"dry_run": "All"} if dry_run else {})
         return self.cluster.resource(item).create(body=item, namespace=self.name, **query).to_dict()
 
     def get(self, item: Object) -> Object:
@@ -104,8 +103,3 @@ class Namespace:
         # The name that the controller's default artifact repository asks for.
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3-credentials"}, "stringData": keys}
         self.create(secret)
-
-
-def is_missing(error: ApiException) -> bool:
-    """Whether the object is not there."""
-    return error.status == 404
