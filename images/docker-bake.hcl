@@ -1,0 +1,47 @@
+# docker buildx bake -f images/docker-bake.hcl [STAGE...]     every variable can be set in the environment
+# `make images` is this with whichever builder is there; see images/README.md.
+
+variable "REGISTRY" { default = "" }
+variable "TAG" { default = "latest" }
+variable "BASE" { default = "python:3.11-slim-bookworm" }
+variable "SOURCE" { default = "" }
+variable "REVISION" { default = "" }
+variable "PIP_INDEX_URL" { default = "" }
+variable "PIP_EXTRA_INDEX_URL" { default = "" }
+variable "PIP_TRUSTED_HOST" { default = "" }
+variable "PIP_CERT" { default = "" }
+variable "TORCH_INDEX_URL" { default = "" }
+
+group "default" {
+  targets = ["image"]
+}
+
+target "image" {
+  name = stage
+  matrix = {
+    stage = [
+      "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "format",
+      "train-sovits", "train-gpt", "evaluate", "publish", "synthesize", "report",
+      "prepare-models",
+    ]
+  }
+  context    = "."
+  dockerfile = "images/Containerfile"
+  target     = stage
+  tags       = ["${REGISTRY}voicemill-${stage}:${TAG}"]
+  args = {
+    BASE                = BASE
+    PIP_INDEX_URL       = PIP_INDEX_URL
+    PIP_EXTRA_INDEX_URL = PIP_EXTRA_INDEX_URL
+    PIP_TRUSTED_HOST    = PIP_TRUSTED_HOST
+    PIP_CERT            = PIP_CERT
+    TORCH_INDEX_URL     = TORCH_INDEX_URL
+  }
+  labels = {
+    "org.opencontainers.image.title"    = "voicemill-${stage}"
+    "org.opencontainers.image.licenses" = "MIT"
+    "org.opencontainers.image.version"  = TAG
+    "org.opencontainers.image.revision" = REVISION
+    "org.opencontainers.image.source"   = SOURCE
+  }
+}

@@ -1,0 +1,126 @@
+"""The table of images' sizes, as a registry would store them, and the gates that they have to pass.
+
+    python images/sizes.py LAYOUT ...     folders or tar files in OCI layout (`podman push x oci:DIR:x`, `docker save`)
+
+Ends with 1 when an image is larger than it may be: 0.5 GB, or 4 GB with a GPU's libraries.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+CPU_LIMIT = 500_000_000
+GPU_LIMIT = 4_000_000_000
+GPU_MARK = "NVIDIA_DRIVER_CAPABILITIES"
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image: its name, whether it carries a GPU's libraries, and the compressed bytes of its layers by digest."""
+
+    name: str
+    gpu: bool
+    layers: dict[str, int]
+
+    @property
+    def size(self) -> int:
+        return sum(self.layers.values())
+
+    @property
+    def limit(self) -> int:
+        return GPU_LIMIT if self.gpu else CPU_LIMIT
+
+
+class Layout:
+    """The files of an OCI layout, in a folder or a tar file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tar = None if path.is_dir() else tarfile.open(path)  # noqa: SIM115  (open as long as the layout)
+
+    def open(self, name: str) -> IO[bytes]:
+        if self.tar is None:
+            return (self.path / name).open("rb")
+        file = self.tar.extractfile(name)
+        assert file, f"{name} in {self.path} is no file"
+        return file
+
+    def blob(self, digest: str) -> IO[bytes]:
+        return self.open(f"blobs/{digest.replace(':', '/')}")
+
+    def json(self, digest: str) -> dict[str, Any]:
+        with self.blob(digest) as file:
+            return json.load(file)
+
+
+def images_in(layout: Layout) -> Iterator[Image]:
+    """The images that a layout's index names."""
+    with layout.open("index.json") as file:
+        entries = json.load(file)["manifests"]
+    for entry in entries:
+        about = entry.get("annotations", {})
+        name = about.get("io.containerd.image.name") or about.get("org.opencontainers.image.ref.name", entry["digest"])
+        manifest = layout.json(entry["digest"])
+        # A build with attestations is an index of its own: the first manifest is the image.
+        while "manifests" in manifest:
+            manifest = layout.json(manifest["manifests"][0]["digest"])
+        environment = layout.json(manifest["config"]["digest"])["config"].get("Env", [])
+        layers = {layer["digest"]: compressed_bytes(layout, layer) for layer in manifest["layers"]}
+        gpu = any(line.startswith(f"{GPU_MARK}=") for line in environment)
+        yield Image(name.rsplit("/", 1)[-1].removeprefix("voicemill-").split(":")[0], gpu, layers)
+
+
+def compressed_bytes(layout: Layout, layer: dict[str, Any]) -> int:
+    """Bytes of a layer as a registry keeps it; what the layout has uncompressed is compressed to see."""
+    if layer["mediaType"].endswith(("gzip", "zstd")):
+        return layer["size"]
+    compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
+    total = 0
+    with layout.blob(layer["digest"]) as file:
+        while block := file.read(1 << 20):
+            total += len(compressor.compress(block))
+    return total + len(compressor.flush())
+
+
+def table(images: list[Image]) -> str:
+    """The sizes in Markdown: images first, then each layer with the images that stand on it."""
+    users: dict[str, list[str]] = {}
+    sizes: dict[str, int] = {}
+    for image in images:
+        for digest, size in image.layers.items():
+            users.setdefault(digest, []).append(image.name)
+            sizes[digest] = size
+    lines = ["| image | MB | may be | of it not shared |", "| --- | ---: | ---: | ---: |"]
+    for image in images:
+        own = sum(size for digest, size in image.layers.items() if len(users[digest]) == 1)
+        verdict = "" if image.size <= image.limit else " **too large**"
+        lines.append(f"| {image.name} | {_mb(image.size)} | {_mb(image.limit)}{verdict} | {_mb(own)} |")
+    lines += ["", "| layer | MB | images |", "| --- | ---: | --- |"]
+    for digest, names in sorted(users.items(), key=lambda item: (-len(item[1]), -sizes[item[0]])):
+        whose = "all" if len(names) == len(images) > 1 else ", ".join(names)
+        lines.append(f"| {digest.split(':')[1][:12]} | {_mb(sizes[digest])} | {whose} |")
+    total = sum(sizes.values())
+    lines += ["", f"All images together: {_mb(total)} MB in {len(sizes)} layers; each on its own they would be"]
+    lines[-1] += f" {_mb(sum(image.size for image in images))} MB."
+    return "\n".join(lines)
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f}"
+
+
+def main(paths: list[str]) -> int:
+    images = [image for path in paths for image in images_in(Layout(Path(path)))]
+    print(table(images))
+    return 0 if all(image.size <= image.limit for image in images) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
