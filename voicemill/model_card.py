@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from voicemill.voice import Voice
+from voicemill.voice import Voice, has_consent
 
 _CARD = """---
 language: {language}
@@ -81,15 +81,16 @@ def model_card(
         origin=made if transcripts else "that was made elsewhere and brought into voicemill",
         clips=len(transcripts) or unknown,
         speech=minutes if transcripts else unknown,
-        consent=_consent(lineage.get("consent")),
+        consent=_consent(lineage),
         transcripts=f"{len(transcripts)} texts, {flagged} of them flagged as doubtful" if transcripts else unknown,
         metrics=_table(metrics) or "Not measured.",
         lineage=_table(_flat(lineage)),
     )
 
 
-def _consent(consent: Any) -> str:
-    if not consent or (isinstance(consent, Mapping) and not any(consent.values())):
+def _consent(lineage: Mapping[str, Any]) -> str:
+    consent = lineage.get("consent")
+    if not has_consent(lineage):
         return "**None is on record.** Do not share or use this voice before the speaker has agreed."
     if isinstance(consent, Mapping):
         return "\n".join(f"- {name}: {value}" for name, value in consent.items())

@@ -104,6 +104,12 @@ def read_voice(folder: Path, *, verify: bool = True) -> Voice:
     return voice
 
 
+def has_consent(lineage: Mapping[str, Any]) -> bool:
+    """Whether what lineage.json holds has a record of the speaker's consent."""
+    consent = lineage.get("consent")
+    return bool(any(consent.values()) if isinstance(consent, Mapping) else consent)
+
+
 def choose_reference(transcripts: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The clip that represents the speaker best: unflagged, surely recognised, near 6 s; between 3 and 10 s always.
 

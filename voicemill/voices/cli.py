@@ -1,4 +1,4 @@
-"""`voicemill voices`: bring voices in and out, look into files."""
+"""`voicemill voices`: bring voices in and out, look into files, keep them in a registry."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,8 +6,12 @@ from typing import Annotated
 import typer
 
 from voicemill.errors import UsageError
+from voicemill.voices import looking, moving, revoking
+from voicemill.voices.options import Registry, at_hand, must_be_free
 
-app = typer.Typer(help="Voices: import, export, inspect. No file is ever executed.", no_args_is_help=True)
+app = typer.Typer(help="Voices: files in and out, and the registry. No file is ever executed.", no_args_is_help=True)
+for part in (looking, moving, revoking):
+    app.add_typer(part.app)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to make.")]
 
@@ -31,7 +35,7 @@ def import_(
     code = language_code(language)
     if not code:
         raise UsageError(f"--language {language}: name one of {', '.join(LANGUAGES)}")
-    _must_be_free(out)
+    must_be_free(out)
     with atomic(out, is_folder=True) as folder:
         voice = import_voice(Source(sovits, gpt, reference, text, code, speaker, consent), folder)
     typer.echo(f"{out}: a {voice.version} voice of {speaker}")
@@ -39,16 +43,17 @@ def import_(
 
 @app.command("export")
 def export_(
-    voice: Annotated[Path, typer.Argument(metavar="VOICE", help="A voice folder.")],
+    voice: Annotated[str, typer.Argument(metavar="VOICE", help="A voice folder, or a registered voice.")],
     out: Out,
+    registry: Registry = "",
 ) -> None:
     """Write the .pth and .ckpt that GPT-SoVITS loads, and the reference with its text."""
     from voicemill.contract.outputs import atomic
     from voicemill.voices.exporting import export_voice
 
-    _must_be_free(out)
-    with atomic(out, is_folder=True) as folder:
-        exported = export_voice(voice, folder)
+    must_be_free(out)
+    with at_hand(voice, registry) as source, atomic(out, is_folder=True) as folder:
+        exported = export_voice(source, folder)
     typer.echo(f"{out}: {exported.version} files of {exported.speaker} for GPT-SoVITS")
 
 
@@ -65,8 +70,3 @@ def inspect_(
 
     about = inspect(path, keys=keys)
     typer.echo(json.dumps(about, ensure_ascii=False, indent=2) if as_json else as_text(about))
-
-
-def _must_be_free(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already: name a folder to make")

@@ -1,0 +1,92 @@
+"""What may be called what in the registry, and where it lies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from voicemill.errors import InputError, UsageError
+
+DONE = "_SUCCESS.json"
+POLICY = "_policy.json"
+SIGNATURE = "model.sig"
+LATEST = "latest"
+VERSION_DIGITS = 16
+
+_SPEAKER = re.compile(r"[^\s/\\@_.\x00-\x1f][^/\\@\x00-\x1f]{0,199}")
+_ALIAS = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_VERSION = re.compile(rf"[0-9a-f]{{{VERSION_DIGITS}}}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A voice as a user names it: `anna`, `anna@prod`, `anna@0123456789abcdef` or the version's first digits."""
+
+    speaker: str
+    name: str = LATEST
+
+
+def parse(text: str) -> Reference:
+    """Read `speaker` or `speaker@name`.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    speaker, at, name = text.partition("@")
+    if (at and not name) or not _SPEAKER.fullmatch(speaker):
+        raise UsageError(f"{text!r} names no voice: write SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION")
+    return Reference(speaker, name or LATEST)
+
+
+def check_speaker(name: str) -> str:
+    """A speaker's name that can be a folder of the registry.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    if not _SPEAKER.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot be a speaker in the registry: a name has no / \\ or @ and begins with a letter or digit"
+        )
+    return name
+
+
+def check_alias(name: str) -> str:
+    """A name that can be an alias.
+
+    Raises:
+        UsageError: if it cannot; a version's name would hide the version.
+    """
+    if not _ALIAS.fullmatch(name) or _VERSION.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be an alias: use small letters, digits and -, beginning with a letter")
+    return name
+
+
+def is_version(name: str) -> bool:
+    """Whether a name has the form of a version."""
+    return bool(_VERSION.fullmatch(name))
+
+
+def version_place(speaker: str, version: str) -> str:
+    """Prefix of a version's files."""
+    return f"{speaker}/{version}/"
+
+
+def record_key(speaker: str, version: str) -> str:
+    """Key of a version's record."""
+    return f"{version_place(speaker, version)}{DONE}"
+
+
+def alias_key(speaker: str, alias: str) -> str:
+    """Key of an alias."""
+    return f"{speaker}/_aliases/{alias}.json"
+
+
+def tombstone_key(speaker: str) -> str:
+    """Key of what is left of a revoked speaker."""
+    return f"_revoked/{speaker}.json"
+
+
+def revoked_file_key(digest: str) -> str:
+    """Key that says that a file with this SHA-256 belonged to a revoked speaker."""
+    return f"_revoked/files/{digest}.json"

@@ -1,0 +1,102 @@
+"""Signatures of voices, as the OpenSSF's model-signing makes them: `model.sig` in the voice folder.
+
+It is a Sigstore bundle over the digests of all files, made with an elliptic-curve key; nothing is asked of any server.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicemill.errors import InputError, UsageError
+from voicemill.registry.names import SIGNATURE
+
+if TYPE_CHECKING:
+    from model_signing import hashing
+
+
+def sign(folder: Path, private_key: Path, password: str | None = None) -> Path:
+    """Sign a voice folder; gives the signature's file.
+
+    Args:
+        folder: A voice.
+        private_key: PEM file of a key on the curve P-256, P-384 or P-521.
+        password: The key's, if it has one.
+
+    Raises:
+        InputError: if the key cannot be used.
+    """
+    _needs_model_signing()
+    from model_signing import signing
+
+    target = folder / SIGNATURE
+    target.unlink(missing_ok=True)
+    try:
+        config = signing.Config().use_elliptic_key_signer(private_key=private_key, password=password)
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(f"{private_key} cannot sign: {error}") from error
+    config.set_hashing_config(_hashing()).sign(folder, target)
+    return target
+
+
+def verify(folder: Path, public_keys: Iterable[str]) -> None:
+    """Check that a voice folder is what somebody signed with one of these keys.
+
+    Args:
+        folder: A voice.
+        public_keys: PEM texts.
+
+    Raises:
+        InputError: if it is not signed, signed with another key, or changed since.
+    """
+    _needs_model_signing()
+    from cryptography.exceptions import InvalidSignature
+    from model_signing import verifying
+
+    signature = folder / SIGNATURE
+    if not signature.is_file():
+        raise InputError(f"{folder} is not signed, and a signature is required; sign it with `voicemill voices sign`")
+    reasons: list[str] = []
+    with tempfile.TemporaryDirectory() as place:
+        for number, key in enumerate(public_keys):
+            file = Path(place) / f"{number}.pem"
+            file.write_text(key)
+            try:
+                config = verifying.Config().use_elliptic_key_verifier(public_key=file)
+                config.set_hashing_config(_hashing()).verify(folder, signature)
+                return
+            except (InvalidSignature, ValueError, KeyError, TypeError, OSError) as error:
+                reasons.append(" ".join(str(error).split()) or "the signature is not this key's")
+    raise InputError(f"{folder} is not what was signed with a trusted key: {'; '.join(dict.fromkeys(reasons))}")
+
+
+def check_public_key(text: str) -> None:
+    """Refuse a text that is no public key that a signature can be checked with.
+
+    Raises:
+        InputError: if it is none.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(text.encode())
+    except ValueError as error:
+        raise InputError(f"this is no public key in PEM form: {error}") from error
+    if not isinstance(key, EllipticCurvePublicKey):
+        raise InputError("voices are signed with elliptic-curve keys (P-256, P-384, P-521); this is another kind")
+
+
+def _hashing() -> hashing.Config:
+    """Every file counts but the signature; what a signature says to leave out is not obeyed."""
+    from model_signing import hashing
+
+    return hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
+
+
+def _needs_model_signing() -> None:
+    if importlib.util.find_spec("model_signing") is None:
+        raise UsageError("signatures need the package model-signing: pip install 'voicemill[signing]'")

@@ -1,0 +1,39 @@
+"""What is left of a revoked speaker: a record of who, when and why, which refuses to take the voice back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voicemill.errors import InputError
+from voicemill.registry import documents, names
+from voicemill.registry.records import PublishedVersion
+from voicemill.storage import Store
+
+
+def find(registry: Store, speaker: str) -> dict[str, Any] | None:
+    """The speaker's tombstone, or None."""
+    found = documents.read(registry, names.tombstone_key(speaker))
+    return found[0] if found else None
+
+
+def refuse(registry: Store, speaker: str) -> None:
+    """Refuse whatever is to be done with a revoked speaker's voice.
+
+    Raises:
+        InputError: if the speaker was revoked; says by whom, when and why.
+    """
+    tombstone = find(registry, speaker)
+    if tombstone:
+        by, at, why = (tombstone.get(name) for name in ("by", "at", "why"))
+        raise InputError(f"{speaker} was revoked by {by} on {at}: {why}. The voice cannot be published or used")
+
+
+def refuse_files(registry: Store, published: PublishedVersion) -> None:
+    """Refuse a voice that holds a file of a revoked speaker, whatever it is called now.
+
+    Raises:
+        InputError: if it does.
+    """
+    for name, digest in published.files.items():
+        if registry.find(names.revoked_file_key(digest)):
+            raise InputError(f"{name} of {published.speaker} belongs to a speaker who was revoked")
