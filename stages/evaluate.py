@@ -15,7 +15,9 @@ from annotated_types import Ge
 from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
 
 
-@stage(family="evaluation", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("sovits", "gpt", "error_rate", "similarity"))
+@stage(
+    family="evaluation", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("sovits", "gpt", "error_rate", "similarity")
+)
 def evaluate(
     dataset: InputDir,
     clips: InputDir,
