@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemill.errors import UsageError
-from voicemill.text import ROUTES, Unpronounced, phonemize, symbols
+from voicemill.text import BY_DICTIONARIES, ROUTES, Lexicon, Reading, Unpronounced, phonemize, symbols
+from voicemill.text.silent import wants_sound
 
 _CHARACTERS = st.one_of(
     st.characters(exclude_categories=["Cs"]),
@@ -18,21 +19,44 @@ _CHARACTERS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+_LEXICON = Reading(
+    Lexicon(
+        [
+            ("今天", "zh", "jin4 tian4"),
+            ("好", "zh", "hao5"),
+            ("今", "yue", "gam1"),
+            ("ABC", "en", "EY1 B IY1"),
+            ("x1", "en", "EH1 K S"),
+            ("カ1", "ja", "かー"),
+            ("あ", "ja", "い"),
+            ("각", "ko", "가각"),
+            ("가", "ko", "ㄱ ㅏ"),
+        ]
+    )
+)
+
+
+@settings(max_examples=200, deadline=None)
 @given(
     text=st.text(_CHARACTERS, max_size=30),
     route=st.sampled_from(ROUTES),
     as_reference=st.booleans(),
+    reading=st.sampled_from([BY_DICTIONARIES, _LEXICON]),
 )
-def test_any_text_gives_phones_of_the_table(text: str, route: str, as_reference: bool):
-    phonemes = phonemize(text, route, as_reference=as_reference)
+def test_any_text_gives_phones_of_the_table(text: str, route: str, as_reference: bool, reading: Reading):
+    phonemes = phonemize(text, route, as_reference=as_reference, reading=reading)
     assert len(phonemes.ids) == len(phonemes.phones)
     for segment in phonemes.segments:
         if segment.word2ph is not None:
             assert len(segment.word2ph) == len(segment.norm_text)
             assert sum(segment.word2ph) == len(segment.phones)
     for silent in phonemes.unpronounced:
-        assert silent.character in text
+        assert text[silent.position] == silent.character
+    mute = {*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD, "空", "停"}
+    if mute.issuperset(phonemes.phones) and not as_reference:
+        assert {silent.position for silent in phonemes.unpronounced} >= {
+            at for at, character in enumerate(text) if wants_sound(character) and not "ᄀ" <= character <= "ᇿ"
+        }
 
 
 @settings(max_examples=60, deadline=None)
@@ -48,6 +72,26 @@ def test_scripts_without_a_front_end_are_reported():
     unpronounced = phonemize("hello Привет", "en").unpronounced
     assert "".join(silent.character for silent in unpronounced) == "Привет"
     assert unpronounced[0].position == 6
+
+
+@pytest.mark.parametrize(
+    ("written", "plain", "language"),
+    [
+        ("我喜欢Beyoncé和Zoë的歌", "我喜欢Beyonce和Zoe的歌", "zh"),
+        ("naïve café", "naive cafe", "auto"),
+        ("Ｐｙｔｈｏｎ ３", "Python 3", "en"),
+        ("がっこう", "がっこう", "ja"),
+        ("한국", "한국", "ko"),
+    ],
+)
+def test_letters_with_accents_in_parts_or_wide_are_said(written: str, plain: str, language: str):
+    phonemes = phonemize(written, language)
+    assert phonemes.phones == phonemize(plain, language).phones
+    assert phonemes.unpronounced == []
+
+
+def test_the_place_of_a_silent_character_is_that_in_the_text_as_written():
+    assert phonemize("Café Straße 😀", "en").unpronounced == [Unpronounced("😀", 13)]
 
 
 @pytest.mark.parametrize(

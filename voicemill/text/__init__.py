@@ -3,7 +3,26 @@
 Importing this is cheap; a language's dictionaries are read when it is first spoken.
 """
 
-from voicemill.text.frontend import ROUTES, Phonemes, Segment, Unpronounced, phonemize, phonemize_segment
+from voicemill.text.frontend import (
+    BY_DICTIONARIES,
+    ROUTES,
+    Phonemes,
+    Reading,
+    Segment,
+    Unpronounced,
+    phonemize,
+    phonemize_segment,
+)
 from voicemill.text.lexicon import Lexicon
 
-__all__ = ["ROUTES", "Lexicon", "Phonemes", "Segment", "Unpronounced", "phonemize", "phonemize_segment"]
+__all__ = [
+    "BY_DICTIONARIES",
+    "ROUTES",
+    "Lexicon",
+    "Phonemes",
+    "Reading",
+    "Segment",
+    "Unpronounced",
+    "phonemize",
+    "phonemize_segment",
+]

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from voicemill.errors import VoicemillError
-from voicemill.text import ROUTES, Lexicon, Phonemes, phonemize
+from voicemill.text import ROUTES, Lexicon, Phonemes, Reading, phonemize
+from voicemill.text.mandarin.g2pw import G2pw
 
 _LANGUAGES = f"One of {', '.join(ROUTES)}."
 
@@ -19,13 +20,18 @@ def show(
     language: Annotated[str, typer.Option(help=_LANGUAGES)] = "auto",
     version: Annotated[str, typer.Option(help="Model version: v1 or v2 and later.")] = "v2",
     lexicon: Annotated[Path | None, typer.Option(help="Your own pronunciations: lexicon.csv.")] = None,
+    g2pw: Annotated[
+        Path | None,
+        typer.Option(help="Read polyphones by g2pW: the folder G2PWModel, beside the BERT's."),
+    ] = None,
     as_reference: Annotated[bool, typer.Option(help="Misread figures as the reference does.")] = False,
 ) -> None:
     """Print the stretches of a text, what is said for them and the phones."""
     text = sys.stdin.read() if text == "-" else text
     try:
-        words = Lexicon.read(lexicon) if lexicon else None
-        phonemes = phonemize(text, language, version, as_reference=as_reference, lexicon=words)
+        tokenizer = g2pw.parent / "chinese-roberta-wwm-ext-large" / "tokenizer.json" if g2pw else Path()
+        reading = Reading(Lexicon.read(lexicon) if lexicon else None, G2pw(g2pw, tokenizer) if g2pw else None)
+        phonemes = phonemize(text, language, version, as_reference=as_reference, reading=reading)
     except VoicemillError as error:
         typer.echo(error, err=True)
         raise typer.Exit(error.exit_code) from error

@@ -13,9 +13,11 @@ from types import ModuleType
 from voicemill.errors import InputError, UsageError
 from voicemill.text import symbols
 from voicemill.text.lexicon import Lexicon
+from voicemill.text.mandarin import Polyphones
 from voicemill.text.routes import ROUTES, route
-from voicemill.text.segmentation import Detector
+from voicemill.text.segmentation import Detector, Stretch, append
 from voicemill.text.silent import Unpronounced, unpronounced
+from voicemill.text.spelling import plain
 from voicemill.text.spoken import Segment, Spoken
 
 _MODULES = {"zh": "mandarin", "yue": "cantonese", "en": "english", "ja": "japanese", "ko": "korean"}
@@ -25,6 +27,22 @@ _FEWEST_PHONES, _FEWEST_ENGLISH_PHONES = 6, 4
 _BY_CHARACTER = frozenset(["zh", "yue"])
 
 Reader = Callable[[str], Spoken]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Who reads before, and beside, the dictionaries; a voice is read as its training texts were.
+
+    Attributes:
+        lexicon: The user's own pronunciations.
+        polyphones: Tells Mandarin polyphones apart (`mandarin.g2pw.G2pw`); without it the phrase dictionary does alone.
+    """
+
+    lexicon: Lexicon | None = None
+    polyphones: Polyphones | None = None
+
+
+BY_DICTIONARIES = Reading()
 
 
 @dataclass
@@ -69,7 +87,7 @@ def phonemize(
     *,
     lead_in: bool = True,
     as_reference: bool = False,
-    lexicon: Lexicon | None = None,
+    reading: Reading = BY_DICTIONARIES,
     detect: Detector | None = None,
 ) -> Phonemes:
     """Phones of a text.
@@ -81,7 +99,7 @@ def phonemize(
         lead_in: Put a full stop in front where fewer than six phones come out, because the models swallow very short
             texts.
         as_reference: Read figures, and tell languages apart, as the reference does even where it errs.
-        lexicon: The user's own pronunciations.
+        reading: The user's own pronunciations, and who reads polyphones.
         detect: Asked for the language of a word instead of fastText.
 
     Raises:
@@ -92,16 +110,25 @@ def phonemize(
         raise UsageError(f"no language {language!r}; there are {', '.join(ROUTES)}")
 
     def speak(part: str, of: str) -> Segment:
-        if len(part) == 1 and not lexicon:
-            return _one_character(part, of, version, as_reference)
-        return phonemize_segment(part, of, version, as_reference=as_reference, lexicon=lexicon)
+        if len(part) == 1:
+            return _one_character(part, of, version, as_reference, reading)
+        return phonemize_segment(part, of, version, as_reference=as_reference, reading=reading)
 
     def speak_all(spaced: str) -> list[Segment]:
-        return [speak(part.text, part.language) for part in route(spaced, language, detect, as_reference)]
+        parts = reading.lexicon.torn(spaced) if reading.lexicon else []
+        if not any(of for _, of in parts):
+            return [speak(part.text, part.language) for part in route(spaced, language, detect, as_reference)]
+        stretches: list[Stretch] = []
+        for part, of in parts:
+            for stretch in [Stretch(of, part)] if of else route(part, language, detect, as_reference):
+                append(stretches, stretch)
+        return [speak(stretch.text, stretch.language) for stretch in stretches]
 
-    spaced = re.sub(" {2,}", " ", text)
+    spelled, places = (text, range(len(text))) if as_reference else plain(text)
+    spaced = re.sub(" {2,}", " ", spelled)
     phonemes = Phonemes(speak_all(spaced), version)
-    phonemes.unpronounced = unpronounced(text, phonemes.segments, speak)
+    silent = {places[sign.position]: None for sign in unpronounced(spelled, phonemes.segments, speak)}
+    phonemes.unpronounced = [Unpronounced(text[at], at) for at in silent]
     if lead_in and len(phonemes.phones) < _FEWEST_PHONES:
         phonemes.segments = speak_all("." + spaced)
     return phonemes
@@ -113,7 +140,7 @@ def phonemize_segment(
     version: str = "v2",
     *,
     as_reference: bool = False,
-    lexicon: Lexicon | None = None,
+    reading: Reading = BY_DICTIONARIES,
     read: Reader | None = None,
 ) -> Segment:
     """Phones of a text of one language.
@@ -123,7 +150,7 @@ def phonemize_segment(
         language: zh, yue, en, ja or ko.
         version: Model version.
         as_reference: Read figures as the reference does even where it misreads them.
-        lexicon: The user's own pronunciations.
+        reading: The user's own pronunciations, and who reads polyphones.
         read: Reads the normalised text instead of the language's own front-end.
 
     Raises:
@@ -135,22 +162,32 @@ def phonemize_segment(
     if version == "v1" and language not in _OF_V1:
         name = _MODULES[language].capitalize()
         raise InputError(f"the phones of v1 have no {name}: choose a later version for {text!r}")
-    norm_text, spoken = _speak(text, language, version, as_reference, lexicon, read)
+    norm_text, spoken = _speak(
+        text, language, as_reference, reading.lexicon, read or _reader(language, version, reading)
+    )
     phones = [phone if symbols.knows(phone, version) else symbols.UNKNOWN for phone in spoken.phones]
     return Segment(language, text, norm_text, phones, spoken.word2ph)
 
 
 @functools.lru_cache(maxsize=16384)
-def _one_character(character: str, language: str, version: str, as_reference: bool) -> Segment:
-    return phonemize_segment(character, language, version, as_reference=as_reference)
+def _one_character(character: str, language: str, version: str, as_reference: bool, reading: Reading) -> Segment:
+    return phonemize_segment(character, language, version, as_reference=as_reference, reading=reading)
 
 
-def _speak(
-    text: str, language: str, version: str, as_reference: bool, lexicon: Lexicon | None, read: Reader | None
-) -> tuple[str, Spoken]:
+def _reader(language: str, version: str, reading: Reading) -> Reader:
     module = _module(language)
-    own: Reader = module.phonemize_v1 if version == "v1" and language == "zh" else module.phonemize
+    if language != "zh":
+        return module.phonemize
+    return (
+        module.phonemize_v1 if version == "v1" else functools.partial(module.phonemize, polyphones=reading.polyphones)
+    )
+
+
+def _speak(text: str, language: str, as_reference: bool, lexicon: Lexicon | None, read: Reader) -> tuple[str, Spoken]:
+    module = _module(language)
     parts = lexicon.split(language, text) if lexicon else [(text, None)]
+    if language == "en":
+        parts = module.join_endings(parts)
     if not as_reference:
         parts = [(module.mend(part) if phones is None else part, phones) for part, phones in parts]
     silences = _SILENCES if language == "zh" else {}
@@ -163,7 +200,7 @@ def _speak(
             continue
         part = module.normalize(part.replace(silence, ",") if silence else part)
         norm_text += part
-        spoken = _joined(spoken, (read or own)(part))
+        spoken = _joined(spoken, read(part))
     if lexicon:
         spoken = lexicon.replace(language, norm_text, spoken)
     if silence:

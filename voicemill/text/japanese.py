@@ -54,6 +54,11 @@ def phonemize(text: str) -> Spoken:
     return Spoken(phones)
 
 
+def pronunciation(kana: str) -> str:
+    """Kana as they sound, in katakana, which stand out from the particles around them: とうきょう -> トーキョー."""
+    return _openjtalk().g2p(kana, kana=True)
+
+
 def is_readable(character: str) -> bool:
     """Whether a character is read rather than taken for a mark."""
     return bool(re.fullmatch(f"[{_READABLE}]", character))

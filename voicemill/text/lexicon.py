@@ -7,29 +7,21 @@ language's own phonetics have it, syllables apart by spaces: pinyin for zh (`cho
 
 import csv
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from voicemill.errors import InputError
-from voicemill.text import symbols
+from voicemill.text import notation
+from voicemill.text.notation import BY_CHARACTER, LANGUAGES, Entry
+from voicemill.text.spelling import plain
 from voicemill.text.spoken import Spoken
 
-_SCRIPTS = {
-    "ja": "[\u3041-\u30ff]",
-    "ko": "[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]",
-    "zh": "[\u4e00-\u9fff]",
-    "en": "[A-Za-z]",
-}
-_BY_CHARACTER = frozenset(["zh", "yue"])
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A word and its phones; in Chinese one list of phones a character."""
-
-    word: str
-    phones: tuple[tuple[str, ...], ...]
+_READINGS = ("reading", "phones", "pinyin")
+_COLUMNS = {"word", "language", *_READINGS}
+# Words with such characters are torn apart where languages are told apart.
+_TORN = {"en": re.compile("[^a-z' ]"), "ja": re.compile("[a-z0-9]"), "ko": re.compile("[a-z0-9]")}
+_LETTER = "a-z"
+_SHOWN = 10
 
 
 class Lexicon:
@@ -39,142 +31,143 @@ class Lexicon:
         entries: (word, language, reading); an empty language is told by the word's script.
 
     Raises:
-        InputError: A reading cannot be read; the message names the word.
+        InputError: A reading cannot be read, or a word comes twice; the message names the word.
     """
 
-    def __init__(self, entries: list[tuple[str, str, str]]) -> None:
+    def __init__(self, entries: Iterable[tuple[str, str, str]] = ()) -> None:
         self._words: dict[str, dict[str, Entry]] = {}
-        for word, language, reading in entries:
-            language = language or _language(word)
-            self._words.setdefault(language, {})[word.lower()] = _entry(word, language, reading)
+        self._patterns: dict[str, re.Pattern[str] | None] = {}
+        for entry in entries:
+            self._add(*entry)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._words.values()))
 
     @classmethod
     def read(cls, path: Path) -> "Lexicon":
         """Read `lexicon.csv`.
 
         Raises:
-            InputError: The file or a line of it cannot be used.
+            InputError: The file cannot be read, or naming its wrong lines (the first ten of them).
         """
+        lexicon, problems = cls(), []
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = list(csv.DictReader(file))
+                rows = csv.DictReader(file, restkey="more", restval="", strict=True)
+                rows.fieldnames = columns = [name.strip().lower() for name in rows.fieldnames or ()]
+                if "word" not in columns or not set(columns) & set(_READINGS) or not set(columns) <= _COLUMNS:
+                    raise InputError(f"{path}, line 1: the columns are word, reading and, if you like, language")
+                for row in rows:
+                    try:
+                        lexicon._add_row(row)
+                    except InputError as error:
+                        problems.append(f"line {rows.line_num}: {error}")
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{path} cannot be read as a lexicon: {error}") from error
-        entries = []
-        for number, row in enumerate(rows, start=2):
-            word, reading = (row.get("word") or "").strip(), (row.get("reading") or "").strip()
-            if not word or not reading:
-                raise InputError(f"{path}, line {number}: it needs columns `word` and `reading`, both filled in")
-            entries.append((word, (row.get("language") or "").strip(), reading))
-        try:
-            return cls(entries)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        if problems:
+            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            raise InputError(f"{path}, {'; '.join(problems[:_SHOWN])}{more}")
+        return lexicon
+
+    def over(self, other: "Lexicon | None") -> "Lexicon":
+        """The words of both; those that are in both as this one says them."""
+        both = Lexicon()
+        for lexicon in (other, self):
+            for language, words in lexicon._words.items() if lexicon else ():
+                both._words.setdefault(language, {}).update(words)
+        return both
 
     def replace(self, language: str, norm_text: str, spoken: Spoken) -> Spoken:
         """Chinese: put the user's phones in the place of the words' characters."""
-        pattern = self._pattern(language)
-        if pattern is None or spoken.word2ph is None:
+        if language not in BY_CHARACTER or spoken.word2ph is None:
             return spoken
+        words = self._words.get(language, {})
         parts, at = [], 0
         for count in spoken.word2ph:
             parts.append(spoken.phones[at : at + count])
             at += count
-        for match in pattern.finditer(norm_text):
-            parts[match.start() : match.end()] = [list(phones) for phones in self._words[language][match[0]].phones]
-        phones = [phone for part in parts for phone in part]
-        return Spoken(phones, [len(part) for part in parts])
+        place = 0
+        for part, word in self._cut(language, words, norm_text):
+            if word:
+                parts[place : place + len(part)] = [list(phones) for phones in words[word].phones]
+            place += len(part)
+        return Spoken([phone for part in parts for phone in part], [len(part) for part in parts])
 
     def split(self, language: str, text: str) -> list[tuple[str, tuple[str, ...] | None]]:
-        """Other languages: the text cut around the user's words, each with its phones (None for the text between)."""
-        pattern = self._pattern(language) if language not in _BY_CHARACTER else None
-        if pattern is None:
+        """Other languages: the text cut around the words that have phones (None for the text between).
+
+        Words that are spelled otherwise are so in what is given back.
+        """
+        if language in BY_CHARACTER:
             return [(text, None)]
+        words = self._words.get(language, {})
         parts: list[tuple[str, tuple[str, ...] | None]] = []
-        at = 0
-        for match in pattern.finditer(text):
-            entry = self._words[language][match[0].lower()]
-            parts += [(text[at : match.start()], None), (match[0], tuple(p for part in entry.phones for p in part))]
+        for part, word in self._cut(language, words, text):
+            entry = words[word] if word else Entry(spelling=part)
+            if entry.phones:
+                parts.append((part, tuple(phone for syllable in entry.phones for phone in syllable)))
+            elif parts and parts[-1][1] is None:
+                parts[-1] = (parts[-1][0] + entry.spelling, None)
+            else:
+                parts.append((entry.spelling, None))
+        return parts
+
+    def torn(self, text: str) -> list[tuple[str, str]]:
+        """The text cut around words such as GPT-4 or Tシャツ, whose language has to be known beforehand.
+
+        Returns:
+            Parts of the text, each with its language, or "" for the text between.
+        """
+        languages = {
+            word: language
+            for language, sign in _TORN.items()
+            for word in self._words.get(language, ())
+            if sign.search(word)
+        }
+        return [(part, languages[word] if word else "") for part, word in self._cut("", languages, text)]
+
+    def _add_row(self, row: Mapping[str, str]) -> None:
+        if row.get("more"):
+            raise InputError("it has more fields than the header; put quotes around a word with a comma in it")
+        word = row["word"].strip()
+        reading = next((row[name].strip() for name in _READINGS if row.get(name, "").strip()), "")
+        if not word or not reading:
+            raise InputError("it needs a word and a reading")
+        self._add(word, row.get("language", "").strip().lower(), reading)
+
+    def _add(self, word: str, language: str, reading: str) -> None:
+        language = language or notation.language_of(word)
+        if language not in LANGUAGES:
+            raise InputError(f"there is no language {language!r}; there are {', '.join(LANGUAGES)}")
+        key = _lowered(plain(notation.as_met(word, language))[0])
+        words = self._words.setdefault(language, {})
+        if key in words:
+            raise InputError(f"{word!r} is there already")
+        words[key] = notation.entry(word, language, reading)
+        self._patterns.clear()
+
+    def _cut(self, name: str, words: Mapping[str, object], text: str) -> Iterator[tuple[str, str]]:
+        """The parts of a text, each with the word that it is or "" for what stands between; no part is empty."""
+        if name not in self._patterns:
+            longest_first = sorted(words, key=len, reverse=True)
+            self._patterns[name] = re.compile("|".join(map(_bounded, longest_first))) if words else None
+        pattern, at = self._patterns[name], 0
+        for match in pattern.finditer(_lowered(text)) if pattern else ():
+            if match.start() > at:
+                yield text[at : match.start()], ""
             at = match.end()
-        parts.append((text[at:], None))
-        return [part for part in parts if part[0]]
-
-    def _pattern(self, language: str) -> re.Pattern[str] | None:
-        words = sorted(self._words.get(language, ()), key=len, reverse=True)
-        if not words:
-            return None
-        alternatives = "|".join(map(re.escape, words))
-        bounded = rf"(?<![A-Za-z])(?:{alternatives})(?![A-Za-z])" if language == "en" else alternatives
-        return re.compile(bounded, re.IGNORECASE)
+            yield text[match.start() : at], match[0]
+        if at < len(text):
+            yield text[at:], ""
 
 
-def _language(word: str) -> str:
-    for language, script in _SCRIPTS.items():
-        if re.search(script, word):
-            return language
-    raise InputError(f"the language of {word!r} is not to be seen: fill in the column `language`")
+def _lowered(text: str) -> str:
+    """In small letters, in as many characters."""
+    return "".join(small if len(small := character.lower()) == 1 else character for character in text)
 
 
-def _entry(word: str, language: str, reading: str) -> Entry:
-    parts = reading.split()
-    if all(symbols.knows(part, "v2") for part in parts):
-        phones = _per_character(word, parts) if language in _BY_CHARACTER else [tuple(parts)]
-    else:
-        phones = _READERS[language](parts) if language in _READERS else None
-        if phones and language in _BY_CHARACTER and len(phones) != len(word):
-            raise InputError(f"{word!r} has {len(word)} characters and its reading {reading!r} {len(phones)} syllables")
-    if not phones:
-        raise InputError(
-            f"{reading!r} is no reading of {word!r} in {language}: docs/text.md says how readings are written"
-        )
-    return Entry(word, tuple(phones))
-
-
-def _per_character(word: str, phones: list[str]) -> list[tuple[str, ...]]:
-    """Phones of a Chinese word shared out evenly, two a character."""
-    if len(phones) != 2 * len(word):
-        raise InputError(f"{word!r} needs two phones a character, {2 * len(word)}, and has {len(phones)}")
-    return [tuple(phones[at : at + 2]) for at in range(0, len(phones), 2)]
-
-
-def _pinyin(parts: list[str]) -> list[tuple[str, ...]] | None:
-    from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
-
-    from voicemill.text.mandarin import syllables
-
-    found = []
-    for part in parts:
-        final = to_finals_tone3(part, neutral_tone_with_five=True)
-        phones = syllables.phones(to_initials(part), final[:-1], final[-1:])
-        if phones is None:
-            return None
-        found.append(tuple(phones))
-    return found
-
-
-def _jyutping(parts: list[str]) -> list[tuple[str, ...]] | None:
-    from voicemill.text import cantonese
-
-    found = [tuple(cantonese.syllable(part)) for part in parts]
-    return found if all(found) else None
-
-
-def _kana(parts: list[str]) -> list[tuple[str, ...]] | None:
-    from voicemill.text import japanese
-
-    phones = tuple(phone for phone in japanese.phonemize("".join(parts)).phones if symbols.knows(phone, "v2"))
-    return [phones] if phones else None
-
-
-def _hangul(parts: list[str]) -> list[tuple[str, ...]] | None:
-    from voicemill.text import korean
-
-    return [tuple(phone for phone in korean.phonemize(" ".join(parts)).phones if phone != ".")]
-
-
-_READERS: dict[str, Callable[[list[str]], list[tuple[str, ...]] | None]] = {
-    "zh": _pinyin,
-    "yue": _jyutping,
-    "ja": _kana,
-    "ko": _hangul,
-}
+def _bounded(word: str) -> str:
+    """A pattern of the word that takes no part of a longer one for it."""
+    before = f"(?<![{_LETTER}])" if re.match(f"[{_LETTER}]", word) else ""
+    after = f"(?![{_LETTER}])" if re.search(f"[{_LETTER}]$", word) else ""
+    return before + re.escape(word) + after

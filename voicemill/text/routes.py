@@ -1,6 +1,6 @@
 """Which language each stretch of a text is spoken in, by what the user asked for."""
 
-from voicemill.text.segmentation import Detector, Stretch, segment
+from voicemill.text.segmentation import Detector, Stretch, append, segment
 
 ROUTES = ("auto", "auto_yue", "zh", "yue", "en", "ja", "ko", "all_zh", "all_yue", "all_ja", "all_ko")
 """`auto` tells languages apart; `zh` and its like are that language mixed with English; `all_*` that language alone."""
@@ -28,9 +28,5 @@ def route(text: str, language: str, detect: Detector | None = None, as_reference
     # Chinese, Japanese and Korean share characters, so what is not English is taken for what the user said it is.
     mixed: list[Stretch] = []
     for part in stretches:
-        spoken = "en" if part.language == "en" else language
-        if mixed and mixed[-1].language == spoken:
-            mixed[-1].text += part.text
-        else:
-            mixed.append(Stretch(spoken, part.text))
+        append(mixed, Stretch("en" if part.language == "en" else language, part.text))
     return mixed

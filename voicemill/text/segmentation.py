@@ -61,14 +61,14 @@ def segment(
     found_all = _split(text, detect or _fasttext)
     for found in found_all if as_reference else _with_numbers(found_all):
         if found.language == DIGITS:
-            _append(stretches, Stretch(default or DIGITS, found.text))
+            append(stretches, Stretch(default or DIGITS, found.text))
         elif _ENGLISH.match(found.text):
-            _append(stretches, Stretch("en", found.text))
+            append(stretches, Stretch("en", found.text))
         elif default:
-            _append(stretches, Stretch(default, found.text))
+            append(stretches, Stretch(default, found.text))
         else:
             for part in _by_script(found, as_reference):
-                _append(stretches, part)
+                append(stretches, part)
     if not (default or as_reference):
         stretches = _without_stray_japanese(stretches)
     return _resolve(_resolve_digits(stretches))
@@ -84,11 +84,12 @@ def _with_numbers(stretches: list[Stretch]) -> list[Stretch]:
         for part in (stretch.text[:end], stretch.text[end:]):
             signs = unit is not None and part == unit[0] or not any(map(str.isalpha, part))
             if part:
-                _append(result, Stretch(DIGITS if signs else stretch.language, part))
+                append(result, Stretch(DIGITS if signs else stretch.language, part))
     return result
 
 
-def _append(stretches: list[Stretch], stretch: Stretch) -> None:
+def append(stretches: list[Stretch], stretch: Stretch) -> None:
+    """Add a stretch, joined to the last one where both are of one language."""
     if stretches and stretches[-1].language == stretch.language:
         stretches[-1].text += stretch.text
     else:
@@ -105,7 +106,7 @@ def _without_stray_japanese(stretches: list[Stretch]) -> list[Stretch]:
         return stretches
     result: list[Stretch] = []
     for stretch in stretches:
-        _append(result, Stretch("zh" if stretch.language == "ja" else stretch.language, stretch.text))
+        append(result, Stretch("zh" if stretch.language == "ja" else stretch.language, stretch.text))
     return result
 
 
@@ -144,7 +145,7 @@ def _resolve_digits(stretches: list[Stretch]) -> list[Stretch]:
             before = resolved[-1] if resolved else None
             after = stretches[at + 1] if at + 1 < len(stretches) else None
             language = _language_of_number(before, stretch, after)
-        _append(resolved, Stretch(language, stretch.text))
+        append(resolved, Stretch(language, stretch.text))
     return resolved
 
 
@@ -169,7 +170,7 @@ def _resolve(stretches: list[Stretch]) -> list[Stretch]:
         if language == UNKNOWN:
             near = resolved[-1] if resolved else stretches[at + 1] if at + 1 < len(stretches) else None
             language = near.language if near else "zh"
-        _append(resolved, Stretch(language, stretch.text))
+        append(resolved, Stretch(language, stretch.text))
     return resolved
 
 

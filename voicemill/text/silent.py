@@ -22,6 +22,12 @@ class Unpronounced:
     position: int
 
 
+def wants_sound(character: str) -> bool:
+    """Whether a reader would say a character: letters, digits and signs, but no punctuation, spaces or accents."""
+    category = unicodedata.category(character)
+    return category[0] in "LNS" or category in {"Co", "Cn", "Cs"} or character in _SPOKEN_SIGNS
+
+
 def unpronounced(text: str, segments: Sequence[Segment], speak: Speak) -> list[Unpronounced]:
     """Characters of a text that leave no sound; punctuation, spaces and accents are not meant to.
 
@@ -38,19 +44,16 @@ def unpronounced(text: str, segments: Sequence[Segment], speak: Speak) -> list[U
             next_place += 1
         else:
             place = None
-        if _wants_sound(character) and not (place and _is_heard(*place, speak)):
+        if wants_sound(character) and not (place and _is_heard(*place, speak)):
             silent.append(Unpronounced(character, position))
     return silent
-
-
-def _wants_sound(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category[0] in "LNS" or category in {"Co", "Cn", "Cs"} or character in _SPOKEN_SIGNS
 
 
 def _is_heard(segment: Segment, at: int, speak: Speak) -> bool:
     """Whether a character of a segment has a sound, alone or in its place."""
     character = segment.text[at]
+    if not _sounds(segment):
+        return False
     if segment.language == "ja":  # kana that lengthen or double another have no sound alone
         return japanese.is_readable(character)
     if _sounds(speak(character, segment.language)):

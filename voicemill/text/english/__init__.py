@@ -9,13 +9,33 @@ from voicemill.text.english.mending import mend
 from voicemill.text.english.normalization import normalize
 from voicemill.text.spoken import Spoken
 
-__all__ = ["mend", "normalize", "phonemize", "tokens"]
+__all__ = ["join_endings", "mend", "normalize", "phonemize", "tokens"]
 
 # Words keep apostrophes and hyphens, as does anything that looks like a host name; marks stand alone.
 _TOKEN = re.compile(
     r"[a-z]+(?:[.\-][a-z]+){0,126}\.[a-z]{2,13}\b|[a-z][a-z'\-]+[a-z]|[a-z]+|\.(?:\s*\.)+|\S", re.IGNORECASE
 )
 _NOT_SPOKEN = frozenset(["<pad>", "<s>", "</s>", "UW"])
+
+
+def join_endings(parts: Sequence[tuple[str, Sequence[str] | None]]) -> list[tuple[str, Sequence[str] | None]]:
+    """Give a word with phones of its own the genitive's ending that stands behind it, and take hyphens from its sides.
+
+    Args:
+        parts: Texts, each with its phones or None.
+    """
+    joined: list[tuple[str, Sequence[str] | None]] = []
+    for text, phones in parts:
+        if phones is not None and joined and joined[-1][1] is None:
+            joined[-1] = (re.sub(r"(?<=[A-Za-z])-$", " ", joined[-1][0]), None)
+        elif phones is None and joined and (word := joined[-1][1]):
+            ending = re.match("['’]s(?![A-Za-z])", text)
+            if ending:
+                joined[-1] = (joined[-1][0] + ending[0], [*word, *dictionary.genitive(word)])
+            text = re.sub("^-(?=[A-Za-z])", " ", text[ending.end() if ending else 0 :])
+        if text:
+            joined.append((text, phones))
+    return joined
 
 
 def tokens(text: str) -> list[str]:

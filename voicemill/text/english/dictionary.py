@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import re
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -79,6 +80,11 @@ def _wordsegment() -> ModuleType:
     return wordsegment
 
 
+def genitive(phones: Sequence[str]) -> list[str]:
+    """What `'s` sounds like after a word of these phones."""
+    return ["S"] if phones[-1] in _VOICELESS else ["AH0", "Z"] if phones[-1] in _HISSING else ["Z"]
+
+
 @functools.lru_cache(maxsize=65536)
 def _sounds(word: str) -> tuple[str, ...]:
     known = _cmudict().get(word) if len(word) > 1 else None
@@ -88,7 +94,7 @@ def _sounds(word: str) -> tuple[str, ...]:
         return tuple(phone for character in word for phone in letter(character))
     if re.fullmatch("[a-z]+'s", word):
         phones = _sounds(word[:-2])
-        return phones + (("S",) if phones[-1] in _VOICELESS else ("AH0", "Z") if phones[-1] in _HISSING else ("Z",))
+        return (*phones, *genitive(phones))
     parts = _wordsegment().segment(word)
     if len(parts) <= 1:
         return tuple(letters.sounds(word))

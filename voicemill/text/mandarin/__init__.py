@@ -1,6 +1,7 @@
 """Mandarin: numbers written out, polyphones by phrase, connected-speech tones, two phones a syllable."""
 
 import re
+from collections.abc import Callable
 
 from voicemill.text import punctuation
 from voicemill.text.mandarin import sandhi, syllables, words
@@ -10,11 +11,14 @@ from voicemill.text.mandarin.words import Word
 from voicemill.text.spoken import Spoken
 from voicemill.text.symbols import PUNCTUATION, UNKNOWN
 
-__all__ = ["mend", "normalize", "phonemize", "phonemize_by_word", "phonemize_v1"]
+__all__ = ["Polyphones", "mend", "normalize", "phonemize", "phonemize_by_word", "phonemize_v1"]
 
 _SOUNDALIKES = str.maketrans("嗯呣", "恩母")  # syllables without a vowel, which the table cannot spell
 _UNSPOKEN = re.compile(rf"[^\u4e00-\u9fa5{punctuation.MARKS}]+")
 _PHRASE = re.compile(rf"(?<=[{punctuation.MARKS}])\s*")
+
+Polyphones = Callable[[str, list[str]], list[str]]
+"""Corrects the pinyin of a phrase, one item a character."""
 
 
 def normalize(text: str) -> str:
@@ -28,7 +32,7 @@ def _only_spoken(sentence: str) -> str:
     return _UNSPOKEN.sub("", sentence)
 
 
-def phonemize(text: str, by_phrase: bool = True, erhua: bool = True) -> Spoken:
+def phonemize(text: str, by_phrase: bool = True, erhua: bool = True, polyphones: Polyphones | None = None) -> Spoken:
     """Phones of a normalised text.
 
     Args:
@@ -36,12 +40,13 @@ def phonemize(text: str, by_phrase: bool = True, erhua: bool = True) -> Spoken:
         by_phrase: Read polyphones in the whole phrase and correct them by the phrase dictionary, as the v2 front-end
             does; otherwise word by word.
         erhua: Let 儿 take the tone of the syllable before (v1 does not).
+        polyphones: Tells apart the polyphones of words that the phrase dictionary does not know.
     """
     spoken = Spoken([], [])
     for phrase in _PHRASE.split(text):
         phrase = re.sub("[A-Za-z]+", "", phrase)
         if phrase.strip():
-            _phrase(phrase, by_phrase, erhua, spoken)
+            _phrase(phrase, by_phrase, erhua, polyphones, spoken)
     return spoken
 
 
@@ -55,8 +60,10 @@ def phonemize_v1(text: str) -> Spoken:
     return phonemize(text, by_phrase=False, erhua=False)
 
 
-def _phrase(phrase: str, by_phrase: bool, erhua: bool, spoken: Spoken) -> None:
+def _phrase(phrase: str, by_phrase: bool, erhua: bool, polyphones: Polyphones | None, spoken: Spoken) -> None:
     readings = words.pinyin(phrase) if by_phrase else []
+    if polyphones and readings:
+        readings = polyphones(phrase, readings)
     at = 0
     for word in sandhi.join_words(words.segment(phrase)):
         pairs = _corrected(word.text, readings[at : at + len(word.text)]) if by_phrase else words.syllables(word.text)
