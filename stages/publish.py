@@ -25,6 +25,7 @@ def publish(
     speaker: str,
     registry: str = "",
     export: bool = False,
+    signing_key: str = "",
 ) -> Ledger:
     """Make the best checkpoints into a voice.
 
@@ -40,8 +41,13 @@ def publish(
         speaker: Name of the voice.
         registry: Folder or s3:// address to put the version in as well; none if empty.
         export: Also write GPT-SoVITS's own .pth and .ckpt into exports/.
+        signing_key: PEM file of a private key to sign the voice with, such as a mounted secret; unsigned if empty.
     """
+    from pathlib import Path
+
     from voicemill import publishing, storage
+    from voicemill import registry as voices
+    from voicemill.registry import signatures
 
     made = publishing.assemble(
         voice,
@@ -53,10 +59,10 @@ def publish(
     for part in (made.voice.sovits, made.voice.gpt, made.voice.reference):
         ledger.keep(part.file, sha256=part.sha256)
     ledger.note(version=made.version, **made.metrics)
+    if signing_key:
+        signatures.sign(voice, Path(signing_key))
     if registry:
-        from voicemill.registry import publish as put
-
-        put(voice, storage.open_store(registry))
+        voices.publish(voice, storage.open_store(registry))
     return ledger
 
 

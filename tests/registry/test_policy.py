@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from stages.publish import publish as publish_stage
+from tests.a_run import make_run
 from tests.registry.conftest import make_keys, make_voice
 from voicemill.errors import InputError
 from voicemill.registry import policy, publication, publish, pull, records, signatures, version_of
@@ -97,3 +99,14 @@ def test_a_registry_that_requires_a_signature_promotes_and_gives_only_signed_voi
     signed = make_voice(tmp_path / "signed", "signed before it was published")
     signatures.sign(signed, keys[0])
     assert pull(registry, "anna", publish(signed, registry).version, tmp_path / "second")
+
+
+def test_what_the_publish_stage_signs_verifies_in_the_registry(tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    run = make_run(tmp_path / "run")
+    registry = open_store(tmp_path / "registry")
+    policy.write(registry, policy.Policy(require_consent=True, public_keys=(keys[1].read_text(),)))
+    folders = (run.sovits, run.gpt, run.evaluation, run.clips, run.transcripts, run.dataset, tmp_path / "voice")
+    where = {"models": str(run.models), "registry": str(tmp_path / "registry"), "signing_key": str(keys[0])}
+    publish_stage(*folders, run.audio, speaker="lj", **where)
+    back = pull(registry, "lj", "latest", tmp_path / "back")
+    assert version_of(back) == version_of(tmp_path / "voice")
