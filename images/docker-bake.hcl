@@ -20,9 +20,9 @@ target "image" {
   name = stage
   matrix = {
     stage = [
-      "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "format",
+      "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "revise", "format",
       "train-sovits", "train-gpt", "evaluate", "publish", "synthesize", "report",
-      "prepare-models",
+      "prepare-models", "proofread",
     ]
   }
   context    = "."

@@ -15,6 +15,7 @@ from voicemill.errors import VoicemillError
 
 _COMMANDS = {
     "run": ("voicemill.engine.command", "Run a workflow on this machine, or go on with one that stopped."),
+    "proofread": ("voicemill.proofread.command", "Check what the recogniser wrote, in a web page."),
     "models": ("voicemill.models.cli", "List, fetch and verify pretrained models, or make tiny ones."),
     "voices": ("voicemill.voices.cli", "Bring voices in and out of GPT-SoVITS's files; say what a file holds."),
     "submit": ("voicemill.cluster.cli", "Run a workflow on a Kubernetes cluster."),

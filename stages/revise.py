@@ -1,0 +1,72 @@
+"""Make the dataset that was approved: clips and transcripts as proofreading left them.
+
+Reads   sliced/*.wav                   from slice
+        heard/transcripts.*            from transcribe
+        levelled/*.wav                 from level; clips that were merged or split are cut from it, as slice would have
+        review                         what was approved in the proofreading page
+Writes  clips/*.wav                    the clips to train on
+        transcripts/transcripts.list   what is said in them, and transcripts.json, as transcribe writes them
+        transcripts/review.json        who approved what when; goes into the voice's lineage
+Drops   what the reviewer dropped, and clips without words
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+
+
+@stage(
+    family="audio",
+    cpu=1,
+    memory="4Gi",
+    results=("reviewer", "kept", "dropped", "edited", "recut", "seconds", "digest"),
+)
+def revise(
+    sliced: InputDir,
+    heard: InputDir,
+    clips: OutputDir,
+    transcripts: OutputDir,
+    levelled: InputDir | None = None,
+    *,
+    speaker: str,
+    review: Location = "",
+    given_review: Location = "",
+    unanswered: Literal["continue", "drop-flagged", "fail"] = "continue",
+    min_clips: Annotated[int, Ge(1)] = 2,
+) -> Ledger:
+    """Make the dataset that was approved: clips and transcripts as proofreading left them.
+
+    Args:
+        sliced: Folder of clips, from slice.
+        heard: Transcripts, from transcribe.
+        clips: Where the clips to train on go.
+        transcripts: Where their transcripts go.
+        levelled: Folder of recordings, from level. Without it, merged clips are joined from those that were cut.
+        speaker: Name of the speaker, for the list.
+        review: The approved.json that the proofreading page wrote for this run.
+        given_review: An approved.json of an earlier review of the same transcripts; then nobody is waited for.
+        unanswered: What to do where nobody approved before the time was over: continue with what the recogniser wrote,
+            leave out the clips that it was unsure of (drop-flagged), or fail.
+        min_clips: With fewer clips left the stage fails.
+    """
+    from voicemill.errors import InputError
+    from voicemill.proofread import revising
+    from voicemill.storage import fetch
+
+    ledger = Ledger()
+    place = given_review or review
+    if not place and unanswered == "fail":
+        raise InputError("nobody approved the transcripts in time; open `voicemill proofread`, approve, and run again")
+    if place:
+        decided = revising.reviewed(heard, fetch(place))
+    else:
+        decided = revising.unreviewed(heard, drop_flagged=unanswered == "drop-flagged")
+    revising.write(ledger, decided, revising.Sources(sliced, levelled), clips, transcripts, speaker)
+    ledger.require(min_clips, "clips with words")
+    return ledger
+
+
+if __name__ == "__main__":
+    revise.main()

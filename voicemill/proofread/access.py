@@ -1,0 +1,166 @@
+"""Who a request comes from, and which voices that person may see.
+
+Two ways in: a token, exchanged for a cookie; or the header of a proxy that has signed the person in, believed only
+where the connection itself comes from the proxy's address.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from voicemill.errors import InputError
+
+COOKIE = "voicemill_reviewer"
+SESSION_SECONDS = 12 * 3600
+_SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """A person.
+
+    Attributes:
+        name: As it stands in the log of changes; for a proxy's header, what the header says.
+        voices: Speakers whose transcripts they may see; `*` and `?` stand for any characters and any one.
+        token_sha256: Of their token, in hex; None where they come through the proxy only.
+    """
+
+    name: str
+    voices: tuple[str, ...] = ("*",)
+    token_sha256: str | None = None
+
+    def may_see(self, speaker: str) -> bool:
+        """Whether a voice was given to them."""
+        return any(fnmatchcase(speaker, pattern) for pattern in self.voices)
+
+
+def token_digest(token: str) -> str:
+    """SHA-256 of a token, in hex: what is kept of it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may come in.
+
+    Attributes:
+        reviewers: Everybody, by name.
+        proxy_header: Header in which the proxy says who it has signed in; None takes nobody's word.
+        proxies: Networks that the proxy's connections come from.
+    """
+
+    reviewers: Mapping[str, Reviewer]
+    proxy_header: str | None = None
+    proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = field(default=())
+
+    def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str], peer: str | None) -> Reviewer | None:
+        """The person that a request comes from.
+
+        Args:
+            headers: Of the request; names in lower case.
+            cookies: Of the request.
+            peer: Address at the other end of the connection; never one that a header tells.
+        """
+        if self.proxy_header and self._is_proxy(peer):
+            name = headers.get(self.proxy_header.lower())
+            if name:
+                return self.reviewers.get(name)
+        return self._by_cookie(cookies.get(COOKIE, ""))
+
+    def sign_in(self, token: str) -> tuple[Reviewer, str] | None:
+        """The person of a token, and the cookie's value that stands for it; None if it is nobody's."""
+        digest = token_digest(token)
+        found = None
+        for reviewer in self.reviewers.values():
+            # All are compared, so that the time taken tells nothing.
+            if reviewer.token_sha256 and hmac.compare_digest(reviewer.token_sha256, digest):
+                found = reviewer
+        return (found, _cookie(found, int(time.time()) + SESSION_SECONDS)) if found else None
+
+    def _by_cookie(self, cookie: str) -> Reviewer | None:
+        try:
+            encoded, expiry, signature = cookie.split(".")
+            name = base64.urlsafe_b64decode(encoded).decode()
+            until = int(expiry)
+        except ValueError:
+            return None
+        reviewer = self.reviewers.get(name)
+        if reviewer is None or reviewer.token_sha256 is None or until < time.time():
+            return None
+        return reviewer if hmac.compare_digest(cookie.encode(), _cookie(reviewer, until).encode()) else None
+
+    def _is_proxy(self, peer: str | None) -> bool:
+        try:
+            address = ipaddress.ip_address(peer or "")
+        except ValueError:
+            return False
+        return any(address in network for network in self.proxies)
+
+
+def _cookie(reviewer: Reviewer, until: int) -> str:
+    # Signed with the token's digest: valid in every replica and after a restart, and no longer than the token is.
+    assert reviewer.token_sha256
+    encoded = base64.urlsafe_b64encode(reviewer.name.encode()).decode()
+    signature = hmac.digest(bytes.fromhex(reviewer.token_sha256), f"{encoded}.{until}".encode(), "sha256").hex()
+    return f"{encoded}.{until}.{signature}"
+
+
+def networks(texts: Iterable[str]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Networks from `10.0.0.0/8` or single addresses.
+
+    Raises:
+        InputError: naming what is no network.
+    """
+    try:
+        return tuple(ipaddress.ip_network(text) for text in texts)
+    except ValueError as error:
+        raise InputError(f"{error}; write an address, or a network like 10.42.0.0/16") from error
+
+
+def read_reviewers(path: Path) -> dict[str, Reviewer]:
+    """Read the file of reviewers.
+
+    reviewers:
+      - name: anna
+        token: ...            # or token-sha256: its digest in hex; neither for one who comes through the proxy
+        voices: [lj, "npc-*"]
+
+    Raises:
+        InputError: The file says something else, or a token is too short.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = content["reviewers"]
+        found = [_reviewer(entry) for entry in entries]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is no file of reviewers ({error}); see docs/proofreading.md") from error
+    names = [reviewer.name for reviewer in found]
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} names a reviewer twice")
+    return {reviewer.name: reviewer for reviewer in found}
+
+
+def _reviewer(entry: dict[str, Any]) -> Reviewer:
+    unknown = entry.keys() - {"name", "token", "token-sha256", "voices"}
+    voices = entry["voices"]
+    if unknown or not isinstance(voices, list) or not entry["name"]:
+        raise InputError(f"reviewer {entry.get('name')!r}: name, voices (a list), token or token-sha256 can be given")
+    token, digest = entry.get("token"), entry.get("token-sha256")
+    if token is not None:
+        if len(str(token)) < _SHORTEST_TOKEN:
+            raise InputError(f"reviewer {entry['name']}: a token has {_SHORTEST_TOKEN} characters or more")
+        digest = token_digest(str(token))
+    if digest is not None and (len(digest) != 64 or set(digest) - set("0123456789abcdef")):
+        raise InputError(f"reviewer {entry['name']}: token-sha256 is 64 digits of hex in lower case")
+    return Reviewer(str(entry["name"]), tuple(map(str, voices)), digest)

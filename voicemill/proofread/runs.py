@@ -1,0 +1,243 @@
+"""The runs at a location, their transcripts and clips, and their reviews."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill.contract import outputs
+from voicemill.errors import InputError
+from voicemill.proofread import rows as transcripts
+from voicemill.proofread import sound
+from voicemill.proofread.log import Entry, Log, ObjectLog, SqliteLog
+from voicemill.proofread.review import Review
+from voicemill.storage import Entry as Stored
+from voicemill.storage import Store, is_remote, open_store
+
+TRANSCRIPTS = "transcribe/transcripts"
+CLIPS = "slice/clips"
+REVIEW = "review"
+_FILES = ("transcripts.json", "transcripts.list")
+_CACHE_BYTES = 512 * 2**20
+# A file that is being sent must not go.
+_KEPT_AT_LEAST = 16
+_SECONDS_BETWEEN_LOOKS = 5.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is.
+
+    Attributes:
+        group: First part of its address in the page: the speaker's folder in a bucket, "-" on a laptop.
+        name: Second part: the run's name.
+        location: Its folder or `s3://` address.
+    """
+
+    group: str
+    name: str
+    location: str
+
+    def store(self) -> Store:
+        return open_store(self.location)
+
+
+def find(location: str) -> Iterator[Place]:
+    """Runs that were transcribed: the one at a location, else those in its folders, else in the folders of those.
+
+    Args:
+        location: A run, or a folder or `s3://bucket/voices` of runs.
+    """
+    location = location.rstrip("/") if is_remote(location) else str(Path(location).expanduser().absolute())
+    if _has_transcripts(open_store(location)):
+        group, name = _last_parts(location)
+        yield Place(group if is_remote(location) else "-", name, location)
+        return
+    for folder in open_store(location).folders():
+        inner = f"{location}/{folder}"
+        if _has_transcripts(open_store(inner)):
+            yield Place("-", folder, inner)
+            continue
+        for name in open_store(inner).folders():
+            if _has_transcripts(open_store(f"{inner}/{name}")):
+                yield Place(folder, name, f"{inner}/{name}")
+
+
+def _has_transcripts(store: Store) -> bool:
+    return store.find(f"{TRANSCRIPTS}/{_FILES[0]}") is not None
+
+
+def _last_parts(location: str) -> tuple[str, str]:
+    parts = ["-", *location.removeprefix("s3://").split("/")]
+    return parts[-2], parts[-1]
+
+
+class Run:
+    """A run with its review, opened.
+
+    Attributes:
+        place: Where it is.
+        speaker: Whose voice: the group where there is one, else as the transcripts say.
+        digest: What the review is of.
+        review: The review.
+    """
+
+    def __init__(self, place: Place, cache: Path) -> None:
+        self.place = place
+        self._store = place.store()
+        self._cache = cache
+        self._files: OrderedDict[Path, int] = OrderedDict()
+        self._lock = threading.Lock()
+        self._tags = self._current_tags()
+        self._looked = time.monotonic()
+        folder = self._transcripts()
+        self.speaker = place.group if place.group != "-" else transcripts.speaker_of(folder)
+        self.digest = transcripts.digest_of(folder)
+        base = transcripts.read_rows(folder)
+        self._names = [row.clip for row in base]
+        self._log = self._open_log(self.digest[:16])
+        self.review = Review(base, self._log)
+        if self.review.number == 0:
+            self._carry_over()
+
+    @property
+    def is_remote(self) -> bool:
+        return is_remote(self.place.location)
+
+    def is_current(self) -> bool:
+        """Whether the transcripts are still those that were opened; looked up every few seconds."""
+        if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
+            return True
+        self._looked = time.monotonic()
+        return self._current_tags() == self._tags
+
+    def audio(self, clip: str) -> Path:
+        """A WAV file of a clip of the review.
+
+        Raises:
+            InputError: There is no such clip.
+        """
+        if clip in self.review.base:
+            return self._clip(clip)
+        if clip not in self.review.rows:
+            raise InputError(f"there is no clip {clip}")
+        target = self._cache / "cut" / clip
+        if not target.exists():
+            sound.write(target, sound.pcm(clip, self._names, self._clip))
+        self._remember(target)
+        return target
+
+    def write(self, name: str, text: str) -> str:
+        """Write a file of the review and return where it is."""
+        key = f"{REVIEW}/{name}"
+        if self.is_remote:
+            self._store.write(key, text.encode())
+        else:
+            outputs.write_text(Path(self.place.location) / key, text)
+        return f"{self.place.location}/{key}"
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._log.close()
+
+    def _open_log(self, name: str) -> Log:
+        if self.is_remote:
+            return ObjectLog(self._store, f"{REVIEW}/{name}/log")
+        return SqliteLog(Path(self.place.location) / REVIEW / f"{name}.db")
+
+    def _carry_over(self) -> None:
+        """Take over the latest review of earlier transcripts."""
+        if self.is_remote:
+            names = list(self._store.folders(f"{REVIEW}/"))
+        else:
+            names = [path.stem for path in (Path(self.place.location) / REVIEW).glob("*.db")]
+        latest: list[Entry] = []
+        for name in names:
+            if name != self.digest[:16]:
+                log = self._open_log(name)
+                entries = list(log.after(0))
+                log.close()
+                if entries and (not latest or entries[-1].time > latest[-1].time):
+                    latest = entries
+        self.review.carry_over(latest)
+
+    def _current_tags(self) -> list[Stored | None]:
+        return [self._store.find(f"{TRANSCRIPTS}/{name}") for name in _FILES]
+
+    def _transcripts(self) -> Path:
+        if not self.is_remote:
+            return Path(self.place.location) / TRANSCRIPTS
+        folder = self._cache / "transcripts"
+        for name in _FILES:
+            self._store.download(f"{TRANSCRIPTS}/{name}", folder / name)
+        return folder
+
+    def _clip(self, clip: str) -> Path:
+        if not self.is_remote:
+            path = Path(self.place.location) / CLIPS / clip
+            if not path.is_file():
+                raise InputError(f"{path} is not there")
+            return path
+        path = self._cache / "clips" / clip
+        if not path.exists():
+            self._store.download(f"{CLIPS}/{clip}", path)
+        self._remember(path)
+        return path
+
+    def _remember(self, path: Path) -> None:
+        """Keep the files that were asked for last, up to a size."""
+        with self._lock:
+            self._files[path] = path.stat().st_size
+            self._files.move_to_end(path)
+            while sum(self._files.values()) > _CACHE_BYTES and len(self._files) > _KEPT_AT_LEAST:
+                oldest, _ = self._files.popitem(last=False)
+                oldest.unlink(missing_ok=True)
+
+
+class Runs:
+    """The runs at a location, opened as they are asked for."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self._cache = tempfile.TemporaryDirectory(prefix="voicemill-proofread-")
+        self._open: dict[tuple[str, str], Run] = {}
+        self._places: dict[tuple[str, str], Place] = {}
+        self._listed = float("-inf")
+        self._lock = threading.Lock()
+
+    def places(self) -> list[Place]:
+        """All runs that can be reviewed; looked up every few seconds."""
+        if time.monotonic() - self._listed > _SECONDS_BETWEEN_LOOKS:
+            self._places = {(place.group, place.name): place for place in find(self.location)}
+            self._listed = time.monotonic()
+        return list(self._places.values())
+
+    def get(self, group: str, name: str) -> Run:
+        """A run by its address; where its transcripts were made anew since it was opened, it is opened again.
+
+        Raises:
+            InputError: There is none.
+        """
+        with self._lock:
+            run = self._open.get((group, name))
+            if run is not None and run.is_current():
+                return run
+            if (group, name) not in self._places:
+                self.places()
+            place = self._places.get((group, name))
+            if place is None:
+                raise InputError(f"there is no transcribed run {group}/{name}")
+            opened = Run(place, Path(tempfile.mkdtemp(dir=self._cache.name)))
+            self._open[group, name] = opened
+            return opened
+
+    def close(self) -> None:
+        """Close every review and forget what was downloaded."""
+        for run in self._open.values():
+            run.close()
+        self._cache.cleanup()
