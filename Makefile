@@ -6,7 +6,13 @@ AUDIO  ?= examples/demo_speaker
 MODELS ?= $(OUT)/../toy-models
 GOLDEN := charts/voicemill/workflows
 
-.PHONY: help setup demo test check format golden bench clean
+TOOLS               := .tools/bin
+helm_PACKAGE        := helm.sh/helm/v3/cmd/helm@v3.19.0
+# The Kubernetes that `helm template` and `helm lint` take for granted.
+helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/chartutil.k8sVersion$(part))
+kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
+
+.PHONY: help setup tools demo test check format golden bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -23,7 +29,14 @@ $(VENV)/.done: pyproject.toml constraints.txt
 demo: setup ## clone the demo speaker's voice (AUDIO=dir and MODELS=dir for your own)
 	VOICEMILL=$(BIN)/voicemill examples/demo.sh "$(AUDIO)" "$(MODELS)" "$(OUT)"
 
-test: setup ## the whole test suite
+tools: $(TOOLS)/helm $(TOOLS)/kubeconform ## Helm and kubeconform, for the chart's tests (needs Go)
+
+# Without Go the tests that need a tool are skipped and say so.
+$(TOOLS)/%:
+	@command -v go >/dev/null || { echo "no Go: $* is not built"; exit 0; }; \
+	GOBIN=$(CURDIR)/$(TOOLS) CGO_ENABLED=0 go install -ldflags "$($*_FLAGS)" $($*_PACKAGE)
+
+test: setup tools ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## lint and types
@@ -35,8 +48,9 @@ format: setup ## lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: setup ## rewrite the golden YAML of the workflows
+golden: setup ## rewrite the golden YAML of the workflows and the table of the chart's values
 	$(BIN)/hera generate yaml workflows/ --to $(GOLDEN)/
+	$(BIN)/python charts/readme.py
 
 bench: setup ## the figures of docs/benchmarks.md (DATA=dir with speech samples)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")

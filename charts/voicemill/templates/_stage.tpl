@@ -1,0 +1,143 @@
+{{/* Set this release's settings in one stage, a template with a container, in place. Takes root, stage, writesModels. */}}
+{{- define "voicemill.stage.set" -}}
+{{- $root := .root -}}
+{{- $values := .root.Values -}}
+{{- $stage := .stage -}}
+{{- $container := .stage.container -}}
+{{- $own := get $values.stages $stage.name | default dict -}}
+{{- $patch := $stage.podSpecPatch | default "{}" | fromJson -}}
+{{- $env := $container.env | default list -}}
+
+{{- $_ := set $container "image" ($own.image | default (include "voicemill.image" (dict "root" $root "image" $container.image))) -}}
+{{- $_ := set $container "imagePullPolicy" $values.images.pullPolicy -}}
+{{- $_ := set $container "envFrom" (include "voicemill.envFrom" $root | fromYamlArray) -}}
+{{- $env = concat $env (include "voicemill.s3.env" $root | fromYamlArray) -}}
+{{- range $name, $value := $own.env }}{{ $env = append $env (dict "name" $name "value" $value) }}{{ end }}
+{{- if $env }}{{ $_ := set $container "env" $env }}{{ end }}
+
+{{- with $own.cpu }}
+{{- $_ := set $container.resources "requests" (mergeOverwrite ($container.resources.requests | default dict) (dict "cpu" (toString .))) }}
+{{- end }}
+{{- with $own.memory }}
+{{- range $kind := list "requests" "limits" }}
+{{- $_ := set $container.resources $kind (mergeOverwrite (get $container.resources $kind | default dict) (dict "memory" $own.memory)) }}
+{{- end }}
+{{- include "voicemill.stage.memory" (dict "stage" $stage.name "patch" $patch "memory" .) }}
+{{- end }}
+
+{{- $placed := dict "root" $root "stage" $stage "own" $own "patch" $patch }}
+{{- include "voicemill.stage.gpu" $placed }}
+{{- include "voicemill.stage.place" $placed }}
+{{- include "voicemill.stage.volumes" (dict "root" $root "stage" $stage "writesModels" .writesModels) }}
+{{- if $patch }}{{ $_ := set $stage "podSpecPatch" (toRawJson $patch) }}{{ end }}
+{{- end }}
+
+{{/* Let memory grow from another size after a kill. Takes stage, patch, memory. */}}
+{{- define "voicemill.stage.memory" -}}
+{{- $number := regexFind "^[0-9]+" .memory | int -}}
+{{- $mebibytes := hasSuffix "Gi" .memory | ternary (mul $number 1024) $number -}}
+{{- $main := dict -}}
+{{- range .patch.containers }}{{ if eq .name "main" }}{{ $main = . }}{{ end }}{{ end }}
+{{- range $kind := list "requests" "limits" }}
+{{- $resources := dig "resources" $kind dict $main }}
+{{- with $resources.memory }}
+{{- if not (regexMatch "string\\([0-9]+ " .) }}
+{{- fail (printf "stages.%s.memory: the stage's podSpecPatch does not say from what size memory grows: %s" $.stage .) }}
+{{- end }}
+{{- $_ := set $resources "memory" (regexReplaceAll "string\\([0-9]+ " . (printf "string(%d " $mebibytes)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* `training` or `inference` for a stage that has a GPU in this release, else empty. Takes root, stage, own. */}}
+{{- define "voicemill.stage.class" -}}
+{{- $memory := dig "metadata" "annotations" "voicemill.dev/gpu-memory" "" .stage -}}
+{{- if and $memory .root.Values.gpu.enabled (ne (toString .own.gpu) "false") -}}
+{{- get (dict "6Gi" "training" "4Gi" "inference") $memory | required (printf "%s asks for %s of GPU memory, which is no class of the chart" .stage.name $memory) -}}
+{{- end -}}
+{{- end }}
+
+{{/* GPU, and where one with enough memory is. Takes root, stage, own, patch. */}}
+{{- define "voicemill.stage.gpu" -}}
+{{- $gpu := .root.Values.gpu -}}
+{{- $stage := .stage -}}
+{{- $class := include "voicemill.stage.class" . -}}
+{{- $resources := $stage.container.resources | default dict -}}
+{{- $count := dig "limits" "nvidia.com/gpu" "" $resources -}}
+{{- range $kind := list "requests" "limits" }}
+{{- with get $resources $kind }}{{ $_ := unset . "nvidia.com/gpu" }}{{ end }}
+{{- end }}
+{{- if $count }}
+{{- $_ := unset $stage "affinity" }}
+{{- $_ := unset $stage "tolerations" }}
+{{- end }}
+{{- if $class }}
+{{- $least := .own.minMemoryMiB | default (get $gpu $class).minMemoryMiB | int }}
+{{- if eq $gpu.select "claim" }}
+{{- $name := hasKey .own "minMemoryMiB" | ternary $stage.name $class }}
+{{- $_ := set $resources "claims" (list (dict "name" "gpu")) }}
+{{- $_ := set .patch "resourceClaims" (list (dict "name" "gpu" "resourceClaimTemplateName" (printf "voicemill-gpu-%s" $name))) }}
+{{- else }}
+{{- range $kind := list "requests" "limits" }}
+{{- $_ := set $resources $kind (mergeOverwrite (get $resources $kind | default dict) (dict $gpu.resource $count)) }}
+{{- end }}
+{{- if eq $gpu.select "label" }}
+{{- $expression := dict "key" $gpu.memoryLabel "operator" "Gt" "values" (list (toString $least)) }}
+{{- $term := dict "matchExpressions" (list $expression) }}
+{{- $required := dict "nodeSelectorTerms" (list $term) }}
+{{- $_ := set $stage "affinity" (dict "nodeAffinity" (dict "requiredDuringSchedulingIgnoredDuringExecution" $required)) }}
+{{- end }}
+{{- end }}
+{{- with $gpu.runtimeClassName }}{{ $_ := set $.patch "runtimeClassName" . }}{{ end }}
+{{- with $gpu.queue.name }}
+{{- include "voicemill.metadata.add" (dict "of" $stage "field" "metadata" "labels" (dict $gpu.queue.label .)) }}
+{{- end }}
+{{- if (get $gpu $class).slots }}
+{{- $semaphore := dict "configMapKeyRef" (dict "name" "voicemill-slots" "key" (printf "gpu-%s" $class)) }}
+{{- $held := dig "synchronization" "semaphores" list $stage }}
+{{- $_ := set $stage "synchronization" (mergeOverwrite ($stage.synchronization | default dict) (dict "semaphores" (append $held $semaphore))) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Nodes, taints and priority. Takes root, stage, own. */}}
+{{- define "voicemill.stage.place" -}}
+{{- $values := .root.Values -}}
+{{- $class := include "voicemill.stage.class" . -}}
+{{- $selector := mergeOverwrite (dict) (.stage.nodeSelector | default dict) $values.pods.nodeSelector -}}
+{{- $tolerations := concat (.stage.tolerations | default list) $values.pods.tolerations -}}
+{{- $priority := "" -}}
+{{- if $class }}
+{{- $selector = mergeOverwrite $selector $values.gpu.nodeSelector }}
+{{- $tolerations = concat $tolerations $values.gpu.tolerations }}
+{{- $priority = $values.gpu.priorityClassName }}
+{{- end }}
+{{- with mergeOverwrite $selector (.own.nodeSelector | default dict) }}{{ $_ := set $.stage "nodeSelector" . }}{{ end }}
+{{- with concat $tolerations (.own.tolerations | default list) | uniq }}{{ $_ := set $.stage "tolerations" . }}{{ end }}
+{{- with .own.priorityClassName | default $priority }}{{ $_ := set $.stage "priorityClassName" . }}{{ end }}
+{{- end }}
+
+{{/* The volumes that values ask for. Takes root, stage, writesModels. */}}
+{{- define "voicemill.stage.volumes" -}}
+{{- $values := .root.Values -}}
+{{- $volumes := .stage.volumes | default list -}}
+{{- $mounts := .stage.container.volumeMounts | default list -}}
+{{- $takesModels := false -}}
+{{- range dig "inputs" "parameters" list .stage }}{{ if eq .name "models" }}{{ $takesModels = true }}{{ end }}{{ end }}
+{{- if and $takesModels (has $values.models.from (list "claim" "image")) }}
+{{- $source := dict }}
+{{- if eq $values.models.from "claim" }}
+{{- $source = dict "persistentVolumeClaim" (dict "claimName" $values.models.claim.name) }}
+{{- else }}
+{{- $source = dict "image" (pick $values.models.image "reference" "pullPolicy") }}
+{{- end }}
+{{- $volumes = append $volumes (merge (dict "name" "models") $source) }}
+{{- $mounts = append $mounts (dict "name" "models" "mountPath" $values.models.mountPath "readOnly" (not .writesModels)) }}
+{{- end }}
+{{- with $values.s3.ca.secretName }}
+{{- $volumes = append $volumes (dict "name" "s3-ca" "secret" (dict "secretName" .)) }}
+{{- $mounts = append $mounts (dict "name" "s3-ca" "mountPath" "/etc/voicemill/s3" "readOnly" true) }}
+{{- end }}
+{{- if $volumes }}{{ $_ := set .stage "volumes" $volumes }}{{ end }}
+{{- if $mounts }}{{ $_ := set .stage.container "volumeMounts" $mounts }}{{ end }}
+{{- end }}

@@ -1,0 +1,113 @@
+"""Where stages that need a GPU go."""
+
+from __future__ import annotations
+
+import json
+
+from tests.charts.helm import Helm, Json, one, stages
+from voicemill.contract.template import GPU_MEMORY_FLOORS, GPU_MEMORY_LABEL, GPU_RESOURCE
+
+TRAINING = {"separate", "dereverb", "denoise", "train-sovits", "train-gpt"}
+INFERENCE = {"transcribe", "format", "evaluate", "synthesize"}
+
+
+def floor(stage: Json) -> tuple[str, str]:
+    """Label and value that a stage's node must exceed."""
+    required = stage["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    ((expression,),) = [term["matchExpressions"] for term in required["nodeSelectorTerms"]]
+    assert expression["operator"] == "Gt"
+    return expression["key"], expression["values"][0]
+
+
+def test_training_and_inference_have_the_floors_of_the_contract(helm: Helm) -> None:
+    rendered = stages(helm.render())
+    for name in TRAINING:
+        assert floor(rendered[name]) == (GPU_MEMORY_LABEL, str(GPU_MEMORY_FLOORS["6Gi"]))
+    for name in INFERENCE:
+        assert floor(rendered[name]) == (GPU_MEMORY_LABEL, str(GPU_MEMORY_FLOORS["4Gi"]))
+    for name in TRAINING | INFERENCE:
+        assert rendered[name]["container"]["resources"]["limits"][GPU_RESOURCE] == "1"
+    others = rendered.keys() - TRAINING - INFERENCE
+    assert {"ingest", "slice", "publish"} <= others
+    for name in others:
+        assert not {"affinity", "tolerations"} & rendered[name].keys()
+
+
+def test_floors_label_and_resource_are_values(helm: Helm) -> None:
+    rendered = stages(
+        helm.render(
+            "gpu.training.minMemoryMiB=15000",
+            "stages.train-gpt.minMemoryMiB=23000",
+            "gpu.memoryLabel=acme.com/vram",
+            "gpu.resource=nvidia.com/mig-2g.20gb",
+        )
+    )
+    assert floor(rendered["separate"]) == ("acme.com/vram", "15000")
+    assert floor(rendered["train-gpt"]) == ("acme.com/vram", "23000")
+    assert floor(rendered["format"]) == ("acme.com/vram", "3700")
+    limits = rendered["train-gpt"]["container"]["resources"]["limits"]
+    assert limits["nvidia.com/mig-2g.20gb"] == "1" and GPU_RESOURCE not in limits
+
+
+def test_nodes_without_labels_are_told_by_the_resource_alone(helm: Helm) -> None:
+    for name, stage in stages(helm.render(values="no-gpu-labels")).items():
+        assert "affinity" not in stage and "tolerations" not in stage
+        assert (GPU_RESOURCE in stage["container"]["resources"]["limits"]) == (name in TRAINING | INFERENCE)
+
+
+def test_runtime_class_priority_queue_and_taints_are_for_gpu_pods(helm: Helm) -> None:
+    rendered = stages(helm.render(values="production"))
+    training = rendered["train-gpt"]
+    assert json.loads(training["podSpecPatch"])["runtimeClassName"] == "nvidia"
+    assert training["priorityClassName"] == "batch-gpu"
+    assert training["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "voices"
+    assert training["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert rendered["train-sovits"]["nodeSelector"] == {
+        "kubernetes.io/arch": "amd64",
+        "nvidia.com/gpu.product": "NVIDIA-L4",
+    }
+    on_cpu = rendered["slice"]
+    assert "runtimeClassName" not in json.loads(on_cpu["podSpecPatch"])
+    assert "kueue.x-k8s.io/queue-name" not in on_cpu["metadata"]["labels"]
+    assert on_cpu["nodeSelector"] == {"kubernetes.io/arch": "amd64"}
+
+
+def test_a_stage_or_all_of_them_can_do_without_a_gpu(helm: Helm) -> None:
+    rendered = stages(helm.render(values="production"))
+    assert GPU_RESOURCE not in rendered["transcribe"]["container"]["resources"]["limits"]
+    assert "affinity" not in rendered["transcribe"] and "synchronization" not in rendered["transcribe"]
+    for stage in stages(helm.render("gpu.enabled=false", "gpu.runtimeClassName=nvidia")).values():
+        assert not {"affinity", "tolerations"} & stage.keys()
+        assert GPU_RESOURCE not in json.dumps(stage)
+        assert "runtimeClassName" not in stage["podSpecPatch"]
+
+
+def test_slots_of_a_class_are_semaphores_that_its_stages_hold(helm: Helm) -> None:
+    objects = helm.render(values="production")
+    assert one(objects, "ConfigMap", "voicemill-slots")["data"] == {"gpu-training": "8", "gpu-inference": "16"}
+    rendered = stages(objects)
+    held = {"configMapKeyRef": {"name": "voicemill-slots", "key": "gpu-training"}}
+    assert rendered["train-gpt"]["synchronization"] == {"semaphores": [held]}
+    assert rendered["format"]["synchronization"]["semaphores"][0]["configMapKeyRef"]["key"] == "gpu-inference"
+    assert "synchronization" not in rendered["slice"]
+    assert not [each for each in helm.render() if each["metadata"]["name"] == "voicemill-slots"]
+
+
+def test_a_gpu_can_be_claimed_by_its_memory(helm: Helm) -> None:
+    objects = helm.render("gpu.select=claim", "stages.train-gpt.minMemoryMiB=23000")
+    rendered = stages(objects)
+    for name, template in (("format", "inference"), ("separate", "training"), ("train-gpt", "train-gpt")):
+        stage = rendered[name]
+        assert "affinity" not in stage
+        assert stage["container"]["resources"]["claims"] == [{"name": "gpu"}]
+        assert GPU_RESOURCE not in json.dumps(stage["container"])
+        claims = json.loads(stage["podSpecPatch"])["resourceClaims"]
+        assert claims == [{"name": "gpu", "resourceClaimTemplateName": f"voicemill-gpu-{template}"}]
+    least = {"training": 5600, "inference": 3700, "train-gpt": 23000}
+    for name, mebibytes in least.items():
+        claim = one(objects, "ResourceClaimTemplate", f"voicemill-gpu-{name}")
+        exactly = claim["spec"]["spec"]["devices"]["requests"][0]["exactly"]
+        assert exactly["deviceClassName"] == "gpu.nvidia.com"
+        assert exactly["selectors"][0]["cel"]["expression"] == (
+            f"device.capacity['gpu.nvidia.com'].memory.compareTo(quantity('{mebibytes}Mi')) >= 0"
+        )

@@ -1,0 +1,134 @@
+"""The rendered workflows are the generated ones, with what the values say in the places where they say it."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+
+import pytest
+import yaml
+
+from tests.charts.helm import CHART, NAMESPACE, Helm, Json, one, stages
+from voicemill import __version__
+
+GENERATED = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CHART / "workflows").glob("*.yaml"))}
+RELEASE_LABELS = (
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/version",
+    "helm.sh/chart",
+)
+
+
+def without_what_the_chart_sets(workflow: Json) -> Json:
+    """A workflow, generated or rendered, less the fields that are the chart's to set with default values."""
+    workflow = deepcopy(workflow)
+    metadata, spec = workflow["metadata"], workflow["spec"]
+    metadata.pop("namespace", None)
+    for name in RELEASE_LABELS:
+        metadata.get("labels", {}).pop(name, None)
+    spec.pop("artifactRepositoryRef", None)
+    spec["artifactGC"].pop("serviceAccountName")
+    for template in spec["templates"]:
+        if container := template.get("container"):
+            container.pop("imagePullPolicy", None)
+            template["podSpecPatch"] = json.loads(template["podSpecPatch"])
+    return workflow
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_nothing_else_of_a_workflow_is_changed(helm: Helm, name: str) -> None:
+    generated = GENERATED[name]
+    rendered = one(helm.render(), "WorkflowTemplate", generated["metadata"]["name"])
+    assert without_what_the_chart_sets(rendered) == without_what_the_chart_sets(generated)
+
+
+def test_every_generated_workflow_is_rendered(helm: Helm) -> None:
+    rendered = {each["metadata"]["name"] for each in helm.render() if each["kind"] == "WorkflowTemplate"}
+    assert rendered == {each["metadata"]["name"] for each in GENERATED.values()}
+
+
+def test_pods_run_as_the_releases_account_with_its_settings(helm: Helm) -> None:
+    workflow = one(helm.render("serviceAccount.name=singer", "s3.secret.name=keys"), "WorkflowTemplate", "clone-voice")
+    assert workflow["metadata"]["namespace"] == NAMESPACE
+    assert workflow["spec"]["serviceAccountName"] == "singer"
+    assert workflow["spec"]["artifactGC"]["serviceAccountName"] == "singer-gc"
+    assert workflow["spec"]["artifactRepositoryRef"] == {"configMap": "artifact-repositories", "key": "voicemill"}
+    for template in workflow["spec"]["templates"]:
+        if "container" in template:
+            assert template["container"]["envFrom"] == [
+                {"configMapRef": {"name": "voicemill", "optional": True}},
+                {"secretRef": {"name": "keys", "optional": True}},
+            ]
+
+
+def test_argos_own_containers_comply_with_restricted(helm: Helm) -> None:
+    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    patch = json.loads(one(helm.render(), "WorkflowTemplate", "clone-voice")["spec"]["podSpecPatch"])
+    assert {"name": "init", "securityContext": context} in patch["initContainers"]
+    assert {"name": "wait", "securityContext": context} in patch["containers"]
+    assert patch.keys() == {"initContainers", "containers"}, "the chart's restrictExecutor=false drops all of it"
+    without = one(helm.render("argo.restrictExecutor=false"), "WorkflowTemplate", "clone-voice")
+    assert "podSpecPatch" not in without["spec"]
+
+
+def test_images_take_registry_tag_and_a_stages_own_reference(helm: Helm) -> None:
+    plain = stages(helm.render())
+    assert plain["train-gpt"]["container"]["image"] == f"voicemill-train-gpt:{__version__}"
+    changed = stages(
+        helm.render(
+            "images.registry=registry.example.com:5000/speech/",
+            "images.tag=nightly",
+            'images.pullSecrets=["registry"]',
+            "stages.slice.image=elsewhere/slice@sha256:00",
+        )
+    )
+    assert changed["train-gpt"]["container"]["image"] == "registry.example.com:5000/speech/voicemill-train-gpt:nightly"
+    assert changed["slice"]["container"]["image"] == "elsewhere/slice@sha256:00"
+
+
+def test_a_stages_memory_grows_from_the_size_that_it_was_given(helm: Helm) -> None:
+    stage = stages(helm.render("stages.train-sovits.memory=20Gi", "stages.train-sovits.cpu=6"))["train-sovits"]
+    resources = stage["container"]["resources"]
+    assert resources["requests"]["memory"] == resources["limits"]["memory"] == "20Gi"
+    assert resources["requests"]["cpu"] == "6"
+    main = next(each for each in json.loads(stage["podSpecPatch"])["containers"] if each["name"] == "main")
+    for kind in ("requests", "limits"):
+        assert main["resources"][kind]["memory"].startswith("{{=string(20480 * (lastRetry.exitCode == '137'")
+
+
+def test_parameters_get_the_defaults_that_the_values_say(helm: Helm) -> None:
+    objects = helm.render("workflows.parameters.language=zh", "workflows.parameters.sovits-epochs=12")
+    spec = one(objects, "WorkflowTemplate", "clone-voice")["spec"]
+    given = {each["name"]: each.get("value") for each in spec["arguments"]["parameters"]}
+    assert given["language"] == "zh"
+    assert given["sovits-epochs"] == "12"
+    assert given["proofread"] == "never"
+
+
+def test_workflows_and_pods_carry_labels_and_the_instance_of_their_controller(helm: Helm) -> None:
+    spec = one(helm.render(values="production"), "WorkflowTemplate", "clone-voice")["spec"]
+    labels = spec["workflowMetadata"]["labels"]
+    assert labels["cost-centre"] == "speech"
+    assert labels["workflows.argoproj.io/controller-instanceid"] == "voices"
+    assert spec["ttlStrategy"]["secondsAfterFailure"] == 604800
+    assert spec["imagePullSecrets"] == [{"name": "registry"}]
+    assert spec["podPriorityClassName"] == "batch-low"
+
+
+def test_models_are_mounted_where_a_stage_reads_them(helm: Helm) -> None:
+    objects = helm.render(values="no-gpu-labels")
+    spec = one(objects, "WorkflowTemplate", "clone-voice")["spec"]
+    assert {each["name"]: each.get("value") for each in spec["arguments"]["parameters"]}["models"] == "/models"
+    for name, stage in stages(objects).items():
+        takes = any(each["name"] == "models" for each in stage["inputs"].get("parameters", []))
+        claims = [each for each in stage.get("volumes", []) if "persistentVolumeClaim" in each]
+        mounts = [each for each in stage["container"].get("volumeMounts", []) if each["name"] == "models"]
+        assert len(claims) == len(mounts) == takes, name
+        assert all(each["readOnly"] for each in mounts)
+    image = stages(helm.render(values="production"))["train-gpt"]["volumes"][0]
+    assert image["image"]["reference"].startswith("registry.example.com/speech/models@sha256:")
+    from_s3 = one(helm.render("models.from=s3", "models.s3.location=s3://b/models"), "WorkflowTemplate", "clone-voice")
+    assert {"name": "models", "value": "s3://b/models"}.items() <= next(
+        each for each in from_s3["spec"]["arguments"]["parameters"] if each["name"] == "models"
+    ).items()
