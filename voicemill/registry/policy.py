@@ -56,11 +56,11 @@ def check_consent(policy: Policy, speaker: str, consent: bool) -> None:
         )
 
 
-def check_signature(policy: Policy, folder: Path) -> None:
-    """Refuse a voice folder that no trusted key signed, where the policy names keys.
+def check_signature(policy: Policy, folder: Path, title: str) -> None:
+    """Refuse a voice folder that no trusted key signed, where the policy names keys; `title` is for the error.
 
     Raises:
         InputError: if it is refused.
     """
     if policy.public_keys:
-        signatures.verify(folder, policy.public_keys)
+        signatures.verify(folder, policy.public_keys, title)

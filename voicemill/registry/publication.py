@@ -93,7 +93,7 @@ def pull(registry: Store, speaker: str, name: str, target: Path) -> Path:
     bring(registry, record, target)
     rules = policy.read(registry)
     policy.check_consent(rules, speaker, record.about["consent"])
-    policy.check_signature(rules, target)
+    policy.check_signature(rules, target, f"{speaker}@{record.version}")
     return target
 
 
@@ -112,7 +112,8 @@ def check(registry: Store, record: Record) -> None:
     if rules.public_keys:
         # The digests that were signed are those of the files, so all of it has to come.
         with tempfile.TemporaryDirectory() as folder:
-            policy.check_signature(rules, bring(registry, record, Path(folder)))
+            title = f"{record.speaker}@{record.version}"
+            policy.check_signature(rules, bring(registry, record, Path(folder)), title)
 
 
 def bring(registry: Store, record: Record, target: Path) -> Path:

@@ -42,12 +42,13 @@ def sign(folder: Path, private_key: Path, password: str | None = None) -> Path:
     return target
 
 
-def verify(folder: Path, public_keys: Iterable[str]) -> None:
+def verify(folder: Path, public_keys: Iterable[str], title: str = "") -> None:
     """Check that a voice folder is what somebody signed with one of these keys.
 
     Args:
         folder: A voice.
         public_keys: PEM texts.
+        title: What errors call the voice; by default the folder.
 
     Raises:
         InputError: if it is not signed, signed with another key, or changed since.
@@ -56,9 +57,10 @@ def verify(folder: Path, public_keys: Iterable[str]) -> None:
     from cryptography.exceptions import InvalidSignature
     from model_signing import verifying
 
+    title = title or str(folder)
     signature = folder / SIGNATURE
     if not signature.is_file():
-        raise InputError(f"{folder} is not signed, and a signature is required; sign it with `voicemill voices sign`")
+        raise InputError(f"{title} is not signed, and a signature is required; sign it with `voicemill voices sign`")
     reasons: list[str] = []
     with tempfile.TemporaryDirectory() as place:
         for number, key in enumerate(public_keys):
@@ -70,7 +72,7 @@ def verify(folder: Path, public_keys: Iterable[str]) -> None:
                 return
             except (InvalidSignature, ValueError, KeyError, TypeError, OSError) as error:
                 reasons.append(" ".join(str(error).split()) or "the signature is not this key's")
-    raise InputError(f"{folder} is not what was signed with a trusted key: {'; '.join(dict.fromkeys(reasons))}")
+    raise InputError(f"{title} is not what was signed with a trusted key: {'; '.join(dict.fromkeys(reasons))}")
 
 
 def check_public_key(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits import own_files
 from voicemill.labels import Label, one_line, write
 from voicemill.voice import Voice, read_voice
 
@@ -24,8 +24,8 @@ def export_voice(folder: Path, target: Path) -> Voice:
     """
     voice = read_voice(folder)
     name = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in voice.speaker).lstrip(".") or "voice"
-    checkpoints.export_sovits(target / f"{name}.pth", checkpoints.load_sovits(folder / voice.sovits.file))
-    checkpoints.export_gpt(target / f"{name}.ckpt", checkpoints.load_gpt(folder / voice.gpt.file))
+    sovits, gpt = folder / voice.sovits.file, folder / voice.gpt.file
+    own_files.export_files(sovits, gpt, target / f"{name}.pth", target / f"{name}.ckpt")
     clip = voice.reference
     shutil.copyfile(folder / clip.file, target / "reference.wav")
     write(target / "reference.list", [Label("reference.wav", name, clip.language, one_line(clip.text))])

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import archive, checkpoints
+from voicemill.gpt_sovits.own_files import read_weights
 from voicemill.gpt_sovits.reference_files import kind_by_header
 from voicemill.storage import file_digest
 from voicemill.voice import MANIFEST, read_voice
@@ -43,7 +44,7 @@ def inspect(path: Path, *, keys: bool = False) -> dict[str, Any]:
         return inspect(path.parent, keys=keys)
     about: dict[str, Any] = {"file": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
     if path.suffix == ".safetensors":
-        weights, found = checkpoints.read_safetensors(path)
+        weights, found = read_weights(path, framework="pt")
         about |= {"kind": found.get("kind", "tensors"), "version": found.get("version"), "info": found.get("info")}
         about["config"] = found.get("hps")
     else:

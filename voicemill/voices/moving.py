@@ -95,7 +95,7 @@ def sign(
     from voicemill.registry import publication, signatures
     from voicemill.voice import read_voice
 
-    if Path(voice).is_dir():
+    if "@" not in voice and Path(voice).is_dir():
         read_voice(Path(voice))
         typer.echo(f"signed: {signatures.sign(Path(voice), key, password or None)}")
         return

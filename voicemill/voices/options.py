@@ -53,7 +53,7 @@ def at_hand(voice: str, registry: str) -> Iterator[Path]:
     Raises:
         UsageError: if it is no folder and no registry is named.
     """
-    if Path(voice).is_dir():
+    if "@" not in voice and Path(voice).is_dir():
         yield Path(voice)
         return
     if not registry:
