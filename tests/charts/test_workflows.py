@@ -121,7 +121,7 @@ def test_models_are_mounted_where_a_stage_reads_them(helm: Helm) -> None:
     spec = one(objects, "WorkflowTemplate", "clone-voice")["spec"]
     assert {each["name"]: each.get("value") for each in spec["arguments"]["parameters"]}["models"] == "/models"
     for name, stage in stages(objects).items():
-        takes = any(each["name"] == "models" for each in stage["inputs"].get("parameters", []))
+        takes = "models" in stage["metadata"]["annotations"].get("voicemill.dev/locations", "").split(",")
         claims = [each for each in stage.get("volumes", []) if "persistentVolumeClaim" in each]
         mounts = [each for each in stage["container"].get("volumeMounts", []) if each["name"] == "models"]
         assert len(claims) == len(mounts) == takes, name
@@ -132,3 +132,15 @@ def test_models_are_mounted_where_a_stage_reads_them(helm: Helm) -> None:
     assert {"name": "models", "value": "s3://b/models"}.items() <= next(
         each for each in from_s3["spec"]["arguments"]["parameters"] if each["name"] == "models"
     ).items()
+
+
+def test_models_are_prepared_where_stages_read_them(helm: Helm) -> None:
+    objects = helm.render(values="no-gpu-labels")
+    spec = one(objects, "WorkflowTemplate", "prepare-models")["spec"]
+    assert {each["name"]: each["value"] for each in spec["arguments"]["parameters"]} == {
+        "destination": "/models",
+        "source": "",
+        "models": "",
+    }
+    container = stages(objects, "prepare-models")["prepare-models"]["container"]
+    assert {"name": "models", "mountPath": "/models", "readOnly": False} in container["volumeMounts"]

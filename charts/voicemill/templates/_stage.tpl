@@ -1,4 +1,4 @@
-{{/* Set this release's settings in one stage, a template with a container, in place. Takes root, stage, writesModels. */}}
+{{/* Set this release's settings in one stage, a template with a container, in place. Takes root, stage. */}}
 {{- define "voicemill.stage.set" -}}
 {{- $root := .root -}}
 {{- $values := .root.Values -}}
@@ -28,7 +28,7 @@
 {{- $placed := dict "root" $root "stage" $stage "own" $own "patch" $patch }}
 {{- include "voicemill.stage.gpu" $placed }}
 {{- include "voicemill.stage.place" $placed }}
-{{- include "voicemill.stage.volumes" (dict "root" $root "stage" $stage "writesModels" .writesModels) }}
+{{- include "voicemill.stage.volumes" (dict "root" $root "stage" $stage) }}
 {{- if $patch }}{{ $_ := set $stage "podSpecPatch" (toRawJson $patch) }}{{ end }}
 {{- end }}
 
@@ -117,14 +117,13 @@
 {{- with .own.priorityClassName | default $priority }}{{ $_ := set $.stage "priorityClassName" . }}{{ end }}
 {{- end }}
 
-{{/* The volumes that values ask for. Takes root, stage, writesModels. */}}
+{{/* The volumes that values ask for. Takes root, stage. */}}
 {{- define "voicemill.stage.volumes" -}}
 {{- $values := .root.Values -}}
 {{- $volumes := .stage.volumes | default list -}}
 {{- $mounts := .stage.container.volumeMounts | default list -}}
-{{- $takesModels := false -}}
-{{- range dig "inputs" "parameters" list .stage }}{{ if eq .name "models" }}{{ $takesModels = true }}{{ end }}{{ end }}
-{{- if and $takesModels (has $values.models.from (list "claim" "image")) }}
+{{- $places := include "voicemill.models.parameters" (dict "templates" (list .stage)) | fromJson -}}
+{{- if and $places (has $values.models.from (list "claim" "image")) }}
 {{- $source := dict }}
 {{- if eq $values.models.from "claim" }}
 {{- $source = dict "persistentVolumeClaim" (dict "claimName" $values.models.claim.name) }}
@@ -132,7 +131,7 @@
 {{- $source = dict "image" (pick $values.models.image "reference" "pullPolicy") }}
 {{- end }}
 {{- $volumes = append $volumes (merge (dict "name" "models") $source) }}
-{{- $mounts = append $mounts (dict "name" "models" "mountPath" $values.models.mountPath "readOnly" (not .writesModels)) }}
+{{- $mounts = append $mounts (dict "name" "models" "mountPath" $values.models.mountPath "readOnly" (not (has "writes" (values $places)))) }}
 {{- end }}
 {{- with $values.s3.ca.secretName }}
 {{- $volumes = append $volumes (dict "name" "s3-ca" "secret" (dict "secretName" .)) }}

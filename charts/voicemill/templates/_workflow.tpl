@@ -69,8 +69,9 @@ are set, and it is written again; nothing of it is ever run through `tpl`.
 {{- if not $values.argo.restrictExecutor }}{{ $_ := unset $spec "podSpecPatch" }}{{ end }}
 
 {{- $models := include "voicemill.models.location" $root }}
+{{- $places := include "voicemill.models.parameters" $spec | fromJson }}
 {{- range dig "arguments" "parameters" list $spec }}
-{{- if and $models (eq .name "models") }}{{ $_ := set . "value" $models }}{{ end }}
+{{- if and $models (hasKey $places .name) }}{{ $_ := set . "value" $models }}{{ end }}
 {{- if hasKey $values.workflows.parameters .name }}
 {{- $value := get $values.workflows.parameters .name | toString }}
 {{- if and .enum (not (has $value .enum)) }}
@@ -81,7 +82,7 @@ are set, and it is written again; nothing of it is ever run through `tpl`.
 {{- end }}
 {{- range $spec.templates }}
 {{- if .container }}
-{{- include "voicemill.stage.set" (dict "root" $root "stage" . "writesModels" (eq $metadata.name "prepare-models")) }}
+{{- include "voicemill.stage.set" (dict "root" $root "stage" .) }}
 {{- end }}
 {{- end }}
 {{- end }}
