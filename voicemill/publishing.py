@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voicemill import __version__
+from voicemill import __version__, pronunciation
 from voicemill.contract.code import code_version
 from voicemill.errors import InputError, MissingModelError
-from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits import own_files
 from voicemill.model_card import model_card
 from voicemill.models import locate
 from voicemill.registry import version_of
@@ -62,12 +62,12 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
     best = evaluation["best"]
     folders = {"sovits": sources.sovits, "gpt": sources.gpt}
     parts = {name: _part(folder, best[name], target / f"{name}.safetensors") for name, folder in folders.items()}
-    sovits = checkpoints.load_sovits(target / "sovits.safetensors")
+    sovits = own_files.read_about(target / "sovits.safetensors", "sovits")
     voice = Voice(
         speaker=speaker,
-        version=sovits.version,
+        version=sovits["version"],
         language=main_language(transcripts),
-        sampling_rate=sovits.hps.get("data", {}).get("sampling_rate", _RATE),
+        sampling_rate=sovits["hps"].get("data", {}).get("sampling_rate", _RATE),
         sovits=parts["sovits"],
         gpt=parts["gpt"],
         reference=_reference(sources.clips, evaluation.get("reference") or choose_reference(transcripts), target),
@@ -76,8 +76,10 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
     if export:
         exports = target / "exports"
         exports.mkdir()
-        checkpoints.export_sovits(exports / "sovits.pth", sovits)
-        checkpoints.export_gpt(exports / "gpt.ckpt", checkpoints.load_gpt(target / "gpt.safetensors"))
+        ours = (target / "sovits.safetensors", target / "gpt.safetensors")
+        own_files.export_files(*ours, exports / "sovits.pth", exports / "gpt.ckpt")
+    for file in pronunciation.recorded_files(sources.dataset):
+        shutil.copyfile(file, target / file.name)
     lineage = _lineage(sources, voice)
     _write_json(target / "metrics.json", evaluation)
     _write_json(target / "lineage.json", lineage)

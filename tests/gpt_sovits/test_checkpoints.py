@@ -3,6 +3,8 @@ from __future__ import annotations
 import builtins
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 import torch
 
 from voicemill.errors import InputError
-from voicemill.gpt_sovits import checkpoints, reference_files
+from voicemill.gpt_sovits import checkpoints, reference_files, reference_writing
 from voicemill.models import locate
 from voicemill.models.toy.sovits import Version, make_sovits
 
@@ -162,3 +164,18 @@ def test_a_generator_is_no_text_model_and_the_other_way_round(models: Path, tmp_
     checkpoints.save_sovits(tmp_path / "voice.safetensors", base)
     with pytest.raises(InputError, match="not a gpt model"):
         checkpoints.load_gpt(tmp_path / "voice.safetensors")
+
+
+def test_torch_itself_reads_what_is_written_without_it(tmp_path: Path) -> None:
+    weights = {"a": torch.rand(3, 4).half(), "b": torch.arange(5), "c": torch.rand(2, 2).t(), "d": torch.tensor(1.5)}
+    contents = {"weight": {**weights, "e": weights["a"].numpy()}, "config": {"model": {"n": [1, 2]}}, "info": "x"}
+    reference_writing.write_reference_file(tmp_path / "x.ckpt", contents)
+    back = torch.load(tmp_path / "x.ckpt", weights_only=True)
+    assert (back["config"], back["info"]) == (contents["config"], "x")
+    assert all(torch.equal(back["weight"][key], value) for key, value in weights.items())
+    assert torch.equal(back["weight"]["e"], weights["a"]) and back["weight"]["d"].shape == ()
+
+
+def test_what_publishing_needs_runs_without_torch() -> None:
+    code = "import sys, voicemill.publishing, voicemill.gpt_sovits.own_files; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.parity.runner import Case, covers
-from voicemill.gpt_sovits import checkpoints, reference_files
+from voicemill.gpt_sovits import checkpoints, reference_files, reference_writing
 from voicemill.gpt_sovits.runs import Precision
 from voicemill.gpt_sovits.sovits import data, losses
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES, SovitsConfig
@@ -285,7 +285,7 @@ def header_bytes(case: Case) -> None:
     for version, expected in case.expected("headers").items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "made.pth")
-            reference_files.write_reference_file(
+            reference_writing.write_reference_file(
                 path, {"weight": {}, "config": {}, "info": ""}, expected["first_two_bytes"]
             )
             opening = path.read_bytes()[:4]

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from tests.voices.conftest import REFERENCE, write_pair
-from voicemill.gpt_sovits import archive, checkpoints, reference_files
+from voicemill.gpt_sovits import archive, checkpoints, reference_files, reference_writing
 
 
 class Calls:
@@ -167,8 +167,8 @@ def rewritten(path: Path, change: Callable[[dict[str, Any]], None], header: str 
     contents = reference_files.read_reference_file(path)
     contents["config"] = archive.plain(contents["config"])
     change(contents)
-    contents["config"] = reference_files.held(contents["config"])
-    reference_files.write_reference_file(path, contents, header)
+    contents["config"] = reference_writing.held(contents["config"])
+    reference_writing.write_reference_file(path, contents, header)
 
 
 def wrong_shape(path: Path) -> None:

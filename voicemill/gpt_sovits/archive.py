@@ -21,6 +21,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from voicemill.gpt_sovits.reference_writing import HParams
+
 MOST_PICKLE_BYTES = 2**24
 """A large model's pickle has a fifth of a megabyte."""
 MOST_RECORDS = 100_000
@@ -41,13 +43,6 @@ _DTYPES = {
 
 class Refused(Exception):
     """The file is damaged, or holds what no checkpoint needs; the message is a clause that says what."""
-
-
-class HParams:
-    """Stands for the reference's `utils.HParams`: a holder of attributes."""
-
-
-HParams.__module__, HParams.__qualname__ = "utils", "HParams"
 
 
 def read_archive(path: Path) -> Any:

@@ -11,25 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from voicemill.errors import InputError
+from voicemill.gpt_sovits import reference_writing
+from voicemill.gpt_sovits.own_files import METADATA, read_weights
 from voicemill.gpt_sovits.reference_files import (
     configuration,
-    held,
     kind_by_header,
     read_reference_file,
-    replacing,
-    write_reference_file,
 )
-from voicemill.gpt_sovits.sovits.config import VERSIONS, SovitsConfig, Version
+from voicemill.gpt_sovits.sovits.config import SovitsConfig, Version
 from voicemill.gpt_sovits.sovits.model import Generator
-
-_WRITTEN_HEADERS = {"v2Pro": "05", "v2ProPlus": "06"}
-_METADATA = "voicemill"
 
 
 @dataclass
@@ -102,7 +98,7 @@ def load_sovits(path: Path | str, device: torch.device | str = "cpu") -> SovitsC
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        weights, about = read_safetensors(path, "sovits", device)
+        weights, about = read_weights(path, "sovits", framework="pt", device=str(device))
         hps, info, version = about["hps"], about["info"], about["version"]
     else:
         contents = read_reference_file(path)
@@ -135,7 +131,7 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        weights, about = read_safetensors(path, "gpt", device)
+        weights, about = read_weights(path, "gpt", framework="pt", device=str(device))
         return GptCheckpoint(about["hps"], weights, about["info"])
     contents = read_reference_file(path)
     weights = {key.removeprefix("model."): value.to(device) for key, value in contents["weight"].items()}
@@ -145,41 +141,10 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
     return GptCheckpoint(hps, weights, str(contents.get("info", "")))
 
 
-def read_safetensors(
-    path: Path, kind: str | None = None, device: torch.device | str = "cpu"
-) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors of a safetensors file, and what voicemill wrote about them.
-
-    Args:
-        kind: `sovits` or `gpt`, which it must be; None takes any file, whose metadata is then not to be relied on.
-
-    Raises:
-        InputError: If it cannot be read, or is something else.
-    """
-    try:
-        with safe_open(path, "pt", device=str(device)) as file:
-            about = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
-            if kind:
-                _check_metadata(path, kind, about)
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a mapping)
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as safetensors: {error}") from error
-    return weights, about
-
-
-def _check_metadata(path: Path, kind: str, about: Any) -> None:
-    if not isinstance(about, dict) or about.get("kind") != kind:
-        raise InputError(f"{path} is not a {kind} model of voicemill")
-    if not isinstance(about.get("hps"), dict) or not isinstance(about.get("info"), str):
-        raise InputError(f"{path} is refused: its metadata lacks the configuration")
-    if not isinstance(about["hps"].get("model", {}), dict) or kind == "sovits" and about.get("version") not in VERSIONS:
-        raise InputError(f"{path} is refused: its metadata is none that voicemill writes")
-
-
 def _save_safetensors(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any]) -> None:
     halves = {key: weights[key].detach().half().cpu().contiguous() for key in sorted(weights)}
-    with replacing(path) as partial:
-        partial.write_bytes(save(halves, {_METADATA: json.dumps(about, ensure_ascii=False, sort_keys=True)}))
+    with reference_writing.replacing(path) as partial:
+        partial.write_bytes(save(halves, {METADATA: json.dumps(about, ensure_ascii=False, sort_keys=True)}))
 
 
 def published_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -204,22 +169,32 @@ def export_sovits(path: Path, checkpoint: SovitsCheckpoint, *, as_base: bool = F
     Args:
         as_base: Keep the posterior encoder and the zip's own header, as the files that training starts from do.
     """
-    weights = checkpoint.weights
-    halves = {key: value.half() for key, value in weights.items()} if as_base else published_weights(weights)
-    contents = {"weight": halves, "config": held(checkpoint.hps), "info": checkpoint.info}
-    write_reference_file(path, contents, "PK" if as_base else _WRITTEN_HEADERS.get(checkpoint.version, "PK"))
+    if as_base:
+        _export(path, checkpoint.weights, checkpoint.hps, checkpoint.info)
+    else:
+        reference_writing.write_sovits(
+            path, _arrays(checkpoint.weights), checkpoint.hps, checkpoint.info, checkpoint.version
+        )
 
 
 def export_discriminator(path: Path, weights: Mapping[str, Tensor], hps: Mapping[str, Any]) -> None:
     """Write a discriminator as the reference's base file."""
-    halves = {key: value.half() for key, value in weights.items()}
-    write_reference_file(path, {"weight": halves, "config": held(hps), "info": ""})
+    _export(path, weights, hps, "")
 
 
 def export_gpt(path: Path, checkpoint: GptCheckpoint) -> None:
     """Write a text-to-semantic model as the reference's `.ckpt`."""
-    weights = {f"model.{key}": value.half() for key, value in checkpoint.weights.items()}
-    write_reference_file(path, {"weight": weights, "config": checkpoint.hps, "info": checkpoint.info})
+    reference_writing.write_gpt(path, _arrays(checkpoint.weights), checkpoint.hps, checkpoint.info)
+
+
+def _export(path: Path, weights: Mapping[str, Tensor], hps: Mapping[str, Any], info: str) -> None:
+    halves = _arrays({key: value.half() for key, value in weights.items()})
+    contents = {"weight": halves, "config": reference_writing.held(hps), "info": info}
+    reference_writing.write_reference_file(path, contents)
+
+
+def _arrays(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {key: value.detach().cpu().numpy() for key, value in weights.items()}
 
 
 def build_generator(checkpoint: SovitsCheckpoint, device: torch.device | str = "cpu") -> Generator:

@@ -1,4 +1,4 @@
-"""The reference's checkpoint files, read without running anybody's code and written as it writes them.
+"""The reference's checkpoint files, read without running anybody's code.
 
 They are torch zips of `{"weight", "config", "info"}`. Those of v2Pro and v2ProPlus have two digits in place of the
 zip's "PK", which tell the version. SoVITS files pickle their configuration as an instance of the reference's
@@ -7,21 +7,15 @@ zip's "PK", which tell the version. SoVITS files pickle their configuration as a
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
-import os
-import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from voicemill.errors import InputError
-from voicemill.gpt_sovits.archive import HParams, Refused, plain, read_archive
+from voicemill.gpt_sovits.archive import Refused, plain, read_archive
 
 
 class Kind(NamedTuple):
@@ -52,32 +46,6 @@ PUBLISHED = {
     "66b313e39455b57ab1b0bc0b239c9d0a": Kind("v2", "v2ProPlus", False),
 }
 """Published base files by the md5 of their first 8192 bytes."""
-
-
-def held(value: Any) -> Any:
-    """Plain dicts as the holders that the reference expects."""
-    if not isinstance(value, Mapping):
-        return value
-    holder = HParams()
-    vars(holder).update({key: held(item) for key, item in value.items()})
-    return holder
-
-
-class _Pickler(pickle._Pickler):
-    """Names our stand-in as the reference's class, which is not importable here."""
-
-    def save_global(self, obj: Any, name: str | None = None) -> None:
-        if obj is HParams:
-            self.write(pickle.GLOBAL + b"utils\nHParams\n")  # pyright: ignore[reportAttributeAccessIssue]
-            self.memoize(obj)  # pyright: ignore[reportAttributeAccessIssue]
-        else:
-            super().save_global(obj, name)  # pyright: ignore[reportAttributeAccessIssue]
-
-    dispatch = {**pickle._Pickler.dispatch, type: save_global}  # pyright: ignore
-
-
-_pickle_module = ModuleType("pickle_with_hparams")
-_pickle_module.Pickler = _Pickler  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def kind_by_header(path: Path) -> Kind | None:
@@ -121,24 +89,3 @@ def configuration(path: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("model", {}), dict):
         raise InputError(f"{path} has a configuration that is none of GPT-SoVITS's")
     return found
-
-
-def write_reference_file(path: Path, contents: dict[str, Any], header: str = "PK") -> None:
-    """Write a file as the reference does, with `header` as its first two bytes; whole or not at all."""
-    data = io.BytesIO()
-    torch.save(contents, data, pickle_module=_pickle_module)
-    data.getbuffer()[:2] = header.encode("ascii")
-    with replacing(path) as partial:
-        partial.write_bytes(data.getbuffer())
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
