@@ -26,7 +26,7 @@ def report(
     voice: InputDir | None = None,
     speech: InputDir | None = None,
     *,
-    speaker: str = "",
+    run_speaker: str = "",
     run_status: str = "",
     run_parameters: str = "",
 ) -> Ledger:
@@ -48,7 +48,7 @@ def report(
         evaluation: Measures and audio from evaluate.
         voice: The published voice.
         speech: What synthesize spoke.
-        speaker: Name of the voice.
+        run_speaker: Name of the voice.
         run_status: How the run ended, such as Succeeded.
         run_parameters: The run's parameters as JSON, an object or Argo's list of names and values.
     """
@@ -74,7 +74,7 @@ def report(
         "speech": speech,
         "ledgers": ledgers,
     }
-    page = build(Run(**folders, speaker=speaker, status=run_status, parameters=parameters))
+    page = build(Run(**folders, speaker=run_speaker, status=run_status, parameters=parameters))
     report.write_text(page, encoding="utf-8")
     ledger = Ledger()
     for name, path in folders.items():

@@ -1,6 +1,6 @@
 """Speak lines with a voice.
 
-Reads   voice/                a published voice
+Reads   voice/, or voice_at   a published voice
 Writes  speech/<line>.wav     16 bit, 32 kHz, marked as generated in its metadata
         speech/manifest.jsonl one row a file: text, language, seconds, seed, speed, fragments
 Drops   lines that are empty or cannot be pronounced, with the reason
@@ -15,10 +15,11 @@ from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
 
 @stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
 def synthesize(
-    voice: InputDir,
+    voice: InputDir | None,
     speech: OutputDir,
     *,
     models: Location,
+    voice_at: Location = "",
     lines: Location = "",
     language: str = "",
     other_references: Location = "",
@@ -39,6 +40,7 @@ def synthesize(
         voice: A published voice.
         speech: Where the files go, named by the number of their line.
         models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
+        voice_at: Folder or s3:// address of a published voice, instead of `voice`.
         lines: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
             text itself; empty speaks a few sentences in the voice's language.
         language: Language of the lines: auto, en, zh, ja, ko, yue; empty is the voice's own.
@@ -63,6 +65,7 @@ def synthesize(
 
     from voicemill import __version__
     from voicemill.contract import progress
+    from voicemill.errors import UsageError
     from voicemill.gpt_sovits.gpt.decoding import Sampling
     from voicemill.gpt_sovits.synthesis import Options
     from voicemill.held_out import LINES
@@ -72,8 +75,11 @@ def synthesize(
     from voicemill.storage import fetch, is_remote
 
     options = Options(Sampling(top_k, top_p, temperature, repetition_penalty), cut, pause, batch_size)
-    version = version_of(voice).version
-    speaking = load_voice(voice, fetch(models), precision=precision)
+    if voice is None and not voice_at:
+        raise UsageError("say with --voice or --voice-at which voice is to speak")
+    folder = voice or fetch(voice_at)
+    version = version_of(folder).version
+    speaking = load_voice(folder, fetch(models), precision=precision)
     synthesizer = speaking.synthesizer
     lines = lines or "\n".join(LINES[speaking.voice.language])
     is_file = is_remote(lines) or ("\n" not in lines and len(lines) < 4096 and Path(lines).is_file())

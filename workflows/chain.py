@@ -60,18 +60,17 @@ class Chain:
         with self.dag:
             return Task(name=stage.name, template=stage.name, arguments=arguments, depends=depends or None, when=when)
 
-    def exit_handler(self, stage: Stage[...], takes: dict[str, str], *exposes: str, **values: str) -> Container:
+    def exit_handler(self, stage: Stage[...], takes: dict[str, str], **values: str) -> Container:
         """A template that runs when all else has ended, well or badly, on whatever artifacts there are.
 
         Args:
             stage: The stage; all its inputs are optional.
             takes: Input artifact -> `task/artifact`, read from the repository by key.
-            *exposes: Stage parameters that are workflow parameters of the same name.
-            **values: Stage parameter -> value, such as `{{workflow.status}}`.
+            **values: Stage parameter -> value, such as `{{workflow.status}}`. None of them may be called like a
+                workflow parameter: Argo gives an exit handler the workflow's arguments too.
         """
         container = stage.container(keys=self.keys)
-        arguments = {argument.name: argument.value for argument in self._expose(stage, exposes, {})}
-        arguments |= {name.replace("_", "-"): value for name, value in values.items()}
+        arguments = {name.replace("_", "-"): value for name, value in values.items()}
         inputs: list[Any] = []
         for artifact in stage.inputs:
             key = f"{self.keys}/{takes[artifact.name]}"

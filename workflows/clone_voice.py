@@ -137,7 +137,7 @@ with WorkflowTemplate(
             "voice": "publish/voice",
             "speech": "synthesize/speech",
         },
-        "speaker",
+        run_speaker="{{workflow.parameters.speaker}}",
         run_status="{{workflow.status}}",
         run_parameters="{{workflow.parameters}}",
     )

@@ -60,7 +60,7 @@ def page_of(run: RunFolder, tmp_path: Path) -> str:
         tmp_path / "report.html",
         **folders,
         measures=run.root / "measures.json",
-        speaker="lj",
+        run_speaker="lj",
         run_status="Failed",
         run_parameters='[{"name":"seed","value":"7"}]',
     )
@@ -99,7 +99,7 @@ def test_the_same_run_gives_the_same_page(run: RunFolder, text: str, tmp_path: P
 
 
 def test_a_run_that_left_nothing_still_has_a_report(tmp_path: Path) -> None:
-    report(tmp_path / "report.html", speaker="lj", run_status="Failed")
+    report(tmp_path / "report.html", run_speaker="lj", run_status="Failed")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "No stage has left anything" in text and "Failed" in text
     assert "<h1>A voice</h1>" in build(Run())

@@ -8,13 +8,14 @@ if __name__ == "__main__":
     slice_clips.main()
 """
 
-from voicemill.contract.declaration import InputDir, InputFile, Location, OutputDir, OutputFile, StateDir
+from voicemill.contract.declaration import Destination, InputDir, InputFile, Location, OutputDir, OutputFile, StateDir
 from voicemill.contract.ledger import Ledger
 from voicemill.contract.progress import check_stop, progress, stop_requested
 from voicemill.contract.retries import micro_batch_divisor
 from voicemill.contract.stages import Stage, stage
 
 __all__ = [
+    "Destination",
     "InputDir",
     "InputFile",
     "Ledger",

@@ -22,7 +22,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class _LocationMark:
-    """Marks a string that names a place (path or s3:// URL) whose content counts, not its name."""
+    """Marks a string that names a place (path or s3:// URL): one that is read, whose content counts and not its name,
+    or one that is written to."""
+
+    is_written: bool = False
 
 
 InputDir = Annotated[Path, Kind("input", is_folder=True)]
@@ -31,6 +34,7 @@ OutputDir = Annotated[Path, Kind("output", is_folder=True)]
 OutputFile = Annotated[Path, Kind("output", is_folder=False)]
 StateDir = Annotated[Path, Kind("state", is_folder=True)]
 Location = Annotated[str, _LocationMark()]
+Destination = Annotated[str, _LocationMark(is_written=True)]
 
 BOUNDS = ("gt", "ge", "lt", "le")
 REQUIRED: Any = inspect.Parameter.empty
@@ -65,6 +69,7 @@ class ParameterField:
     help: str
     choices: tuple[str, ...] = ()
     is_location: bool = False
+    is_destination: bool = False
     optional: bool = False
     bounds: dict[str, float] = defaulted(default_factory=dict)
 
@@ -128,11 +133,21 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
             value_type = str if choices else base
             if value_type not in (str, int, float, bool):
                 raise TypeError(f"{module}: {name} has a type that a stage parameter cannot have: {hint}")
-            is_location = any(isinstance(mark, _LocationMark) for mark in marks)
+            places = [mark.is_written for mark in marks if isinstance(mark, _LocationMark)]
             limits = ((key, getattr(mark, key, None)) for mark in marks for key in BOUNDS)
             bounds = {key: limit for key, limit in limits if limit is not None}
             parameters.append(
-                ParameterField(name, value_type, parameter.default, help_text, choices, is_location, optional, bounds)
+                ParameterField(
+                    name,
+                    value_type,
+                    parameter.default,
+                    help_text,
+                    choices,
+                    is_location=False in places,
+                    is_destination=True in places,
+                    optional=optional,
+                    bounds=bounds,
+                )
             )
     if helps:
         raise TypeError(f"{module}: the docstring documents arguments that do not exist: {', '.join(helps)}")

@@ -56,9 +56,12 @@ def container(
 
     env = {"VOICEMILL_LOG": "json", **retries.ENVIRONMENT, **overrides.pop("env", {})}
     annotations = {"voicemill.dev/stage": declaration.name}
-    locations = [parameter.name for parameter in declaration.parameters if parameter.is_location]
+    locations = [field.name for field in declaration.parameters if field.is_location]
     if locations:
         annotations["voicemill.dev/locations"] = ",".join(locations)
+    destinations = [field.name for field in declaration.parameters if field.is_destination]
+    if destinations:
+        annotations["voicemill.dev/destinations"] = ",".join(destinations)
     states = declaration.of_role("state")
     if states:
         annotations["voicemill.dev/state"] = ",".join(state.name for state in states)

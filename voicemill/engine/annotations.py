@@ -7,6 +7,9 @@ from voicemill.engine.fields import Json
 LOCATIONS = "voicemill.dev/locations"
 """On a template: parameters that name a place whose content counts, comma-separated."""
 
+DESTINATIONS = "voicemill.dev/destinations"
+"""On a template: parameters that name a place which is written to, comma-separated."""
+
 STATE = "voicemill.dev/state"
 """On a template: parameters that name a folder which survives kills and retries, comma-separated."""
 

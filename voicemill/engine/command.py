@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voicemill.errors import UsageError
+
+if TYPE_CHECKING:
+    from voicemill.engine.workflow import Workflow
 
 
 def run(
@@ -79,19 +82,22 @@ def pairs(texts: list[str]) -> dict[str, str]:
     return values
 
 
-def absolute(workflow: object, values: dict[str, str]) -> dict[str, str]:
+def absolute(workflow: Workflow, values: dict[str, str]) -> dict[str, str]:
     """Parameters that name local places, made absolute: stages run in folders of their own.
 
-    A parameter names a place if a stage declares a Location of the same name, or if it looks like a path that exists.
+    A parameter names a place if a stage says so, or if it looks like a path that exists.
     """
-    from voicemill.engine.validation import location_names
+    from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
 
-    names = location_names(workflow)  # pyright: ignore[reportArgumentType]
+    read = parameters_of(workflow, LOCATIONS)
+    written = parameters_of(workflow, DESTINATIONS)
     changed = dict(values)
     for name, value in values.items():
+        if not value or "\n" in value or "://" in value:
+            continue
         path = Path(value).expanduser()
-        explicit = value.startswith(("./", "../", "~/"))
-        if value and "\n" not in value and (explicit or ((name in names or os.sep in value) and _exists(path))):
+        explicit = name in written or value.startswith(("./", "../", "~/"))
+        if explicit or ((name in read or os.sep in value) and _exists(path)):
             changed[name] = str(path.absolute())
     return changed
 

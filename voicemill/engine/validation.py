@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from voicemill.engine import conditions, dag, depends, exports, expressions, fields, templating
-from voicemill.engine.annotations import LOCATIONS, annotated
 from voicemill.engine.fields import Json
 from voicemill.engine.workflow import Refused, Templates, Workflow, calls_of, text_of
 
@@ -62,11 +61,6 @@ def check(workflow: Workflow) -> None:
     if problems:
         reasons = "\n  ".join(dict.fromkeys(problems))
         raise Refused(f"{workflow.name} cannot be run by the embedded engine:\n  {reasons}")
-
-
-def location_names(workflow: Workflow) -> set[str]:
-    """Names of the parameters that some template declares to be places whose content counts."""
-    return {name for called in reachable(workflow) for name in annotated(called.template, LOCATIONS)}
 
 
 def reachable(workflow: Workflow) -> Iterator[Called]:

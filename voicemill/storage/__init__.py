@@ -1,7 +1,7 @@
 """S3 and local folders behind one small interface.
 
-A location is a local path, `s3://bucket/prefix`, or `s3:///prefix` in the bucket that `$S3_BUCKET` names. `fetch` brings it here, `open_store` reads and writes it,
-`fingerprint` tells whether its content is what it was.
+A location is a local path, `s3://bucket/prefix`, or `s3:///prefix` in the bucket that `$S3_BUCKET` names. `fetch` brings
+it here, `open_store` reads and writes it, `fingerprint` tells whether its content is what it was.
 """
 
 from __future__ import annotations

@@ -1,0 +1,45 @@
+"""The smaller workflows by the embedded engine; clone-voice has a module of its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.stages.test_synthesize import models, voice
+from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
+from voicemill.engine.workflow import load
+from voicemill.models import locate, record
+
+__all__ = ["models", "voice"]
+
+
+def run(folder: Path, workflow: str, **parameters: object) -> subprocess.CompletedProcess[str]:
+    given = [part for name, value in parameters.items() for part in ("-p", f"{name.replace('_', '-')}={value}")]
+    command = [sys.executable, "-m", "voicemill", "run", workflow, *given, "--out", str(folder / "run")]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_synthesize_speaks_with_a_published_voice(voice: Path, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("Good morning.\nIt rains today.\n")
+    (tmp_path / "ada").symlink_to(voice)
+    ended = run(tmp_path, "synthesize", voice="ada", models=models, lines="lines.txt", speed=1.25)
+    assert ended.returncode == 0, ended.stderr
+    rows = [json.loads(row) for row in (tmp_path / "run" / "speech" / "manifest.jsonl").read_text().splitlines()]
+    assert [(row["text"], row["speed"]) for row in rows] == [("Good morning.", 1.25), ("It rains today.", 1.25)]
+
+
+def test_prepare_models_fills_a_folder_named_from_here(tmp_path: Path, models: Path) -> None:
+    (tmp_path / "published").symlink_to(models)
+    record.add(models, {"s1v3.ckpt": record.describe(locate(models, "gpt"), "gpt", record.TOY)})
+    shutil.copy(locate(models, "gpt"), models / "s1v3.ckpt")
+    ended = run(tmp_path, "prepare-models", source="published", destination="prepared")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "prepared" / "s1v3.ckpt").read_bytes() == locate(models, "gpt").read_bytes()
+
+
+def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -> None:
+    assert parameters_of(load("clone-voice"), LOCATIONS) >= {"source", "labels", "models", "lines"}
+    assert parameters_of(load("synthesize"), LOCATIONS) == {"voice", "models", "lines", "other-references"}
+    assert parameters_of(load("prepare-models"), LOCATIONS) == {"source"}
+    assert parameters_of(load("prepare-models"), DESTINATIONS) == {"destination"}

@@ -1,0 +1,15 @@
+"""prepare-models: pretrained weights, from where they are published or from a folder, to a bucket or a volume.
+
+voicemill run prepare-models -p destination=models --out runs/models
+argo submit --from workflowtemplate/prepare-models -p destination=s3:///models
+"""
+
+from hera.workflows import DAG, WorkflowTemplate
+
+from stages.prepare_models import prepare_models
+from workflows.chain import Chain
+
+with WorkflowTemplate(name="prepare-models", entrypoint="main") as workflow:
+    chain = Chain(DAG(name="main"), keys="prepare-models/{{workflow.name}}")
+    chain.task(prepare_models, None, "destination", "source", "models")
+    workflow.arguments = list(chain.parameters.values())
