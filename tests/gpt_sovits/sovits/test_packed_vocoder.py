@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from voicemill.gpt_sovits.sovits import packed_vocoder
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.layers import fold_weight_norm
 from voicemill.gpt_sovits.sovits.packed_vocoder import PackedVocoder
@@ -8,8 +9,12 @@ from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
+@pytest.mark.parametrize("tile", [2**19, 1000], ids=["at once", "in tiles"])
 @torch.inference_mode()
-def test_the_packed_vocoder_sounds_the_same(dtype: torch.dtype, tolerance: float):
+def test_the_packed_vocoder_sounds_the_same(
+    dtype: torch.dtype, tolerance: float, tile: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(packed_vocoder, "TILE", tile)
     torch.manual_seed(0)
     vocoder = Vocoder(SovitsConfig(upsample_initial_channel=64, inter_channels=32, gin_channels=16)).eval()
     fold_weight_norm(vocoder)

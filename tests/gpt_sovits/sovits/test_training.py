@@ -11,6 +11,7 @@ from voicemill.gpt_sovits import checkpoints
 from voicemill.gpt_sovits.runs import Precision
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
+from voicemill.gpt_sovits.sovits.layers import NormedConv2d, computed_once
 from voicemill.gpt_sovits.sovits.training import Diverged, Recipe, Trainer
 from voicemill.models import locate
 
@@ -87,6 +88,17 @@ def test_memory_that_ends_between_the_two_updates_updates_the_discriminator_once
     assert short.micro_batch == 2
     for a, b in zip(plain.discriminator.parameters(), short.discriminator.parameters(), strict=True):
         torch.testing.assert_close(b, a)
+
+
+def test_the_discriminator_is_judged_by_with_the_weights_it_has_just_learnt(models: Path) -> None:
+    made = trainer(models)
+    step(made)
+    names = set(dict(made.discriminator.named_buffers()))
+    assert not any("folded" in name for name in names)
+    with torch.no_grad(), computed_once(made.discriminator):
+        kept = [layer.weight for layer in made.discriminator.modules() if isinstance(layer, NormedConv2d)]
+    again = [layer.weight for layer in made.discriminator.modules() if isinstance(layer, NormedConv2d)]
+    assert kept and all(torch.equal(a, b) for a, b in zip(kept, again, strict=True))
 
 
 def test_one_clip_that_does_not_fit_ends_with_its_own_error(models: Path) -> None:

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voicemill.errors import InputError
-from voicemill.gpt_sovits.gpt import cpu
+from voicemill.gpt_sovits import cpu
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
 
 

@@ -5,11 +5,12 @@ Shapes: B batch, C channels, T samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from voicemill.gpt_sovits.cpu import active_convolution
 from voicemill.gpt_sovits.sovits.layers import NormedConv1d, NormedConv2d
 from voicemill.gpt_sovits.sovits.vocoder import SLOPE
 from voicemill.gpt_sovits.spectrogram import mirrored
@@ -21,12 +22,12 @@ Judgement = tuple[Tensor, list[Tensor]]
 """Scores `[B, N]`, and the features of every layer, the scores' own last."""
 
 
-def _judge(convs: nn.ModuleList, post: nn.Module, x: Tensor) -> Judgement:
+def _judge(convs: nn.ModuleList, post: nn.Conv1d | nn.Conv2d, x: Tensor) -> Judgement:
     features = []
-    for conv in convs:
-        x = F.leaky_relu(conv(x), SLOPE)
+    for conv in cast(Iterable[nn.Conv1d | nn.Conv2d], convs):
+        x = active_convolution(x, conv, SLOPE)
         features.append(x)
-    x = post(x)
+    x = active_convolution(x, post, None)
     return x.flatten(1), [*features, x]
 
 

@@ -7,6 +7,9 @@ Shapes: B batch, C channels, T frames.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -58,6 +61,22 @@ def fold_weight_norm(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, _WeightNorm):
             layer.fold()
+
+
+@contextmanager
+def computed_once(module: nn.Module) -> Iterator[None]:
+    """Compute the weights of the weight-normed convolutions inside once, for passes between which they do not change.
+
+    They get no gradients.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, _WeightNorm)]
+    for layer in layers:
+        layer.register_buffer("folded", layer.weight.detach(), persistent=False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.folded
 
 
 class ChannelNorm(nn.Module):

@@ -5,7 +5,6 @@ Shapes: B batch, C channels, T frames or samples; inside, `x_BC1T` lies in memor
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -15,25 +14,78 @@ from torch.nn import functional as F
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.vocoder import SLOPE, ResidualBlock, Vocoder
 
-Conv = Callable[..., Tensor]
+TILE = 2**19
+"""Numbers of an activation that are worked on at a time: a few of them fit into a processor's cache."""
 
 
-def _convolution(conv: nn.Conv1d, dtype: torch.dtype) -> Conv:
-    """`conv(x)` with a leaky ReLU behind it, or `conv(x, residual)` which adds."""
-    padding, dilation = [0, int(conv.padding[0])], [1, conv.dilation[0]]
-    weight = conv.weight.detach().to(dtype).unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, [1, 1], dilation, 1, None)
-    bias = None if conv.bias is None else conv.bias.detach().to(dtype)
-    places = (padding, [1, 1], dilation, 1)
+class _Convolution:
+    """A convolution over T that keeps its length, with what follows it."""
 
-    def convolve(x_BC1T: Tensor, residual: Tensor | None = None) -> Tensor:
-        if residual is None:
-            return torch.ops.mkldnn._convolution_pointwise(x_BC1T, packed, bias, *places, "leaky_relu", [SLOPE], "")
-        return torch.ops.mkldnn._convolution_pointwise.binary(
-            x_BC1T, residual, packed, bias, *places, "add", 1.0, None, [], None
+    def __init__(self, weight_OCk: Tensor, bias_O: Tensor | None, dilation: int, dtype: torch.dtype):
+        self.reach = (weight_OCk.shape[2] - 1) * dilation // 2
+        self.places = ([0, self.reach], [1, 1], [1, dilation], 1)
+        weight = weight_OCk.detach().to(dtype).unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        padding, stride, spacing, groups = self.places
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, spacing, groups, None)
+        self.bias = None if bias_O is None else bias_O.detach().to(dtype)
+
+    @classmethod
+    def of(cls, conv: nn.Conv1d, dtype: torch.dtype) -> _Convolution:
+        return cls(conv.weight, conv.bias, conv.dilation[0], dtype)
+
+    def __call__(self, x_BC1T: Tensor, then: str = "none") -> Tensor:
+        slope = [SLOPE] if then == "leaky_relu" else []
+        return torch.ops.mkldnn._convolution_pointwise(x_BC1T, self.weight, self.bias, *self.places, then, slope, "")
+
+    def add_to(self, sum_BC1T: Tensor, x_BC1T: Tensor) -> Tensor:
+        """Add to a sum in place."""
+        return torch.ops.mkldnn._convolution_pointwise_.binary(
+            sum_BC1T, x_BC1T, self.weight, self.bias, *self.places, "add", 1.0, None, [], None
         )
 
-    return convolve
+
+class _Upsampling:
+    """A transposed convolution as a plain one whose channels are the samples that a frame becomes.
+
+    oneDNN has no fast transposed convolution. Sample r of a frame hears tap `r + padding + stride * n` of the frame n
+    before it.
+    """
+
+    def __init__(self, up: nn.ConvTranspose1d, dtype: torch.dtype):
+        weight_COk, self.stride, padding = up.weight.detach(), up.stride[0], int(up.padding[0])
+        C, outputs, k = weight_COk.shape
+        reach = max(k - 1 - padding, self.stride - 1 + padding) // self.stride
+        phases = weight_COk.new_zeros(self.stride, outputs, C, 2 * reach + 1)
+        for sample in range(self.stride):
+            for before in range(-reach, reach + 1):
+                tap = sample + padding + self.stride * before
+                if 0 <= tap < k:
+                    phases[sample, :, :, reach - before] = weight_COk[:, :, tap].t()
+        bias = None if up.bias is None else up.bias.detach().repeat(self.stride)
+        self.convolution = _Convolution(phases.flatten(0, 1), bias, 1, dtype)
+
+    def __call__(self, x_BC1T: Tensor) -> Tensor:
+        B, _, _, T = x_BC1T.shape
+        # In memory a frame's samples lie one after the other.
+        frames_B1TC = self.convolution(x_BC1T).permute(0, 2, 3, 1)
+        return frames_B1TC.reshape(B, 1, T * self.stride, -1).permute(0, 3, 1, 2)
+
+
+class _Block:
+    """A residual block."""
+
+    def __init__(self, block: ResidualBlock, dtype: torch.dtype):
+        pairs = zip(cast(list[nn.Conv1d], block.convs1), cast(list[nn.Conv1d], block.convs2), strict=True)
+        self.pairs = [(_Convolution.of(first, dtype), _Convolution.of(second, dtype)) for first, second in pairs]
+        self.reach = sum(first.reach + second.reach for first, second in self.pairs)
+
+    def __call__(self, x_BC1T: Tensor, active_BC1T: Tensor) -> Tensor:
+        """Take the input, and the same after its activation, which all blocks begin with."""
+        sum_BC1T = x_BC1T.clone(memory_format=torch.channels_last)
+        for index, (dilated, plain) in enumerate(self.pairs):
+            active_BC1T = F.leaky_relu(sum_BC1T, SLOPE) if index else active_BC1T
+            plain.add_to(sum_BC1T, dilated(active_BC1T, "leaky_relu"))
+        return sum_BC1T
 
 
 class PackedVocoder(nn.Module):
@@ -48,46 +100,36 @@ class PackedVocoder(nn.Module):
         super().__init__()
         self.dtype = dtype
         self.conv_pre, self.cond, self.conv_post = vocoder.conv_pre, vocoder.cond, vocoder.conv_post
-        self.stages: list[tuple[Conv, list[list[tuple[Conv, Conv]]]]] = []
         widths = len(vocoder.resblocks) // len(vocoder.ups)
-        for i, up in enumerate(vocoder.ups):
-            blocks = cast(list[ResidualBlock], vocoder.resblocks[i * widths : (i + 1) * widths])
-            pairs = [
-                [
-                    (_convolution(cast(nn.Conv1d, first), dtype), _convolution(cast(nn.Conv1d, second), dtype))
-                    for first, second in zip(block.convs1, block.convs2, strict=True)
-                ]
-                for block in blocks
-            ]
-            self.stages.append((self._upsampling(cast(nn.ConvTranspose1d, up)), pairs))
-
-    def _upsampling(self, up: nn.ConvTranspose1d) -> Conv:
-        weight = up.weight.detach().to(self.dtype).unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        bias = None if up.bias is None else up.bias.detach().to(self.dtype)
-        stride, padding = (1, up.stride[0]), (0, int(up.padding[0]))
-
-        def upsample(x_BC1T: Tensor) -> Tensor:
-            return F.conv_transpose2d(x_BC1T, weight, bias, stride, padding)
-
-        return upsample
+        blocks = [_Block(block, dtype) for block in cast(list[ResidualBlock], vocoder.resblocks)]
+        self.stages = [
+            (_Upsampling(up, dtype), blocks[i * widths : (i + 1) * widths])
+            for i, up in enumerate(cast(list[nn.ConvTranspose1d], vocoder.ups))
+        ]
 
     def forward(self, z_BCT: Tensor, g_BG1: Tensor) -> Tensor:
         """Waveform in [-1, 1], `[B, 1, T * 640]`."""
-        x = (self.conv_pre(z_BCT) + self.cond(g_BG1)).to(self.dtype).unsqueeze(2)
-        x = x.contiguous(memory_format=torch.channels_last)
+        x_BC1T = (self.conv_pre(z_BCT) + self.cond(g_BG1)).to(self.dtype).unsqueeze(2)
+        x_BC1T = x_BC1T.contiguous(memory_format=torch.channels_last)
         for upsample, blocks in self.stages:
-            x = upsample(F.leaky_relu_(x, SLOPE)).contiguous(memory_format=torch.channels_last)
-            # All blocks begin with the same activation.
-            start, total = F.leaky_relu(x, SLOPE), None
-            for pairs in blocks:
-                y, active = x, start
-                for index, (dilated, plain) in enumerate(pairs):
-                    active = F.leaky_relu(y, SLOPE) if index else start
-                    y = plain(dilated(active), y)
-                total = y if total is None else total.add_(y)
-            assert total is not None
-            x = total.div_(len(blocks))
-        return torch.tanh(self.conv_post(F.leaky_relu_(x.squeeze(2).float())))
+            x_BC1T = _mean_in_tiles(blocks, upsample(F.leaky_relu_(x_BC1T, SLOPE)))
+        return torch.tanh(self.conv_post(F.leaky_relu_(x_BC1T.squeeze(2).float())))
+
+
+def _mean_in_tiles(blocks: list[_Block], x_BC1T: Tensor) -> Tensor:
+    """Mean of what the blocks make of it, in stretches of time with as much around them as the blocks hear."""
+    B, C, _, T = x_BC1T.shape
+    length, reach = max(1, TILE // (B * C)), max(block.reach for block in blocks)
+    mean_BC1T = torch.empty_like(x_BC1T)
+    for start in range(0, T, length):
+        end, first = min(start + length, T), max(0, start - reach)
+        part = x_BC1T[..., first : end + reach].contiguous(memory_format=torch.channels_last)
+        active = F.leaky_relu(part, SLOPE)
+        total = blocks[0](part, active)
+        for block in blocks[1:]:
+            total += block(part, active)
+        mean_BC1T[..., start:end] = total[..., start - first : end - first].div_(len(blocks))
+    return mean_BC1T
 
 
 def pack_vocoder(generator: Generator, dtype: torch.dtype = torch.float32) -> None:

@@ -21,7 +21,7 @@ from voicemill.gpt_sovits.sovits import losses
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator, halves
-from voicemill.gpt_sovits.sovits.layers import cut_segments
+from voicemill.gpt_sovits.sovits.layers import computed_once, cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
 from voicemill.gpt_sovits.spectrogram import HOP, mel_of_linear, mel_spectrogram
 from voicemill.gpt_sovits.watching import Diverged
@@ -99,8 +99,10 @@ class Trainer:
         rest = [p for p in generator.parameters() if id(p) not in of_text]
         rate, slow_rate = recipe.learning_rate, recipe.learning_rate * recipe.text_learning_rate_scale
         groups = [{"params": rest, "lr": rate}, *({"params": part, "lr": slow_rate} for part in slow)]
-        self.optimizer_g = torch.optim.AdamW(groups, rate, betas=recipe.betas, eps=recipe.eps)
-        self.optimizer_d = torch.optim.AdamW(discriminator.parameters(), rate, betas=recipe.betas, eps=recipe.eps)
+        self.optimizer_g, self.optimizer_d = (
+            torch.optim.AdamW(parameters, rate, betas=recipe.betas, eps=recipe.eps, fused=True)
+            for parameters in (groups, discriminator.parameters())
+        )
         self.end_epoch()
 
     def end_epoch(self) -> None:
@@ -177,13 +179,14 @@ class Trainer:
         # Its gradients would be computed for nothing.
         self.discriminator.requires_grad_(False)
         try:
-            for part in whole.parts(self.micro_batch, self.device):
-                terms = self._terms(part, passed or self._generate(part))
-                loss = torch.stack(list(terms.values())).sum()
-                step.generator += _finite(loss, "generator")
-                for name, term in terms.items():
-                    setattr(step, name, getattr(step, name) + float(term.detach()))
-                self.precision.scaler.scale(loss).backward()
+            with computed_once(self.discriminator):
+                for part in whole.parts(self.micro_batch, self.device):
+                    terms = self._terms(part, passed or self._generate(part))
+                    loss = torch.stack(list(terms.values())).sum()
+                    step.generator += _finite(loss, "generator")
+                    for name, term in terms.items():
+                        setattr(step, name, getattr(step, name) + float(term.detach()))
+                    self.precision.scaler.scale(loss).backward()
         finally:
             self.discriminator.requires_grad_(True)
         step.gradient_g = self._update(self.optimizer_g, self.generator)

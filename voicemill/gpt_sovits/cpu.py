@@ -1,0 +1,161 @@
+"""Products, convolutions, dropout and attention as a CPU trains them fastest; on other devices, torch's own.
+
+torch hands fp32 products to MKL, which on AMD processors reaches half of what oneDNN reaches there, and draws dropout
+one number at a time. oneDNN's convolutions lay their data out anew at every call, and find the gradient of a wide
+layer's weights at half the speed of a product. Results differ from torch's by rounding, and in which random numbers
+drop what.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _applies(x: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and torch.backends.mkldnn.is_available()
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _times(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x_NI, weight_OI, bias_O, "none", [], "")
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x_NI, weight_OI)
+        ctx.has_bias = bias_O is not None
+        return _times(x_NI, weight_OI, bias_O)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        gradient_NO = gradients[0].contiguous()
+        x_NI, weight_OI = ctx.saved_tensors
+        needs_x, needs_weight, _ = ctx.needs_input_grad
+        return (
+            _times(gradient_NO, weight_OI.t()) if needs_x else None,
+            _times(gradient_NO.t(), x_NI.t()) if needs_weight else None,
+            gradient_NO.sum(0) if ctx.has_bias else None,
+        )
+
+
+def linear(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
+    """`F.linear`."""
+    if not _applies(x):
+        return F.linear(x, weight_OI, bias_O)
+    y_NO = _Product.apply(x.reshape(-1, x.shape[-1]), weight_OI, bias_O)
+    return y_NO.view(*x.shape[:-1], len(weight_OI))
+
+
+class _ActiveConvolution(torch.autograd.Function):
+    """A convolution over T of `x_NTC` as a product with all that each output hears, and the leaky ReLU behind it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x_NTC: Tensor, weight_OCk: Tensor, bias_O: Tensor, stride: int, slope: float | None
+    ) -> Tensor:
+        k = weight_OCk.shape[2]
+        heard = _heard(x_NTC, k, stride)
+        then = ("none", [], "") if slope is None else ("leaky_relu", [slope], "")
+        y = torch.ops.mkldnn._linear_pointwise(heard.flatten(0, 1).flatten(1), _flat(weight_OCk), bias_O, *then)
+        y_NTO = y.view(*heard.shape[:2], -1)
+        ctx.save_for_backward(x_NTC, weight_OCk, y_NTO if slope is not None else None)
+        ctx.stride, ctx.slope = stride, slope
+        return y_NTO
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x_NTC, weight_OCk, y_NTO = ctx.saved_tensors
+        gradient_NTO, (outputs, inputs, k) = gradients[0], weight_OCk.shape
+        if y_NTO is not None:
+            gradient_NTO = torch.ops.aten.leaky_relu_backward(gradient_NTO, y_NTO, ctx.slope, True)
+        gradient_MO = gradient_NTO.reshape(-1, outputs)
+        needs_x, needs_weight, *_ = ctx.needs_input_grad
+        of_x = of_weight = None
+        if needs_x:
+            of_heard = _times(gradient_MO, _flat(weight_OCk).t()).view(*gradient_NTO.shape[:2], k, inputs)
+            of_x = _unheard(of_heard, x_NTC.shape[1], ctx.stride)
+        if needs_weight:
+            heard = _heard(x_NTC, k, ctx.stride).flatten(0, 1).flatten(1)
+            of_weight = _times(gradient_MO.t(), heard.t()).view(outputs, k, inputs).transpose(1, 2)
+        return of_x, of_weight, gradient_MO.sum(0) if needs_weight else None, None, None
+
+
+def _flat(weight_OCk: Tensor) -> Tensor:
+    return weight_OCk.transpose(1, 2).flatten(1)
+
+
+def _heard(x_NTC: Tensor, k: int, stride: int) -> Tensor:
+    """For each output the frames that it hears, zeros before and after all: `[N, T / stride, k, C]`."""
+    padded = F.pad(x_NTC, (0, 0, k // 2, k // 2))
+    return padded.unfold(1, k, stride).transpose(2, 3).contiguous()
+
+
+def _unheard(heard_NTkC: Tensor, frames: int, stride: int) -> Tensor:
+    """The transpose of `_heard`: what was heard of each frame, added up."""
+    N, T, k, C = heard_NTkC.shape
+    sums = heard_NTkC.new_zeros(N, max(frames + k // 2 * 2, (T - 1) * stride + k), C)
+    for tap in range(k):
+        sums[:, tap : tap + (T - 1) * stride + 1 : stride] += heard_NTkC[:, :, tap]
+    return sums[:, k // 2 : k // 2 + frames]
+
+
+def active_convolution(x: Tensor, conv: nn.Conv1d | nn.Conv2d, slope: float | None) -> Tensor:
+    """`F.leaky_relu(conv(x), slope)`, without the ReLU if the slope is None.
+
+    Args:
+        x: `[B, C, T]`, or `[B, C, T, P]` for a kernel that is 1 wide along P.
+        conv: Of an odd kernel, padded by half of it.
+        slope: Of the ReLU.
+    """
+    if not _applies(x) or conv.groups > 1 or conv.bias is None:
+        y = conv(x)
+        return y if slope is None else F.leaky_relu(y, slope)
+    x_BCTP = x if x.ndim == 4 else x.unsqueeze(3)
+    x_NTC = x_BCTP.permute(0, 3, 2, 1).flatten(0, 1).contiguous()
+    y_NTO = _ActiveConvolution.apply(x_NTC, conv.weight.flatten(2), conv.bias, conv.stride[0], slope)
+    # A view, from which the next one of these finds its way back without a copy.
+    y_BOTP = y_NTO.unflatten(0, (len(x), -1)).permute(0, 3, 2, 1)
+    return y_BOTP if x.ndim == 4 else y_BOTP.squeeze(3)
+
+
+class _Dropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, probability: float) -> Tensor:
+        # Sixteen random bits decide on an element, which rounds the probability to a 65536th.
+        least = round(probability * 65536)
+        bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        dropped = (bits[: x.numel()] < least - 32768).view(x.shape)
+        ctx.save_for_backward(dropped)
+        ctx.scale = 65536 / (65536 - least)
+        return x.masked_fill(dropped, 0).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (dropped,) = ctx.saved_tensors
+        return gradients[0].masked_fill(dropped, 0).mul_(ctx.scale), None
+
+
+def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
+    """`F.dropout`."""
+    if not training or probability == 0:
+        return x
+    return _Dropout.apply(x, probability) if _applies(x) else F.dropout(x, probability)
+
+
+def attention(q_BHLd: Tensor, k_BHSd: Tensor, v_BHSd: Tensor, mask: Tensor | None, probability: float) -> Tensor:
+    """`F.scaled_dot_product_attention` with a mask that is True where something is seen; every row sees something."""
+    if probability == 0 or not _applies(q_BHLd):
+        return F.scaled_dot_product_attention(q_BHLd, k_BHSd, v_BHSd, attn_mask=mask, dropout_p=probability)
+    scores = (q_BHLd * q_BHLd.shape[-1] ** -0.5) @ k_BHSd.transpose(2, 3)
+    if mask is not None:
+        scores = scores + torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, -torch.inf)
+    return dropout(scores.softmax(-1), probability, True) @ v_BHSd
