@@ -51,13 +51,14 @@ async def run(execution: Execution, node: Node, call: Call, tries: dict[str, str
     if cache.restore(folder, node):
         _register(execution, call, node)
         return
-    async with execution.slots.take(request_of(body)) as gpus:
+    request = request_of(body)
+    async with execution.slots.take(request) as gpus:
         cache.begin(folder, node.key)
         _make_room(call, folder)
         node.started = time.time()
         node.phase = shown.phase = Phase.RUNNING
         shown.started = shown.started or node.started
-        execution.events.tell("task", shown, log=str(folder / cache.LOG))
+        execution.events.tell("task", shown, log=str(folder / cache.LOG), cpu=request.cpu, gpus=len(gpus))
         pod = Pod(
             command=_command(body, folder),
             environment=_environment(execution, body, folder, gpus),

@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from voicemill.engine.nodes import Phase
-from voicemill.engine.run import EXIT_INTERRUPTED, Result
+from voicemill.engine.run import Result
+from voicemill.engine.stopping import EXIT_INTERRUPTED
 
 
 def conclude(result: Result, out: Path, console: Console) -> None:

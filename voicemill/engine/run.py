@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import json
 import secrets
-import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -25,11 +24,9 @@ from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.retries import seconds_of
 from voicemill.engine.slots import Request, Slots
+from voicemill.engine.stopping import EXIT_TRY_AGAIN, Stop
 from voicemill.engine.validation import check
 from voicemill.engine.workflow import Refused, Workflow, arguments, exit_name
-
-EXIT_TRY_AGAIN = 75
-EXIT_INTERRUPTED = 130
 
 
 @dataclass
@@ -67,6 +64,8 @@ def run(
 ) -> Result:
     """Run a workflow, or go on with it where an earlier run in the same folder stopped.
 
+    SIGINT and SIGTERM stop every stage cleanly.
+
     Args:
         workflow: What to run.
         given: Values of its parameters.
@@ -80,6 +79,28 @@ def run(
         Refused: before anything runs, for what is not supported, a wrong parameter, or a folder that is in use or
             another's.
     """
+
+    async def supervised() -> Result:
+        with Stop() as stop:
+            return await conduct(
+                workflow, given, folder, slots=Slots(slots), stop=stop, options=options, watchers=watchers, ask=ask
+            )
+
+    return asyncio.run(supervised())
+
+
+async def conduct(
+    workflow: Workflow,
+    given: dict[str, str],
+    folder: Path,
+    *,
+    slots: Slots,
+    stop: Stop,
+    options: Options | None = None,
+    watchers: tuple[Watcher, ...] = (),
+    ask: Ask | None = None,
+) -> Result:
+    """As `run`, beside other runs that share the slots and the signal to stop."""
     values = arguments(workflow, given)
     check(workflow)
     folder = folder.resolve()
@@ -93,7 +114,7 @@ def run(
         execution = Execution(
             workflow=workflow,
             folder=folder,
-            slots=Slots(slots),
+            slots=slots,
             digests=Digests(default_memory(folder)),
             events=events,
             options=options or Options(),
@@ -103,32 +124,13 @@ def run(
             execution.pods = asyncio.Semaphore(int(workflow.spec["parallelism"]))
         if ask is not None:
             execution.ask = ask
-        result = asyncio.run(_supervised(execution))
+        try:
+            result = await stop.over(_whole(execution))
+        except asyncio.CancelledError:
+            result = Result(Phase.PENDING, stop.exit_code, execution.nodes)
         exports.gather_ledgers(execution)
         events.tell("end", phase=str(result.phase), exit_code=result.exit_code, waiting=result.waiting)
         return result
-
-
-async def _supervised(execution: Execution) -> Result:
-    """Run to the end, or stop every stage cleanly at SIGINT or SIGTERM."""
-    loop = asyncio.get_running_loop()
-    work = asyncio.create_task(_whole(execution))
-    received: list[int] = []
-
-    def stop(number: int) -> None:
-        received.append(number)
-        work.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        code = EXIT_INTERRUPTED if received[:1] == [signal.SIGINT] else EXIT_TRY_AGAIN
-        return Result(Phase.PENDING, code, execution.nodes)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 async def _whole(execution: Execution) -> Result:
