@@ -52,13 +52,13 @@ class Guard:
             await send(message)
 
         refused = self._refusal(scope)
-        if refused is not None:
-            await refused(scope, receive, send_guarded)
-            return
-        try:
-            await self._app(scope, _limited(receive), send_guarded)
-        except _TooLarge:
-            await _error(413, "too-large", "the request is too large")(scope, receive, send_guarded)
+        if refused is None and scope["method"] not in _SAFE:
+            body = await _body(receive)
+            if body is None:
+                refused = _too_large()
+            else:
+                receive = _again(body, receive)
+        await (refused or self._app)(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
@@ -72,27 +72,34 @@ class Guard:
         if foreign or MARK not in headers or headers.get("content-type", "").partition(";")[0] != "application/json":
             return _error(403, "foreign", "the request does not come from the proofreading page")
         if not headers.get("content-length", "0").isdecimal() or int(headers.get("content-length", 0)) > LARGEST_BODY:
-            return _error(413, "too-large", "the request is too large")
+            return _too_large()
         return None
 
 
-class _TooLarge(Exception):
-    pass
-
-
-def _limited(receive: Receive) -> Receive:
-    """A body without a length, or with a wrong one, is cut off as soon as it is too large."""
-    seen = 0
-
-    async def receive_some() -> Message:
-        nonlocal seen
+async def _body(receive: Receive) -> bytes | None:
+    """A whole body; None as soon as it is too large, whatever length it promised."""
+    body = b""
+    while True:
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > LARGEST_BODY:
-            raise _TooLarge
-        return message
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            return None
+        if not message.get("more_body"):
+            return body
 
-    return receive_some
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A body that was received, received once more; then whatever comes after it."""
+    messages: list[Message] = [{"type": "http.request", "body": body}]
+
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
+
+
+def _too_large() -> JSONResponse:
+    return _error(413, "too-large", "the request is too large")
 
 
 def _error(status: int, code: str, sentence: str) -> JSONResponse:

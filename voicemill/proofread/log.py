@@ -142,9 +142,8 @@ class ObjectLog:
         try:
             return Entry.from_line(self._store.read(key)[0])
         except InputError:
-            if self._store.find(key) is not None:
-                raise
-            return None
+            # Absent, refused, or written at this very moment.
+            return Entry.from_line(self._store.read(key)[0]) if self._store.find(key) else None
 
     def append(self, entry: Entry) -> bool:
         try:
