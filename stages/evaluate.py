@@ -2,7 +2,7 @@
 
 Reads   sovits/, gpt/      weights of the saved epochs
         clips/, transcripts/   the speaker, and the clip to imitate
-        dataset/           which texts were trained on
+        dataset/           which texts were trained on, and how they are read
 Writes  evaluation/evaluation.json   the pairs with their measures, the best one, the reference clip
         evaluation/audio/*.wav       what they said
 Drops   pairs whose training diverged
@@ -52,7 +52,7 @@ def evaluate(
     import json
     from pathlib import Path
 
-    from voicemill import asr
+    from voicemill import asr, pronunciation
     from voicemill.errors import InputError
     from voicemill.evaluation import Judge, Measure, SpeakerLikeness, search, weights_in
     from voicemill.gpt_sovits.dataset import DatasetFolder
@@ -73,12 +73,13 @@ def evaluate(
     folder = fetch(models)
     judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness(clips, rows), language)
     pretrained = Pretrained(folder)
+    reading = pronunciation.load(folder, trained=dataset).reading
     reference = Reference(clips / chosen["clip"], chosen["text"], chosen["language"].lower())
     (evaluation / "audio").mkdir()
 
     def measure(acoustic: Path, token: Path) -> Measure:
         name = f"{acoustic.stem}+{token.stem}"
-        synthesizer = pretrained.synthesizer(acoustic, token)
+        synthesizer = pretrained.synthesizer(acoustic, token, reading=reading)
         prompt = synthesizer.prepare(reference)
         scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(asked)]
         spoken = synthesizer.perform(scripts, prompt, Options())

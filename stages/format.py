@@ -3,7 +3,8 @@
 Reads   clips/*.wav                     any rate; 32 kHz mono from slice
         transcripts/transcripts.list    clip.wav|speaker|language|text
 Writes  dataset/                        2-name2text.txt 3-bert/ 4-cnhubert/ 5-wav32k/ 6-name2semantic.tsv,
-                                        7-sv_cn/ for v2Pro and v2ProPlus, and version.txt, which the trainings obey
+                                        7-sv_cn/ for v2Pro and v2ProPlus, and version.txt, which the trainings obey;
+                                        reading.json and lexicon.csv, by which whoever speaks reads
 Drops   clips without a transcript or without phones, unreadable, silent, too loud, too short or too long
 """
 
@@ -22,6 +23,8 @@ def format_dataset(
     *,
     models: Location,
     version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
+    lexicon: Location = "",
+    polyphones: Literal["auto", "g2pw", "pypinyin"] = "auto",
     min_clips: Annotated[int, Ge(1)] = 2,
     min_seconds: Annotated[float, Ge(0)] = 5.0,
 ) -> Ledger:
@@ -34,10 +37,13 @@ def format_dataset(
         models: Models folder with HuBERT, the Chinese BERT, the pretrained SoVITS and the speaker encoder.
         version: GPT-SoVITS version, decides the SoVITS whose codebook makes the tokens; auto takes v2ProPlus, v2Pro or
             v2, the first whose base weights are all in the models folder.
+        lexicon: Your own pronunciations, a lexicon.csv with the columns word, language and reading.
+        polyphones: Who tells Mandarin polyphones apart: g2pW, the phrase dictionaries of pypinyin, or g2pW if it is in
+            the models folder (auto).
         min_clips: With fewer clips left the stage fails.
         min_seconds: With less speech left the stage fails.
     """
-    from voicemill import labels, storage
+    from voicemill import labels, pronunciation, storage
     from voicemill.contract import check_stop
     from voicemill.errors import InputError
     from voicemill.models.layout import best_version
@@ -48,7 +54,9 @@ def format_dataset(
     paths = {path.name: path for path in sorted(clips.glob("*.wav"))}
     folder = storage.fetch(models)
     chosen = best_version(folder) if version == "auto" else version
-    preparation = Preparation(dataset, folder, chosen)
+    pronounced = pronunciation.load(folder, lexicon=lexicon, polyphones=polyphones)
+    preparation = Preparation(dataset, folder, chosen, pronounced.reading)
+    pronounced.record(dataset)
     for name in ledger.each(sorted(paths.keys() | spoken.keys()), label="formatting"):
         check_stop()
         with ledger.item(name):
@@ -58,7 +66,7 @@ def format_dataset(
                 raise InputError("it has a transcript but there is no such clip")
             ledger.keep(name, **preparation.add(paths[name], spoken[name]))
     preparation.finish()
-    ledger.note(version=chosen, languages=preparation.languages)
+    ledger.note(version=chosen, languages=preparation.languages, **pronounced.notes())
     ledger.require(min_clips, "clips")
     if preparation.seconds < min_seconds:
         raise InputError(f"{preparation.seconds:.1f} s of speech left, at least {min_seconds:g} s needed")

@@ -22,6 +22,8 @@ def synthesize(
     voice_at: Location = "",
     lines: Location = "",
     language: str = "",
+    lexicon: Location = "",
+    polyphones: Literal["auto", "g2pw", "pypinyin"] = "auto",
     other_references: Location = "",
     top_k: Annotated[int, Ge(1)] = 15,
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
@@ -44,6 +46,10 @@ def synthesize(
         lines: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
             text itself; empty speaks a few sentences in the voice's language.
         language: Language of the lines: auto, en, zh, ja, ko, yue; empty is the voice's own.
+        lexicon: Your own pronunciations, a lexicon.csv with the columns word, language and reading; they go over the
+            voice's.
+        polyphones: Who tells Mandarin polyphones apart: g2pW, the phrase dictionaries of pypinyin, or as the voice's
+            training texts were read (auto).
         other_references: A recording of the speaker, or a folder of them, of any length, whose voice is averaged with
             the one of the voice's own reference.
         top_k: Tokens to choose from at each step.
@@ -63,7 +69,7 @@ def synthesize(
     from dataclasses import replace
     from pathlib import Path
 
-    from voicemill import __version__
+    from voicemill import __version__, pronunciation
     from voicemill.contract import progress
     from voicemill.errors import UsageError
     from voicemill.gpt_sovits.gpt.decoding import Sampling
@@ -79,7 +85,9 @@ def synthesize(
         raise UsageError("say with --voice or --voice-at which voice is to speak")
     folder = voice or fetch(voice_at)
     version = version_of(folder).version
-    speaking = load_voice(folder, fetch(models), precision=precision)
+    pretrained = fetch(models)
+    pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphones, trained=folder)
+    speaking = load_voice(folder, pretrained, precision=precision, reading=pronounced.reading)
     synthesizer = speaking.synthesizer
     lines = lines or "\n".join(LINES[speaking.voice.language])
     is_file = is_remote(lines) or ("\n" not in lines and len(lines) < 4096 and Path(lines).is_file())
@@ -118,7 +126,11 @@ def synthesize(
                     software=f"voicemill {__version__}",
                 )
                 manifest.write(json.dumps({**row, "voice": version, **said.report}, ensure_ascii=False) + "\n")
-                ledger.keep(row["file"].removesuffix(".wav"), seconds=said.seconds, cut_off=said.report["cut_off"])
+                silent = said.report["unpronounced"]
+                details = {"unpronounced": silent} if silent else {}
+                name = row["file"].removesuffix(".wav")
+                ledger.keep(name, seconds=said.seconds, cut_off=said.report["cut_off"], **details)
+    ledger.note(**pronounced.notes())
     return ledger
 
 

@@ -28,6 +28,12 @@ class MissingModelError(InputError):
     exit_code = 66
 
 
+class BrokenModelError(VoicemillError):
+    """A pretrained model is there but cannot be used: nothing is wrong with the item it was meant for."""
+
+    exit_code = 65
+
+
 class NoSpace(VoicemillError):
     """The disk that an output goes to is full."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from voicemill.gpt_sovits import bert, hubert, semantic, speaker
 from voicemill.gpt_sovits.dataset import RATE, DatasetFolder, Text, level
 from voicemill.labels import Label
 from voicemill.models import locate
-from voicemill.text import Phonemes, phonemize, phonemize_segment
+from voicemill.text import BY_DICTIONARIES, Phonemes, Reading, phonemize, phonemize_segment
 from voicemill.text.symbols import PAUSES, PUNCTUATION, UNKNOWN
 
 # Both trainings leave out what is shorter or longer.
@@ -32,13 +33,14 @@ class Preparation:
         folder: Empty folder of the dataset.
         models: Models folder.
         version: GPT-SoVITS version.
+        reading: The user's own pronunciations, and who reads polyphones.
 
     Raises:
         InputError: A model is missing or cannot be loaded.
     """
 
-    def __init__(self, folder: Path, models: Path, version: str) -> None:
-        self.version = version
+    def __init__(self, folder: Path, models: Path, version: str, reading: Reading = BY_DICTIONARIES) -> None:
+        self.version, self.reading = version, reading
         self.dataset = DatasetFolder(folder)
         self.dataset.create(version)
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -58,7 +60,8 @@ class Preparation:
         """Add a clip.
 
         Returns:
-            Details for the ledger: seconds, phones, tokens, language, and characters that nothing pronounces.
+            Details for the ledger: seconds, phones, tokens, language, and the characters that nothing pronounces, each
+            with its place in the text.
 
         Raises:
             InputError: The clip cannot be used; nothing of it was written.
@@ -67,8 +70,10 @@ class Preparation:
         seconds = len(wav32k) / RATE
         if not MIN_SECONDS <= seconds <= MAX_SECONDS:
             raise InputError(f"{seconds:.2f} s long; training takes {MIN_SECONDS:g} to {MAX_SECONDS:g} s")
-        spoken = pronounce(label.text, label.language, self.version)
+        spoken = pronounce(label.text, label.language, self.version, reading=self.reading)
         if _UNHEARD.issuperset(spoken.phones):
+            if not label.text.strip():
+                raise InputError("its transcript is empty")
             raise InputError(f"nothing in its text can be pronounced: {label.text!r}")
         pcm, heard = level(wav32k)
         ssl_1CT = hubert.features(self._hubert, resample(heard, RATE, hubert.RATE))
@@ -89,7 +94,7 @@ class Preparation:
         self.languages[label.language] = self.languages.get(label.language, 0) + 1
         details = {"seconds": round(seconds, 3), "phones": len(spoken.phones), "tokens": len(codes)}
         if spoken.unpronounced:
-            details["unpronounced"] = "".join(sign.character for sign in spoken.unpronounced)
+            details["unpronounced"] = [asdict(sign) for sign in spoken.unpronounced]
         return {**details, "language": label.language}
 
     def finish(self) -> None:
@@ -104,7 +109,9 @@ class Preparation:
         return self._bert
 
 
-def pronounce(text: str, language: str, version: str, *, as_reference: bool = False) -> Phonemes:
+def pronounce(
+    text: str, language: str, version: str, *, as_reference: bool = False, reading: Reading = BY_DICTIONARIES
+) -> Phonemes:
     """Phones of a clip's text.
 
     The clip's speaker said all of it, so words of other languages keep their phones, and signs are read as they are in
@@ -116,9 +123,13 @@ def pronounce(text: str, language: str, version: str, *, as_reference: bool = Fa
         version: GPT-SoVITS version.
         as_reference: Read it as the reference's preparation does: one language, foreign words dropped, % as a minus and
             the yuan sign as a comma.
+        reading: The user's own pronunciations, and who reads polyphones.
     """
     if as_reference:
         segment = phonemize_segment(text.replace("%", "-").replace("￥", ","), language, version, as_reference=True)
         return Phonemes([segment], version)
-    text = re.sub(r"[￥¥]\s*(\d[\d,.]*\d|\d)", r"\1元", text) if language in ("zh", "yue") else text
-    return phonemize(text.replace("￥", ",").replace("^", ","), language, version, lead_in=False)
+    if language in ("zh", "yue"):
+        # As many characters as before, so that places in the text stay what they are.
+        text = re.sub(r"[￥¥](\s*)(\d[\d,.]*\d|\d)", r"\2元\1", text)
+    text = text.replace("￥", ",").replace("^", ",")
+    return phonemize(text, language, version, lead_in=False, reading=reading)

@@ -17,6 +17,7 @@ from voicemill.gpt_sovits.runs import choose_device
 from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
 from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
 from voicemill.models import locate
+from voicemill.text import BY_DICTIONARIES, Reading
 from voicemill.voice import Voice, read_voice
 
 if TYPE_CHECKING:
@@ -54,13 +55,16 @@ class Pretrained:
             return bert.segment_features(self.bert, segments)
         return torch.zeros(bert.CHANNELS, sum(len(segment.phones) for segment in segments))
 
-    def synthesizer(self, sovits: Path, gpt: Path, *, precision: str = "auto") -> Synthesizer:
+    def synthesizer(
+        self, sovits: Path, gpt: Path, *, precision: str = "auto", reading: Reading = BY_DICTIONARIES
+    ) -> Synthesizer:
         """A pair of weights, ready to speak.
 
         Args:
             sovits: Weights of the acoustic model, ours or the reference's.
             gpt: Weights of the token model, ours or the reference's.
             precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` on a CPU.
+            reading: The user's own pronunciations, and who reads polyphones.
 
         Raises:
             InputError: When a file cannot be read or is another kind of model.
@@ -75,6 +79,7 @@ class Pretrained:
             self.bert_features,
             self.speaker_encoder if acoustic.config.is_pro else None,
             precision,
+            reading=reading,
         )
 
 
@@ -88,7 +93,12 @@ class SpeakingVoice:
 
 
 def load_voice(
-    folder: Path, models: Path, device: torch.device | None = None, *, precision: str = "auto"
+    folder: Path,
+    models: Path,
+    device: torch.device | None = None,
+    *,
+    precision: str = "auto",
+    reading: Reading = BY_DICTIONARIES,
 ) -> SpeakingVoice:
     """Load a published voice.
 
@@ -97,6 +107,7 @@ def load_voice(
         models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
         device: Where to compute; None takes the GPU where there is one.
         precision: As `Pretrained.synthesizer`.
+        reading: As `Pretrained.synthesizer`.
 
     Raises:
         InputError: When the folder is no voice, or damaged.
@@ -104,7 +115,7 @@ def load_voice(
     """
     voice = read_voice(folder)
     synthesizer = Pretrained(models, device).synthesizer(
-        folder / voice.sovits.file, folder / voice.gpt.file, precision=precision
+        folder / voice.sovits.file, folder / voice.gpt.file, precision=precision, reading=reading
     )
     clip = voice.reference
     return SpeakingVoice(voice, synthesizer, Reference(folder / clip.file, clip.text, clip.language))

@@ -7,6 +7,8 @@ reference.wav         a clip of the speaker, 3 to 10 s
 metrics.json          what the evaluation measured
 lineage.json          what the voice was made from
 README.md             model card
+reading.json          who tells polyphones apart (voicemill.pronunciation); not in voices from outside
+lexicon.csv           the user's own pronunciations, if there are any
 """
 
 from __future__ import annotations

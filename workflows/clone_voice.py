@@ -65,6 +65,8 @@ with WorkflowTemplate(
         {"clips": "slice/clips", "transcripts": "transcribe/transcripts"},
         "models",
         "version",
+        "lexicon",
+        "polyphones",
         after="proofread",
     )
     chain.task(
@@ -111,7 +113,7 @@ with WorkflowTemplate(
     chain.task(evaluate, trained, "models", "seed", backend="asr-backend", lines="evaluation-lines")
     published = trained | {"evaluation": "evaluate/evaluation", "recordings": "ingest/audio"}
     chain.task(publish, published, "speaker", "models", "registry", export="export-reference")
-    chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "seed")
+    chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "lexicon", "seed")
 
     dag.outputs = [
         Artifact(name="voice", from_=reference("publish/voice")),

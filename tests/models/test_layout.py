@@ -14,7 +14,7 @@ from voicemill.models import catalogue, layout, locate
 @pytest.mark.parametrize("name", layout.NAMES)
 def test_catalogue_holds_every_model_at_its_place(name: str, version: str) -> None:
     place = layout.place(name, version)
-    words = [name] if name in ("separation", "whisper", "speaker-encoder") else [version]
+    words = [name] if name in ("g2pw", "separation", "whisper", "speaker-encoder") else [version]
     paths = [file.path for model in catalogue.select(words) for file in model.files]
     assert any(path == place or path.startswith(f"{place}/") for path in paths)
 

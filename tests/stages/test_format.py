@@ -1,6 +1,8 @@
 """format: every clip is in all parts of the dataset or dropped with its reason."""
 
+import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,13 +11,16 @@ import torch
 
 from stages.format import format_dataset
 from tests.speech import speech
+from tests.text.g2pw_model import write_g2pw
+from voicemill import pronunciation
 from voicemill.audio.reading import write_wav
-from voicemill.errors import InputError
+from voicemill.errors import BrokenModelError, InputError, MissingModelError
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.labels import Label, write
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_bert, make_hubert
 from voicemill.preparation import pronounce
+from voicemill.text import phonemize
 
 RATE = 32_000
 
@@ -100,6 +105,76 @@ def test_the_same_input_gives_the_same_bytes(inputs: tuple[Path, Path], models: 
         for name in ("a", "b")
     )
     assert first == second
+
+
+def test_what_is_not_heard_is_in_the_ledger_with_its_place(models: Path, tmp_path: Path) -> None:
+    clips, transcripts = tmp_path / "clips", tmp_path / "transcripts"
+    clips.mkdir()
+    transcripts.mkdir()
+    for name in ("a.wav", "b.wav", "c.wav", "d.wav", "e.wav"):
+        clip(clips, name, 2)
+    texts = ["I like it 😀 a lot.", "￥ 30很贵 Ж。", "", "?!", "😀"]
+    labels = [Label(path.name, "s", "zh", text) for path, text in zip(sorted(clips.iterdir()), texts, strict=True)]
+    write(transcripts / "transcripts.list", labels)
+    ledger = format_dataset(clips, transcripts, tmp_path / "d", models=str(models), min_seconds=0)
+    entries = {entry["item"]: entry for entry in ledger.entries}
+    assert entries["a.wav"]["unpronounced"] == [{"character": "😀", "position": 10}]
+    assert entries["b.wav"]["unpronounced"] == [{"character": "Ж", "position": 7}]
+    assert [entries[name]["reason"] for name in ("c.wav", "d.wav", "e.wav")] == [
+        "its transcript is empty",
+        "nothing in its text can be pronounced: '?!'",
+        "nothing in its text can be pronounced: '😀'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reader", "phones"), [("auto", "g2pw", "h ang2"), ("pypinyin", "pypinyin", "x ing2")]
+)
+def test_polyphones_and_the_users_words_are_read_as_asked_and_recorded(
+    models: Path, tmp_path: Path, asked: Literal["auto", "pypinyin"], reader: str, phones: str
+) -> None:
+    clips, transcripts = tmp_path / "clips", tmp_path / "transcripts"
+    clips.mkdir()
+    transcripts.mkdir()
+    for name in ("a.wav", "b.wav"):
+        clip(clips, name, 3)
+    write(transcripts / "transcripts.list", [Label(name, "s", "zh", "他们都行，重庆。") for name in ("a.wav", "b.wav")])
+    lexicon = tmp_path / "words.csv"
+    lexicon.write_text("word,reading\n重庆,zhong4 qing4\n", encoding="utf-8")
+    with_g2pw = shutil.copytree(models, tmp_path / "models")
+    write_g2pw(with_g2pw)
+    ledger = format_dataset(
+        clips, transcripts, tmp_path / "d", models=str(with_g2pw), lexicon=str(lexicon), polyphones=asked
+    )
+    assert ledger.summary()["polyphones"] == reader and ledger.summary()["lexicon"] == 1
+    said = " ".join(DatasetFolder(tmp_path / "d").texts()["a.wav"].phones)
+    assert f"{phones} , zh ong4 q ing4" in said
+    again = pronunciation.load(with_g2pw, trained=tmp_path / "d")
+    assert again.polyphones == reader
+    assert " ".join(phonemize("他们都行，重庆。", "zh", reading=again.reading).phones) == said
+
+
+def test_a_broken_lexicon_ends_the_stage_naming_the_line(
+    inputs: tuple[Path, Path], models: Path, tmp_path: Path
+) -> None:
+    lexicon = tmp_path / "words.csv"
+    lexicon.write_text("word,reading\n重庆,zhong4 qing4\n重庆,chong2\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"words.csv, line 3: "):
+        format_dataset(*inputs, tmp_path / "d", models=str(models), lexicon=str(lexicon))
+
+
+def test_g2pw_that_is_asked_for_must_be_there(inputs: tuple[Path, Path], models: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingModelError, match="voicemill models pull .* g2pw"):
+        format_dataset(*inputs, tmp_path / "d", models=str(models), polyphones="g2pw")
+
+
+def test_a_broken_g2pw_ends_the_stage(inputs: tuple[Path, Path], models: Path, tmp_path: Path) -> None:
+    labels = [Label("chinese.wav", "s", "zh", "他们都行。"), Label("english.wav", "s", "en", "hello there")]
+    write(inputs[1] / "transcripts.list", labels)
+    broken = shutil.copytree(models, tmp_path / "models")
+    (write_g2pw(broken) / "g2pW.onnx").write_bytes(b"")
+    with pytest.raises(BrokenModelError, match="g2pW.onnx is not g2pW's"):
+        format_dataset(*inputs, tmp_path / "d", models=str(broken))
 
 
 def test_foreign_words_and_signs_are_said_as_the_speaker_said_them() -> None:

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from stages.synthesize import synthesize
+from tests.text.g2pw_model import write_g2pw
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
 from voicemill.held_out import LINES
@@ -68,6 +69,67 @@ def test_each_line_becomes_a_marked_file_or_a_reason(voice: Path, models: Path, 
         assert provenance["speaker"] == "ada"
         assert file.software.startswith("voicemill")
         assert len(file) == pytest.approx(32000 * manifest(tmp_path / "speech")[0]["seconds"], abs=32)
+
+
+def test_what_is_not_heard_is_in_the_ledger_and_the_manifest_with_its_place(voice: Path, models: Path, tmp_path: Path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("Good morning 😀. It rains Ж.\n😀😀\n ?!\nNothing is silent here, 5% of it!\n", encoding="utf-8")
+    ledger = synthesize(voice, tmp_path / "speech", models=str(models), lines=str(lines))
+    silent = [{"character": "😀", "position": 13}, {"character": "Ж", "position": 25}]
+    entries = {entry["item"]: entry for entry in ledger.entries}
+    assert entries["0001"]["unpronounced"] == silent
+    assert "'😀' (U+1F600) at 0, '😀' (U+1F600) at 1" in entries["0002"]["reason"]
+    assert entries["0003"]["reason"] == "there is nothing to say in it: it is empty, or punctuation alone"
+    assert "unpronounced" not in entries["0004"]
+    assert [row["unpronounced"] for row in manifest(tmp_path / "speech")] == [silent, []]
+
+
+def test_every_language_and_mixtures_of_them_are_spoken(voice: Path, models: Path, tmp_path: Path):
+    rows = [
+        {"text": "今日はいい天気ですね。3時30分に会いましょう。", "language": "ja"},
+        {"text": "오늘 날씨가 좋네요. 사과 3개를 샀어요.", "language": "ko"},
+        {"text": "你好，今日天氣好好。", "language": "yue"},
+        {"text": "我用Python写了3个脚本。", "language": "zh"},
+        {"text": "今天我们说English，そして日本語、그리고 한국어。", "language": "auto"},
+        {"text": "我哋用Python寫程式。", "language": "auto_yue"},
+        {"text": "Python入門", "language": "all_ja"},
+    ]
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    ledger = synthesize(voice, tmp_path / "speech", models=str(models), lines=str(lines))
+    spoken = manifest(tmp_path / "speech")
+    assert ledger.dropped == 0
+    assert [row["language"] for row in spoken] == [row["language"] for row in rows]
+    assert all(row["seconds"] > 0.3 and not row["unpronounced"] for row in spoken)
+
+
+def test_a_voice_s_own_words_are_said_its_way_and_the_run_s_go_over_them(voice: Path, models: Path, tmp_path: Path):
+    own = shutil.copytree(voice, tmp_path / "voice")
+    (own / "lexicon.csv").write_text("word,reading\nmorning,N UW1 N\ntea,K AA1 F IY0\n", encoding="utf-8")
+    lexicon = tmp_path / "words.csv"
+    lexicon.write_text("word,reading\nmorning,IY1 V N IH0 NG\n", encoding="utf-8")
+
+    def said(folder: Path, name: str, lines: str, **options: str) -> bytes:
+        synthesize(folder, tmp_path / name, models=str(models), lines=lines, **options)  # pyright: ignore[reportArgumentType]
+        return (tmp_path / name / "0001.wav").read_bytes()[-4000:]
+
+    assert said(own, "a", "Good morning to you.") == said(voice, "b", "Good noon to you.")
+    assert said(own, "c", "Morning tea is good.", lexicon=str(lexicon)) == said(voice, "d", "Evening coffee is good.")
+
+
+def test_polyphones_are_read_as_the_training_texts_were(voice: Path, models: Path, tmp_path: Path):
+    own = shutil.copytree(voice, tmp_path / "voice")
+    with_g2pw = shutil.copytree(models, tmp_path / "models")
+    write_g2pw(with_g2pw)
+    cases = [(None, models, "pypinyin"), (None, with_g2pw, "g2pw"), ("pypinyin", with_g2pw, "pypinyin")]
+    cases += [("g2pw", with_g2pw, "g2pw"), ("g2pw", models, "pypinyin")]
+    for number, (recorded, folder, reader) in enumerate(cases):
+        if recorded:
+            (own / "reading.json").write_text(json.dumps({"polyphones": recorded}))
+        ledger = synthesize(
+            own, tmp_path / f"{number}", models=str(folder), lines="他们都行。", language="zh", seed=number
+        )
+        assert ledger.summary()["polyphones"] == reader
 
 
 def test_json_lines_set_language_speed_and_seed(voice: Path, models: Path, tmp_path: Path):

@@ -38,25 +38,26 @@ def write_g2pw(models: Path, *, by_character: bool = False) -> Path:
     (folder / "bopomofo_to_pinyin_wo_tune_dict.json").write_text(json.dumps(SYLLABLES), encoding="utf-8")
     settings = f"root = './data/'\npath = root + 'x'\nuse_mask = True\nuse_char_phoneme = {by_character}\n"
     (folder / "config.py").write_text(settings, encoding="utf-8")
-    onnx.save(_network(labels), str(folder / "g2pW.onnx"))
     tokenizer = models / "chinese-roberta-wwm-ext-large" / "tokenizer.json"
     if not tokenizer.exists():
         tokenizer.parent.mkdir(exist_ok=True)
         vocabulary = {token: number for number, token in enumerate(TOKENS)}
         tokenizer.write_text(json.dumps({"model": {"vocab": vocabulary}}), encoding="utf-8")
+    tokens = json.loads(tokenizer.read_text(encoding="utf-8"))["model"]["vocab"]
+    onnx.save(_network(labels, tokens), str(folder / "g2pW.onnx"))
     return folder
 
 
-def _network(labels: list[str]) -> onnx.ModelProto:
+def _network(labels: list[str], tokens: dict[str, int]) -> onnx.ModelProto:
     """softmax(hints of the tokens + what the token at the place allows) times the mask, of the first row of tokens."""
-    hints = np.zeros((len(TOKENS), len(labels)), np.float32)
-    own = np.full((len(TOKENS), len(labels)), -100, np.float32)
+    hints = np.zeros((len(tokens), len(labels)), np.float32)
+    own = np.full((len(tokens), len(labels)), -100, np.float32)
     for token, reading in HINTS.items():
-        hints[TOKENS.index(token), [label.endswith(reading) for label in labels]] = 5
+        hints[tokens[token], [label.endswith(reading) for label in labels]] = 5
     for character, readings in POLYPHONIC.items():
-        if character in TOKENS:
+        if character in tokens:
             allowed = [any(label.endswith(reading) for reading in readings) for label in labels]
-            own[TOKENS.index(character), allowed] = 0
+            own[tokens[character], allowed] = 0
     constants = {
         "hints": hints, "own": own, "zero": np.array([0], np.int64), "one": np.array([1], np.int64),
     }  # fmt: skip
@@ -71,7 +72,7 @@ def _network(labels: list[str]) -> onnx.ModelProto:
         helper.make_node("Softmax", ["logits_QL"], ["softmax_QL"], axis=1),
         helper.make_node("Mul", ["softmax_QL", "phoneme_mask"], ["probs"]),
     ]
-    tokens = [
+    rows = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["B", "T"])
         for name in ("input_ids", "token_type_ids", "attention_mask")
     ]
@@ -79,5 +80,5 @@ def _network(labels: list[str]) -> onnx.ModelProto:
     mask = helper.make_tensor_value_info("phoneme_mask", TensorProto.FLOAT, ["Q", len(labels)])
     output = helper.make_tensor_value_info("probs", TensorProto.FLOAT, ["Q", len(labels)])
     initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "g2pw", [*tokens, mask, *queries], [output], initializers)
+    graph = helper.make_graph(nodes, "g2pw", [*rows, mask, *queries], [output], initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.text.g2pw_model import write_g2pw
-from voicemill.errors import InputError
+from voicemill.errors import BrokenModelError, MissingModelError
 from voicemill.text import Reading, phonemize
 from voicemill.text.mandarin import words
 from voicemill.text.mandarin.g2pw import G2pw
@@ -55,17 +55,17 @@ def test_it_reads_for_the_front_end_but_the_phrase_dictionary_goes_before(tmp_pa
 def test_what_is_missing_or_damaged_is_named(tmp_path: Path):
     folder = write_g2pw(tmp_path)
     tokenizer = tmp_path / "chinese-roberta-wwm-ext-large" / "tokenizer.json"
-    with pytest.raises(InputError, match=r"none.json is missing"):
+    with pytest.raises(MissingModelError, match=r"none.json is missing"):
         G2pw(folder, tmp_path / "none.json")
     (folder / "POLYPHONIC_CHARS.txt").write_text("行 xing\n", encoding="utf-8")
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(BrokenModelError, match="damaged"):
         read(G2pw(folder, tokenizer), "行")
     write_g2pw(tmp_path)
     (folder / "g2pW.onnx").write_bytes(b"no network")
-    with pytest.raises(InputError, match=r"g2pW.onnx is not g2pW's"):
+    with pytest.raises(BrokenModelError, match=r"g2pW.onnx is not g2pW's"):
         read(G2pw(folder, tokenizer), "行")
     (folder / "g2pW.onnx").unlink()
-    with pytest.raises(InputError, match=r"g2pW.onnx is missing"):
+    with pytest.raises(MissingModelError, match=r"g2pW.onnx is missing"):
         G2pw(folder, tokenizer)
 
 
@@ -74,5 +74,5 @@ def test_a_network_with_other_outputs_is_refused(tmp_path: Path):
     (folder / "config.py").write_text("use_char_phoneme = False\nimport os; os.abort()\n", encoding="utf-8")
     path = folder / "POLYPHONIC_CHARS.txt"
     path.write_text(path.read_text(encoding="utf-8") + "乐\tㄌㄜ4\n行\tㄏㄥ2\n", encoding="utf-8")
-    with pytest.raises(InputError, match="g2pW.onnx is not g2pW's"):
+    with pytest.raises(BrokenModelError, match="g2pW.onnx is not g2pW's"):
         read(G2pw(folder, tmp_path / "chinese-roberta-wwm-ext-large" / "tokenizer.json"), "行")

@@ -27,6 +27,7 @@ _PLACES: dict[str, str | dict[str, str]] = {
     },
     "gpt": {"v2": V2_GPT, "v2Pro": "s1v3.ckpt", "v2ProPlus": "s1v3.ckpt"},
     "speaker-encoder": "sv/pretrained_eres2netv2w24s4ep4.ckpt",
+    "g2pw": "G2PWModel",
     "separation": "separation",
     "whisper": "whisper",
 }
@@ -59,7 +60,8 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     Args:
         models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did), or
             an s3:// address of one, of which just this model is fetched.
-        name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "separation" or "whisper".
+        name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "g2pw", "separation" or
+            "whisper".
         version: "v2", "v2Pro" or "v2ProPlus"; matters for "sovits-g", "sovits-d" and "gpt".
 
     Returns:

@@ -46,8 +46,7 @@ def _print(phonemes: Phonemes) -> None:
     console.print(table)
     console.print("ids:", " ".join(map(str, phonemes.ids)), highlight=False, soft_wrap=True)
     for silent in phonemes.unpronounced:
-        code = f"U+{ord(silent.character):04X}"
-        console.print(f"not heard: {silent.character!r} ({code}) at {silent.position}", highlight=False, markup=False)
+        console.print(f"not heard: {silent}", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

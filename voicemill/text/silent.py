@@ -11,6 +11,7 @@ Speak = Callable[[str, str], Segment]
 """Text and language -> what is said."""
 
 _SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD, "空", "停"])
+_PAUSES = "~～〜^"
 _SPOKEN_SIGNS = "#%&@*/\\§"
 
 
@@ -21,10 +22,15 @@ class Unpronounced:
     character: str
     position: int
 
+    def __str__(self) -> str:
+        return f"{self.character!r} (U+{ord(self.character):04X}) at {self.position}"
+
 
 def wants_sound(character: str) -> bool:
     """Whether a reader would say a character: letters, digits and signs, but no punctuation, spaces or accents."""
     category = unicodedata.category(character)
+    if character in _PAUSES:
+        return False
     return category[0] in "LNS" or category in {"Co", "Cn", "Cs"} or character in _SPOKEN_SIGNS
 
 
@@ -47,6 +53,27 @@ def unpronounced(text: str, segments: Sequence[Segment], speak: Speak) -> list[U
         if wants_sound(character) and not (place and _is_heard(*place, speak)):
             silent.append(Unpronounced(character, position))
     return silent
+
+
+def unsaid(text: str, pieces: Sequence[tuple[str, Sequence[Unpronounced]]]) -> list[Unpronounced]:
+    """Characters of a text that are not heard where only some pieces of it are spoken.
+
+    Args:
+        text: The whole text.
+        pieces: Those that are spoken, in order, each with what is not heard of it; marks may have been added to them.
+    """
+    said: set[int] = set()
+    at = 0
+    for piece, silent in pieces:
+        places = {sign.position for sign in silent}
+        for position, character in enumerate(piece):
+            found = text.find(character, at) if wants_sound(character) else -1
+            if found >= 0:
+                at = found + 1
+                said |= set() if position in places else {found}
+    return [
+        Unpronounced(character, at) for at, character in enumerate(text) if wants_sound(character) and at not in said
+    ]
 
 
 def _is_heard(segment: Segment, at: int, speak: Speak) -> bool:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemill.errors import InputError
-from voicemill.gpt_sovits.synthesis.fragments import batches, fragments, full_stop
+from voicemill.gpt_sovits.synthesis.fragments import batches, fragments, full_stop, unpronounced
 
 
 def no_bert(segments) -> torch.Tensor:
@@ -38,11 +38,14 @@ def test_a_line_with_nothing_to_say_is_refused(text: str):
 def test_a_line_that_nobody_can_pronounce_is_refused():
     with pytest.raises(InputError, match="pronounced"):
         fragments("שלום עולם", "en", "cut5", "v2", no_bert)
+    with pytest.raises(InputError, match=r"pronounced .*'🙂' \(U\+1F642\) at 0"):
+        fragments("🙂", "en", "cut5", "v2", no_bert)
 
 
 def test_what_is_not_heard_is_told():
-    (fragment,) = fragments("I like it 🙂 a lot", "en", "cut0", "v2", no_bert)
-    assert "🙂" in fragment.unpronounced
+    line = "It rains. 🙂! I like it 🙂 a lot."
+    spoken = fragments(line, "en", "cut5", "v2", no_bert)
+    assert [(sign.character, sign.position) for sign in unpronounced(line, spoken)] == [("🙂", 10), ("🙂", 23)]
 
 
 def test_a_prompts_text_is_closed_once():

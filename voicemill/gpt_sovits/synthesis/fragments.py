@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from voicemill.errors import InputError
-from voicemill.text import cuts, phonemize, symbols
+from voicemill.text import BY_DICTIONARIES, Reading, Unpronounced, cuts, phonemize, symbols
+from voicemill.text.silent import unsaid
 
 BertFeatures = Callable[[Sequence[Any]], Tensor]
 """BERT rows `[1024, X]` of a text's segments: rows of the model for Mandarin, zeros for the rest."""
@@ -18,6 +19,7 @@ BertFeatures = Callable[[Sequence[Any]], Tensor]
 BALANCE = 0.75
 """A batch is short enough when its median length is this share of its mean: one long fragment makes all others wait."""
 
+_SHOWN = 10
 _SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD])
 
 
@@ -30,14 +32,14 @@ class Fragment:
         norm_text: As it was pronounced.
         phones: Ids of its phones.
         bert_CX: BERT rows `[1024, X]`.
-        unpronounced: Characters that are not heard.
+        unpronounced: Characters that are not heard, and their places in `text`.
     """
 
     text: str
     norm_text: str
     phones: list[int]
     bert_CX: Tensor = field(repr=False)
-    unpronounced: tuple[str, ...] = ()
+    unpronounced: tuple[Unpronounced, ...] = ()
 
     def is_heard(self, version: str) -> bool:
         """Whether any of its phones is more than a pause."""
@@ -45,19 +47,34 @@ class Fragment:
         return any(table[phone] not in _SILENT for phone in self.phones)
 
 
-def pronounce(text: str, language: str, version: str, bert: BertFeatures, *, as_reference: bool = False) -> Fragment:
+def pronounce(
+    text: str,
+    language: str,
+    version: str,
+    bert: BertFeatures,
+    *,
+    as_reference: bool = False,
+    reading: Reading = BY_DICTIONARIES,
+) -> Fragment:
     """One piece of text with its phones and BERT rows; nothing is cut.
 
     Args:
         as_reference: Read as the reference does even where it errs.
+        reading: The user's own pronunciations, and who reads polyphones.
     """
-    phonemes = phonemize(text, language=language, version=version, as_reference=as_reference)
-    unpronounced = tuple(sign.character for sign in phonemes.unpronounced)
-    return Fragment(text, phonemes.norm_text, phonemes.ids, bert(phonemes.segments), unpronounced)
+    phonemes = phonemize(text, language, version, as_reference=as_reference, reading=reading)
+    return Fragment(text, phonemes.norm_text, phonemes.ids, bert(phonemes.segments), tuple(phonemes.unpronounced))
 
 
 def fragments(
-    text: str, language: str, cut: str, version: str, bert: BertFeatures, *, as_reference: bool = False
+    text: str,
+    language: str,
+    cut: str,
+    version: str,
+    bert: BertFeatures,
+    *,
+    as_reference: bool = False,
+    reading: Reading = BY_DICTIONARIES,
 ) -> list[Fragment]:
     """Cut a line and pronounce the pieces.
 
@@ -68,20 +85,27 @@ def fragments(
         version: Model version, for the phone table.
         bert: Gives BERT rows.
         as_reference: Read as the reference does even where it errs.
+        reading: The user's own pronunciations, and who reads polyphones.
 
     Raises:
         InputError: When there is nothing that could be said.
     """
     pieces = cuts.pieces(text, language, cut)
-    if not pieces:
-        raise InputError("there is nothing to say in it: it is empty, or punctuation alone")
-    spoken = [pronounce(piece, language, version, bert, as_reference=as_reference) for piece in pieces]
+    spoken = [pronounce(piece, language, version, bert, as_reference=as_reference, reading=reading) for piece in pieces]
     spoken = [fragment for fragment in spoken if fragment.norm_text and fragment.is_heard(version)]
     if not spoken:
+        silent = ", ".join(map(str, unpronounced(text, [])[:_SHOWN]))
+        if not silent:
+            raise InputError("there is nothing to say in it: it is empty, or punctuation alone")
         raise InputError(
-            f"nothing in it can be pronounced (language {language}); write out signs, or name its language"
+            f"nothing in it can be pronounced (language {language}; {silent}); write out signs, or name its language"
         )
     return spoken
+
+
+def unpronounced(text: str, spoken: Sequence[Fragment]) -> list[Unpronounced]:
+    """Characters of a line that are not heard where its fragments are spoken, and their places in the line."""
+    return unsaid(text, [(fragment.text, fragment.unpronounced) for fragment in spoken])
 
 
 def full_stop(text: str, language: str) -> str:

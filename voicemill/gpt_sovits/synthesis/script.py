@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.synthesis import waveform
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
 from voicemill.gpt_sovits.synthesis.reference import Voice
+from voicemill.text import Unpronounced
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,19 @@ class Options:
 
 @dataclass(frozen=True)
 class Script:
-    """A line, ready to be spoken."""
+    """A line, ready to be spoken.
+
+    Attributes:
+        fragments: Its pieces.
+        speed: 2 is twice as fast.
+        seed: The same seed speaks it the same way.
+        unpronounced: Its characters that are not heard, and their places.
+    """
 
     fragments: list[Fragment]
     speed: float = 1.0
     seed: int = 0
+    unpronounced: Sequence[Unpronounced] = ()
 
     def __post_init__(self) -> None:
         if not 0.25 <= self.speed <= 4:
@@ -73,8 +83,8 @@ class Speech:
     Attributes:
         samples: float32 `[n]`, at most 1.
         rate: Sampling rate in Hz.
-        report: What was said and how: fragments with text, tokens and seconds; what could not be pronounced; which
-            fragments never ended and were cut off.
+        report: What was said and how: fragments with text, tokens and seconds; what could not be pronounced, and where
+            it stands in the line; which fragments never ended and were cut off.
     """
 
     samples: np.ndarray

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor
@@ -30,9 +30,11 @@ from voicemill.gpt_sovits.synthesis.fragments import (
     fragments,
     full_stop,
     pronounce,
+    unpronounced,
 )
 from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, prompt_tokens, voice_of
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt, Quirks, Script, Speech
+from voicemill.text import BY_DICTIONARIES, Reading
 
 AS_REFERENCE = Options()
 Noise = Callable[[int, tuple[int, ...]], Tensor]
@@ -57,6 +59,7 @@ class Synthesizer:
             a CPU, with which a line's tokens may depend a little on the lines beside it.
         noise: Where SoVITS's noise comes from: (seed, shape).
         quirks: For comparisons with the reference.
+        reading: The user's own pronunciations, and who reads polyphones.
     """
 
     sovits: Generator
@@ -67,6 +70,7 @@ class Synthesizer:
     precision: str = "auto"
     noise: Noise = field(default=seeded_noise)
     quirks: Quirks = Quirks()
+    reading: Reading = BY_DICTIONARIES
 
     def __post_init__(self) -> None:
         self.device = next(self.sovits.parameters()).device
@@ -95,7 +99,12 @@ class Synthesizer:
         fragment = None
         if text:
             fragment = pronounce(
-                text, reference.language, self.version, self.bert, as_reference=self.quirks.read_as_reference
+                text,
+                reference.language,
+                self.version,
+                self.bert,
+                as_reference=self.quirks.read_as_reference,
+                reading=self.reading,
             )
             if not fragment.is_heard(self.version):
                 raise InputError(f"the reference's text {reference.text!r} cannot be pronounced; correct it")
@@ -108,9 +117,16 @@ class Synthesizer:
         Raises:
             InputError: When there is nothing to say, or nothing that can be said.
         """
-        as_reference = self.quirks.read_as_reference
-        spoken = fragments(text, language, cut, self.version, self.bert, as_reference=as_reference)
-        return Script(spoken, speed, seed)
+        spoken = fragments(
+            text,
+            language,
+            cut,
+            self.version,
+            self.bert,
+            as_reference=self.quirks.read_as_reference,
+            reading=self.reading,
+        )
+        return Script(spoken, speed, seed, unpronounced(text, spoken))
 
     def speak(
         self,
@@ -216,7 +232,7 @@ class Synthesizer:
             "seconds": round(len(samples) / SAMPLE_RATE, 3),
             "speed": script.speed,
             "seed": script.seed,
-            "unpronounced": [word for part in parts for word in part.fragment.unpronounced],
+            "unpronounced": [asdict(sign) for sign in script.unpronounced],
             "cut_off": sum(part.cut_off for part in parts),
             "fragments": [
                 {"text": part.fragment.text, "tokens": len(part.tokens), "cut_off": part.cut_off} for part in parts

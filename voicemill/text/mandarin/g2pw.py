@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voicemill.errors import InputError
+from voicemill.errors import BrokenModelError, MissingModelError
 
 NETWORKS = ("g2pW.onnx", "g2pw.onnx")
 _POLYPHONIC, _MONOPHONIC, _PINYIN = (
@@ -69,7 +69,7 @@ class G2pw:
         tokenizer: tokenizer.json of chinese-roberta-wwm-ext-large.
 
     Raises:
-        InputError: A file is missing.
+        MissingModelError: A file is missing.
     """
 
     def __init__(self, folder: Path, tokenizer: Path) -> None:
@@ -78,7 +78,7 @@ class G2pw:
         tables = [folder / name for name in (_POLYPHONIC, _MONOPHONIC, _PINYIN)]
         missing = [path for path in (*tables, tokenizer) if not path.is_file()]
         if missing or not networks:
-            raise InputError(f"{(missing or [folder / NETWORKS[0]])[0]} is missing, without which g2pW cannot read")
+            raise MissingModelError(f"{(missing or [folder / NETWORKS[0]])[0]} is missing: g2pW cannot read without it")
         self._network = networks[0]
 
     def __call__(self, phrase: str, pinyin: Sequence[str]) -> list[str]:
@@ -92,7 +92,7 @@ class G2pw:
             The readings, `[N]`; what the network does not know stays.
 
         Raises:
-            InputError: The files are not g2pW's.
+            BrokenModelError: The files are not g2pW's.
         """
         tables = self._tables
         traditional = _traditional(phrase)
@@ -128,7 +128,7 @@ class G2pw:
             outputs = self._session.run(None, {name: value for name, value in inputs.items() if name in wanted})
         probabilities = outputs[0]
         if probabilities.shape != mask.shape:
-            raise InputError(
+            raise BrokenModelError(
                 f"{self._network} has {probabilities.shape[-1]} outputs where {mask.shape[1]} are labelled"
             )
         return [tables.labels[number] for number in np.argmax(probabilities, axis=1)]
@@ -147,14 +147,14 @@ class G2pw:
         try:
             yield
         except Exception as error:  # onnxruntime's errors have no common base but this
-            raise InputError(f"{self._network} is not g2pW's, onnxruntime cannot run it: {error}") from error
+            raise BrokenModelError(f"{self._network} is not g2pW's, onnxruntime cannot run it: {error}") from error
 
     @functools.cached_property
     def _tables(self) -> _Tables:
         try:
             return self._read_tables()
         except (ValueError, KeyError, TypeError, SyntaxError) as error:
-            raise InputError(f"{self._folder} or {self._tokenizer} is damaged: {error!r}") from error
+            raise BrokenModelError(f"{self._folder} or {self._tokenizer} is damaged: {error!r}") from error
 
     def _read_tables(self) -> _Tables:
         config = _settings(self._folder / "config.py")
