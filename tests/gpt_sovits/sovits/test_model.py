@@ -10,7 +10,8 @@ from voicemill.gpt_sovits.sovits.attention import WINDOW, band_to_square, square
 from voicemill.gpt_sovits.sovits.config import SovitsConfig, Version
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import cut_segments, length_mask
-from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.sovits.model import Generator, Lengths
+from voicemill.gpt_sovits.sovits.packed_vocoder import pack_vocoder
 
 # Digests of the published files' keys and shapes.
 GENERATORS: dict[Version, tuple[int, str]] = {
@@ -68,6 +69,26 @@ def test_values_per_distance_land_on_the_keys_at_that_distance(frames: int) -> N
             assert torch.equal(square[..., t, s], expected)
             if near:
                 assert torch.equal(back[..., t, s - t + WINDOW], expected)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@torch.inference_mode()
+def test_items_of_a_padded_batch_sound_as_they_do_alone(packed: bool) -> None:
+    model = small_generator().for_inference()
+    if packed:
+        pack_vocoder(model)
+    lengths = Lengths(torch.tensor([9, 4]), torch.tensor([3, 7]))
+    codes, phones = torch.randint(0, 1024, (2, 1, 9)), torch.randint(0, 700, (2, 7))
+    reference, noise = [torch.rand(1, 1025, 30)], torch.randn(2, 8, 18)
+    together = model.decode(codes, phones, reference, noise=noise, lengths=lengths)
+    for i, (tokens, phonemes) in enumerate([(9, 3), (4, 7)]):
+        alone = model.decode(
+            codes[i : i + 1, :, :tokens],
+            phones[i : i + 1, :phonemes],
+            reference,
+            noise=noise[i : i + 1, :, : 2 * tokens],
+        )
+        torch.testing.assert_close(together[i : i + 1, :, : 1280 * tokens], alone, rtol=1e-4, atol=1e-5)
 
 
 def test_the_flow_reversed_gives_back_what_it_was_given() -> None:

@@ -18,9 +18,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from voicemill.gpt_sovits.sovits.attention import CrossAttention, Encoder
 from voicemill.gpt_sovits.sovits.config import (
     CODEBOOK_SIZE,
     CROSS_ATTENTION_CHANNELS,
@@ -29,131 +27,12 @@ from voicemill.gpt_sovits.sovits.config import (
     SSL_CHANNELS,
     SovitsConfig,
 )
-from voicemill.gpt_sovits.sovits.layers import WaveNet, cut_segments, fold_weight_norm, length_mask, named
+from voicemill.gpt_sovits.sovits.encoders import PosteriorEncoder, PriorEncoder
+from voicemill.gpt_sovits.sovits.flow import Flow
+from voicemill.gpt_sovits.sovits.layers import cut_segments, fold_weight_norm, length_mask, named
 from voicemill.gpt_sovits.sovits.quantizer import Codebook
 from voicemill.gpt_sovits.sovits.reference_encoder import ReferenceEncoder
 from voicemill.gpt_sovits.sovits.vocoder import Vocoder
-
-
-class TextFusion(nn.Module):
-    """Content reads the text by cross attention, and takes on the speaker embedding."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        inner = CROSS_ATTENTION_CHANNELS
-        self.cross_attention = CrossAttention(inner, heads=4)
-        self.c_pre = nn.Conv1d(channels, inner, 1)
-        self.text_pre = nn.Conv1d(channels, inner, 1)
-        self.c_post = nn.Conv1d(inner, channels, 1)
-
-    def forward(
-        self, x_BCT: Tensor, mask_B1T: Tensor, text_BCP: Tensor, text_mask_B1P: Tensor, g_BG1: Tensor
-    ) -> Tensor:
-        x_BCT = self.c_pre(x_BCT * mask_B1T)
-        text_BCP = self.text_pre(text_BCP * text_mask_B1P) * text_mask_B1P
-        read_BCT = self.cross_attention(x_BCT * mask_B1T, text_BCP, text_mask_B1P)
-        return self.c_post((read_BCT + x_BCT + g_BG1) * mask_B1T)
-
-
-class PriorEncoder(nn.Module):
-    """From quantized content, phonemes and speaker to the mean and log deviation of the prior."""
-
-    def __init__(self, config: SovitsConfig):
-        super().__init__()
-
-        def encoder(layers: int) -> Encoder:
-            return Encoder(
-                config.hidden_channels,
-                config.filter_channels,
-                config.n_heads,
-                layers,
-                config.kernel_size,
-                config.p_dropout,
-            )
-
-        self.ssl_proj = nn.Conv1d(SSL_CHANNELS, config.hidden_channels, 1)
-        self.encoder_ssl = encoder(config.n_layers // 2)
-        self.encoder_text = encoder(config.n_layers)
-        self.text_embedding = nn.Embedding(config.symbols, config.hidden_channels)
-        self.mrte = TextFusion(config.hidden_channels)
-        self.encoder2 = encoder(config.n_layers // 2)
-        self.proj = nn.Conv1d(config.hidden_channels, 2 * config.inter_channels, 1)
-
-    def forward(
-        self,
-        content_BCT: Tensor,
-        mask_B1T: Tensor,
-        phones_BP: Tensor,
-        phone_mask_B1P: Tensor,
-        g_BG1: Tensor,
-        speed: float = 1.0,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, log deviation and mask; with a speed other than 1 they have `int(T / speed) + 1` frames."""
-        x_BCT = self.encoder_ssl(self.ssl_proj(content_BCT * mask_B1T), mask_B1T)
-        text_BCP = self.encoder_text(self.text_embedding(phones_BP).transpose(1, 2), phone_mask_B1P)
-        x_BCT = self.encoder2(self.mrte(x_BCT, mask_B1T, text_BCP, phone_mask_B1P, g_BG1), mask_B1T)
-        if speed != 1:
-            x_BCT = F.interpolate(x_BCT, size=int(x_BCT.shape[-1] / speed) + 1, mode="linear")
-            mask_B1T = F.interpolate(mask_B1T, size=x_BCT.shape[-1], mode="nearest")
-        m_BCT, logs_BCT = (self.proj(x_BCT) * mask_B1T).chunk(2, dim=1)
-        return m_BCT, logs_BCT, mask_B1T
-
-
-class PosteriorEncoder(nn.Module):
-    """From the true spectrogram and the speaker to the mean and log deviation of z."""
-
-    def __init__(self, config: SovitsConfig):
-        super().__init__()
-        self.pre = nn.Conv1d(config.spec_channels, config.hidden_channels, 1)
-        self.enc = WaveNet(config.hidden_channels, 5, 16, config.gin_channels)
-        self.proj = nn.Conv1d(config.hidden_channels, 2 * config.inter_channels, 1)
-
-    def forward(self, spec_BFT: Tensor, mask_B1T: Tensor, g_BG1: Tensor) -> tuple[Tensor, Tensor]:
-        # The speaker embedding must come from the reference encoder's other uses, not from here: no gradient.
-        hidden_BCT = self.enc(self.pre(spec_BFT) * mask_B1T, mask_B1T, g_BG1.detach())
-        m_BCT, logs_BCT = (self.proj(hidden_BCT) * mask_B1T).chunk(2, dim=1)
-        return m_BCT, logs_BCT
-
-
-class Coupling(nn.Module):
-    """Shifts one half of the channels by a function of the other half, which makes it easy to reverse."""
-
-    def __init__(self, config: SovitsConfig):
-        super().__init__()
-        half = config.inter_channels // 2
-        self.pre = nn.Conv1d(half, config.hidden_channels, 1)
-        self.enc = WaveNet(config.hidden_channels, 5, 4, config.gin_channels)
-        self.post = nn.Conv1d(config.hidden_channels, half, 1)
-        nn.init.zeros_(self.post.weight)
-        nn.init.zeros_(cast(Tensor, self.post.bias))
-
-    def shift(self, x0_BCT: Tensor, mask_B1T: Tensor, g_BG1: Tensor) -> Tensor:
-        return self.post(self.enc(self.pre(x0_BCT) * mask_B1T, mask_B1T, g_BG1)) * mask_B1T
-
-
-class Flow(nn.Module):
-    """Four couplings, the channels reversed after each; volume preserving."""
-
-    def __init__(self, config: SovitsConfig):
-        super().__init__()
-        # Checkpoints number the couplings 0, 2, 4, 6: the reversals between them count.
-        self.flows = nn.ModuleDict({str(2 * i): Coupling(config) for i in range(4)})
-
-    def forward(self, z_BCT: Tensor, mask_B1T: Tensor, g_BG1: Tensor) -> Tensor:
-        """z of the posterior -> z_p, comparable with the prior."""
-        for coupling in cast(Sequence[Coupling], self.flows.values()):
-            x0, x1 = z_BCT.chunk(2, dim=1)
-            x1 = coupling.shift(x0, mask_B1T, g_BG1) + x1 * mask_B1T
-            z_BCT = torch.cat([x0, x1], 1).flip(1)
-        return z_BCT
-
-    def reverse(self, z_p_BCT: Tensor, mask_B1T: Tensor, g_BG1: Tensor) -> Tensor:
-        """z_p of the prior -> z for the vocoder."""
-        for coupling in reversed(cast(Sequence[Coupling], list(self.flows.values()))):
-            x0, x1 = z_p_BCT.flip(1).chunk(2, dim=1)
-            x1 = (x1 - coupling.shift(x0, mask_B1T, g_BG1)) * mask_B1T
-            z_p_BCT = torch.cat([x0, x1], 1)
-        return z_p_BCT
 
 
 @dataclass
@@ -171,6 +50,14 @@ class TrainingOutput:
     m_q_BCT: Tensor
     logs_q_BCT: Tensor
     quantized_BCT: Tensor
+
+
+@dataclass
+class Lengths:
+    """How long the items of a padded batch are: tokens and phonemes."""
+
+    tokens_B: Tensor
+    phones_B: Tensor
 
 
 class Generator(nn.Module):
@@ -278,12 +165,15 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def prior(
-        self, codes_B1T: Tensor, phones_BP: Tensor, g_BG1: Tensor, speed: float = 1.0
+        self, codes_B1T: Tensor, phones_BP: Tensor, g_BG1: Tensor, speed: float = 1.0, lengths: Lengths | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, log deviation and mask of z_p for tokens and phonemes."""
         quantized_BCT = self.codebook.decode(codes_B1T[:, 0]).repeat_interleave(self.token_frames, dim=2)
         mask_B1T = torch.ones_like(quantized_BCT[:, :1])
         phone_mask_B1P = torch.ones_like(phones_BP, dtype=mask_B1T.dtype).unsqueeze(1)
+        if lengths is not None:
+            mask_B1T = length_mask(self.token_frames * lengths.tokens_B, mask_B1T.shape[-1], mask_B1T.dtype)
+            phone_mask_B1P = length_mask(lengths.phones_B, phones_BP.shape[-1], mask_B1T.dtype)
         return self.enc_p(quantized_BCT, mask_B1T, phones_BP, phone_mask_B1P, self._for_text(g_BG1), speed)
 
     @torch.no_grad()
@@ -296,23 +186,27 @@ class Generator(nn.Module):
         speed: float = 1.0,
         speaker_vectors: Sequence[Tensor] | None = None,
         noise: Tensor | None = None,
+        lengths: Lengths | None = None,
     ) -> Tensor:
         """Speech of semantic tokens.
 
         Args:
-            codes_B1T: Tokens, 25 a second; items of a batch have equal lengths.
+            codes_B1T: Tokens, 25 a second.
             phones_BP: Phonemes of what the tokens say.
             spectrograms: Linear spectrograms `[1, 1025, T]` of the references whose voice it takes.
             noise_scale: How much of the prior's deviation is used; 0 gives the mean.
             speed: 2 is twice as fast.
             speaker_vectors: v2Pro* only: one `[1, 20480]` for each spectrogram.
             noise: Standard normal noise `[B, inter, T]`; drawn when None.
+            lengths: Of items that are padded, each of which then sounds as it does alone; at a speed of 1 only.
 
         Returns:
             Waveform at 32 kHz in [-1, 1], `[B, 1, samples]`.
         """
+        assert lengths is None or speed == 1, "stretching depends on the length of an item"
         g_BG1 = self.reference(spectrograms, speaker_vectors)
-        m_BCT, logs_BCT, mask_B1T = self.prior(codes_B1T, phones_BP, g_BG1, speed)
+        m_BCT, logs_BCT, mask_B1T = self.prior(codes_B1T, phones_BP, g_BG1, speed, lengths)
         noise = torch.randn_like(m_BCT) if noise is None else noise
         z_BCT = self.flow.reverse(m_BCT + noise * torch.exp(logs_BCT) * noise_scale, mask_B1T, g_BG1)
-        return self.dec(z_BCT * mask_B1T, g_BG1)
+        frames_B = None if lengths is None else self.token_frames * lengths.tokens_B
+        return self.dec(z_BCT * mask_B1T, g_BG1, frames_B)

@@ -107,8 +107,13 @@ class PackedVocoder(nn.Module):
             for i, up in enumerate(cast(list[nn.ConvTranspose1d], vocoder.ups))
         ]
 
-    def forward(self, z_BCT: Tensor, g_BG1: Tensor) -> Tensor:
-        """Waveform in [-1, 1], `[B, 1, T * 640]`."""
+    def forward(self, z_BCT: Tensor, g_BG1: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Waveform in [-1, 1], `[B, 1, T * 640]`; see `Vocoder`."""
+        if lengths_B is not None:
+            # Together they would be no faster.
+            g_BG1 = g_BG1.expand(len(z_BCT), -1, -1)
+            wavs = [self(z_BCT[i : i + 1, :, :n], g_BG1[i : i + 1])[0, 0] for i, n in enumerate(lengths_B.tolist())]
+            return nn.utils.rnn.pad_sequence(wavs, batch_first=True).unsqueeze(1)
         x_BC1T = (self.conv_pre(z_BCT) + self.cond(g_BG1)).to(self.dtype).unsqueeze(2)
         x_BC1T = x_BC1T.contiguous(memory_format=torch.channels_last)
         for upsample, blocks in self.stages:

@@ -9,9 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
-from voicemill.gpt_sovits.sovits.layers import NormedConv1d, NormedConvTranspose1d
+from voicemill.gpt_sovits.sovits.layers import NormedConv1d, NormedConvTranspose1d, length_mask
 
 SLOPE = 0.1
+
+
+def active(x_BCT: Tensor, mask_B1T: Tensor | None, slope: float = SLOPE) -> Tensor:
+    """What a convolution takes: leaky ReLU, and silence after the end of an item where some are shorter than others."""
+    x_BCT = F.leaky_relu(x_BCT, slope)
+    return x_BCT if mask_B1T is None else x_BCT * mask_B1T
 
 
 class ResidualBlock(nn.Module):
@@ -27,9 +33,9 @@ class ResidualBlock(nn.Module):
         self.convs1 = nn.ModuleList(convolution(dilation) for dilation in dilations)
         self.convs2 = nn.ModuleList(convolution(1) for _ in dilations)
 
-    def forward(self, x_BCT: Tensor) -> Tensor:
+    def forward(self, x_BCT: Tensor, mask_B1T: Tensor | None = None) -> Tensor:
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            x_BCT = x_BCT + plain(F.leaky_relu(dilated(F.leaky_relu(x_BCT, SLOPE)), SLOPE))
+            x_BCT = x_BCT + plain(active(dilated(active(x_BCT, mask_B1T)), mask_B1T))
         return x_BCT
 
 
@@ -38,7 +44,7 @@ class Vocoder(nn.Module):
 
     def __init__(self, config: SovitsConfig):
         super().__init__()
-        channels = config.upsample_initial_channel
+        channels, self.rates = config.upsample_initial_channel, config.upsample_rates
         self.conv_pre = nn.Conv1d(config.inter_channels, channels, 7, padding=3)
         self.cond = nn.Conv1d(config.gin_channels, channels, 1)
         self.ups = nn.ModuleList()
@@ -50,12 +56,21 @@ class Vocoder(nn.Module):
                 self.resblocks.append(ResidualBlock(channels, size, dilations))
         self.conv_post = nn.Conv1d(channels, 1, 7, padding=3, bias=False)
 
-    def forward(self, z_BCT: Tensor, g_BG1: Tensor) -> Tensor:
-        """Waveform in [-1, 1], `[B, 1, T * 640]`."""
+    def forward(self, z_BCT: Tensor, g_BG1: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+        """Waveform in [-1, 1], `[B, 1, T * 640]`.
+
+        Args:
+            lengths_B: Frames of each item, whose z is 0 after them; each then sounds as it does alone.
+        """
         x_BCT = self.conv_pre(z_BCT) + self.cond(g_BG1)
-        widths = len(self.resblocks) // len(self.ups)
+        widths, mask_B1T = len(self.resblocks) // len(self.ups), None
         for i, upsample in enumerate(self.ups):
-            x_BCT = upsample(F.leaky_relu(x_BCT, SLOPE))
+            if lengths_B is not None:
+                mask_B1T = length_mask(lengths_B, x_BCT.shape[-1], x_BCT.dtype)
+                lengths_B = lengths_B * self.rates[i]
+            x_BCT = upsample(active(x_BCT, mask_B1T))
+            if lengths_B is not None:
+                mask_B1T = length_mask(lengths_B, x_BCT.shape[-1], x_BCT.dtype)
             blocks = self.resblocks[i * widths : (i + 1) * widths]
-            x_BCT = functools.reduce(torch.add, [block(x_BCT) for block in blocks]) / widths
-        return torch.tanh(self.conv_post(F.leaky_relu(x_BCT)))
+            x_BCT = functools.reduce(torch.add, [block(x_BCT, mask_B1T) for block in blocks]) / widths
+        return torch.tanh(self.conv_post(active(x_BCT, mask_B1T, slope=0.01)))
