@@ -40,6 +40,7 @@ def test_prepare_models_fills_a_folder_named_from_here(tmp_path: Path, models: P
 
 def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -> None:
     assert parameters_of(load("clone-voice"), LOCATIONS) >= {"source", "labels", "models", "lines"}
-    assert parameters_of(load("synthesize"), LOCATIONS) == {"voice", "models", "lines", "other-references"}
+    places = {"voice", "models", "lines", "lexicon", "other-references"}
+    assert parameters_of(load("synthesize"), LOCATIONS) == places
     assert parameters_of(load("prepare-models"), LOCATIONS) == {"source"}
     assert parameters_of(load("prepare-models"), DESTINATIONS) == {"destination"}
