@@ -1,8 +1,9 @@
 """Fills the layers of the images; runs inside the build (images/Containerfile), with pip and a compiler at hand.
 
-layer.py wheels             compile what the index has as source only, into /mnt/wheels; keep the index's settings
-layer.py install EXTRA ...  what these extras of pyproject.toml need ("base" is what everything needs), and no more
-layer.py code               voicemill itself, into /opt/code
+layer.py resolve          what each extra of pyproject.toml comes to, as /layers/EXTRA.txt; base.txt is what all need;
+                          what the index has as source only, as /mnt/wheels/*.whl; the index's settings
+layer.py install LAYER    what /opt/voicemill/layers/LAYER.txt lists and no lower layer has
+layer.py code             voicemill itself, into /opt/code
 """
 
 from __future__ import annotations
@@ -21,12 +22,18 @@ from pathlib import Path
 from typing import Any
 
 TOOLS = Path("/mnt")
+SOURCE = Path("/src")
+LISTS = Path("/layers")
 ENVIRONMENT = Path("/opt/voicemill")
 CODE = Path("/opt/code")
 DATE = 946_684_800
 SETTINGS = ("index-url", "extra-index-url", "trusted-host", "cert")
-UNUSED = ("triton", "nvidia/*/include", "nvidia/**/*.a", "torch/include", "torch/share", "torch/bin")
-"""Of the packages installed, what nothing here calls: headers, static libraries, the compiler behind torch.compile."""
+CONSTRAINED = ("--build-constraint", str(SOURCE / "constraints.txt"), "--constraint", str(SOURCE / "constraints.txt"))
+NOT_RUN = ("all", "dev")
+UNUSED = ("triton",)
+"""The compiler behind torch.compile, which nothing here calls and which would need a C compiler in the image."""
+UNUSED_FILES = ("nvidia/*/include", "nvidia/**/*.a", "torch/include", "torch/share", "torch/bin")
+"""Headers, static libraries and what needs them."""
 
 
 def requirements(project: dict[str, Any], extra: str) -> Iterator[str]:
@@ -46,10 +53,12 @@ def pip(*arguments: str, python: Path | None = None) -> None:
     target = ["--python", str(python)] if python else []
     environment = {
         **os.environ,
+        "PIP_CACHE_DIR": "/root/.cache/pip",
         "PIP_CONFIG_FILE": str(TOOLS / "pip.conf"),
-        "PIP_CONSTRAINT": str(TOOLS / "constraints.txt"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_ROOT_USER_ACTION": "ignore",
+        # What is packed has this date, so that the same content is the same file.
+        "SOURCE_DATE_EPOCH": str(DATE),
     }
     subprocess.run([sys.executable, "-m", "pip", *target, "-q", *arguments], check=True, env=environment)
 
@@ -62,24 +71,32 @@ def keep_settings() -> None:
     (TOOLS / "pip.conf").write_text("[global]\n" + "".join(lines))
 
 
-def compile_wheels(project: dict[str, Any]) -> None:
-    names = [name for name in project["optional-dependencies"] if name not in ("dev", "all")]
-    wanted = sorted({line for name in ["base", *names] for line in requirements(project, name)})
-    report = TOOLS / "report.json"
-    pip("install", "--dry-run", "--ignore-installed", "--report", str(report), *wanted)
-    found = [(item["metadata"], item["download_info"]["url"]) for item in json.loads(report.read_text())["install"]]
-    sources = [f"{about['name']}=={about['version']}" for about, url in found if not url.endswith(".whl")]
-    (TOOLS / "wheels").mkdir()
-    pip("wheel", "--use-pep517", "--no-deps", "--wheel-dir", str(TOOLS / "wheels"), *sources)
+def resolve(project: dict[str, Any]) -> None:
+    # Older ones fetch whole wheels, and torch's is large, to read their metadata.
+    pip("install", "--no-compile", "pip>=25.3")
+    sources: set[str] = set()
+    LISTS.mkdir()
+    for name in ["base", *(extra for extra in project["optional-dependencies"] if extra not in NOT_RUN)]:
+        report = LISTS / "report.json"
+        wanted = requirements(project, name)
+        pip("install", "--dry-run", "--ignore-installed", *CONSTRAINED, "--report", str(report), *wanted)
+        found = {
+            f"{item['metadata']['name']}=={item['metadata']['version']}": item["download_info"]["url"]
+            for item in json.loads(report.read_text())["install"]
+        }
+        report.unlink()
+        kept = sorted(pin for pin in found if pin.split("==")[0] not in UNUSED)
+        (LISTS / f"{name}.txt").write_text("".join(f"{pin}\n" for pin in kept))
+        sources |= {pin for pin in kept if not found[pin].endswith(".whl")}
+    pip("wheel", "--use-pep517", "--no-deps", *CONSTRAINED, "--wheel-dir", str(TOOLS / "wheels"), *sorted(sources))
 
 
-def install(project: dict[str, Any], extras: list[str]) -> None:
-    wanted = sorted({line for extra in extras for line in requirements(project, extra)})
+def install(layer: str) -> None:
+    pins = ("--no-deps", "--requirement", str(ENVIRONMENT / "layers" / f"{layer}.txt"))
     wheels = ("--only-binary", ":all:", "--find-links", str(TOOLS / "wheels"), "--no-compile")
-    pip("install", *wheels, *wanted, python=ENVIRONMENT / "bin" / "python")
+    pip("install", *wheels, *pins, python=ENVIRONMENT / "bin" / "python")
     packages = next(ENVIRONMENT.glob("lib/python3*/site-packages"))
-    for pattern in UNUSED:
-        # The package's metadata stays, or the next layer would install it again.
+    for pattern in UNUSED_FILES:
         for path in packages.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     compile_bytecode(packages)
@@ -87,7 +104,7 @@ def install(project: dict[str, Any], extras: list[str]) -> None:
 
 
 def install_code() -> None:
-    pip("install", "--no-deps", "--no-compile", "--target", str(CODE), "/src")
+    pip("install", "--no-deps", *CONSTRAINED, "--no-compile", "--target", str(CODE), str(SOURCE))
     compile_bytecode(CODE)
     date_back(CODE)
 
@@ -116,17 +133,14 @@ def _compile(source: Path) -> None:
     py_compile.compile(str(source), cfile=str(_compiled(source)), invalidation_mode=mode, quiet=2)
 
 
-def main(action: str, *extras: str) -> None:
-    project = tomllib.loads((TOOLS / "pyproject.toml").read_text())["project"]
-    if action == "wheels":
+def main(action: str, layer: str = "") -> None:
+    if action == "resolve":
         keep_settings()
-        # Older ones fetch whole wheels, and torch's is large, to read their metadata.
-        pip("install", "pip>=25")
-        compile_wheels(project)
+        resolve(tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"])
     elif action == "code":
         install_code()
     else:
-        install(project, list(extras))
+        install(layer)
 
 
 if __name__ == "__main__":
