@@ -1,4 +1,4 @@
-"""Make the dataset that was approved: clips and transcripts as proofreading left them.
+"""Make the dataset that was approved: clips and transcripts as proofreading left them, or as they were heard.
 
 Reads   sliced/*.wav                   from slice
         heard/transcripts.*            from transcribe
@@ -31,6 +31,7 @@ def revise(
     levelled: InputDir | None = None,
     *,
     speaker: str,
+    proofreading: str = "Succeeded",
     review: Location = "",
     given_review: Location = "",
     unanswered: Literal["continue", "drop-flagged", "fail"] = "continue",
@@ -45,6 +46,7 @@ def revise(
         transcripts: Where their transcripts go.
         levelled: Folder of recordings, from level. Without it, merged clips are joined from those that were cut.
         speaker: Name of the speaker, for the list.
+        proofreading: How the wait for a reviewer ended, as the engine says: Skipped means that nobody was asked.
         review: The approved.json that the proofreading page wrote for this run.
         given_review: An approved.json of an earlier review of the same transcripts; then nobody is waited for.
         unanswered: What to do where nobody approved before the time was over: continue with what the recogniser wrote,
@@ -57,12 +59,13 @@ def revise(
 
     ledger = Ledger()
     place = given_review or review
-    if not place and unanswered == "fail":
+    was_asked = proofreading == "Succeeded"
+    if not place and was_asked and unanswered == "fail":
         raise InputError("nobody approved the transcripts in time; open `voicemill proofread`, approve, and run again")
     if place:
         decided = revising.reviewed(heard, fetch(place))
     else:
-        decided = revising.unreviewed(heard, drop_flagged=unanswered == "drop-flagged")
+        decided = revising.unreviewed(heard, drop_flagged=was_asked and unanswered == "drop-flagged")
     revising.write(ledger, decided, revising.Sources(sliced, levelled), clips, transcripts, speaker)
     ledger.require(min_clips, "clips with words")
     return ledger

@@ -6,6 +6,7 @@ descriptions follow from the stages' own declarations.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task
@@ -30,10 +31,11 @@ class Chain:
     def task(
         self,
         stage: Stage[...],
-        takes: dict[str, str] | None = None,
+        takes: Mapping[str, str] | None = None,
         *exposes: str,
         after: str | None = None,
         when: str | None = None,
+        gives: Mapping[str, str] | None = None,
         **renames: str,
     ) -> Task:
         """Add a task that runs the stage, under the stage's name.
@@ -45,6 +47,7 @@ class Chain:
             *exposes: Stage parameters that are workflow parameters of the same name.
             after: One more dependency, on a task that gives no artifact.
             when: Condition on the task's running.
+            gives: Stage parameter -> value, such as a parameter that another task put out.
             **renames: Stage parameter -> workflow parameter.
         """
         sources = takes or {}
@@ -56,6 +59,7 @@ class Chain:
             for name, source in sources.items()
         ]
         arguments += self._expose(stage, exposes, renames)
+        arguments += [Parameter(name=name, value=value) for name, value in (gives or {}).items()]
         depends = " && ".join([*tasks, *([after] if after else [])])
         with self.dag:
             return Task(name=stage.name, template=stage.name, arguments=arguments, depends=depends or None, when=when)

@@ -5,6 +5,7 @@ argo submit --from workflowtemplate/clone-voice -p speaker=anna -p source=s3://b
 """
 
 from hera.workflows import DAG, Artifact, Parameter, Suspend, Task, WorkflowTemplate
+from hera.workflows.models import SuppliedValueFrom, ValueFrom
 
 from stages.denoise import denoise
 from stages.dereverb import dereverb
@@ -15,6 +16,7 @@ from stages.level import level
 from stages.measure import measure
 from stages.publish import publish
 from stages.report import report
+from stages.revise import revise
 from stages.separate import separate
 from stages.slice import slice_clips
 from stages.synthesize import synthesize
@@ -23,10 +25,12 @@ from stages.train_sovits import train_sovits
 from stages.transcribe import transcribe
 from workflows.chain import Chain, reference
 
-NEEDS_PROOFREADING = (
-    "{{workflow.parameters.proofread}} == always"
-    " || ({{workflow.parameters.proofread}} == auto && {{tasks.transcribe.outputs.parameters.flagged}} > 0)"
+WANTS_PROOFREADING = (
+    "({{workflow.parameters.proofread}} == always"
+    " || ({{workflow.parameters.proofread}} == auto && {{tasks.transcribe.outputs.parameters.flagged}} > 0))"
 )
+IS_REVIEWED = "'{{workflow.parameters.review}}' != ''"
+APPROVAL = ("reviewer", "review", "kept", "edited", "dropped")
 
 with WorkflowTemplate(
     name="clone-voice",
@@ -59,16 +63,22 @@ with WorkflowTemplate(
         backend="asr-backend",
     )
     with dag:
-        Task(name="proofread", template="proofread", depends="transcribe", when=NEEDS_PROOFREADING)
+        waits = f"!({IS_REVIEWED}) && {WANTS_PROOFREADING}"
+        Task(name="proofread", template="proofread", depends="transcribe", when=waits)
     chain.task(
-        format_dataset,
-        {"clips": "slice/clips", "transcripts": "transcribe/transcripts"},
-        "models",
-        "version",
-        "lexicon",
-        "polyphones",
+        revise,
+        {"sliced": "slice/clips", "heard": "transcribe/transcripts", "levelled": "level/levelled"},
+        "speaker",
+        given_review="review",
+        unanswered="proofread-unanswered",
         after="proofread",
+        gives={
+            "proofreading": "{{tasks.proofread.status}}",
+            "review": "{{tasks.proofread.outputs.parameters.review}}",
+        },
     )
+    spoken = {"clips": "revise/clips", "transcripts": "revise/transcripts"}
+    chain.task(format_dataset, spoken, "models", "version", "lexicon", "polyphones")
     chain.task(
         train_sovits,
         {"dataset": "format/dataset"},
@@ -103,10 +113,8 @@ with WorkflowTemplate(
         gradient_checkpointing="gradient-checkpointing",
         dpo="gpt-dpo",
     )
-    trained = {
+    trained = spoken | {
         "dataset": "format/dataset",
-        "clips": "slice/clips",
-        "transcripts": "transcribe/transcripts",
         "sovits": "train-sovits/weights",
         "gpt": "train-gpt/weights",
     }
@@ -120,7 +128,13 @@ with WorkflowTemplate(
         Artifact(name="speech", from_=reference("synthesize/speech")),
     ]
 
-    Suspend(name="proofread")
+    Suspend(
+        name="proofread",
+        duration="{{workflow.parameters.proofread-limit}}",
+        outputs=[
+            Parameter(name=name, value_from=ValueFrom(supplied=SuppliedValueFrom(), default="")) for name in APPROVAL
+        ],
+    )
     workflow.on_exit = chain.exit_handler(
         report,
         {
@@ -150,5 +164,10 @@ with WorkflowTemplate(
             value="never",
             enum=["never", "auto", "always"],
             description="Wait for a person before training: never, when a transcript is flagged (auto), or always.",
+        ),
+        Parameter(
+            name="proofread-limit",
+            value="",
+            description="How long to wait for that person, such as 48h; forever if empty.",
         ),
     ]
