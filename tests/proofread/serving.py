@@ -28,10 +28,11 @@ class Server:
     """
 
     def __init__(self, location: str, home: Path, *options: str) -> None:
+        self.location = location
         self._command = [sys.executable, "-m", "voicemill", "proofread", location, "--no-browser", *options]
         self._environment = {**os.environ, "XDG_STATE_HOME": str(home), "OMP_NUM_THREADS": "1"}
         self.port = 0
-        self.page = ""
+        self.token = self.path = ""
         self.process: subprocess.Popen[str] | None = None
         self.complaints: list[str] = []
 
@@ -46,9 +47,12 @@ class Server:
         )
         assert self.process.stdout and self.process.stderr
         line = self.process.stdout.readline()
-        found = re.search(r"(http://\S+:(\d+)/\S*)", line)
+        found = re.search(r"(http://\S+?:(\d+)/)([^\s#]*)(?:#token=(\S+))?", line)
         assert found, self.process.stderr.read()
-        self.page, self.port = found[1], int(found[2])
+        self.port = int(found[2])
+        # A restart changes neither what is looked at nor who looks.
+        self.path = self.path or f"/{found[3]}"
+        self.token = found[4] or ""
         threading.Thread(target=self._listen, args=(self.process.stderr,), daemon=True).start()
         deadline = time.monotonic() + 20
         while True:
@@ -74,15 +78,6 @@ class Server:
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def token(self) -> str:
-        return self.page.partition("#token=")[2]
-
-    @property
-    def path(self) -> str:
-        """Of the review's page, without the token."""
-        return self.page.partition("#")[0].removeprefix(self.origin)
 
     def _listen(self, stream: Any) -> None:
         self.complaints += stream.readlines()

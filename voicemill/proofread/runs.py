@@ -53,28 +53,46 @@ def find(location: str) -> Iterator[Place]:
     Args:
         location: A run, or a folder or `s3://bucket/voices` of runs.
     """
-    location = location.rstrip("/") if is_remote(location) else str(Path(location).expanduser().absolute())
-    if _has_transcripts(open_store(location)):
-        group, name = _last_parts(location)
-        yield Place(group if is_remote(location) else "-", name, location)
+    location = _absolute(location)
+    if alone := _alone(location):
+        yield alone
         return
     for folder in open_store(location).folders():
-        inner = f"{location}/{folder}"
-        if _has_transcripts(open_store(inner)):
-            yield Place("-", folder, inner)
+        if found := find_one(location, "-", folder):
+            yield found
             continue
-        for name in open_store(inner).folders():
-            if _has_transcripts(open_store(f"{inner}/{name}")):
-                yield Place(folder, name, f"{inner}/{name}")
+        for name in open_store(f"{location}/{folder}").folders():
+            if found := find_one(location, folder, name):
+                yield found
+
+
+def find_one(location: str, group: str, name: str) -> Place | None:
+    """The run with an address at a location; None if there is none, or the address is none."""
+    location = _absolute(location)
+    alone = _alone(location)
+    if alone is not None:
+        return alone if (alone.group, alone.name) == (group, name) else None
+    # They come from outside: nothing but the name of one folder each.
+    if not all(part and part not in (".", "..") and not set("/\\\0") & set(part) for part in (group, name)):
+        return None
+    inner = f"{location}/{name}" if group == "-" else f"{location}/{group}/{name}"
+    return Place(group, name, inner) if _has_transcripts(open_store(inner)) else None
+
+
+def _absolute(location: str) -> str:
+    return location.rstrip("/") if is_remote(location) else str(Path(location).expanduser().absolute())
+
+
+def _alone(location: str) -> Place | None:
+    """The run that a location itself is."""
+    if not _has_transcripts(open_store(location)):
+        return None
+    group, name = ["-", *location.removeprefix("s3://").split("/")][-2:]
+    return Place(group if is_remote(location) else "-", name, location)
 
 
 def _has_transcripts(store: Store) -> bool:
     return store.find(f"{TRANSCRIPTS}/{_FILES[0]}") is not None
-
-
-def _last_parts(location: str) -> tuple[str, str]:
-    parts = ["-", *location.removeprefix("s3://").split("/")]
-    return parts[-2], parts[-1]
 
 
 class Run:
@@ -206,16 +224,16 @@ class Runs:
         self.location = location
         self._cache = tempfile.TemporaryDirectory(prefix="voicemill-proofread-")
         self._open: dict[tuple[str, str], Run] = {}
-        self._places: dict[tuple[str, str], Place] = {}
+        self._places: list[Place] = []
         self._listed = float("-inf")
         self._lock = threading.Lock()
 
     def places(self) -> list[Place]:
         """All runs that can be reviewed; looked up every few seconds."""
         if time.monotonic() - self._listed > _SECONDS_BETWEEN_LOOKS:
-            self._places = {(place.group, place.name): place for place in find(self.location)}
+            self._places = list(find(self.location))
             self._listed = time.monotonic()
-        return list(self._places.values())
+        return self._places
 
     def get(self, group: str, name: str) -> Run:
         """A run by its address; where its transcripts were made anew since it was opened, it is opened again.
@@ -227,9 +245,7 @@ class Runs:
             run = self._open.get((group, name))
             if run is not None and run.is_current():
                 return run
-            if (group, name) not in self._places:
-                self.places()
-            place = self._places.get((group, name))
+            place = find_one(self.location, group, name)
             if place is None:
                 raise InputError(f"there is no transcribed run {group}/{name}")
             opened = Run(place, Path(tempfile.mkdtemp(dir=self._cache.name)))

@@ -221,6 +221,7 @@ queue.addEventListener("refused", ({ detail: { problem } }) => {
   showSaving();
 });
 queue.addEventListener("state", showSaving);
+for (const event of ["applied", "state"]) queue.addEventListener(event, () => $("approval").open && showApproval());
 
 function decide(entry, mine) {
   const theirs = entry.theirs[entry.edit.clip];
@@ -261,14 +262,20 @@ async function look() {
 // Approving.
 
 async function openApproval() {
+  $("approval").showModal();
+  $("approval-result").textContent = "";
   flush();
   await look();
+  showApproval();
+}
+
+// Until it is approved, the dialog follows what is still on its way.
+function showApproval() {
   const { counts } = about;
   const busy = queue.entries.length > 0;
   $("approval-text").textContent = t("approve-text", { ...counts, minutes: (counts.seconds / 60).toFixed(1) });
   $("approval-result").textContent = busy ? t("approve-busy") : "";
   $("approve-now").disabled = busy;
-  $("approval").showModal();
 }
 
 async function approve() {
