@@ -12,7 +12,7 @@ helm_PACKAGE        := helm.sh/helm/v3/cmd/helm@v3.19.0
 helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/chartutil.k8sVersion$(part))
 kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 
-.PHONY: help setup tools demo test check format golden bench clean
+.PHONY: help setup tools demo test check format golden images smoke bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -51,6 +51,12 @@ format: setup ## lay the code out
 golden: setup ## rewrite the golden YAML of the workflows and the table of the chart's values
 	$(BIN)/hera generate yaml workflows/ --to $(GOLDEN)/
 	$(BIN)/python charts/readme.py
+
+images: ## the stages' images and a table of their sizes (STAGES="slice ..." for some; images/README.md)
+	images/build $(STAGES)
+
+smoke: ## run each image without rights, without network and with a read-only root (STAGES="slice ..." for some)
+	images/smoke $(STAGES)
 
 bench: setup ## the figures of docs/benchmarks.md (DATA=dir with speech samples)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")

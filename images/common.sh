@@ -1,5 +1,5 @@
 # What images/build and images/smoke agree on: the builder, and the name of a stage's image.
-# shellcheck shell=bash disable=SC2034  (builder is for those that read this file)
+# shellcheck shell=bash disable=SC2034
 
 for builder in ${BUILDER:-docker podman buildah} ""; do
     case $builder in

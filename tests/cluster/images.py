@@ -31,7 +31,7 @@ def build(registry: str, *stages: str) -> dict[str, str]:
         "TAG": TAG,
         "PUSH": "1",
         "SIZES": "0",
-        "PUSH_OPTIONS": "--tls-verify=false",
+        "INSECURE": "1",
     }
     environment.setdefault("STORAGE_DRIVER", "overlay")
     base = Path(os.environ.get("CLUSTER_BIN", "")).parent / "images/base.tar"

@@ -1,0 +1,141 @@
+"""Every stage has an image, made of what its family's extra names; nothing here needs a builder."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import subprocess
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import stages
+from images import layer
+from voicemill.contract import Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONTAINERFILE = (ROOT / "images" / "Containerfile").read_text()
+BAKE = (ROOT / "images" / "docker-bake.hcl").read_text()
+APPLICATIONS = {"proofread"}
+"""Images that are no stages."""
+
+
+def declared() -> list[Stage]:
+    modules = (importlib.import_module(f"stages.{module.name}") for module in pkgutil.iter_modules(stages.__path__))
+    return [value for module in modules for value in vars(module).values() if isinstance(value, Stage)]
+
+
+STAGES = {stage.image: stage for stage in declared()}
+
+
+def targets() -> dict[str, tuple[str, str]]:
+    """Every target with the one it stands on and its own lines."""
+    said = re.sub(r"^#.*\n", "", CONTAINERFILE, flags=re.MULTILINE)
+    parts = re.split(r"^FROM (\S+) AS (\S+)$", said, flags=re.MULTILINE)[1:]
+    return {name: (parent, body) for parent, name, body in zip(*[iter(parts)] * 3, strict=True)}
+
+
+TARGETS = targets()
+
+
+def chain(target: str) -> list[str]:
+    """The lines of a target and of all it stands on."""
+    lines: list[str] = []
+    while target in TARGETS:
+        target, body = TARGETS[target]
+        lines += body.splitlines()
+    return lines
+
+
+def installed(target: str) -> set[str]:
+    """The layers that a target is made of."""
+    return set(re.findall(r"layer\.py install (\S+)", "\n".join(chain(target))))
+
+
+def closure(extra: str) -> set[str]:
+    """Every package that an extra comes to, by the metadata of what is installed here."""
+    found: set[str] = set()
+    waiting = [Requirement(line) for line in layer.requirements(PROJECT, extra)]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        extras = requirement.extras or {""}
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": each}) for each in extras):
+            continue
+        if name in found:
+            continue
+        found.add(name)
+        for line in distribution(name).requires or ():
+            needed = Requirement(line)
+            if needed.marker is None or any(needed.marker.evaluate({"extra": each}) for each in extras):
+                needed.marker = None
+                waiting.append(needed)
+    return found
+
+
+@pytest.mark.parametrize("image", STAGES)
+def test_a_stage_has_a_target_of_its_family_that_runs_it(image: str) -> None:
+    stage = STAGES[image]
+    assert stage.family in installed(image)
+    assert f'"-m", "{stage.declaration.module}"]' in TARGETS[image][1]
+
+
+@pytest.mark.parametrize("image", [*STAGES, *APPLICATIONS])
+def test_an_image_runs_without_root_behind_an_init(image: str) -> None:
+    body = TARGETS[image][1]
+    assert body.rstrip().splitlines()[-2] == "USER 65532:65532"
+    assert body.rstrip().splitlines()[-1].startswith('ENTRYPOINT ["/usr/bin/tini", "--", "python", "-m", ')
+
+
+@pytest.mark.parametrize("image", [*STAGES, *APPLICATIONS])
+def test_only_images_of_gpu_stages_have_a_gpus_libraries(image: str) -> None:
+    on_gpu = image in STAGES and STAGES[image].gpu_memory is not None
+    packages = set().union(*(closure(each) for each in installed(image) - {"cuda12"}))
+    assert ("torch" in packages) == (on_gpu and image != "transcribe")
+    assert ("cuda12" in installed(image)) == (image in ("transcribe", "evaluate"))
+    assert on_gpu == any(line.startswith("ENV NVIDIA_DRIVER_CAPABILITIES=") for line in chain(image))
+
+
+def test_the_bake_file_the_script_and_the_containerfile_name_the_same_images() -> None:
+    expected = {*STAGES, *APPLICATIONS}
+    assert {name for name, (_, body) in TARGETS.items() if "ENTRYPOINT" in body} == expected
+    listed = re.search(r"stage = \[(.*?)\]", BAKE, re.DOTALL)
+    assert listed and set(re.findall(r'"([a-z-]+)"', listed[1])) == expected
+    script = "BUILDER=buildah; command() { :; }; . images/common.sh; every_stage"
+    said = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(said.split()) == expected
+
+
+def test_the_bake_file_and_the_script_give_the_same_labels_and_arguments() -> None:
+    script = (ROOT / "images" / "build").read_text()
+    label = r"org\.opencontainers\.image\.[a-z]+"
+    assert set(re.findall(label, BAKE)) == set(re.findall(label, script))
+    passed = re.search(r"for name in (.*); do", script)
+    assert passed and set(passed[1].split()) == set(re.findall(r"^ARG (\w+)", CONTAINERFILE, re.MULTILINE))
+    assert set(passed[1].split()) <= set(re.findall(r'variable "(\w+)"', BAKE))
+
+
+@pytest.mark.parametrize("extra", sorted(set().union(*map(installed, STAGES)) - {"cuda12"}))
+def test_everything_in_a_layer_is_pinned(extra: str) -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {canonicalize_name(line.split("==")[0]) for line in lines if not line.startswith("#")}
+    assert closure(extra) <= pinned
+
+
+def test_no_address_of_a_registry_is_written_down() -> None:
+    files = [*(ROOT / "images").iterdir(), *(ROOT / ".github" / "workflows").iterdir()]
+    for path in (path for path in files if path.is_file()):
+        for address in re.findall(r"https?://[^\s\"')]+", path.read_text()):
+            assert address == "http://$node:$port", f"{path.name} names {address}"
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    for path in (ROOT / ".github" / "workflows").iterdir():
+        for line in re.findall(r"uses: (.*)", path.read_text()):
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+", line), f"{path.name}: {line}"
