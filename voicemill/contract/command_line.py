@@ -50,6 +50,16 @@ def command(declaration: Declaration, results: tuple[str, ...], body: Callable[.
     )
 
 
+def problem(parameter: ParameterField, text: str) -> str:
+    """What is wrong with a text as the value of a parameter; empty if nothing is."""
+    option = _parameter(parameter)
+    try:
+        option.process_value(click.Context(click.Command(parameter.name)), text)
+    except click.BadParameter as error:
+        return error.message.rstrip(".")
+    return ""
+
+
 def _artifact(artifact: ArtifactField) -> click.Option:
     def check(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
         if artifact.kind.role != "input" or path is None:

@@ -12,6 +12,7 @@ import typer
 from voicemill.errors import UsageError
 
 if TYPE_CHECKING:
+    from voicemill.engine.slots import Request
     from voicemill.engine.workflow import Workflow
 
 
@@ -42,7 +43,6 @@ def run(
     """
     from rich.console import Console
 
-    from voicemill.engine import slots
     from voicemill.engine import workflow as workflows
     from voicemill.engine.execution import Options
     from voicemill.engine.report import conclude
@@ -51,20 +51,27 @@ def run(
 
     chosen = workflows.load(workflow)
     given = absolute(chosen, workflows.arguments(chosen, pairs(parameter or [])))
-    here = slots.machine()
-    room = slots.Request(
-        cpu=here.cpu if cpus is None else cpus,
-        memory=here.memory if memory is None else slots.quantity(memory),
-        gpus=here.gpus if gpus is None else min(gpus, here.gpus),
-    )
+    slots = room(cpus, memory, gpus)
     console = Console()
     interactive = console.is_terminal and sys.stdin.isatty()
     options = Options(approve=tuple(approve or ()), wait=wait, ask=interactive, grace=grace)
     view = view_for(console)
     with view:
-        result = run_workflow(chosen, given, out, slots=room, options=options, watchers=(view,), ask=view.ask)
+        result = run_workflow(chosen, given, out, slots=slots, options=options, watchers=(view,), ask=view.ask)
     conclude(result, out, console)
     raise typer.Exit(result.exit_code)
+
+
+def room(cpus: float | None, memory: str | None, gpus: int | None) -> Request:
+    """What of this machine tasks may use: all of what is not said otherwise."""
+    from voicemill.engine import slots
+
+    here = slots.machine()
+    return slots.Request(
+        cpu=here.cpu if cpus is None else cpus,
+        memory=here.memory if memory is None else slots.quantity(memory),
+        gpus=here.gpus if gpus is None else min(gpus, here.gpus),
+    )
 
 
 def pairs(texts: list[str]) -> dict[str, str]:
@@ -97,13 +104,14 @@ def absolute(workflow: Workflow, values: dict[str, str]) -> dict[str, str]:
             continue
         path = Path(value).expanduser()
         explicit = name in written or value.startswith(("./", "../", "~/"))
-        if explicit or ((name in read or os.sep in value) and _exists(path)):
+        if explicit or ((name in read or os.sep in value) and exists(path)):
             changed[name] = str(path.absolute())
     return changed
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Whether there is anything at a path, which may be a text that is no path at all."""
     try:
         return path.exists()
-    except OSError:  # a text too long to be a path
+    except OSError:  # too long to be one
         return False

@@ -1,7 +1,7 @@
 """S3 and local folders behind one small interface.
 
-A location is a local path, `s3://bucket/prefix`, or `s3:///prefix` in the bucket that `$S3_BUCKET` names. `fetch` brings
-it here, `open_store` reads and writes it, `fingerprint` tells whether its content is what it was.
+A location is a local path, `s3://bucket/prefix`, or `s3:///prefix` in the bucket that `$S3_BUCKET` names. `fetch`
+brings it here, `open_store` reads and writes it, `fingerprint` tells whether its content is what it was.
 """
 
 from __future__ import annotations
@@ -17,7 +17,18 @@ from voicemill.errors import InputError
 from voicemill.storage.local import LocalStore, safe_join
 from voicemill.storage.store import Conflict, Entry, Store, Trace, file_digest
 
-__all__ = ["Conflict", "Entry", "Store", "Trace", "fetch", "file_digest", "fingerprint", "is_remote", "open_store"]
+__all__ = [
+    "Conflict",
+    "Entry",
+    "Store",
+    "Trace",
+    "exists",
+    "fetch",
+    "file_digest",
+    "fingerprint",
+    "is_remote",
+    "open_store",
+]
 
 
 def is_remote(location: str | Path) -> bool:
@@ -69,6 +80,20 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
         safe_join(content, key).unlink(missing_ok=True)
     outputs.write_text(index_file, json.dumps(wanted))
     return content / entries[0].key if is_object else content
+
+
+def exists(location: str | Path) -> bool:
+    """Whether there is anything at a location: a file, a folder, an object, or objects below a prefix.
+
+    Raises:
+        TryAgain: if S3 cannot be reached.
+    """
+    if not is_remote(location):
+        return Path(location).expanduser().exists()
+    bucket, key = _bucket_and_key(str(location))
+    parent, _, name = key.rpartition("/")
+    below = next(iter(open_store(f"s3://{bucket}/{key}").list()), None)
+    return below is not None or bool(name and open_store(f"s3://{bucket}/{parent}").find(name))
 
 
 def fingerprint(location: str | Path) -> str:

@@ -1,0 +1,145 @@
+"""A manifest is checked as a whole: every mistake is listed with its line, and nothing is started."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.batch.conftest import WORKFLOW
+from voicemill.batch import checking, manifest
+from voicemill.batch.manifest import Mistake
+from voicemill.engine import workflow as workflows
+
+
+def mistakes_in(path: Path, workflow: str = "clone-voice", **common: str) -> list[Mistake]:
+    read = manifest.read(path)
+    return checking.orders(read, {"models": str(path), **common}, workflows.load(workflow), folder=path.parent)[1]
+
+
+def test_twenty_mistakes_are_twenty_lines_and_nothing_is_started(
+    voicemill: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "there").mkdir()
+    rows = [
+        "speaker,source,language,version,sovits-epochs,overrides",
+        ",there,en,v2,,",  # 1 no speaker
+        "ben,,en,v2,,",  # 2 no source
+        "cat,nowhere,en,v2,,",  # 3
+        "dan,there,english,v2,,",  # 4
+        "eve,there,en,v5,,",  # 5
+        "fay,there,en,v2,many,",  # 6
+        "gus,there,en,v2,0,",  # 7
+        "ann/x,there,en,v2,,",  # 8
+        "hal,there,en,v2,,speed=2",  # 9
+        "ida,there,en,v2,,gpt-epochs",  # 10
+        "jim,there,en,v2,,gpt-epochs=1; gpt-epochs=2",  # 11
+        "kim,there,en,v2,,speaker=leo",  # 12
+        "cat,there,en,v2,,",  # 13 the speaker of line 4
+        "leo,there,en,v2,,,,",  # 14 too many cells
+        "mia,there,xx,v2,-1,",  # 15 and 16
+        "ned,there,en,v2,,labels=labels/none.list",  # 17
+        "ova,there,en,v2,,gpt-dpo=maybe",  # 18
+        "pat,there,en,v2,,validation=0.9",  # 19
+        "_qu,there,en,v2,,",  # 20
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    assert voicemill("batch", tmp_path / "m.csv", "--out", tmp_path / "out", "-p", f"models={tmp_path}") == 65
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith(f"{tmp_path / 'm.csv'}:")]
+    lines = [int(line.removeprefix(f"{tmp_path / 'm.csv'}:").partition(":")[0]) for line in told]
+    assert len(told) == 20, "\n".join(told)
+    assert lines == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 16, 17, 18, 19, 20]
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_same_rows_are_read_from_csv_and_from_json_lines(tmp_path: Path) -> None:
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "m.csv").write_text(
+        '\ufeffspeaker,source,language,gpt-epochs,overrides\nanna,anna,en,12,"gpt-dpo=true; sovits-epochs=3"\n\n'
+        'ben,"anna",,,\n',
+        encoding="utf-8",
+    )
+    objects = [
+        {"speaker": "anna", "source": "anna", "language": "en", "gpt-epochs": 12}
+        | {"overrides": {"gpt-dpo": True, "sovits-epochs": 3}},
+        {"speaker": "ben", "source": "anna", "language": None},
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, objects)))
+    chosen = workflows.load("clone-voice")
+    results = [
+        checking.orders(manifest.read(tmp_path / name), {"models": "/"}, chosen, folder=tmp_path)
+        for name in ("m.csv", "m.jsonl")
+    ]
+    assert [mistakes for _, mistakes in results] == [[], []]
+    (csv, _), (lines, _) = results
+    assert [order.values for order in csv] == [order.values for order in lines]
+    assert csv[0].values == {
+        "models": "/",
+        "speaker": "anna",
+        "source": str(tmp_path / "anna"),
+        "language": "en",
+        "gpt-epochs": "12",
+        "gpt-dpo": "true",
+        "sovits-epochs": "3",
+    }
+    assert csv[1].values == {"models": "/", "speaker": "ben", "source": str(tmp_path / "anna")}
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        ("", 1, "no speaker in it"),
+        ("speaker,source\n", 1, "no speaker in it"),
+        ("name,source\nanna,.\n", 1, "no column speaker"),
+        ("speaker;source\nanna;.\n", 1, "columns are parted by commas"),
+        ("speaker,source,speaker\nanna,.,\n", 1, "the column speaker is there twice"),
+        ("speaker,source,colour\nanna,.,red\nben,.,blue\n", 1, "no parameter colour: an unknown column"),
+        ('speaker,source\n"anna,.\n', 2, "is no CSV"),
+    ],
+)
+def test_what_is_wrong_with_the_whole_file_is_told_once(tmp_path: Path, content: str, line: int, words: str) -> None:
+    (tmp_path / "m.csv").write_text(content)
+    found = mistakes_in(tmp_path / "m.csv")
+    assert any(mistake.line == line and words in mistake.text for mistake in found), found
+    assert len(found) <= 2
+
+
+def test_lines_that_are_no_json_objects_are_told(tmp_path: Path) -> None:
+    lines = ['{"speaker": "anna", "source": "."', "[1]", '{"speaker": "ben", "source": ".", "language": ["en"]}']
+    (tmp_path / "m.jsonl").write_text("\n\n".join(lines))
+    found = mistakes_in(tmp_path / "m.jsonl")
+    assert [mistake.line for mistake in found] == [1, 3, 5]
+    assert "no JSON" in found[0].text and "no JSON object" in found[1].text and "neither a text" in found[2].text
+
+
+def test_a_row_that_spans_lines_is_told_by_its_first(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text('speaker,source,lines\nanna,.,"One.\nTwo."\nben,nowhere,\n')
+    assert [mistake.line for mistake in mistakes_in(tmp_path / "m.csv")] == [4]
+
+
+def test_a_source_on_s3_is_looked_for(tmp_path: Path, bucket: str) -> None:
+    from voicemill.storage import open_store
+
+    open_store(f"s3://{bucket}/in").write("anna/a.wav", b"x")
+    rows = [f"anna,s3://{bucket}/in/anna", f"ben,s3://{bucket}/in/ben", f"cat,s3://{bucket}/in/anna/a.wav"]
+    (tmp_path / "m.csv").write_text("\n".join(["speaker,source", *rows, "dan,s3://no-such-bucket/x"]))
+    found = mistakes_in(tmp_path / "m.csv", str(WORKFLOW))
+    assert [mistake.line for mistake in found] == [3, 5] and "nothing at s3://" in found[0].text
+
+
+@pytest.mark.parametrize("word", ["source=x", "speed=2", "language=xx", "models=missing/folder"])
+def test_what_is_wrong_for_all_is_told_by_the_command_line(
+    voicemill: Callable[..., int], tmp_path: Path, speakers: Callable[..., Path], word: str
+) -> None:
+    manifest = speakers(anna="x")
+    assert voicemill("batch", manifest, "--out", tmp_path / "out", "-p", word) == 64
+    assert not (tmp_path / "out").exists()
+
+
+def test_check_starts_nothing(
+    voicemill: Callable[..., int], speakers: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert voicemill("batch", "check", speakers(anna="x", ben="y"), "--workflow", WORKFLOW) == 0
+    assert "2 speakers, no mistakes" in capsys.readouterr().out

@@ -1,0 +1,152 @@
+"""Reading a manifest: a row for each speaker, in CSV or JSON lines.
+
+Columns are `speaker` and `source`, and whatever parameters of the workflow differ from speaker to speaker; `overrides`
+holds more of them (`sovits-epochs=12; gpt-dpo=true`, in JSON lines an object).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from voicemill.errors import InputError
+
+OVERRIDES = "overrides"
+REQUIRED = ("speaker", "source")
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """Something in the manifest that cannot be done, and the line it is on."""
+
+    line: int
+    text: str
+
+
+@dataclass
+class Row:
+    """What a line asks for: values by the names of the workflow's parameters, empty ones left out."""
+
+    line: int
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Manifest:
+    """What a manifest holds: its rows, what is wrong with its form, and the names that its heading has, by line."""
+
+    rows: list[Row] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    columns: dict[str, int] = field(default_factory=dict)
+
+
+def read(path: Path) -> Manifest:
+    """Read a manifest.
+
+    Args:
+        path: `.csv`, or JSON lines under any other name.
+
+    Raises:
+        InputError: if the file cannot be read at all.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    manifest = _of_csv(text) if path.suffix.lower() == ".csv" else _of_json_lines(text)
+    if not manifest.rows and not manifest.mistakes:
+        manifest.mistakes.append(Mistake(1, "there is no speaker in it"))
+    return manifest
+
+
+def _of_csv(text: str) -> Manifest:
+    manifest = Manifest()
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    heading: list[str] | None = None
+    start = 1
+    while True:
+        try:
+            cells = [cell.strip() for cell in next(reader)]
+        except StopIteration:
+            break
+        except csv.Error as error:
+            # What follows an unclosed quote cannot be told apart.
+            manifest.mistakes.append(Mistake(start, f"is no CSV: {error}; the lines after it were not read"))
+            break
+        line, start = start, reader.line_num + 1
+        if not any(cells):
+            continue
+        if heading is None:
+            heading = cells
+            manifest.mistakes += _of_heading(heading, line)
+            if manifest.mistakes:
+                break
+            manifest.columns = dict.fromkeys(filter(None, heading), line)
+        elif len(cells) > len(heading):
+            manifest.mistakes.append(Mistake(line, f"has {len(cells)} cells where the heading has {len(heading)}"))
+        else:
+            row = Row(line)
+            for name, cell in zip(heading, cells, strict=False):
+                _put(row, name, cell, manifest.mistakes)
+            manifest.rows.append(row)
+    return manifest
+
+
+def _of_heading(heading: list[str], line: int) -> list[Mistake]:
+    if len(heading) == 1 and ";" in heading[0]:
+        return [Mistake(line, "there is one column only; columns are parted by commas")]
+    mistakes = [Mistake(line, f"there is no column {name}") for name in REQUIRED if name not in heading]
+    twice = sorted({name for name in heading if name and heading.count(name) > 1})
+    return mistakes + [Mistake(line, f"the column {name} is there twice") for name in twice]
+
+
+def _of_json_lines(text: str) -> Manifest:
+    manifest = Manifest()
+    for line, content in enumerate(text.splitlines(), start=1):
+        if not content.strip():
+            continue
+        try:
+            found = json.loads(content)
+        except json.JSONDecodeError as error:
+            manifest.mistakes.append(Mistake(line, f"is no JSON: {error.msg} at column {error.colno}"))
+            continue
+        if not isinstance(found, dict):
+            manifest.mistakes.append(Mistake(line, "is no JSON object"))
+            continue
+        row = Row(line)
+        for name, value in found.items():
+            _put(row, name, value, manifest.mistakes)
+        manifest.rows.append(row)
+    return manifest
+
+
+def _put(row: Row, name: str, value: Any, mistakes: list[Mistake]) -> None:
+    """Add a cell to its row; the cells of `overrides` become parameters like the others."""
+    if name == OVERRIDES:
+        pairs = value if isinstance(value, dict) else _pairs(row, str(value or ""), mistakes)
+        for key, each in pairs.items():
+            if key in (*REQUIRED, OVERRIDES) or key in row.values:
+                mistakes.append(Mistake(row.line, f"overrides sets {key}, which has a column of its own"))
+            else:
+                _put(row, key, each, mistakes)
+    elif isinstance(value, dict | list):
+        mistakes.append(Mistake(row.line, f"{name} is neither a text nor a number"))
+    elif value is not None and value != "":
+        row.values[name] = str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _pairs(row: Row, text: str, mistakes: list[Mistake]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not key:
+            mistakes.append(Mistake(row.line, f"overrides takes KEY=VALUE; KEY=VALUE, not {part!r}"))
+        elif key in pairs:
+            mistakes.append(Mistake(row.line, f"overrides sets {key} twice"))
+        else:
+            pairs[key] = value
+    return pairs

@@ -1,0 +1,262 @@
+"""What is known of a batch, read from its folder alone: by who runs it, by who looks on, and after a kill.
+
+DIR/batch.json                  what was asked for
+DIR/voices/<speaker>/           the speaker's run folder, with run.jsonl
+DIR/voices/<speaker>/.outcome   how it ended, and what for
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from voicemill.batch.checking import Order
+from voicemill.engine.cache import write_whole
+from voicemill.engine.digests import digest_of
+from voicemill.errors import InputError
+from voicemill.storage import is_remote, open_store
+
+RUNS = "voices"
+"""Where the run folders lie: the place where a revocation looks for a speaker's artifacts."""
+LOCK = ".lock"
+_BATCH = "batch.json"
+_OUTCOME = ".outcome"
+_FORMAT = 1
+
+Ending = Literal["voice", "failed", "stopped", "running", "waiting"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was asked for.
+
+    Attributes:
+        workflow: Name or file of the workflow that makes a voice.
+        manifest: The manifest's path, for the heading.
+        orders: A voice each.
+        min_success_ratio: Share of voices that must come out.
+        gpu_hour: Price of an hour of a GPU.
+        cpu_hour: Price of an hour of a CPU core.
+    """
+
+    workflow: str
+    manifest: str
+    orders: tuple[Order, ...]
+    min_success_ratio: float = 1.0
+    gpu_hour: float = 0.0
+    cpu_hour: float = 0.0
+
+    def write(self, out: Path) -> None:
+        """Keep it in the batch's folder."""
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / _BATCH, json.dumps({"format": _FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_batch(out: Path) -> Batch:
+    """What a batch's folder was made for.
+
+    Raises:
+        InputError: if it is no batch's folder, or a later voicemill's.
+    """
+    try:
+        fields = json.loads((out / _BATCH).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{out} holds no batch: {error}") from error
+    if fields.pop("format") != _FORMAT:
+        raise InputError(f"{out} was made by another version of voicemill")
+    return Batch(**fields | {"orders": tuple(Order(**order) for order in fields["orders"])})
+
+
+@dataclass
+class Work:
+    """What a run did so far, by its events.
+
+    Attributes:
+        tasks: Tasks that run at this moment.
+        done: Tasks that ended well.
+        seconds: For which anything ran.
+        gpu_seconds: Seconds times GPUs, of all tries.
+        cpu_seconds: Seconds times cores asked for, of all tries.
+        failure: The message of the last task that failed.
+    """
+
+    tasks: list[str] = field(default_factory=list)
+    done: int = 0
+    seconds: float = 0.0
+    gpu_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    failure: str = ""
+
+
+@dataclass
+class State:
+    """A speaker's row: what is known at this moment. None is what is not known."""
+
+    speaker: str
+    line: int
+    outcome: Ending
+    reason: str = ""
+    voice: str | None = None
+    minutes_in: float | None = None
+    minutes_used: float | None = None
+    error_rate: float | None = None
+    similarity: float | None = None
+    score: float | None = None
+    minutes: float = 0.0
+    gpu_minutes: float = 0.0
+    cpu_minutes: float = 0.0
+    cost: float = 0.0
+    folder: str = ""
+    tasks: tuple[str, ...] = ()
+
+
+def run_folder(out: Path, order: Order) -> Path:
+    """Where the run for an order lies."""
+    return out / RUNS / order.speaker
+
+
+def states(batch: Batch, out: Path) -> list[State]:
+    """All rows, in the order of the manifest."""
+    running = is_running(out)
+    return [state(batch, order, out, running=running) for order in batch.orders]
+
+
+def state(batch: Batch, order: Order, out: Path, *, running: bool) -> State:
+    """One row.
+
+    Args:
+        batch: What was asked for.
+        order: The speaker's.
+        out: The batch's folder.
+        running: Whether somebody runs the batch.
+    """
+    folder = run_folder(out, order)
+    ended = outcome_of(folder)
+    work = replay(folder / "run.jsonl")
+    row = State(order.speaker, order.line, "waiting", folder=folder.relative_to(out).as_posix())
+    if ended:
+        row.outcome, row.reason = ended["outcome"], ended["reason"]
+    elif work is not None:
+        row.outcome, row.tasks = ("running", tuple(work.tasks)) if running and work.tasks else ("stopped", ())
+    if work is not None:
+        row.minutes, row.gpu_minutes, row.cpu_minutes = work.seconds / 60, work.gpu_seconds / 60, work.cpu_seconds / 60
+        row.cost = (work.gpu_seconds * batch.gpu_hour + work.cpu_seconds * batch.cpu_hour) / 3600
+    row.minutes_in = _minutes(folder, "ingest")
+    row.minutes_used = _minutes(folder, "format")
+    published = _summary(folder, "publish") if row.outcome == "voice" else {}
+    row.voice = published.get("version")
+    row.error_rate, row.similarity, row.score = (published.get(name) for name in ("error_rate", "similarity", "score"))
+    return row
+
+
+def mark_of(order: Order) -> str:
+    """A digest of what an order's voice is made from, as far as it shows without reading it.
+
+    Raises:
+        TryAgain: if its source is on S3, which is away.
+    """
+    return digest_of({"values": order.values, "source": list(_looks(order.values.get("source", "")))})
+
+
+def _looks(source: str) -> Iterator[tuple[str, int, str]]:
+    """Name, size and time or tag of every file of a source."""
+    if is_remote(source):
+        yield from ((entry.key, entry.size, entry.tag) for entry in open_store(source).list())
+        return
+    place = Path(source)
+    for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        if path.is_file():
+            about = path.stat()
+            yield path.relative_to(place).as_posix(), about.st_size, str(about.st_mtime_ns)
+
+
+def outcome_of(folder: Path) -> dict[str, Any] | None:
+    """How a run ended: `mark`, `outcome`, `reason`, `exit_code`; None as long as it has not."""
+    try:
+        return json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def write_outcome(folder: Path, outcome: dict[str, Any]) -> None:
+    """Keep how a run ended."""
+    write_whole(folder / _OUTCOME, json.dumps(outcome, ensure_ascii=False) + "\n")
+
+
+def forget_outcome(folder: Path) -> None:
+    """The run begins anew."""
+    (folder / _OUTCOME).unlink(missing_ok=True)
+
+
+def replay(events: Path) -> Work | None:
+    """What a run did, by its `run.jsonl`; None if it never began."""
+    if not events.is_file():
+        return None
+    work = Work()
+    going: dict[str, tuple[float, float, int]] = {}
+    begun = last = 0.0
+
+    def stop(task: str, at: float) -> None:
+        since, cpu, gpus = going.pop(task)
+        work.cpu_seconds += (at - since) * cpu
+        work.gpu_seconds += (at - since) * gpus
+
+    for line in events.read_text(encoding="utf-8").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:  # a line that is being written
+            continue
+        at, task = event["time"], event.get("task")
+        if event["event"] in ("run", "end"):
+            # What a kill cut off is counted up to the last thing that was heard of it.
+            for name in list(going):
+                stop(name, last if event["event"] == "run" else at)
+            work.seconds += (last if event["event"] == "run" else at) - begun if begun else 0.0
+            begun = at if event["event"] == "run" else 0.0
+        elif task and event.get("phase") == "Running" and "log" in event:
+            going[task] = (at, event["cpu"], event["gpus"])
+        elif task in going and (event["event"] == "try" or event.get("phase") != "Running"):
+            stop(task, at)
+        if event.get("phase") in ("Succeeded", "Cached") and event["event"] == "task":
+            work.done += 1
+        if event.get("phase") in ("Failed", "Error"):
+            work.failure = f"{task}: {event.get('message', '')}"
+        last = at
+    if begun:
+        work.seconds += last - begun
+    work.tasks = list(going)
+    return work
+
+
+def is_running(out: Path) -> bool:
+    """Whether somebody runs the batch in this folder."""
+    try:
+        with (out / LOCK).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _summary(folder: Path, task: str) -> dict[str, Any]:
+    """What a stage said of itself when it ended well."""
+    try:
+        return json.loads(json.loads((folder / task / "_SUCCESS.json").read_text())["parameters"]["summary"])
+    except (FileNotFoundError, KeyError, ValueError):
+        return {}
+
+
+def _minutes(folder: Path, task: str) -> float | None:
+    """Minutes of audio that a stage kept; where it failed, by its ledger."""
+    seconds = _summary(folder, task).get("seconds")
+    ledger = folder / task / "ledger.jsonl"
+    if seconds is None and ledger.is_file():
+        kept = (json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines())
+        seconds = sum(row.get("seconds", 0.0) for row in kept if row.get("outcome") == "kept")
+    return None if seconds is None else seconds / 60

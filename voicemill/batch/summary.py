@@ -1,0 +1,73 @@
+"""What came of a batch: one row a speaker, as CSV for programs and as a page for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import fields
+from importlib import resources
+from pathlib import Path
+
+from voicemill.batch.state import Batch, State
+from voicemill.contract.outputs import write_text
+
+CSV = "summary.csv"
+PAGE = "summary.html"
+_SHOWN = [field.name for field in fields(State) if field.name != "tasks"]
+
+
+def write(batch: Batch, rows: list[State], out: Path) -> None:
+    """Write `summary.csv` and `summary.html` into the batch's folder."""
+    write_text(out / CSV, as_csv(rows))
+    write_text(out / PAGE, as_page(batch, rows, out))
+
+
+def as_csv(rows: list[State]) -> str:
+    """The rows as CSV; numbers are rounded, what is not known is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_SHOWN)
+    for row in rows:
+        writer.writerow([_cell(getattr(row, name)) for name in _SHOWN])
+    return text.getvalue()
+
+
+def as_page(batch: Batch, rows: list[State], out: Path) -> str:
+    """The rows as one HTML page, with links to each run's report and a line that each voice speaks."""
+    from jinja2 import Environment
+
+    source = resources.files("voicemill.batch").joinpath("summary.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    found = [
+        {
+            "row": row,
+            "report": f"{row.folder}/report.html" if (out / row.folder / "report.html").is_file() else "",
+            "speech": next((path.relative_to(out).as_posix() for path in _speech(out / row.folder)), ""),
+        }
+        for row in rows
+    ]
+    return page.render(batch=batch, rows=found, totals=totals(rows), number=_cell)
+
+
+def totals(rows: list[State]) -> dict[str, float]:
+    """How many of which outcome, and the sums of time and cost."""
+    counts = Counter(row.outcome for row in rows)
+    sums = {name: sum(getattr(row, name) or 0 for row in rows) for name in ("minutes_in", "minutes_used", "cost")}
+    times = {name: sum(getattr(row, name) for row in rows) for name in ("gpu_minutes", "cpu_minutes")}
+    return {"speakers": len(rows), **counts, **sums, **times}
+
+
+def success_ratio(rows: list[State]) -> float:
+    """Share of the speakers who have a voice."""
+    return sum(row.outcome == "voice" for row in rows) / max(len(rows), 1)
+
+
+def _speech(folder: Path) -> list[Path]:
+    return sorted((folder / "speech").glob("*.wav"))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

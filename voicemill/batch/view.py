@@ -1,0 +1,91 @@
+"""What a person sees of a batch: a live table on a terminal, a line per change elsewhere."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from voicemill.batch import state as states
+from voicemill.batch import summary
+from voicemill.batch.checking import Order
+from voicemill.batch.state import Batch, State
+
+_STYLES = {"voice": "green", "failed": "red bold", "running": "cyan", "stopped": "yellow"}
+_EVERY_SECONDS = 1.0
+
+
+def table(batch: Batch, rows: list[State]) -> Table:
+    """The rows as they are at this moment; columns as on the summary's page."""
+    shown = Table(box=None, pad_edge=False)
+    priced = bool(batch.gpu_hour or batch.cpu_hour)
+    numbers = ("min in", "min used", "error rate", "similarity", "GPU min", "CPU min", *(["cost"] if priced else []))
+    for heading in ("speaker", "outcome", *numbers, ""):
+        shown.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+    for row in rows:
+        values = [row.minutes_in, row.minutes_used, row.error_rate, row.similarity, row.gpu_minutes, row.cpu_minutes]
+        cells = ["" if value is None else f"{value:.2f}" for value in [*values, *([row.cost] if priced else [])]]
+        remark = row.reason or ", ".join(row.tasks)
+        outcome = Text(row.outcome, style=_STYLES.get(row.outcome, "dim"))
+        shown.add_row(row.speaker, outcome, *cells, Text(remark, style="dim"))
+    return shown
+
+
+def headline(rows: list[State]) -> str:
+    """How many of which outcome."""
+    counts = summary.totals(rows)
+    names = ("voice", "failed", "running", "stopped", "waiting")
+    return f"{len(rows)} speakers: " + ", ".join(f"{counts[name]} {name}" for name in names if name in counts)
+
+
+class Board:
+    """Shows a batch while it is run: rows that have ended are read once.
+
+    Args:
+        console: Where to.
+        batch: What was asked for.
+        out: Its folder.
+    """
+
+    def __init__(self, console: Console, batch: Batch, out: Path) -> None:
+        self.console, self.batch, self.out = console, batch, out
+        self.begun: dict[str, Order] = {}
+        self.rows: dict[str, State] = {}
+        self.shown = (0.0, Table())
+        self.live = Live(console=console, get_renderable=self._table, refresh_per_second=2)
+
+    def __enter__(self) -> Board:
+        self.rows = {row.speaker: row for row in states.states(self.batch, self.out)}
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+
+    def __call__(self, kind: str, order: Order) -> None:
+        """A speaker's run began or ended."""
+        if kind == "begun":
+            self.begun[order.speaker] = order
+        else:
+            self.begun.pop(order.speaker, None)
+        row = self.rows[order.speaker] = states.state(self.batch, order, self.out, running=True)
+        if not self.console.is_terminal:
+            what = "began" if kind == "begun" else row.outcome
+            reason = f": {row.reason}" if row.reason and kind != "begun" else ""
+            self.console.print(
+                f"{time.strftime('%H:%M:%S')} {order.speaker} {what}{reason}", markup=False, soft_wrap=True
+            )
+
+    def _table(self) -> Table:
+        at, shown = self.shown
+        if time.monotonic() - at > _EVERY_SECONDS:
+            for order in list(self.begun.values()):
+                self.rows[order.speaker] = states.state(self.batch, order, self.out, running=True)
+            shown = table(self.batch, list(self.rows.values()))
+            self.shown = (time.monotonic(), shown)
+        return shown
