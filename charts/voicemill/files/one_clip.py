@@ -38,16 +38,20 @@ def call(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str
         sys.exit(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}")
 
 
-def follow(path: str, seconds: float) -> dict[str, Any]:
-    """The workflow's status once it has ended, or as it is when the time is over; prints what its pods come to."""
+def follow(namespace: str, name: str, seconds: float) -> dict[str, Any]:
+    """The workflow's status once it has ended, or as it is when the time is over; prints what happens to its pods."""
     deadline = time.monotonic() + seconds
-    shown: dict[str, str] = {}
+    printed: set[str] = set()
     while True:
-        status = call("GET", path).get("status", {})
-        for node in status.get("nodes", {}).values():
-            line = f"{node['displayName']}: {node['phase']} {node.get('message', '')}".rstrip()
-            if node["type"] == "Pod" and shown.get(node["id"]) != line:
-                shown[node["id"]] = line
+        status = call("GET", f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/workflows/{name}").get("status", {})
+        nodes = [node for node in status.get("nodes", {}).values() if node["type"] == "Pod"]
+        lines = [f"{node['displayName']}: {node['phase']} {node.get('message', '')}".rstrip() for node in nodes]
+        # Why a pod does not start: no node, no image, no Secret.
+        events = call("GET", f"/api/v1/namespaces/{namespace}/events?fieldSelector=type%3DWarning")["items"]
+        lines += [event["message"] for event in events if event["involvedObject"].get("name", "").startswith(name)]
+        for line in lines:
+            if line not in printed:
+                printed.add(line)
                 print(line, flush=True)
         if status.get("finishedAt") or time.monotonic() > deadline:
             return status
@@ -57,10 +61,11 @@ def follow(path: str, seconds: float) -> dict[str, Any]:
 def main(file: str, seconds: str) -> None:
     with open(file) as text:
         workflow = json.load(text)
-    workflows = f"/apis/argoproj.io/v1alpha1/namespaces/{workflow['metadata']['namespace']}/workflows"
+    namespace = workflow["metadata"]["namespace"]
+    workflows = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/workflows"
     name = call("POST", workflows, workflow)["metadata"]["name"]
     print(f"submitted {name}", flush=True)
-    status = follow(f"{workflows}/{name}", float(seconds))
+    status = follow(namespace, name, float(seconds))
     if "phase" not in status:
         sys.exit(f"no controller took {name} up: is Argo's workflow controller running, and watching this namespace?")
     if not status.get("finishedAt"):

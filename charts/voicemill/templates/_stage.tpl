@@ -74,9 +74,9 @@
 {{- if $class }}
 {{- $least := .own.minMemoryMiB | default (get $gpu $class).minMemoryMiB | int }}
 {{- if eq $gpu.select "claim" }}
-{{- $name := hasKey .own "minMemoryMiB" | ternary $stage.name $class }}
+{{- $name := include "voicemill.gpu.claim" (dict "root" .root "mebibytes" $least) }}
 {{- $_ := set $resources "claims" (list (dict "name" "gpu")) }}
-{{- $_ := set .patch "resourceClaims" (list (dict "name" "gpu" "resourceClaimTemplateName" (printf "voicemill-gpu-%s" $name))) }}
+{{- $_ := set .patch "resourceClaims" (list (dict "name" "gpu" "resourceClaimTemplateName" $name)) }}
 {{- else }}
 {{- range $kind := list "requests" "limits" }}
 {{- $_ := set $resources $kind (mergeOverwrite (get $resources $kind | default dict) (dict $gpu.resource $count)) }}

@@ -1,0 +1,118 @@
+"""The chart on a real cluster: its examples are accepted; a release installs, changes, goes, and passes `helm test`."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.helm import CHART, EXAMPLES, Helm, find
+from tests.cluster import images
+from tests.cluster.kube import Cluster, Namespace
+from voicemill.storage import open_store
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+
+RELEASE = "voicemill"
+
+
+class Release:
+    """A release of the chart in a namespace, on this cluster's S3.
+
+    Args:
+        helm: Helm.
+        namespace: Where it goes.
+        bucket: Bucket of this cluster's S3 server.
+        folder: Where its values file is kept.
+    """
+
+    def __init__(self, helm: Helm, namespace: Namespace, bucket: str, folder: Path) -> None:
+        self.helm = helm
+        self.namespace = namespace
+        self.values: dict[str, Any] = {
+            "s3": {"endpoint": os.environ["S3_ENDPOINT"], "bucket": bucket},
+            # The cluster's image of Argo's executor has no entry point.
+            "argo": {"executorCommand": ["argoexec"]},
+        }
+        self.file = folder / "values.yaml"
+        keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        metadata = {"name": "voicemill-s3"}
+        namespace.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys})
+
+    def apply(self, **values: Any) -> str:
+        """Install or upgrade, with more values; gives what Helm prints."""
+        self.file.write_text(yaml.safe_dump(self.values | values))
+        return self.run("upgrade", "--install", RELEASE, str(CHART), "--values", str(self.file))
+
+    def run(self, *arguments: str) -> str:
+        done = self.helm.run(*arguments, "--namespace", self.namespace.name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def helm() -> Helm:
+    return Helm(find("helm"))
+
+
+@pytest.fixture
+def release(helm: Helm, namespace: Namespace, bucket: str, tmp_path: Path) -> Release:
+    return Release(helm, namespace, bucket, tmp_path)
+
+
+@pytest.mark.parametrize("values", EXAMPLES)
+def test_the_server_takes_every_object_of_an_example(helm: Helm, namespace: Namespace, values: str) -> None:
+    objects = helm.render(values=values)
+    claims = [each for each in helm.render("gpu.select=claim", values=values) if each["kind"] != "ServiceAccount"]
+    for each in sorted([*objects, *claims], key=lambda each: each["kind"] != "ServiceAccount"):
+        each["metadata"].pop("namespace")  # into the test's, not the example's
+        # A pod is only taken where its account is.
+        made = namespace.create(each, dry_run=each["kind"] != "ServiceAccount")
+        assert made["metadata"]["name"] == each["metadata"]["name"]
+
+
+def test_a_release_is_installed_changed_and_removed(release: Release) -> None:
+    notes = release.apply()
+    assert "helm test voicemill" in notes and "MISSING" not in notes
+    assert names(release.namespace, "v1", "ServiceAccount") == {"default", "voicemill", "voicemill-gc"}
+    templates = names(release.namespace, "argoproj.io/v1alpha1", "WorkflowTemplate")
+    assert templates == {"clone-voice", "prepare-models", "synthesize"}
+    # What cannot be changed in place is made anew.
+    release.apply(gpu={"select": "claim"})
+    release.apply(gpu={"select": "claim", "training": {"minMemoryMiB": 15000, "slots": 2}})
+    claims = names(release.namespace, "resource.k8s.io/v1", "ResourceClaimTemplate")
+    assert {name.split("-")[2] for name in claims} == {"15000mi", "3700mi"}
+    release.run("uninstall", RELEASE)
+    assert not names(release.namespace, "argoproj.io/v1alpha1", "WorkflowTemplate")
+    assert names(release.namespace, "v1", "ServiceAccount") == {"default"}
+
+
+def test_missing_credentials_are_named_at_installation(release: Release) -> None:
+    notes = release.apply(s3=release.values["s3"] | {"secret": {"name": "elsewhere"}})
+    assert "MISSING: the Secret with S3's credentials" in notes and "create secret generic elsewhere" in notes
+
+
+def test_helm_test_takes_a_clip_through_three_stages_and_leaves_nothing(
+    argo: Cluster, release: Release, registry: str, bucket: str
+) -> None:
+    image = images.build(registry, "slice")["slice"]  # all CPU stages have the same content
+    store = open_store(f"s3://{bucket}/voices/helm-test")
+    before = {entry.key for entry in store.list()}
+    release.apply(stages={stage: {"image": image, "cpu": "100m"} for stage in ("ingest", "level", "slice")})
+    said = release.run("test", RELEASE, "--timeout", "600s")
+    assert ": Succeeded" in said
+    deadline = time.monotonic() + 120
+    while names(release.namespace, "argoproj.io/v1alpha1", "Workflow"):
+        assert time.monotonic() < deadline, "the workflow's artifacts were not collected"
+        time.sleep(1)
+    assert {entry.key for entry in store.list()} == before
+
+
+def names(namespace: Namespace, version: str, kind: str) -> set[str]:
+    """Names of the objects of a kind in a namespace."""
+    found = namespace.cluster.resource({"apiVersion": version, "kind": kind}).get(namespace=namespace.name)
+    return {each.metadata.name for each in found.items}
