@@ -229,3 +229,20 @@ def test_what_a_killed_writer_left_in_a_folder_is_a_trace(tmp_path: Path) -> Non
     assert [trace.kind for trace in store.traces()] == ["unfinished upload", "object"]
     store.erase(list(store.traces()))
     assert not (tmp_path / "anna").exists()
+
+
+def test_links_and_empty_folders_are_traces_too(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store")
+    store.write("anna/publish/voice/card", b"x")
+    anna = tmp_path / "store" / "anna"
+    (anna / "empty" / "inner").mkdir(parents=True)
+    (anna / "voice").symlink_to("publish/voice")
+    (anna / "out").symlink_to(tmp_path)
+    assert [trace.key for trace in store.traces("anna/")] == [
+        "anna/empty/inner",
+        "anna/out",
+        "anna/publish/voice/card",
+        "anna/voice",
+    ]
+    store.erase(list(store.traces("anna/")))
+    assert not anna.exists() and tmp_path.is_dir()

@@ -67,30 +67,40 @@ class LocalStore:
         self._path(key).unlink(missing_ok=True)
 
     def traces(self, prefix: str = "") -> Iterator[Trace]:
-        for key, path in self._files(prefix):
-            if path != self._lock_file:
-                about = path.stat()
+        for key, path in self._below(prefix):
+            # A link is what it is, wherever it leads; an empty folder has a name that may say something.
+            is_left = path.is_symlink() or path.is_file() or not any(path.iterdir())
+            if is_left and path != self._lock_file:
+                about = path.lstat()
                 kind = "unfinished upload" if outputs.is_partial(path) else "object"
-                yield Trace(key, kind, about.st_size, about.st_mtime)
+                yield Trace(key, kind, about.st_size if path.is_file() else 0, about.st_mtime)
 
     def erase(self, traces: Iterable[Trace]) -> None:
         with self._lock():
             for trace in traces:
-                path = self._path(trace.key)
-                path.unlink(missing_ok=True)
+                folder, _, name = trace.key.rpartition("/")
+                path = self._path(folder) / name
+                if path.is_symlink() or not path.is_dir():
+                    path.unlink(missing_ok=True)
+                    path = path.parent
                 # Empty folders go too; one that is not empty stays, with all above it.
                 with suppress(OSError):
-                    while (path := path.parent) != self.root:
+                    while path != self.root:
                         path.rmdir()
+                        path = path.parent
 
     @property
     def _lock_file(self) -> Path:
         return self.root / ".lock"
 
     def _files(self, prefix: str) -> Iterator[tuple[str, Path]]:
-        """Keys and files below the root, in the order of keys; only the folder that the prefix names is searched."""
+        return ((key, path) for key, path in self._below(prefix) if path.is_file())
+
+    def _below(self, prefix: str) -> Iterator[tuple[str, Path]]:
+        """Keys and paths of all files and folders, in the order of keys; only the folder that the prefix names is
+        searched."""
         folder = self._path(prefix.rpartition("/")[0])
-        found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*") if path.is_file())
+        found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*"))
         return ((key, path) for key, path in sorted(found) if key.startswith(prefix))
 
     def _path(self, key: str) -> Path:
