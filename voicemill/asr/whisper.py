@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voicemill.asr.cublas import load_cublas
 from voicemill.asr.flags import loops
 from voicemill.asr.transcript import RATE, Transcript
-from voicemill.errors import InputError, OutOfGpuMemory
+from voicemill.errors import InputError, OutOfGpuMemory, UsageError
 from voicemill.labels import LANGUAGES, one_line
+from voicemill.logs import get_logger
 
 if TYPE_CHECKING:
     from faster_whisper.transcribe import Segment
+
+log = get_logger(__name__)
 
 # Whisper hears 30 s at a time; each clip of a batch gets a slot of that length, so that its place tells whose it is.
 _SLOT_SECONDS = 30
@@ -37,6 +41,7 @@ class WhisperRecognizer:
 
     Raises:
         InputError: The folder does not hold a model.
+        UsageError: "cuda" was asked for and cuBLAS of CUDA 12 is missing.
     """
 
     name = "whisper"
@@ -47,6 +52,11 @@ class WhisperRecognizer:
 
         if device == "auto":
             device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+            if device == "cuda" and not load_cublas():
+                log.warning("Whisper runs on the CPU: for the GPU it needs cuBLAS 12, pip install 'voicemill[cuda12]'")
+                device = "cpu"
+        elif device == "cuda" and not load_cublas():
+            raise UsageError("Whisper on a GPU needs cuBLAS 12: pip install 'voicemill[cuda12]'")
         # "int8" alone would compute in float32 on a GPU.
         compute_type = "int8_float16" if "int8_float16" in ctranslate2.get_supported_compute_types(device) else "int8"
         try:
