@@ -1,37 +1,43 @@
 """Which speakers use which uploads.
 
-    uploads/sha256/<digest>/...                 what was uploaded, by its content
-    uploads/used/<digest>/<speaker>/mark.json   a mark for each speaker who uses it
+    uploads/sha256/<digest>/...             what was uploaded, by its content
+    uploads/used/<speaker>/<digest>.json    the digests of one upload: of its listing and of its files
 
 An upload that several speakers use (models, a script) stays when one of them is revoked.
 """
 
 from __future__ import annotations
 
-from voicemill.registry import documents
+import hashlib
+from collections.abc import Sequence
+
+from voicemill.registry import documents, names
 from voicemill.storage import Store
 
 CONTENT = "uploads/sha256"
 USED = "uploads/used"
 
 
-def mark(artifacts: Store, digest: str, speaker: str) -> None:
-    """Note that a speaker uses an upload; before the upload, so that a revocation finds what was begun."""
-    artifacts.write(
-        f"{USED}/{digest}/{speaker}/mark.json", documents.encode({"at": documents.now(), "by": documents.who()})
-    )
+def mark(artifacts: Store, speaker: str, digests: Sequence[str]) -> None:
+    """Note that a speaker uses these uploads; before they are sent, so that a revocation finds what was begun.
+
+    Args:
+        artifacts: The bucket.
+        speaker: Whose recordings, texts or models they are.
+        digests: Names of the folders below `uploads/sha256`.
+    """
+    about = {"digests": sorted(set(digests)), "at": documents.now(), "by": documents.who()}
+    name = hashlib.sha256("\n".join(about["digests"]).encode()).hexdigest()
+    artifacts.write(f"{USED}/{names.check_speaker(speaker)}/{name}.json", documents.encode(about))
 
 
 def of_no_other(artifacts: Store, speaker: str) -> list[str]:
-    """Prefixes of the uploads, and their marks, that this speaker uses and no other."""
-    speakers: dict[str, set[str]] = {}
+    """Prefixes of the uploads that this speaker uses and no other, and of the speaker's own marks."""
+    own: set[str] = set()
+    others: set[str] = set()
     for entry in artifacts.list(f"{USED}/"):
-        digest, name, *_ = entry.key.removeprefix(f"{USED}/").split("/")
-        speakers.setdefault(digest, set()).add(name)
-    prefixes: list[str] = []
-    for digest, who in sorted(speakers.items()):
-        if who == {speaker}:
-            prefixes += [f"{CONTENT}/{digest}/", f"{USED}/{digest}/"]
-        elif speaker in who:
-            prefixes.append(f"{USED}/{digest}/{speaker}/")
-    return prefixes
+        found = documents.read(artifacts, entry.key)
+        whose = own if entry.key.startswith(f"{USED}/{speaker}/") else others
+        whose |= set(found[0]["digests"]) if found else set()
+    # The marks go last: as long as there is one, an interrupted revocation finds the rest.
+    return [*(f"{CONTENT}/{digest}/" for digest in sorted(own - others)), f"{USED}/{speaker}/"]
