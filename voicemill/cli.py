@@ -19,8 +19,12 @@ _COMMANDS = {
     "models": ("voicemill.models.cli", "List, fetch and verify pretrained models, or make tiny ones."),
     "voices": ("voicemill.voices.cli", "Bring voices in and out of GPT-SoVITS's files; say what a file holds."),
     "submit": ("voicemill.cluster.cli", "Run a workflow on a Kubernetes cluster."),
+    "status": ("voicemill.cluster.cli", "Show how a run on a cluster stands, or list the runs."),
+    "logs": ("voicemill.cluster.cli", "Show what the stages of a run on a cluster say."),
+    "stop": ("voicemill.cluster.cli", "Stop a run on a cluster."),
+    "resume": ("voicemill.cluster.cli", "Let the node of a run on a cluster go on that waits to be approved."),
     "batch": ("voicemill.batch.cli", "Make many voices from a manifest."),
-    "doctor": ("voicemill.doctor", "Say what this machine or cluster lacks."),
+    "doctor": ("voicemill.cluster.cli", "Say what a cluster lacks, and which node fits which stage."),
 }
 """Name -> module and short help. A module has an `app` (typer.Typer), or a function of the command's name."""
 

@@ -47,6 +47,7 @@ class Workflow:
 
     Attributes:
         name: `metadata.name`, or the stem of `generateName`.
+        document: The object as it was read.
         spec: Its spec, after `workflowTemplateRef` is followed.
         templates: Its own templates.
         others: WorkflowTemplates that its `templateRef`s may name, found so far.
@@ -54,6 +55,7 @@ class Workflow:
     """
 
     name: str
+    document: Json
     spec: Json
     templates: Templates
     annotations: Json
@@ -107,17 +109,31 @@ def load(target: str) -> Workflow:
     chosen = [document for document in chosen if document["metadata"].get("name") == target] or chosen
     if not chosen:
         raise Refused(f"{path} defines no workflow with an entrypoint.")
-    document = chosen[0]
     others = {other["metadata"].get("name", ""): other for other in documents if other["kind"] == "WorkflowTemplate"}
+    folders = list(dict.fromkeys([path.parent, *_package_folders()]))
+    return of_document(chosen[0], others=others, folders=folders, stem=path.stem)
+
+
+def of_document(
+    document: Json, *, others: dict[str, Json] | None = None, folders: list[Path] | None = None, stem: str = "workflow"
+) -> Workflow:
+    """A workflow from its object.
+
+    Args:
+        document: A Workflow or WorkflowTemplate.
+        others: WorkflowTemplates that it may name.
+        folders: Where more of them are looked for; by default the workflows package.
+        stem: Its name where it has none.
+    """
     metadata = document["metadata"]
-    name = metadata.get("name") or metadata.get("generateName", path.stem).rstrip("-")
     workflow = Workflow(
-        name=name,
+        name=metadata.get("name") or metadata.get("generateName", stem).rstrip("-"),
+        document=document,
         spec=document["spec"],
         templates=templates_of(document),
         annotations=metadata.get("annotations") or {},
-        others=others,
-        folders=list(dict.fromkeys([path.parent, *_package_folders()])),
+        others=others or {},
+        folders=folders or _package_folders(),
     )
     reference = _reference(document)
     if reference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from voicemill.contract import outputs
 from voicemill.errors import InputError, TryAgain
+from voicemill.storage import multipart
 from voicemill.storage.store import Conflict, Entry, Trace, file_digest
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 _DIGEST = "sha256"
-_PART_BYTES = 16 * 2**20
 _AWAY = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout", "500", "502", "503", "504"}
 _ABSENT = {"404", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"}
 _AT_ONCE = 1000
@@ -54,7 +54,8 @@ def client(endpoint: str | None = None) -> BaseClient:
 
 class S3Store:
     """Objects below `s3://bucket/prefix`. The SHA-256 of an uploaded file is kept as its metadata, so that a file that
-    is there already is not sent again; large files go in parts."""
+    is there already is not sent again. Large files go in parts; where the key holds that digest, so that it can only
+    mean this content, a transfer that was broken off is gone on with."""
 
     def __init__(self, bucket: str, prefix: str = "", *, endpoint: str | None = None) -> None:
         self.bucket = bucket
@@ -85,18 +86,37 @@ class S3Store:
         with self._errors(key), outputs.atomic(target, is_folder=False) as partial:
             self._client.download_file(self.bucket, self.prefix + key, str(partial))
 
-    def upload(self, source: Path, key: str) -> bool:
-        from boto3.s3.transfer import TransferConfig
-
-        digest = file_digest(source)
-        head = self._head(key)
-        if head and head["Metadata"].get(_DIGEST) == digest and head["ContentLength"] == source.stat().st_size:
+    def upload(self, source: Path, key: str, sent: Callable[[int], None] = lambda count: None) -> bool:
+        """As `Store.upload`; `sent` is told the bytes of each part that has arrived."""
+        digest, size = file_digest(source), source.stat().st_size
+        if self.holds(key, digest, size):
             return False
-        parts = TransferConfig(multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES)
-        extra = {"Metadata": {_DIGEST: digest}}
-        with self._errors(key), source.open("rb") as file:
-            self._client.upload_fileobj(file, self.bucket, self.prefix + key, ExtraArgs=extra, Config=parts)
+        metadata = {_DIGEST: digest}
+        try:
+            with self._errors(key):
+                if size > multipart.PART_BYTES:
+                    place = (self.bucket, self.prefix + key)
+                    multipart.send(self._client, *place, source, metadata, sent, go_on=digest in key)
+                else:
+                    with source.open("rb") as file:
+                        self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=file, Metadata=metadata)
+                    sent(size)
+        except _Absent:
+            # Of two who send the same content at once, one finishes the upload that the other was about to.
+            if not self.holds(key, digest, size):
+                raise
         return True
+
+    def holds(self, key: str, digest: str, size: int) -> bool:
+        """Whether an object is there and was uploaded with this content."""
+        head = self._head(key)
+        return bool(head and head["Metadata"].get(_DIGEST) == digest and head["ContentLength"] == size)
+
+    def copy(self, key: str, target: str) -> None:
+        """Copy an object within the bucket, without its content coming here; its metadata goes along."""
+        with self._errors(key):
+            source = {"Bucket": self.bucket, "Key": self.prefix + key}
+            self._client.copy(source, self.bucket, self.prefix + target)
 
     def read(self, key: str) -> tuple[bytes, str]:
         with self._errors(key):

@@ -1,0 +1,120 @@
+"""What the commands ask of a cluster, by Argo's server where one is configured, else by the Kubernetes API.
+
+Argo's server is configured as for Argo's own command line: ARGO_SERVER (host:port), ARGO_TOKEN, ARGO_NAMESPACE,
+ARGO_SECURE, ARGO_INSECURE_SKIP_VERIFY. The Kubernetes API is found by KUBECONFIG or, in a pod, by its service account.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from voicemill.errors import InputError, TryAgain, VoicemillError
+
+Json = dict[str, Any]
+GROUP, VERSION = "argoproj.io", "v1alpha1"
+
+
+class NotAllowed(VoicemillError):
+    """The cluster knows who asks, or does not, and refuses."""
+
+    exit_code = 69
+
+
+class NotConfigured(VoicemillError):
+    """Nothing says which cluster is meant."""
+
+    exit_code = 69
+
+
+class NotThere(InputError):
+    """The cluster has no object of that name."""
+
+
+class AlreadyThere(InputError):
+    """The cluster has an object of that name."""
+
+
+class Api(Protocol):
+    """Workflows of one namespace. Objects are plain dictionaries, as in YAML.
+
+    All methods raise `TryAgain` where the cluster cannot be reached, `NotAllowed` where it refuses, `NotThere` for
+    names that it does not know, `InputError` for objects that it does not take.
+    """
+
+    namespace: str
+
+    def template(self, name: str) -> Json:
+        """A WorkflowTemplate."""
+        ...
+
+    def create(self, workflow: Json) -> Json:
+        """Create a Workflow. Raises `AlreadyThere` for a name that is taken."""
+        ...
+
+    def workflow(self, name: str) -> Json:
+        """A Workflow with its whole status."""
+        ...
+
+    def workflows(self, selector: str) -> list[Json]:
+        """The Workflows whose labels fit."""
+        ...
+
+    def stop(self, name: str) -> None:
+        """End a Workflow; its exit handler still runs."""
+        ...
+
+    def resume(self, name: str, node_id: str, parameters: dict[str, str]) -> None:
+        """Let exactly one suspended node go on.
+
+        Args:
+            name: The Workflow.
+            node_id: Id of the node.
+            parameters: Values of its supplied output parameters; those not named take their defaults.
+
+        Raises:
+            InputError: The node does not wait, or lacks a value.
+        """
+        ...
+
+    def logs(self, name: str, node: Json, *, follow: bool) -> Iterator[str]:
+        """Lines of a node's main container. Raises `NotThere` where its pod is gone."""
+        ...
+
+
+def connect(namespace: str | None = None) -> Api:
+    """The cluster that the environment names.
+
+    Args:
+        namespace: Where the runs are; by default ARGO_NAMESPACE, else the kubeconfig's, else `default`.
+
+    Raises:
+        NotConfigured: The environment names none.
+    """
+    if os.environ.get("ARGO_SERVER"):
+        from voicemill.cluster.argo_server import ArgoServer
+
+        return ArgoServer(namespace)
+    from voicemill.cluster.kube import Kube
+
+    return Kube(namespace)
+
+
+def error_of(status: int, message: str, what: str) -> VoicemillError:
+    """An HTTP answer that is none of success, in the terms of the commands.
+
+    Args:
+        status: Of HTTP.
+        message: The server's own words.
+        what: What was asked for.
+    """
+    if status in (401, 403):
+        return NotAllowed(f"the cluster refuses: {what} ({message})")
+    if status == 404:
+        return NotThere(f"the cluster has no {what}")
+    if status == 409:
+        return AlreadyThere(f"{what}: {message}")
+    if status == 429 or status >= 500:
+        return TryAgain(f"the cluster cannot answer at the moment: {what} ({status}, {message})")
+    return InputError(f"the cluster does not take it: {what} ({message})")

@@ -1,0 +1,274 @@
+"""What a cluster has and lacks for voicemill, a sentence each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from voicemill import __version__
+from voicemill.cluster import fitting
+from voicemill.cluster.api import GROUP, VERSION, NotAllowed, NotConfigured, NotThere
+from voicemill.cluster.kube import Kube, errors
+from voicemill.engine.workflow import load
+from voicemill.errors import TryAgain, VoicemillError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Level = Literal["ok", "unsure", "missing"]
+WORKFLOWS = ("clone-voice", "synthesize", "prepare-models")
+OLDEST_KUBERNETES = (1, 30)
+OLDEST_ARGO = (4, 0)
+_ACCOUNT = "voicemill"
+_OWN_RIGHTS = (
+    (GROUP, "workflows", ("create", "get", "list", "patch")),
+    (GROUP, "workflowtemplates", ("get",)),
+    ("", "pods", ("list",)),
+    ("", "pods/log", ("get",)),
+)
+_POD_RIGHTS = ((GROUP, "workflowtaskresults", ("create", "patch")),)
+_COLLECTION_RIGHTS = (
+    (GROUP, "workflowartifactgctasks", ("list", "watch")),
+    (GROUP, "workflowartifactgctasks/status", ("patch",)),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was looked at: whether it is as it should be, and a sentence."""
+
+    level: Level
+    about: str
+    sentence: str
+
+
+def examine(namespace: str | None) -> list[Finding]:
+    """Look at everything that runs of voicemill need.
+
+    Args:
+        namespace: Where the runs would be; None is the kubeconfig's.
+    """
+    try:
+        kube = Kube(namespace)
+    except NotConfigured as error:
+        return [Finding("missing", "cluster", str(error))]
+    try:
+        found = list(_server(kube))
+    except TryAgain as error:
+        return [Finding("missing", "cluster", str(error))]
+    for look in (_argo, _templates, _settings, _rights, _s3, _gpus):
+        found += _looked(look, kube)
+    return found
+
+
+def _looked(look: Callable[[Kube], Iterator[Finding]], kube: Kube) -> Iterator[Finding]:
+    about = look.__name__.strip("_")
+    try:
+        yield from look(kube)
+    except NotAllowed as error:
+        yield Finding("unsure", about, f"{error}: it cannot be seen from here whether all is there")
+    except VoicemillError as error:
+        yield Finding("missing", about, str(error))
+
+
+def show(findings: list[Finding], console: Console) -> int:
+    """Print findings; returns the exit code: 69 if something is missing."""
+    from rich.text import Text
+
+    signs = {"ok": ("ok", "green"), "unsure": ("?", "yellow"), "missing": ("missing", "red")}
+    for finding in findings:
+        console.print(
+            Text.assemble((f"{signs[finding.level][0]:<8}", signs[finding.level][1]), f"{finding.about:<11}"),
+            Text(finding.sentence),
+            soft_wrap=True,
+        )
+    missing = sum(finding.level == "missing" for finding in findings)
+    console.print(f"{missing} things are missing" if missing else "nothing that is needed is missing")
+    return 69 if missing else 0
+
+
+def _server(kube: Kube) -> Iterator[Finding]:
+    from kubernetes import client
+
+    with errors("version of the cluster"):
+        version = client.VersionApi(kube.api).get_code()
+    number = (int(version.major), int(re.sub(r"\D", "", version.minor)))
+    good = number >= OLDEST_KUBERNETES
+    wanted = "" if good else "; it has to be 1.30 or newer"
+    yield Finding("ok" if good else "missing", "cluster", f"Kubernetes {version.git_version} answers{wanted}")
+
+
+def _argo(kube: Kube) -> Iterator[Finding]:
+    from kubernetes import client
+
+    with errors("kinds of argoproj.io"):
+        try:
+            found: Any = client.CustomObjectsApi(kube.api).get_api_resources(GROUP, VERSION)
+        except client.ApiException as error:
+            if error.status != 404:
+                raise
+            raise NotThere("Argo Workflows is not installed: the cluster knows no kinds of argoproj.io") from error
+    names = {item.name for item in found.resources}
+    needed = {"workflows", "workflowtemplates", "workflowtaskresults", "workflowartifactgctasks"}
+    if needed - names:
+        yield Finding("missing", "argo", f"the cluster does not know {', '.join(sorted(needed - names))}: install CRDs")
+    else:
+        yield Finding("ok", "argo", "the kinds of Argo Workflows are there")
+    yield _controller(kube)
+
+
+def _controller(kube: Kube) -> Finding:
+    from kubernetes import client
+
+    with errors("list of the deployments"):
+        every: Any = client.AppsV1Api(kube.api).list_deployment_for_all_namespaces()
+    for deployment in every.items:
+        for container in deployment.spec.template.spec.containers:
+            match = re.search(r"workflow-controller.*?:v?(\d+)\.(\d+)", container.image or "")
+            if not match:
+                continue
+            where = f"{deployment.metadata.name} in {deployment.metadata.namespace}"
+            if not deployment.status.ready_replicas:
+                return Finding("missing", "argo", f"the workflow controller {where} is not ready")
+            number = (int(match[1]), int(match[2]))
+            if number < OLDEST_ARGO:
+                return Finding("missing", "argo", f"{where} is Argo {match[1]}.{match[2]}; it has to be 4.0 or newer")
+            return Finding("ok", "argo", f"the workflow controller {where} runs, Argo {match[1]}.{match[2]}")
+    return Finding("unsure", "argo", "no Deployment of a workflow controller is there; runs stay Pending without one")
+
+
+def _templates(kube: Kube) -> Iterator[Finding]:
+    for name in WORKFLOWS:
+        try:
+            template = kube.template(name)
+        except NotThere:
+            yield Finding("missing", "workflows", f"{name} is not in the namespace {kube.namespace}: install the chart")
+            continue
+        images = {item["container"]["image"] for item in template["spec"]["templates"] if "container" in item}
+        tags = {image.rpartition(":")[2] for image in images}
+        same = tags == {__version__}
+        words = f"{name} is there" + ("" if same else f", with images {', '.join(sorted(tags))}; this is {__version__}")
+        yield Finding("ok" if same else "unsure", "workflows", words)
+
+
+def _settings(kube: Kube) -> Iterator[Finding]:
+    name = kube.namespace
+    try:
+        with errors(f"service account {_ACCOUNT} in {name}"):
+            kube.core.read_namespaced_service_account(_ACCOUNT, name)
+        yield Finding("ok", "settings", f"the service account {_ACCOUNT} is there")
+    except NotThere:
+        yield Finding("missing", "settings", f"there is no service account {_ACCOUNT} in {name}: install the chart")
+    settings = _config_map(kube)
+    lacking = [key for key in ("S3_BUCKET",) if not settings.get(key)]
+    if lacking:
+        words = f"the ConfigMap voicemill in {name} lacks {', '.join(lacking)}: the state of training is not kept"
+        yield Finding("missing", "settings", words)
+    else:
+        yield Finding("ok", "settings", f"pods use the bucket {settings['S3_BUCKET']}")
+
+
+def _config_map(kube: Kube) -> dict[str, str]:
+    try:
+        with errors(f"ConfigMap voicemill in {kube.namespace}"):
+            found: Any = kube.core.read_namespaced_config_map("voicemill", kube.namespace)
+    except NotThere:
+        return {}
+    return found.data or {}
+
+
+def _rights(kube: Kube) -> Iterator[Finding]:
+    from kubernetes import client
+
+    review = client.AuthorizationV1Api(kube.api)
+
+    def asked(rights: tuple[tuple[str, str, tuple[str, ...]], ...], user: str | None) -> list[str]:
+        denied = []
+        for group, resource, verbs in rights:
+            kind, _, part = resource.partition("/")
+            for verb in verbs:
+                attributes = client.V1ResourceAttributes(
+                    namespace=kube.namespace, group=group, resource=kind, subresource=part or None, verb=verb
+                )
+                with errors(f"review of rights in {kube.namespace}"):
+                    if user is None:
+                        spec = client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
+                        answer: Any = review.create_self_subject_access_review(
+                            client.V1SelfSubjectAccessReview(spec=spec)
+                        )
+                    else:
+                        named = client.V1SubjectAccessReviewSpec(resource_attributes=attributes, user=user)
+                        answer = review.create_subject_access_review(client.V1SubjectAccessReview(spec=named))
+                if not answer.status.allowed:
+                    denied.append(f"{verb} {resource}")
+        return denied
+
+    denied = asked(_OWN_RIGHTS, None)
+    yield _may("you", denied, f"in the namespace {kube.namespace}")
+    pods, collection = _accounts(kube)
+    for account, rights, why in (
+        (pods, _POD_RIGHTS, "(pods report their results)"),
+        (collection, _COLLECTION_RIGHTS, "(artifacts are deleted with their workflow)"),
+    ):
+        denied = asked(rights, f"system:serviceaccount:{kube.namespace}:{account}")
+        yield _may(f"the service account {account}", denied, why)
+
+
+def _accounts(kube: Kube) -> tuple[str, str]:
+    """Who runs the pods, and who artifact garbage collection, as the cluster's clone-voice says."""
+    try:
+        spec = kube.template("clone-voice")["spec"]
+    except NotThere:
+        spec = load("clone-voice").spec
+    pods = spec.get("serviceAccountName", _ACCOUNT)
+    return pods, spec.get("artifactGC", {}).get("serviceAccountName", pods)
+
+
+def _may(who: str, denied: list[str], where: str) -> Finding:
+    if denied:
+        return Finding("missing", "rights", f"{who} may not {', '.join(denied)} {where}")
+    return Finding("ok", "rights", f"{who} may do all that is needed {where}")
+
+
+def _s3(kube: Kube) -> Iterator[Finding]:
+    import uuid
+
+    from voicemill.storage.s3 import S3Store
+
+    settings = _config_map(kube)
+    bucket = os.environ.get("S3_BUCKET") or settings.get("S3_BUCKET")
+    if not bucket:
+        yield Finding("missing", "s3", "neither S3_BUCKET here nor the ConfigMap voicemill names a bucket")
+        return
+    endpoint = os.environ.get("S3_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL") or settings.get("S3_ENDPOINT")
+    store = S3Store(bucket, "uploads", endpoint=endpoint)
+    key = f".doctor-{uuid.uuid4().hex}"
+    store.write(key, b"written and deleted by voicemill doctor", only_if_absent=True)
+    store.delete(key)
+    yield Finding(
+        "ok", "s3", f"the bucket {bucket} can be written to from here" + (f", at {endpoint}" * bool(endpoint))
+    )
+
+
+def _gpus(kube: Kube) -> Iterator[Finding]:
+    with errors("list of the nodes"):
+        nodes: Any = kube.core.list_node()
+    try:
+        spec = kube.template("clone-voice")["spec"]
+    except NotThere:
+        spec = load("clone-voice").spec
+    machines = [fitting.Machine.of(kube.api.sanitize_for_serialization(node)) for node in nodes.items]
+    needs = [fitting.Need.of(item) for item in spec["templates"] if "container" in item]
+    for machine in machines:
+        if machine.gpus or machine.product:
+            fits = [need.stage for need in needs if need.gpus and not need.refusal(machine)]
+            stages = f"fits {', '.join(fits)}" if fits else "fits no stage that needs a GPU"
+            yield Finding("ok" if fits else "unsure", "gpus", f"{machine}: {stages}")
+    for need in needs:
+        refusals = {machine.name: need.refusal(machine) for machine in machines}
+        if refusals and all(refusals.values()):
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in list(refusals.items())[:3])
+            yield Finding("missing", "gpus" if need.gpus else "nodes", f"no node fits {need.stage} ({reasons})")

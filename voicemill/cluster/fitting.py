@@ -1,0 +1,124 @@
+"""Whether a stage's pod can run on a node, as the scheduler would see it on an empty node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from voicemill.contract.template import GPU_MEMORY_LABEL, GPU_RESOURCE
+from voicemill.engine.slots import quantity
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A node.
+
+    Attributes:
+        name: Its name.
+        labels: Its labels.
+        taints: Keys and effects of the taints that keep pods away.
+        cpu: Cores that pods may have.
+        memory: Bytes that pods may have.
+        gpus: GPUs that pods may have.
+    """
+
+    name: str
+    labels: dict[str, str]
+    taints: tuple[tuple[str, str], ...]
+    cpu: float
+    memory: float
+    gpus: int
+
+    @classmethod
+    def of(cls, node: Json) -> Machine:
+        room = node["status"].get("allocatable") or {}
+        taints = (node.get("spec") or {}).get("taints") or []
+        return cls(
+            node["metadata"]["name"],
+            node["metadata"].get("labels") or {},
+            tuple((taint["key"], taint["effect"]) for taint in taints if taint["effect"] != "PreferNoSchedule"),
+            quantity(room.get("cpu", "0")),
+            quantity(room.get("memory", "0")),
+            int(room.get(GPU_RESOURCE, "0")),
+        )
+
+    @property
+    def product(self) -> str:
+        return self.labels.get("nvidia.com/gpu.product", "")
+
+    def __str__(self) -> str:
+        memory = self.labels.get(GPU_MEMORY_LABEL)
+        with_memory = f" with {int(memory) / 1024:.1f} GiB" if memory else ""
+        return f"{self.name} has {self.gpus} {self.product or 'GPU'}{with_memory}"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a stage's pod asks of a node.
+
+    Attributes:
+        stage: Its name.
+        cpu: Cores.
+        memory: Bytes.
+        gpus: GPUs.
+        expressions: Of the node affinity that is required; all must hold.
+        tolerated: Keys of taints that it may run beside.
+    """
+
+    stage: str
+    cpu: float
+    memory: float
+    gpus: int
+    expressions: tuple[Json, ...]
+    tolerated: frozenset[str]
+
+    @classmethod
+    def of(cls, template: Json) -> Need:
+        resources = template["container"].get("resources") or {}
+        asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+        affinity = (template.get("affinity") or {}).get("nodeAffinity") or {}
+        required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+        terms = required.get("nodeSelectorTerms") or [{}]
+        return cls(
+            template["name"],
+            quantity(str(asked.get("cpu", "0"))),
+            quantity(str(asked.get("memory", "0"))),
+            int(asked.get(GPU_RESOURCE, 0)),
+            tuple(terms[0].get("matchExpressions") or []),
+            frozenset(item.get("key", "") for item in template.get("tolerations") or []),
+        )
+
+    def refusal(self, machine: Machine) -> str:
+        """Why it does not fit a node, in words; empty if it does."""
+        for key, effect in machine.taints:
+            if not self.tolerated & {key, ""}:
+                return f"it is tainted {key}:{effect}"
+        if self.gpus > machine.gpus:
+            return "it has no GPU" if not machine.gpus else f"it has {machine.gpus} GPUs"
+        for expression in self.expressions:
+            if problem := _unfulfilled(expression, machine.labels):
+                return problem
+        if self.cpu > machine.cpu:
+            return f"it has {machine.cpu:g} cores for pods, {self.cpu:g} are asked for"
+        if self.memory > machine.memory:
+            return f"it has {machine.memory / 2**30:.1f} GiB for pods, {self.memory / 2**30:g} are asked for"
+        return ""
+
+
+def _unfulfilled(expression: Json, labels: dict[str, str]) -> str:
+    key, operator, values = expression["key"], expression["operator"], expression.get("values") or []
+    value = labels.get(key)
+    if operator == "DoesNotExist":
+        return f"it has the label {key}" if value is not None else ""
+    if operator == "NotIn":
+        return f"its label {key} is {value}" if value in values else ""
+    if value is None:
+        hint = " (from GPU feature discovery; the chart can do without it)" if key == GPU_MEMORY_LABEL else ""
+        return f"it has no label {key}{hint}"
+    if operator in ("Gt", "Lt"):
+        number, bound = int(value), int(values[0])
+        holds = number > bound if operator == "Gt" else number < bound
+        return "" if holds else f"its label {key} is {value}, not {'above' if operator == 'Gt' else 'below'} {bound}"
+    return "" if operator == "Exists" or value in values else f"its label {key} is {value}"

@@ -1,0 +1,155 @@
+"""Following a run: what changes, until it has ended, and what has come of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from voicemill.cluster import nodes
+from voicemill.cluster.api import Api, Json
+from voicemill.errors import TryAgain
+
+_SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_AWAY = 300.0
+_STYLES = {
+    "Succeeded": "green",
+    "Running": "cyan",
+    "Failed": "red",
+    "Error": "red",
+    "Skipped": "dim",
+    "Omitted": "dim",
+    "waits": "yellow",
+}
+_RESULTS = {"publish": "voice", "report": "report", "synthesize": "speech"}
+"""Task -> artifact that a user looks for."""
+
+
+class View(Protocol):
+    """Shows a run whenever it was looked at."""
+
+    def show(self, workflow: Json) -> None: ...
+
+
+def follow(api: Api, run: str, view: View, *, sleep: Callable[[float], None] = time.sleep) -> Json:
+    """Look at a run until it has ended.
+
+    Args:
+        api: The cluster.
+        run: The run's name.
+        view: Shows what is seen.
+        sleep: Waits between two looks.
+
+    Returns:
+        The Workflow at its end.
+
+    Raises:
+        TryAgain: The cluster could not be reached for five minutes; the run itself goes on.
+    """
+    away_since: float | None = None
+    while True:
+        try:
+            workflow = api.workflow(run)
+        except TryAgain as error:
+            away_since = away_since or time.monotonic()
+            if time.monotonic() - away_since > _SECONDS_AWAY:
+                raise TryAgain(f"{error}; the run goes on, `voicemill status {run}` shows it") from error
+        else:
+            away_since = None
+            view.show(workflow)
+            if nodes.has_ended(workflow):
+                return workflow
+        sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+class Lines:
+    """A line for each task that begins, waits or ends."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._told: dict[str, tuple[str, int]] = {}
+
+    def show(self, workflow: Json) -> None:
+        run = workflow["metadata"]["name"]
+        for task in nodes.tasks(workflow):
+            state = "waits" if task.waits else task.phase
+            if self._told.get(task.name) == (state, task.tries):
+                continue
+            self._told[task.name] = (state, task.tries)
+            tries = f", try {task.tries}" if task.tries > 1 else ""
+            words = f": {task.node['message']}" if task.node["message"] else ""
+            if task.waits:
+                words = f" to be approved: voicemill resume {run} {task.name}"
+            line = Text.assemble(f"{task.name:<16} ", (state, _STYLES.get(state, "")), tries, words)
+            self.console.print(line, soft_wrap=True)
+
+
+class Board:
+    """The whole run as a table that is drawn anew."""
+
+    def __init__(self, console: Console) -> None:
+        self.live = Live(console=console, refresh_per_second=4)
+
+    def __enter__(self) -> Board:
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.live.__exit__(None, None, None)
+
+    def show(self, workflow: Json) -> None:
+        self.live.update(board(workflow))
+
+
+def board(workflow: Json) -> RenderableType:
+    """A run's tasks as a table, under its name and phase."""
+    table = Table("task", "state", "progress", "tries", "time", "", box=None, pad_edge=False)
+    for task in nodes.tasks(workflow):
+        state = "waits" if task.waits else task.phase
+        done, _, total = task.node.get("progress", "").partition("/")
+        progress = f"{done}/{total}" if task.phase == "Running" and total not in ("", "1") else ""
+        time_taken = _duration(task.seconds) if task.phase not in ("Skipped", "Omitted", "Pending") else ""
+        tries = str(task.tries) if task.tries > 1 else ""
+        table.add_row(
+            task.name, Text(state, _STYLES.get(state, "")), progress, tries, time_taken, Text(task.node["message"])
+        )
+    phase = nodes.phase_of(workflow)
+    title = Text.assemble(workflow["metadata"]["name"], "  ", (phase, _STYLES.get(phase, "")))
+    return Group(title, table)
+
+
+def conclude(workflow: Json, console: Console) -> int:
+    """Say what has come of a run and where it is; returns the exit code."""
+    run, outcome = workflow["metadata"]["name"], nodes.outcome_of(workflow)
+    words = {
+        "done": "done",
+        "data": "failed for its data or parameters",
+        "infrastructure": "failed for the cluster; `argo retry` or a new submission may succeed",
+        "bug": "failed by a mistake of the programs",
+        "stopped": "was stopped",
+    }
+    console.print(f"{run}: {words[outcome]}", soft_wrap=True, highlight=False)
+    for task in nodes.tasks(workflow):
+        if task.phase in ("Failed", "Error"):
+            code = f" (exit code {task.exit_code})" if task.exit_code is not None else ""
+            console.print(Text(f"  {task.name}: {task.node['message']}{code}"), soft_wrap=True)
+    message = (workflow.get("status") or {}).get("message")
+    if outcome != "done" and message:
+        console.print(Text(f"  {message}"), soft_wrap=True)
+    for task in nodes.tasks(workflow):
+        artifact = _RESULTS.get(task.name)
+        key = task.place(artifact) if artifact else None
+        if key:
+            console.print(Text(f"  {artifact}: {nodes.place(workflow, key)}"), soft_wrap=True)
+    return nodes.EXIT_CODES[outcome]
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,145 @@
+"""Workflows by the Kubernetes API."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from voicemill.cluster import nodes
+from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Json, NotConfigured, NotThere, error_of
+from voicemill.errors import TryAgain
+
+_IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_TRIES = 10
+
+
+class Kube:
+    """See `voicemill.cluster.api.Api`."""
+
+    def __init__(self, namespace: str | None = None) -> None:
+        from kubernetes import client
+
+        self.api, default = _client()
+        self.namespace = namespace or os.environ.get("ARGO_NAMESPACE") or default
+        self.core = client.CoreV1Api(self.api)
+        self._objects = client.CustomObjectsApi(self.api)
+
+    def template(self, name: str) -> Json:
+        return self._get("workflowtemplates", name)
+
+    def create(self, workflow: Json) -> Json:
+        name = workflow["metadata"]["name"]
+        with errors(f"workflow {name} of the namespace {self.namespace}"):
+            created: Any = self._objects.create_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, "workflows", workflow, field_validation="Strict"
+            )
+        return created
+
+    def workflow(self, name: str) -> Json:
+        return nodes.unpacked(self._get("workflows", name))
+
+    def workflows(self, selector: str) -> list[Json]:
+        with errors(f"list of the workflows of the namespace {self.namespace}"):
+            found: Any = self._objects.list_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, "workflows", label_selector=selector
+            )
+        return [nodes.unpacked(item) for item in found["items"]]
+
+    def stop(self, name: str) -> None:
+        self._patch(name, {"spec": {"shutdown": "Stop"}})
+
+    def resume(self, name: str, node_id: str, parameters: dict[str, str]) -> None:
+        for _ in range(_TRIES):
+            workflow = self.workflow(name)
+            version = {"resourceVersion": workflow["metadata"]["resourceVersion"]}
+            change = nodes.resumed(workflow, node_id, parameters)
+            try:
+                # With its version: where the controller wrote in the meantime, the change is made anew.
+                self._patch(name, {"metadata": version, "status": change})
+                return
+            except AlreadyThere:
+                continue
+        raise TryAgain(f"{name} is being changed all the time; try again")
+
+    def logs(self, name: str, node: Json, *, follow: bool) -> Iterator[str]:
+        with errors(f"list of the pods of {name}"):
+            selector = f"workflows.argoproj.io/workflow={name}"
+            pods: Any = self.core.list_namespaced_pod(self.namespace, label_selector=selector)
+        here = [
+            pod.metadata.name
+            for pod in pods.items
+            if (pod.metadata.annotations or {}).get("workflows.argoproj.io/node-id") == node["id"]
+        ]
+        if not here:
+            raise NotThere(f"the pod of {node['displayName']} is gone")
+        with errors(f"log of the pod {here[0]}"):
+            stream: Any = self.core.read_namespaced_pod_log(
+                here[0], self.namespace, container="main", follow=follow, _preload_content=False
+            )
+            rest = b""
+            for chunk in stream.stream():
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
+            if rest:
+                yield rest.decode(errors="replace")
+
+    def _get(self, plural: str, name: str) -> Json:
+        with errors(f"{plural[:-1]} {name} in the namespace {self.namespace}"):
+            found: Any = self._objects.get_namespaced_custom_object(GROUP, VERSION, self.namespace, plural, name)
+        return found
+
+    def _patch(self, name: str, change: Json) -> None:
+        with errors(f"workflow {name} in the namespace {self.namespace}"):
+            self._objects.patch_namespaced_custom_object(
+                GROUP,
+                VERSION,
+                self.namespace,
+                "workflows",
+                name,
+                change,
+                _content_type="application/merge-patch+json",
+            )
+
+
+def _client() -> tuple[Any, str]:
+    """The API client and the namespace that the configuration names."""
+    from kubernetes import client, config
+
+    if _IN_POD.exists() and not os.environ.get("KUBECONFIG"):
+        config.load_incluster_config()
+        return client.ApiClient(), _IN_POD.read_text().strip()
+    # Named, as the client reads the variable when it is imported and never again.
+    file = os.environ.get("KUBECONFIG") or config.KUBE_CONFIG_DEFAULT_LOCATION
+    try:
+        contexts = config.list_kube_config_contexts(file)
+        return config.new_client_from_config(file), contexts[1]["context"].get("namespace", "default")
+    except config.ConfigException as error:
+        raise NotConfigured(
+            f"no cluster is configured ({error}); set KUBECONFIG, or ARGO_SERVER and ARGO_TOKEN"
+        ) from error
+
+
+@contextmanager
+def errors(what: str) -> Iterator[None]:
+    """Errors of the Kubernetes client in the terms of the commands.
+
+    Args:
+        what: What was asked for.
+    """
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except ApiException as error:
+        try:
+            message = json.loads(error.body or "{}").get("message") or error.reason
+        except (ValueError, TypeError, AttributeError):
+            message = error.reason
+        raise error_of(int(error.status or 0), str(message), what) from error
+    except HTTPError as error:
+        raise TryAgain(f"the cluster cannot be reached: {what} ({error})") from error
