@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.proofread.a_review import LENGTH, Made, an_edit, make_run
+from tests.proofread.serving import Client, serving
 from voicemill.proofread.edits import Conflict, Refused
 from voicemill.proofread.log import Entry, SqliteLog
 from voicemill.proofread.review import Review
@@ -69,6 +70,19 @@ def test_of_two_reviewers_of_one_clip_the_second_is_told_and_nothing_is_overwrit
 def test_two_who_write_the_same_do_not_disagree(made: Made, run: Run) -> None:
     run.review.edit(an_edit("text", made.clips[0], text="the same"), "anna")
     assert opened(made).review.edit(an_edit("text", made.clips[0], text="the same"), "berta") is None
+
+
+def test_looking_at_what_somebody_changed_does_not_pass_for_having_seen_it(tmp_path: Path) -> None:
+    """Two edits of one page: the first finds nothing to do, so the second must not count as made on top of theirs."""
+    made = make_run(str(tmp_path / "run"), tmp_path)
+    clip = made.clips[0]
+    with serving(made.location, tmp_path / "home") as server:
+        anna, berta = (Client(server.origin, server.token) for _ in range(2))
+        assert anna.edit("text", clip, text="his words").json()["clips"][clip]["version"] == 1
+        assert berta.edit("check", clip).json()["clips"] == {}
+        assert berta.edit("text", clip, text="her words").status_code == 409
+        # Her words being the same as his, she has seen them.
+        assert berta.edit("text", clip, text="his words").json()["clips"][clip]["version"] == 1
 
 
 def test_an_edit_that_is_sent_again_is_not_made_again(made: Made, run: Run) -> None:

@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
-from voicemill.errors import InputError, TryAgain
+from voicemill.errors import InputError, TryAgain, VoicemillError
 from voicemill.labels import LANGUAGES
 from voicemill.logs import get_logger
 from voicemill.proofread import approval, sound
@@ -207,8 +207,11 @@ def edit(run: Chosen, who: Someone, given: Edit) -> Response:
     except Conflict as conflict:
         return JSONResponse(_conflict(run.review, conflict), status_code=409)
     if entry is None:
-        row = run.review.rows.get(given.clip)
-        done = {given.clip: row and _shown(run.review, row)}
+        row, version = run.review.rows[given.clip], run.review.versions.get(given.clip, 0)
+        # All was so already. Unless the words are the reviewer's own, a later version is not what they saw: what they
+        # typed meanwhile must not count as typed on top of it.
+        knows = given.action == "text" or given.version == version
+        done = {given.clip: _shown(run.review, row)} if knows else {}
     else:
         # As this edit left them, also when it is sent again after others: their changes are for them to show.
         done = {
@@ -270,6 +273,11 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(TryAgain)
     def _later(_: Request, error: TryAgain) -> JSONResponse:
         return JSONResponse({"error": "later", "message": str(error)}, status_code=503)
+
+    @app.exception_handler(VoicemillError)
+    def _failed(_: Request, error: VoicemillError) -> JSONResponse:
+        log.error("%s", error)
+        return JSONResponse({"error": "failed", "message": str(error)}, status_code=502)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -70,6 +70,10 @@ export class Queue extends EventTarget {
     return this.entries.findLast((entry) => touches(entry.edit, clip));
   }
 
+  isUndecided(clip) {
+    return this.of(clip)?.state === "conflict";
+  }
+
   get waiting() {
     return this.entries.filter((entry) => entry.state === "waiting");
   }
@@ -140,8 +144,14 @@ export class Queue extends EventTarget {
 
   settle(entry, state, more) {
     if (entry.edit.action === "text") {
-      // Words that somebody typed stay until that person has decided about them.
+      // Words that somebody typed stay until that person has decided about them, the last that were typed. What else
+      // was to be done to the clip was meant for the clip as it was.
       Object.assign(entry, { state: "conflict", theirs: more.theirs ?? { [entry.edit.clip]: { row: null } } });
+      const { clip } = entry.edit;
+      const later = this.entries.slice(this.entries.indexOf(entry) + 1).filter((other) => touches(other.edit, clip));
+      const words = later.findLast((other) => other.edit.action === "text" && other.edit.clip === clip);
+      if (words) entry.edit = { ...entry.edit, text: words.edit.text, language: words.edit.language };
+      this.entries = this.entries.filter((other) => !later.includes(other));
     } else this.entries.splice(this.entries.indexOf(entry), 1);
     this.save();
     this.tell(state, { entry, ...more });

@@ -83,7 +83,7 @@ function showProgress(answer = about) {
 }
 
 function showSaving() {
-  const count = queue.waiting.length + typing.size;
+  const count = queue.waiting.length;
   const decisions = queue.decisions.length;
   const words = [];
   if (decisions) words.push(t("conflicting", { count: decisions }));
@@ -134,7 +134,8 @@ function flush() {
 function put(action, row, more = {}) {
   tell("");
   flush();
-  queue.put({ action, clip: row.clip, version: row.version, ...more });
+  if (queue.isUndecided(row.clip) || queue.isUndecided(more.other)) return tell(t("decide-first"));
+  return queue.put({ action, clip: row.clip, version: row.version, ...more });
 }
 
 const act = {
@@ -254,6 +255,7 @@ async function look() {
   if (document.hidden || queue.running) return;
   const answer = await call(`${base}/changes?after=${seen}`).catch(() => null);
   if (!answer) return;
+  wave.retry();
   seen = Math.max(seen, answer.number);
   takeIn(answer.clips);
   showProgress(answer);

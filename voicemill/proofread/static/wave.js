@@ -22,10 +22,20 @@ export class Wave {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
-  async show(base, clip, seconds) {
+  show(base, clip, seconds) {
     if (this.clip === clip) return;
     this.audio.pause();
-    Object.assign(this, { clip, seconds, at: 0, peaks: [] });
+    Object.assign(this, { base, clip, seconds, at: 0, peaks: [] });
+    this.load();
+  }
+
+  // A clip that came into sight while the server could not be reached.
+  retry() {
+    if (this.clip && !this.peaks.length) this.load();
+  }
+
+  async load() {
+    const { base, clip } = this;
     this.audio.src = `${base}/audio/${encodeURIComponent(clip)}`;
     this.draw();
     const found = await call(`${base}/peaks/${encodeURIComponent(clip)}`).catch(() => null);
