@@ -80,8 +80,7 @@ def test_each_thing_that_is_missing_is_a_sentence(healthy: Cluster) -> None:
     sentences = [finding.sentence for finding in lacking()]
     assert sentences == [
         "you may not create workflows in the namespace voices",
-        "the service account voicemill may not patch workflowtaskresults (pods report their results)"
-        " by them)",
+        "the service account voicemill may not patch workflowtaskresults (pods report their results)",
     ]
     healthy.rights = set()
     del healthy.objects["workflowtemplates", "synthesize"]
