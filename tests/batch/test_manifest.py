@@ -143,3 +143,15 @@ def test_check_starts_nothing(
 ) -> None:
     assert voicemill("batch", "check", speakers(anna="x", ben="y"), "--workflow", WORKFLOW) == 0
     assert "2 speakers, no mistakes" in capsys.readouterr().out
+
+
+def test_the_pages_manifest_has_no_mistakes(tmp_path: Path) -> None:
+    page = (WORKFLOW.parents[2] / "docs" / "batches.md").read_text()
+    rows = [line.strip() for line in page.splitlines() if line.startswith(("    speaker,", "    anna,", "    ben,"))]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    read = manifest.read(tmp_path / "m.csv")
+    chosen = workflows.load("clone-voice")
+    orders, mistakes = checking.orders(read, {"models": "models"}, chosen, folder=tmp_path, look=False)
+    assert mistakes == []
+    assert orders[1].values["labels"] == str(tmp_path / "labels" / "ben.list")
+    assert orders[1].values["consent"] == "Agreed in writing"
