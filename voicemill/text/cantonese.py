@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 
 from voicemill.text import punctuation
-from voicemill.text.mandarin.mending import mend
+from voicemill.text.mandarin import mending
 from voicemill.text.mandarin.normalization import sentences
+from voicemill.text.mandarin.numbers import decimal
 from voicemill.text.spoken import Spoken
 from voicemill.text.symbols import PUNCTUATION, UNKNOWN
 
@@ -15,6 +16,12 @@ __all__ = ["mend", "normalize", "phonemize"]
 _UNSPOKEN = re.compile(rf"[^\u4e00-\u9fa5{punctuation.MARKS}]+")
 # The weights split a syllable after the first of these; one without consonant gives its vowel, or vowel and coda.
 _SYLLABLE = re.compile(r"(aa|a[iuptk]?|kw|gw|ng|ts|dz|ong|o[nuik]?|ung|uk|[bpmfdtnlgkhszcjwye])([a-z]*)([1-6])")
+
+
+def mend(text: str) -> str:
+    """As Mandarin is mended, but the dollar is Hong Kong's, and money is counted in 蚊 too."""
+    text = re.sub(r"\$\s?(\d[\d,]*(?:\.\d+)?)", r"\1元", text)
+    return mending.mend(re.sub(r"(\d+(?:\.\d+)?)(?=[蚊毫])", lambda match: decimal(match[1]), text))
 
 
 def normalize(text: str) -> str:

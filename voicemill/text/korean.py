@@ -7,8 +7,11 @@ import re
 import string
 
 from voicemill.text import punctuation, symbols
+from voicemill.text.korean_mending import mend
 from voicemill.text.korean_rules import rules
 from voicemill.text.spoken import Spoken
+
+__all__ = ["mend", "normalize", "phonemize"]
 
 _LETTER_NAMES = (
     "에이 비 시 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 아르 에스 티 유 브이 더블유 엑스 와이 제트"
@@ -23,11 +26,6 @@ _VOWELS = str.maketrans(
 _SPACE, _PAUSE = "空", "停"
 # Letters of old Korean, which neither the rules nor the symbol table know.
 _NOT_MODERN = re.compile("[\u1113-\u1160\u1176-\u11a7\u11c3-\u11ff\ua960-\ua97f\ud7b0-\ud7ff\u3164-\u318e]")
-
-
-def mend(text: str) -> str:
-    """The text itself: nothing is known to be misread."""
-    return text
 
 
 def normalize(text: str) -> str:

@@ -20,7 +20,9 @@ def route(text: str, language: str, detect: Detector | None = None, as_reference
     if language == "en":
         return [Stretch("en", text)]
     alone = language.removeprefix("all_") if language.startswith("all_") else ""
-    stretches = segment(text, "zh" if alone == "yue" else alone, detect, as_reference=as_reference)
+    default = "zh" if alone == "yue" else alone
+    is_chinese = language in ("zh", "yue")
+    stretches = segment(text, default, detect, as_reference=as_reference, is_chinese=is_chinese)
     if alone or language.startswith("auto"):
         chinese = "yue" if language.endswith("yue") else "zh"
         # Marks alone have no language.

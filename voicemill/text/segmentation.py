@@ -26,7 +26,7 @@ _NOT_HAN = re.compile(
     "[^0-9、-〜。！？.!?… /\u4e00-\u9fff\u3400-\u4db5\U00020000-\U0002a6dd\U0002a700-\U0002b73f\U0002b740-\U0002b81f"
     "\U0002b820-\U0002ceaf\U0002ceb0-\U0002ebef\U0002ebf0-\U0002ee5d\U00030000-\U0003134a\U00031350-\U000323af]"
 )
-_UNIT = re.compile("(?:km/h|m/s|[ckm]?m[23²³]?|[mk]?g|ml|[kdm]?s|db|mm)(?![A-Za-z])")
+_UNIT = re.compile("(?:km/h|m/s|[ckm]?m[23²³]?|[mk]?g|m?[lL]|mL|[kdm]?s|db|mm|°[CF])(?![A-Za-z])")
 _PAUSES = frozenset(",.!?，。！？")
 _SMALLEST_SCORE = 0.01
 
@@ -40,7 +40,12 @@ class Stretch:
 
 
 def segment(
-    text: str, default: str = "", detect: Detector | None = None, *, as_reference: bool = False
+    text: str,
+    default: str = "",
+    detect: Detector | None = None,
+    *,
+    as_reference: bool = False,
+    is_chinese: bool = False,
 ) -> list[Stretch]:
     """Cut a text into stretches of one language.
 
@@ -50,6 +55,7 @@ def segment(
         detect: Asked for the language of a word instead of fastText.
         as_reference: Lose the signs of a stretch that is known to be Chinese by its script alone, take a number's signs
             and unit for words of another language, and let one character of a Chinese sentence be Japanese.
+        is_chinese: What is not English is known to be Chinese.
 
     Returns:
         Stretches of zh, ja, ko or en in the order of the text, neighbours of one language joined; spaces around the
@@ -71,6 +77,8 @@ def segment(
                 append(stretches, part)
     if not (default or as_reference):
         stretches = _without_stray_japanese(stretches)
+    if not as_reference and (is_chinese or any(stretch.language == "zh" for stretch in stretches)):
+        _give_digits_to_chinese(stretches)
     return _resolve(_resolve_digits(stretches))
 
 
@@ -147,6 +155,17 @@ def _resolve_digits(stretches: list[Stretch]) -> list[Stretch]:
             language = _language_of_number(before, stretch, after)
         append(resolved, Stretch(language, stretch.text))
     return resolved
+
+
+def _give_digits_to_chinese(stretches: list[Stretch]) -> None:
+    """In a Chinese sentence a number that clings to a foreign name is Chinese: 5G, A4, iPhone15."""
+    for before, number, after in zip([None, *stretches], stretches, [*stretches[1:], None], strict=False):
+        if number.language != DIGITS or not number.text[0].isdigit():
+            continue
+        names = [near.text for near in (before, after) if near and near.language == "en"]
+        clings = before is not None and before.text[-1:].isalpha() or after is not None and after.text[:1].isalpha()
+        if len(names) == 1 and clings and " " not in names[0].strip() and not number.text.endswith(" "):
+            number.language = "zh"
 
 
 def _language_of_number(before: Stretch | None, number: Stretch, after: Stretch | None) -> str:

@@ -81,13 +81,13 @@ def _is_heard(segment: Segment, at: int, speak: Speak) -> bool:
     character = segment.text[at]
     if not _sounds(segment):
         return False
-    if segment.language == "ja":  # kana that lengthen or double another have no sound alone
-        return japanese.is_readable(character)
+    # Kana that lengthen or double another have no sound alone.
+    if segment.language == "ja" and japanese.is_readable(character):
+        return True
     if _sounds(speak(character, segment.language)):
         return True
-    if segment.language == "ko":  # what is no Hangul parts the words beside it, which changes their sound
-        return False
-    without = segment.text[:at] + segment.text[at + 1 :]
+    # In Korean what is no Hangul parts the words beside it, which changes their sound.
+    without = segment.text[:at] + (" " if segment.language == "ko" else "") + segment.text[at + 1 :]
     return _sounds(speak(without, segment.language)) != _sounds(segment)
 
 

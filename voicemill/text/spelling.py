@@ -4,8 +4,8 @@ import re
 import unicodedata
 
 # What stands for one letter: one with marks behind it, or the parts of Korean syllables.
-_CLUSTER = re.compile("[\u1100-\u11ff]+|.[\u0300-\u036f\u3099\u309a]*", re.DOTALL)
-_WIDE = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
+_CLUSTER = re.compile("[\u1100-\u11ff]+|[\uff66-\uff9d][\uff9e\uff9f]?|.[\u0300-\u036f\u3099\u309a]*", re.DOTALL)
+_OTHER_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]")
 _WITHOUT_ACCENT = {
     "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "ß": "ss", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d",
     "Ð": "D", "ð": "d", "Þ": "Th", "þ": "th", "ı": "i",
@@ -31,7 +31,7 @@ def plain(text: str) -> tuple[str, list[int]]:
 
 
 def _plain(cluster: str) -> str:
-    if _WIDE.match(cluster):
+    if _OTHER_WIDTH.match(cluster):
         return unicodedata.normalize("NFKC", cluster)
     base = unicodedata.normalize("NFD", cluster)[0]
     if base.isascii() and base.isalpha():

@@ -15,9 +15,23 @@ _SPELLED = frozenset(["ae", "ai", "ar", "ios", "hud", "os"])
 
 _HISSING = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 _VOICELESS = frozenset(["P", "T", "K", "F", "TH", "HH"])
+# What g2p_en's list lacks.
 _ADDED_HOMOGRAPHS = [
     ("read", "R IY1 D", "R EH1 D", "VBP"),
     ("complex", "K AH0 M P L EH1 K S", "K AA1 M P L EH0 K S", "JJ"),
+    ("bow", "B AW1", "B OW1", "V"),
+    ("live", "L IH1 V", "L AY1 V", "V"),
+    ("tear", "T EH1 R", "T IH1 R", "V"),
+    ("tears", "T EH1 R Z", "T IH1 R Z", "V"),
+    ("wind", "W AY1 N D", "W IH1 N D", "V"),
+    ("winds", "W AY1 N D Z", "W IH1 N D Z", "V"),
+    ("wound", "W AW1 N D", "W UW1 N D", "V"),
+    # and what it has the wrong way round
+    ("exploit", "EH2 K S P L OY1 T", "EH1 K S P L OY2 T", "V"),
+    ("object", "AH0 B JH EH1 K T", "AA1 B JH EH0 K T", "V"),
+    ("objects", "AH0 B JH EH1 K T S", "AA1 B JH EH0 K T S", "V"),
+    ("rebel", "R IH0 B EH1 L", "R EH1 B AH0 L", "V"),
+    ("torment", "T AO0 R M EH1 N T", "T AO1 R M EH2 N T", "V"),
 ]
 Homograph = tuple[list[str], list[str], str]
 

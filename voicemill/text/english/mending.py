@@ -5,8 +5,10 @@ or in a form that they read well.
 """
 
 import re
-from collections.abc import Callable
 from re import Match
+
+from voicemill.text.english import abbreviations, figures
+from voicemill.text.english.figures import Rule
 
 _DECADES = {
     "0": "hundreds", "1": "tens", "2": "twenties", "3": "thirties", "4": "forties", "5": "fifties", "6": "sixties",
@@ -16,7 +18,10 @@ _UNITS = {
     "kg": "kilograms", "g": "grams", "mg": "milligrams", "lb": "pounds", "lbs": "pounds", "oz": "ounces",
     "km": "kilometers", "cm": "centimeters", "mm": "millimeters", "ml": "milliliters", "mph": "miles per hour",
     "km/h": "kilometers per hour", "ms": "milliseconds", "kB": "kilobytes", "MB": "megabytes", "GB": "gigabytes",
-    "TB": "terabytes", "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz", "GHz": "gigahertz",
+    "m²": "square meters", "m2": "square meters", "km²": "square kilometers", "km2": "square kilometers",
+    "m³": "cubic meters", "m3": "cubic meters", "cm²": "square centimeters", "cm³": "cubic centimeters",
+    "ft²": "square feet", "mL": "milliliters", "TB": "terabytes",
+    "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz", "GHz": "gigahertz",
 }  # fmt: skip
 _KNOWN_SUFFIXES = "st|nd|rd|th|km/h|km|m|ft|L|tbsp|tsp|h|min|s"
 _SCALES = "hundred|thousand|million|billion|trillion"
@@ -44,11 +49,7 @@ def _unit(match: Match[str]) -> str:
     return f"{match[1]} {name.replace('miles', 'mile').replace('meters per', 'meter per').rstrip('s') if one else name}"
 
 
-def _digits(match: Match[str]) -> str:
-    return ", ".join(" ".join(part) for part in match[0].split("-"))
-
-
-_RULES: list[tuple[re.Pattern[str], str | Callable[[Match[str]], str]]] = [
+_MARKS: list[Rule] = [
     (re.compile(pattern), mended)
     for pattern, mended in [
         ("[‘’ʼ]", "'"),
@@ -56,11 +57,15 @@ _RULES: list[tuple[re.Pattern[str], str | Callable[[Match[str]], str]]] = [
         ("…", "."),
         (r"(?<=\d)\s?–\s?(?=\d)", " to "),
         (r"\s*[—–]\s*|\s+--\s+|(?<=[A-Za-z]{2}) - (?=[A-Za-z]{2})", ", "),
+    ]
+]
+_RULES: list[Rule] = [
+    (re.compile(pattern), mended)
+    for pattern, mended in [
         (r"(?<!\d)([1-9]|1[0-2])(?::([0-5]\d))?\s?([aApP])\.?[mM]\b\.?", _clock),
         (r"\b(\d{1,2}:[0-5]\d):([0-5]\d)\b", r"\1 and \2 seconds"),
-        (r"\b(1\d|20)(\d)0s\b", _decade),
+        (r"\b(1\d|20)(\d)0'?s\b", _decade),
         (r"'(\d)0s\b", lambda m: _DECADES[m[1]]),
-        (r"\b(?:1-)?\d{3}-\d{3}-\d{4}\b|(?<![\d-])\d{3}-\d{4}(?![\d-])", _digits),
         (r"(?<![\d:])(\d{1,3}):(\d(?!\d)|[6-9]\d|\d{3})(?![\d:])", r"\1 to \2"),
         (r"(?<=[^\s\d])\s+-(?=\d)", " negative "),
         (rf"\$({_AMOUNT})\s+({_SCALES})\b", r"\1 \2 dollars"),
@@ -70,6 +75,11 @@ _RULES: list[tuple[re.Pattern[str], str | Callable[[Match[str]], str]]] = [
             lambda m: f"{m[2]} {_CURRENCIES[m[1]]}",
         ),
         (rf"(?<![\d.,])(\d+(?:\.\d+)?)\s?({'|'.join(sorted(_UNITS, key=len, reverse=True))})(?![\w/])", _unit),
+    ]
+]
+_LAST: list[Rule] = [
+    (re.compile(pattern), mended)
+    for pattern, mended in [
         (r"#(?=\d)", "number "),
         (r"\s*&\s*", " and "),
         (r"(?<=\w)@(?=\w)|(?<=\s)@(?=\s)", " at "),
@@ -82,6 +92,6 @@ _RULES: list[tuple[re.Pattern[str], str | Callable[[Match[str]], str]]] = [
 
 def mend(text: str) -> str:
     """The text, still in figures, with what would be misread written otherwise."""
-    for pattern, mended in _RULES:
+    for pattern, mended in [*_MARKS, *figures.RULES, *_RULES, *abbreviations.RULES, *_LAST]:
         text = pattern.sub(mended, text)
     return text
