@@ -67,7 +67,6 @@ def train_gpt(
         deterministic: Give the same weights again on the same GPU, bit for bit; slower. On a CPU it always is so.
     """
     import json
-    import shutil
 
     from voicemill.gpt_sovits import watching
     from voicemill.gpt_sovits.checkpoints import load_gpt
@@ -75,7 +74,7 @@ def train_gpt(
     from voicemill.gpt_sovits.gpt.data import read_items
     from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
     from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
-    from voicemill.gpt_sovits.runs import Precision, choose_device, write_parameters
+    from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.logs import get_logger
     from voicemill.models import locate
     from voicemill.storage import fetch
@@ -92,13 +91,12 @@ def train_gpt(
     if deterministic:
         watching.be_deterministic()
     items, held_out = watching.hold_out(items, validation)
-    arithmetic = Precision(precision, choose_device())
     tuning = FineTuning(
         load_gpt(base),
         items,
         recipe,
         state,
-        arithmetic,
+        Precision(precision, choose_device()),
         check_stop=check_stop,
         stop_requested=stop_requested,
         micro_batch_divisor=micro_batch_divisor(),
@@ -107,11 +105,7 @@ def train_gpt(
         say=get_logger(__name__).info,
     )
     saved = tuning.run(lambda batches, total: progress(batches, "training", total=total))
-    for file in saved:
-        shutil.copy2(file.path, weights)
-    shutil.copy2(tuning.state.metrics, weights)
-    shutil.copytree(tuning.state.tensorboard, weights / "tensorboard")
-    write_parameters(weights, recipe, arithmetic.name, model_version, base)
+    tuning.hand_over(weights, model_version, base)
     last = json.loads(tuning.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
     ledger.note(
         epochs=last["epoch"],

@@ -67,11 +67,10 @@ def train_sovits(
         deterministic: Give the same weights again on the same GPU, bit for bit; slower. On a CPU it always is so.
     """
     import json
-    import shutil
 
     from voicemill.gpt_sovits import checkpoints, watching
     from voicemill.gpt_sovits.dataset import DatasetFolder
-    from voicemill.gpt_sovits.runs import Precision, choose_device, write_parameters
+    from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.gpt_sovits.sovits import data
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
     from voicemill.gpt_sovits.sovits.training import Recipe
@@ -110,7 +109,6 @@ def train_sovits(
         seed,
         patience=patience,
     )
-    arithmetic = Precision(precision, choose_device())
     run = FineTuning(
         checkpoints.load_sovits(base),
         checkpoints.load_discriminator(locate(folder, "sovits-d", model_version)),
@@ -118,7 +116,7 @@ def train_sovits(
         found.repeats,
         recipe,
         state,
-        arithmetic,
+        Precision(precision, choose_device()),
         check_stop=check_stop,
         stop_requested=stop_requested,
         micro_batch_divisor=micro_batch_divisor(),
@@ -127,11 +125,7 @@ def train_sovits(
         say=log.info,
     )
     saved = run.run(lambda steps, total: progress(steps, "training", total=total))
-    for file in saved:
-        shutil.copy2(file.path, weights)
-    shutil.copy2(run.state.metrics, weights)
-    shutil.copytree(run.state.tensorboard, weights / "tensorboard")
-    write_parameters(weights, recipe, arithmetic.name, model_version, base)
+    run.hand_over(weights, model_version, base)
     rows = [json.loads(row) for row in run.state.metrics.read_text(encoding="utf-8").splitlines()]
     last = [row for row in rows if "loss_mel" in row][-1]
     ledger.note(

@@ -112,7 +112,7 @@ def test_a_model_thrown_off_its_course_stops_the_run_at_the_last_good_state(tmp_
     with pytest.raises(InputError, match="and stayed there in epoch 4.*smaller --learning-rate"):
         run.run(thrown)
     good = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["run"]
-    assert good["position"] == [4, 0]
+    assert good["position"][:2] == [4, 0]
     assert good["trainer"]["model"]["ar_predict_layer.weight"].abs().max() < 10
 
 

@@ -23,7 +23,7 @@ MARKER = "_SUCCESS.json"
 STATE = ".state"
 LOG = "log.txt"
 _STARTED = ".key"
-_KEPT = (STATE, LOG, _STARTED)
+_KEPT = (LOG, _STARTED)
 
 
 def key_of(container: Json, inputs: dict[str, Path], locations: dict[str, str], digests: Digests) -> str:
@@ -71,15 +71,16 @@ def restore(folder: Path, node: Node) -> bool:
 
 
 def begin(folder: Path, key: str) -> None:
-    """Make ready a task's folder for a try: the state that an earlier try of the same key left to resume from stays.
+    """Make ready a task's folder for a try: the state that an earlier try left to resume from stays.
 
-    Outputs of earlier tries go, as a pod on a cluster starts without them; so does everything of another key.
+    Outputs of earlier tries go, as a pod on a cluster starts without them; so does the log of another key. Whether a
+    state of another key can be gone on from is for the stage to say: a training of more epochs begins with the same.
     """
     (folder / MARKER).unlink(missing_ok=True)
     started = folder / _STARTED
     same = started.exists() and started.read_text() == key
     for entry in folder.iterdir() if folder.exists() else ():
-        if same and entry.name in _KEPT:
+        if entry.name == STATE or (same and entry.name in _KEPT):
             continue
         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     folder.mkdir(parents=True, exist_ok=True)

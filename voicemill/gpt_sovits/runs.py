@@ -49,8 +49,11 @@ class RunState:
     def _checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self, fits: Callable[[dict[str, Any]], bool] = lambda run: True) -> dict[str, Any] | None:
         """The state to go on from, or None at the start of a run.
+
+        Args:
+            fits: Whether a state of this run can be gone on from.
 
         Raises:
             InputError: When there is a checkpoint that cannot be read: starting over silently would cost hours.
@@ -61,7 +64,7 @@ class RunState:
                 state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
             except Exception as error:
                 raise InputError(f"{self._checkpoint} cannot be read ({error}); delete it to start over") from error
-            if state["fingerprint"] != self.fingerprint:
+            if state["fingerprint"] != self.fingerprint or not fits(state["run"]):
                 self.say("the state is of a run with other data or parameters: starting from the base weights")
                 state = None
         kept_bytes = state["metrics_bytes"] if state else 0

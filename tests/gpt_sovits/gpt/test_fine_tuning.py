@@ -113,6 +113,22 @@ def test_a_finished_run_is_not_run_again(base: GptCheckpoint, items: list[Item],
     assert first[-1].path.stat().st_mtime_ns == before
 
 
+def test_more_epochs_go_on_from_fewer_as_if_they_had_been_asked_for_at_once(
+    base: GptCheckpoint, items: list[Item], tmp_path: Path
+):
+    recipe = replace(RECIPE, epochs=4, save_every=2)
+    at_once = tune(base, items, tmp_path / "at once", recipe)
+    at_once.run()
+    assert [file.epoch for file in tune(base, items, tmp_path / "raised", replace(recipe, epochs=3)).run()] == [2, 3]
+    raised, steps = tune(base, items, tmp_path / "raised", recipe), []
+    saved = raised.run(lambda batches, total: (steps.append(raised.epoch) or batch for batch in batches))
+    assert set(steps[-raised.batches :]) == {4} and same(weights(raised), weights(at_once))
+    assert [file.epoch for file in saved] == [2, 4]
+    fewer, said = [], []
+    fewer = tune(base, items, tmp_path / "raised", replace(recipe, epochs=1), say=said.append).run()
+    assert [file.epoch for file in fewer] == [1] and "starting from the base weights" in said[0]
+
+
 def test_the_state_of_another_run_is_not_gone_on_from(base: GptCheckpoint, items: list[Item], tmp_path: Path):
     tune(base, items, tmp_path).run()
     said: list[str] = []
@@ -146,7 +162,7 @@ def test_numbers_that_are_none_stop_the_run_and_leave_the_last_good_state(
     with pytest.raises(InputError, match="the loss became nan in epoch 3"):
         run.run(poison)
     good = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["run"]
-    assert good["position"] == [3, 0]
+    assert good["position"][:2] == [3, 0]
     assert all(bool(value.isfinite().all()) for value in good["trainer"]["model"].values())
 
 

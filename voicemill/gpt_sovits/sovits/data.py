@@ -90,6 +90,10 @@ class Batch:
         values = (getattr(self, f.name) for f in fields(self))
         return Batch(*(None if value is None else change(value) for value in values))  # pyright: ignore[reportArgumentType]
 
+    def pin_memory(self) -> Batch:
+        """The same where a GPU reads it without waiting."""
+        return self._map(Tensor.pin_memory)
+
     def to(self, device: torch.device) -> Batch:
         return self._map(lambda x: x.to(device, non_blocking=True))
 

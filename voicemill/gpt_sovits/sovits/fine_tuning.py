@@ -1,20 +1,18 @@
-"""A SoVITS fine-tuning run: epochs over a dataset folder, weights files, and a state that survives a kill."""
+"""A SoVITS fine-tuning run."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Unpack
 
 import torch
 
 from voicemill.errors import InputError
+from voicemill.gpt_sovits import fine_tuning
 from voicemill.gpt_sovits.checkpoints import SovitsCheckpoint, build_generator, load_exactly, load_sovits, save_sovits
-from voicemill.gpt_sovits.runs import Precision, RunState, first_micro_batch
+from voicemill.gpt_sovits.runs import Precision, first_micro_batch
 from voicemill.gpt_sovits.sovits.data import Batch, Example, Item, batches, collate, load, make_buckets
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import WaveNet
@@ -22,23 +20,10 @@ from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.training import Losses, Recipe, Trainer
 from voicemill.gpt_sovits.sovits.validation import validation_losses
 from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
-from voicemill.gpt_sovits.watching import Diverged, Watch, peak_memory, recompute
-
-Progress = Callable[[Iterable[None], int], Iterable[None]]
-
-SECONDS_BETWEEN_CHECKPOINTS = 300.0
+from voicemill.gpt_sovits.watching import recompute
 
 
-@dataclass(frozen=True)
-class Saved:
-    """A finished weights file."""
-
-    epoch: int
-    step: int
-    path: Path
-
-
-class FineTuning:
+class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
     """One run.
 
     Args:
@@ -49,17 +34,19 @@ class FineTuning:
         recipe: How.
         state_folder: Where the run's state and weights files are kept.
         precision: Arithmetic, and the device.
-        check_stop: Called where the run can be gone on from; raises to stop it.
-        stop_requested: Whether `check_stop` would raise.
         micro_batch_divisor: Divides the first micro-batch, after tries that ran out of memory.
         held_out: Clips that are not trained on, for the validation loss of each epoch.
         recompute_layers: Gradient checkpointing: less memory, more time.
-        checkpoint_steps: Save the state after so many steps, besides every five minutes and every epoch.
-        say: Takes messages for the user.
+        hooks: See `fine_tuning.Hooks`.
 
     Raises:
         InputError: If there are no items, or the weights do not fit.
     """
+
+    trainer: Trainer
+    recipe: Recipe
+    kind = "sovits"
+    advice = "train with a smaller --learning-rate, or look for damaged clips"
 
     def __init__(
         self,
@@ -71,147 +58,53 @@ class FineTuning:
         state_folder: Path,
         precision: Precision,
         *,
-        check_stop: Callable[[], None] = lambda: None,
-        stop_requested: Callable[[], bool] = lambda: False,
         micro_batch_divisor: int = 1,
         held_out: Sequence[Item] = (),
         recompute_layers: bool = False,
-        checkpoint_steps: int | None = None,
-        say: Callable[[str], None] = lambda message: None,
+        **hooks: Unpack[fine_tuning.Hooks],
     ):
-        self.items, self.held_out = items * repeats, held_out
+        self.base, self.items, self.held_out = base, items * repeats, held_out
         self.buckets, _ = make_buckets([item.frames for item in self.items])
         if not self.buckets:
             raise InputError("no clip is left to train on; see the ledger for what became of each")
-        self.base, self.recipe, self.say = base, recipe, say
-        self.check_stop, self.stop_requested, self.checkpoint_steps = check_stop, stop_requested, checkpoint_steps
         generator, discriminator = start_models(base, judge)
         if recompute_layers:
             recompute(module for module in generator.modules() if isinstance(module, ResidualBlock | WaveNet))
         longest = max(item.frames for item in items)
         fixed, each = memory_needs(generator, discriminator, precision, longest, recomputed=recompute_layers)
         micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
-        self.trainer = Trainer(
-            generator.to(precision.device), discriminator.to(precision.device), recipe, precision, micro, say
-        )
-        self.state = RunState(state_folder, self._fingerprint(judge), say)
-        self.epoch, self.position, self.step = 1, 0, 0
-        self.watch = Watch(recipe.patience)
-        self.peak_memory = 0.0
-        self._saved_at = time.monotonic()
+        models = (generator.to(precision.device), discriminator.to(precision.device))
+        trainer = Trainer(*models, recipe, precision, micro, hooks.get("say", lambda message: None))
+        used = [*self.items, *held_out]
+        rows = [[item.name, item.phones] for item in used]
+        files = [path for item in used for path in (item.wav, item.ssl, item.speaker) if path]
+        digest = fine_tuning.fingerprint(recipe, precision, rows, files, base.weights, judge)
+        super().__init__(trainer, recipe, state_folder, digest, precision, hooks)
 
-    def run(self, progress: Progress = lambda steps, total: steps) -> list[Saved]:
-        """Train to the last epoch, from the state where there is one.
-
-        Args:
-            progress: Sees one element a step.
-
-        Returns:
-            The weights files in the state folder, oldest first; the last epoch is always among them.
-        """
-        torch.manual_seed(self.recipe.seed)
-        state = self.state.load()
-        if state:
-            self.trainer.load_state_dict(state["trainer"])
-            self.epoch, self.position, self.step = state["position"]
-            self.watch.load_state_dict(state["watch"])
-            self.say(f"going on from epoch {self.epoch}, step {self.position}")
-        for _ in progress(self._steps(), self.recipe.epochs * len(self._order(1))):
-            pass
-        self.state.close()
-        return self._saved()
-
-    def _order(self, epoch: int) -> list[list[int]]:
+    def order(self, epoch: int) -> list[list[int]]:
         return batches(self.buckets, self.recipe.batch_size, self.recipe.seed + epoch)
 
-    def _steps(self) -> Iterator[None]:
-        for _ in range(self.step):
-            yield
-        while self.epoch <= self.recipe.epochs and not self.watch.ends:
-            for batch in read_ahead(self.items, self._order(self.epoch)[self.position :]):
-                self._train_on(batch)
-                yield
-                self._checkpoint_if_due()
-            self._end_epoch()
+    def read(self, items: list[int]) -> Batch:
+        return collate([load(self.items[index]) for index in items])
 
-    def _train_on(self, batch: Batch) -> None:
-        try:
-            losses = self.trainer.step(batch)
-            self.watch.see_step(losses.generator)
-        except Diverged as error:
-            raise self.state.after_divergence(
-                f"{error} in epoch {self.epoch} after {self.step} steps",
-                "train with a smaller --learning-rate, or look for damaged clips",
-                may_pass=self.trainer.precision.may_differ,
-            ) from error
+    def train_on(self, batch: Batch) -> None:
+        losses = self.trainer.step(batch)
+        self.watch.see_step(losses.generator)
         self.step += 1
-        self.position += 1
         rate = self.trainer.optimizer_g.param_groups[0]["lr"]
         self.state.log(self.step, epoch=self.epoch, learning_rate=rate, **_row(losses))
 
-    def _checkpoint_if_due(self) -> None:
-        minutes_passed = time.monotonic() - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS
-        steps_passed = self.checkpoint_steps and self.step % self.checkpoint_steps == 0
-        if minutes_passed or steps_passed or self.stop_requested():
-            # What was saved before a spike is the state to go back to.
-            if not self.watch.spikes:
-                self._checkpoint()
-            self.check_stop()
-
-    def _checkpoint(self) -> None:
-        position = [self.epoch, self.position, self.step]
-        watch = self.watch.state_dict()
-        self.state.save(self.step, {"trainer": self.trainer.state_dict(), "position": position, "watch": watch})
-        self._saved_at = time.monotonic()
-
-    def _end_epoch(self) -> None:
+    def figures(self) -> tuple[dict[str, float], float | None]:
         self.trainer.end_epoch()
-        previous, better, shown = self.watch.best_epoch, False, ""
-        if self.held_out:
-            examples, trainer = map(load, self.held_out), self.trainer
-            row = validation_losses(trainer.generator, examples, self.recipe, trainer.precision)
-            better = self.watch.see_epoch(self.epoch, sum(row.values()))
-            self.state.log(self.step, epoch=self.epoch, **{f"loss_validation_{name}": x for name, x in row.items()})
-            shown = "".join(f"validation {name} {value:.3f}, " for name, value in row.items())
-        self.peak_memory = peak_memory(self.trainer.device)
-        self.say(f"epoch {self.epoch} of {self.recipe.epochs}: {shown}peak memory {self.peak_memory:.2f} GiB")
-        last = self.epoch == self.recipe.epochs or self.watch.ends
-        if last or self.epoch % self.recipe.save_every == 0 or (better and self.recipe.patience):
-            self._save_weights()
-        if better and self.recipe.patience and previous % self.recipe.save_every:
-            self.state.forget(f"sovits_e{previous}_s*")
-        self.epoch, self.position = self.epoch + 1, 0
-        self._checkpoint()
-        if not last:
-            self.check_stop()
+        if not self.held_out:
+            return {}, None
+        row = validation_losses(self.trainer.generator, map(load, self.held_out), self.recipe, self.precision)
+        return {f"loss_validation_{name}": value for name, value in row.items()}, sum(row.values())
 
-    def _save_weights(self) -> None:
-        path = self.state.weights / f"sovits_e{self.epoch}_s{self.step}.safetensors"
+    def write(self, path: Path) -> None:
         info = f"{self.epoch}epoch_{self.step}iteration"
-        weights = self.trainer.generator.state_dict()
-        save_sovits(path, replace(self.base, weights=weights, info=info))
+        save_sovits(path, replace(self.base, weights=self.trainer.generator.state_dict(), info=info))
         prove(path, load(self.items[0]))
-        self.say(f"saved {path.name}")
-
-    def _saved(self) -> list[Saved]:
-        saved = []
-        for path in self.state.weights.glob("sovits_e*_s*.safetensors"):
-            epoch, step = (int(part[1:]) for part in path.stem.split("_")[1:])
-            saved.append(Saved(epoch, step, path))
-        return sorted(saved, key=lambda file: file.epoch)
-
-    def _fingerprint(self, judge: dict[str, torch.Tensor]) -> str:
-        """Digest of all that the weights files depend on."""
-        items = [*self.items, *self.held_out]
-        rows = [[item.name, item.phones] for item in items]
-        digest = hashlib.sha256(json.dumps([asdict(self.recipe), self.trainer.precision.name, rows]).encode())
-        for item in dict.fromkeys(items):
-            for path in (item.wav, item.ssl, item.speaker):
-                digest.update(path.read_bytes() if path else b"")
-        for weights in (self.base.weights, judge):
-            for name, tensor in sorted(weights.items()):
-                digest.update(name.encode() + tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
 
 
 def start_models(base: SovitsCheckpoint, judge: dict[str, torch.Tensor]) -> tuple[Generator, Discriminator]:
@@ -245,26 +138,6 @@ def memory_needs(
     halves = 1.0 if precision.dtype == torch.float32 else 0.5
     halves *= 0.65 if recomputed else 1.0
     return 16.0 * parameters, halves * (0.8e9 * width + 0.4e9 * frames / 200)
-
-
-def read_ahead(items: list[Item], order: list[list[int]]) -> Iterator[Batch]:
-    """Batches in order, the next one read while the current one is used.
-
-    Raises:
-        InputError: If a clip cannot be read any more.
-    """
-
-    def read(indices: list[int]) -> Batch:
-        return collate([load(items[i]) for i in indices])
-
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(read, order[0]) if order else None
-        for following in [*order[1:], None]:
-            if coming is None:
-                return
-            batch = coming.result()
-            coming = reader.submit(read, following) if following else None
-            yield batch
 
 
 def prove(path: Path, example: Example) -> None:
