@@ -19,7 +19,7 @@ from voicemill.storage import file_digest, fingerprint
 from voicemill.voice import Part, ReferenceClip, Voice, choose_reference, main_language
 
 _RATE = 32_000
-_STAGES = ("ingest", "slice", "transcribe", "format", "train_sovits", "train_gpt", "evaluate", "publish")
+_STAGES = ("ingest", "slice", "transcribe", "revise", "format", "train_sovits", "train_gpt", "evaluate", "publish")
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ def _reference(clips: Path, row: Any, target: Path) -> ReferenceClip:
 def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:
     consent = sources.recordings / "consent.json" if sources.recordings else None
     manifest = sources.recordings / "recordings.jsonl" if sources.recordings else None
+    review = sources.transcripts / "review.json"
     return {
         "consent": json.loads(consent.read_text(encoding="utf-8")) if consent and consent.is_file() else None,
         "data": {
@@ -114,6 +115,7 @@ def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:
             "transcripts": file_digest(sources.transcripts / "transcripts.list"),
             "dataset": fingerprint(sources.dataset),
         },
+        "review": json.loads(review.read_text(encoding="utf-8")) if review.is_file() else None,
         "base": _base_weights(sources.models, voice.version),
         "weights": {"sovits": voice.sovits.origin, "gpt": voice.gpt.origin},
         "training": {name: _training(getattr(sources, name)) for name in ("sovits", "gpt")},
