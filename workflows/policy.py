@@ -45,6 +45,11 @@ _EXECUTOR_PATCH = json.dumps(
         "containers": [{"name": "wait", "securityContext": _RESTRICTED}],
     }
 )
+# The controller leaves the command of this pod to the executor image's entry point, which a rebuilt image may lack; and
+# 64 MiB, its own limit, is little for a folder of thousands of clips.
+_COLLECTOR_PATCH = json.dumps(
+    {"containers": [{"name": "main", "command": ["argoexec"], "resources": {"limits": {"memory": "256Mi"}}}]}
+)
 # A label holds 63 ASCII characters; names in other scripts are told by their hash.
 _SPEAKER_LABEL = (
     "workflow.parameters.speaker matches '^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$'"
@@ -87,6 +92,7 @@ def run_as_anybody_may(workflow: WorkflowTemplate) -> WorkflowTemplate:
         strategy="OnWorkflowDeletion",
         service_account_name=SERVICE_ACCOUNT,
         pod_metadata=models.Metadata(labels=PART_OF),
+        pod_spec_patch=_COLLECTOR_PATCH,
     )
     return workflow
 

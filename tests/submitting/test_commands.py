@@ -56,6 +56,7 @@ def failed(name: str, code: int | None, message: str = "it did not work") -> Jso
 
 
 SUPPLIED = {"parameters": [{"name": "reviewer", "valueFrom": {"supplied": {}, "default": "nobody"}}]}
+EXECUTOR = 'time=2026-01-01T00:00:00.605Z level=INFO msg="sub-process exited" argo=true error=<nil>\n'
 WAITS = node("proofread", "Running", type="Suspend", outputs=SUPPLIED)
 
 
@@ -134,6 +135,8 @@ def test_local_files_are_uploaded_and_named_by_their_content(
         if item["name"] == "source"
     }
     [address] = addresses
+    marks = list(open_store(f"s3://{bucket}/uploads/used/anna").list())
+    assert len(marks) == 1, "so that a revocation of the speaker finds it"
     assert address.startswith(f"s3://{bucket}/uploads/sha256/")
     assert {entry.key for entry in open_store(address).list()} == {"a.wav", "b.wav"}
     (folder / "c.wav").write_bytes(b"c")
@@ -299,7 +302,7 @@ def test_logs_come_from_the_pods_and_are_readable(door: Cluster) -> None:
         annotations = {"workflows.argoproj.io/node-id": f"run-{name}"}
         labels = {"workflows.argoproj.io/workflow": "run"}
         door.add("pods", {"metadata": {"name": pod, "annotations": annotations, "labels": labels}})
-        door.logs[pod] = json.dumps({"level": "info", "message": f"{name} begins"}) + "\nplain text\n"
+        door.logs[pod] = json.dumps({"level": "info", "message": f"{name} begins"}) + "\nplain text\n" + EXECUTOR
     output = voicemill("logs", "run").output.splitlines()
     assert output == [
         "ingest         info    ingest begins",

@@ -1,6 +1,7 @@
 """The YAML in the chart is what Hera makes of the workflows: a changed workflow shows as a readable diff."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,10 +63,16 @@ def test_objects_are_valid_by_argos_schema(name: str) -> None:
         Draft7Validator({"definitions": definitions, "$ref": reference}).validate(document)
 
 
+def test_argo_itself_finds_nothing_wrong() -> None:
+    argo = Path(os.environ.get("ARGO_BIN_DIR", "")) / "argo"
+    if not argo.is_file():
+        pytest.skip("needs Argo's command line (the folder of `argo` in $ARGO_BIN_DIR)")
+    linted = subprocess.run([argo, "lint", "--offline", "--no-color", str(CHART)], capture_output=True, text=True)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
 def test_declaring_the_workflows_needs_no_heavy_library() -> None:
     heavy = ("torch", "transformers", "librosa", "soundfile", "faster_whisper", "onnxruntime", "matplotlib")
     code = f"import sys, workflows.clone_voice; print([name for name in {heavy!r} if name in sys.modules])"
-    printed = subprocess.run(
-        [sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True
-    )
+    printed = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
     assert printed.stdout.strip() == "[]"

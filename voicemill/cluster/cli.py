@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,8 @@ def submit(
     api = connect(namespace)
     plan = submission.plan(api, workflow, inline=inline)
     submission.check(plan, given)
-    values = submission.place_files(plan, given, frozenset(in_pods or ()), _upload)
+    uploading = partial(_upload, speaker=given.get("speaker"))
+    values = submission.place_files(plan, given, frozenset(in_pods or ()), uploading)
     run = submission.create(api, plan, values, name)["metadata"]["name"]
     console.print(f"submitted {run} to the namespace {api.namespace}", soft_wrap=True, highlight=False)
     if watch and console.is_terminal:
@@ -142,8 +144,10 @@ def doctor(namespace: Namespace = None) -> None:
     raise typer.Exit(show(examine(namespace), Console()))
 
 
-def _upload(path: Path) -> str:
+def _upload(path: Path, speaker: str | None) -> str:
     from voicemill.cluster import uploads
+    from voicemill.registry.uploads import mark
+    from voicemill.storage import open_store
 
     bucket = os.environ.get("S3_BUCKET")
     if not bucket:
@@ -153,7 +157,8 @@ def _upload(path: Path) -> str:
         )
     try:
         with uploads.shown() as bar:
-            done = uploads.upload(path, bucket, bar)
+            mine = open_store(f"s3://{bucket}")
+            done = uploads.upload(path, bucket, bar, lambda digests: mark(mine, speaker, digests) if speaker else None)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error})") from error
     typer.echo(f"{path}: {done.sent} of {done.files} files sent, at {done.address}")

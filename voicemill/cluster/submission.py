@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Api, Json, NotTh
 from voicemill.engine.command import exists
 from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
 from voicemill.engine.workflow import Workflow, load, of_document, text_of
-from voicemill.errors import UsageError
+from voicemill.errors import InputError, UsageError
+from voicemill.registry.names import check_speaker
 
 _NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
-_SPEAKER = re.compile(r"[^/\s\\{}][^/\\{}\x00-\x1f]*")
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,11 @@ def check(plan: Plan, given: dict[str, str]) -> None:
     for name, item in declared.items():
         if name not in given and "value" not in item and "default" not in item and "valueFrom" not in item:
             problems.append(f"{name}: is required. {item.get('description', '')}".strip())
-    speaker = given.get("speaker")
-    if speaker is not None and (not _SPEAKER.fullmatch(speaker) or speaker in (".", "..")):
-        problems.append(f"speaker: {speaker!r} cannot be part of an S3 key; leave out slashes and braces")
+    try:
+        if "speaker" in given:
+            check_speaker(given["speaker"])
+    except InputError as error:
+        problems.append(f"speaker: {error}")
     if problems:
         raise UsageError("\n  ".join([f"{plan.name} cannot be submitted:", *problems]))
 

@@ -7,7 +7,7 @@ copies what it has of it already. A bucket's lifecycle rule may delete all that 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,13 +43,14 @@ class Uploaded:
     sent: int
 
 
-def upload(path: Path, bucket: str, bar: Bar) -> Uploaded:
+def upload(path: Path, bucket: str, bar: Bar, begin: Callable[[list[str]], None] = lambda digests: None) -> Uploaded:
     """Bring a file or folder to a bucket.
 
     Args:
         path: The file, or the folder with all below it but hidden files.
         bucket: The bucket.
         bar: Shows the progress.
+        begin: Told, before anything is sent, the digests under which it will be found.
 
     Raises:
         InputError: The folder is empty, or S3 refuses.
@@ -59,6 +60,7 @@ def upload(path: Path, bucket: str, bar: Bar) -> Uploaded:
     if path.is_file():
         bar.begin(path.name, path.stat().st_size)
         digest = file_digest(path)
+        begin([digest])
         sent = _send(store, path, digest, bar)
         return Uploaded(f"s3://{bucket}/{PREFIX}/{digest}/{path.name}", 1, int(sent))
     files = {file.relative_to(path).as_posix(): file for file in sorted(_visible(path))}
@@ -68,6 +70,7 @@ def upload(path: Path, bucket: str, bar: Bar) -> Uploaded:
     digests = {name: file_digest(file) for name, file in files.items()}
     listing = "".join(f"{name}\0{digest}\n" for name, digest in digests.items())
     tree = hashlib.sha256(listing.encode()).hexdigest()
+    begin([tree, *digests.values()])
     sent = 0
     for name, file in files.items():
         size = file.stat().st_size
