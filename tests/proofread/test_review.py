@@ -10,16 +10,21 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.proofread.a_review import LENGTH, Made, an_edit, make_run
+from tests.proofread.a_review import LENGTH, Made, an_edit, make_run, tone
 from tests.proofread.serving import Client, serving
+from voicemill.errors import InputError
+from voicemill.proofread import log, sound
+from voicemill.proofread.approval import approve
+from voicemill.proofread.approved import read_approved
 from voicemill.proofread.edits import Conflict, Refused
 from voicemill.proofread.log import Entry, SqliteLog
 from voicemill.proofread.review import Review
 from voicemill.proofread.rows import name_of
 from voicemill.proofread.runs import Run, Runs, find
-from voicemill.storage import is_remote, open_store
+from voicemill.storage import fetch, is_remote, open_store
 
 
 @pytest.fixture
@@ -196,15 +201,17 @@ def test_pages_show_the_worst_first_and_stay_in_place_while_one_works(made: Made
     assert [row.clip for row in review.page("edited").rows] == [worst[1]]
 
 
-def test_a_long_log_is_read_back_whole(made: Made, run: Run) -> None:
-    for number in range(103):
+def test_a_long_log_is_read_back_whole(made: Made, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "PACK_EVERY", 10)
+    for number in range(23):
         run.review.edit(an_edit("text", made.clips[0], number, text=f"version {number}"), "anna")
     again = opened(made).review
-    assert (again.number, again.rows[made.clips[0]].text) == (103, "version 102")
+    assert (again.number, again.rows[made.clips[0]].text) == (23, "version 22")
     if is_remote(made.location):
         # What is packed is only there for speed.
         store = open_store(made.location)
         (packed,) = (entry.key for entry in store.list("review/") if entry.key.endswith("packed.jsonl"))
+        assert len(store.read(packed)[0].splitlines()) == 20
         store.delete(packed)
         assert opened(made).review.rows == again.rows
 
@@ -225,6 +232,39 @@ def test_transcripts_made_anew_keep_what_was_changed_where_the_recogniser_says_t
     assert entry.action == "carry-over"
 
 
+def test_the_sound_of_a_merged_clip_is_that_of_its_parts(made: Made, run: Run) -> None:
+    run.review.edit(an_edit("merge", made.clips[0], other=made.clips[1], other_version=0), "anna")
+    merged = sound.read(run.audio(name_of("take000", 0, 2 * LENGTH)))
+    assert np.array_equal(merged, np.concatenate([tone(0), tone(1)]))
+    assert np.array_equal(sound.read(run.audio(made.clips[5])), tone(5))
+    outline = sound.peaks(merged)
+    assert len(outline) == 1200 and max(outline) == int(merged.max()) * 127 // 32768
+    for unknown in ("take000_0000000000_0000000001.wav", "../x"):
+        with pytest.raises(InputError):
+            run.audio(unknown)
+
+
+def test_what_was_approved_can_be_read_where_it_was_written(made: Made, run: Run, tmp_path: Path) -> None:
+    run.review.edit(an_edit("drop", made.clips[0]), "anna")
+    _, place, _ = approve(run, "0" * 16, "berta", 1, lambda run, parameters: "not-waiting")
+    assert place == f"{made.location}/review/approved.json"
+    approved = read_approved(fetch(place, tmp_path / "cache"))
+    assert (approved.reviewer, approved.reviewers, approved.number) == ("berta", ("anna", "berta"), 2)
+    assert [row.clip for row in approved.rows] == list(made.clips[1:]) and approved.dropped == (made.clips[0],)
+
+
+def test_runs_are_found_by_address_and_in_folders(place: str, tmp_path: Path) -> None:
+    for speaker, name in (("anna", "run-1"), ("anna", "run-2"), ("berta", "run-1")):
+        make_run(f"{place}/{speaker}/{name}", tmp_path / speaker / name, recordings=1, each=1, with_sound=False)
+    runs = Runs(place)
+    found = [("anna", "run-1"), ("anna", "run-2"), ("berta", "run-1")]
+    assert [(one.group, one.name) for one in runs.places()] == found
+    assert runs.get("berta", "run-1").speaker == "berta"
+    for group, name in (("berta", "run-2"), ("-", "anna"), ("anna", ".."), ("..", "anna"), ("anna", "run-1/x")):
+        with pytest.raises(InputError):
+            runs.get(group, name)
+
+
 def test_a_list_edited_by_hand_counts(tmp_path: Path) -> None:
     made = make_run(str(tmp_path / "run"), tmp_path)
     path = tmp_path / "run/transcribe/transcripts/transcripts.list"
@@ -236,9 +276,9 @@ def test_a_list_edited_by_hand_counts(tmp_path: Path) -> None:
 
 
 def test_the_log_on_disk_cannot_be_rewritten(tmp_path: Path) -> None:
-    log = SqliteLog(tmp_path / "log.db")
-    assert log.append(Entry(1, "a", "anna", "now", "check"))
-    assert not log.append(Entry(1, "b", "berta", "now", "check"))
+    written = SqliteLog(tmp_path / "log.db")
+    assert written.append(Entry(1, "a", "anna", "now", "check"))
+    assert not written.append(Entry(1, "b", "berta", "now", "check"))
     database = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
     for statement in ("UPDATE log SET line = ''", "DELETE FROM log"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):

@@ -18,7 +18,7 @@ from voicemill.proofread.edits import Change
 from voicemill.storage import Conflict, Store
 
 _PACK = "packed.jsonl"
-_PACK_EVERY = 100
+PACK_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class ObjectLog:
             self._store.write(self._key(entry.number), entry.line().encode(), only_if_absent=True)
         except Conflict:
             return False
-        if entry.number % _PACK_EVERY == 0:
+        if entry.number % PACK_EVERY == 0:
             lines = "".join(each.line() for each in self.after(0))
             self._store.write(f"{self._prefix}/{_PACK}", lines.encode())
         return True
