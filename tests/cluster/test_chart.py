@@ -2,56 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.charts.helm import CHART, EXAMPLES, Helm, find
+from tests.charts.helm import EXAMPLES, Helm, find
 from tests.cluster import images
 from tests.cluster.kube import Cluster, Namespace
+from tests.cluster.release import RELEASE, Release
 from voicemill.storage import open_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
-
-RELEASE = "voicemill"
-
-
-class Release:
-    """A release of the chart in a namespace, on this cluster's S3.
-
-    Args:
-        helm: Helm.
-        namespace: Where it goes.
-        bucket: Bucket of this cluster's S3 server.
-        folder: Where its values file is kept.
-    """
-
-    def __init__(self, helm: Helm, namespace: Namespace, bucket: str, folder: Path) -> None:
-        self.helm = helm
-        self.namespace = namespace
-        self.values: dict[str, Any] = {
-            "s3": {"endpoint": os.environ["S3_ENDPOINT"], "bucket": bucket},
-            # The cluster's image of Argo's executor has no entry point.
-            "argo": {"executorCommand": ["argoexec"]},
-        }
-        self.file = folder / "values.yaml"
-        keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-        metadata = {"name": "voicemill-s3"}
-        namespace.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys})
-
-    def apply(self, **values: Any) -> str:
-        """Install or upgrade, with more values; gives what Helm prints."""
-        self.file.write_text(yaml.safe_dump(self.values | values))
-        return self.run("upgrade", "--install", RELEASE, str(CHART), "--values", str(self.file))
-
-    def run(self, *arguments: str) -> str:
-        done = self.helm.run(*arguments, "--namespace", self.namespace.name)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture
