@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ORDER = (
-    "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "proofread", "format",
+    "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "revise", "format",
     "train-sovits", "train-gpt", "evaluate", "publish", "synthesize",
 )  # fmt: skip
 
