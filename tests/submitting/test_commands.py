@@ -210,6 +210,32 @@ def test_waiting_tells_of_each_change_once_and_where_the_results_are(
     assert "report: s3://studio/voices/anna/r/report/report" in result.output
 
 
+OF_EXECUTOR = 'time=2026-01-01T00:00:00.6Z level=INFO msg="exited" argo=true error="x"\nError: exit status 65'
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("pod deleted", "pod deleted"),
+        (
+            f'main: Error (exit code 65): {{"level": "error", "message": "it says \\"no\\""}}\n{OF_EXECUTOR}',
+            'it says "no"',
+        ),
+        (
+            f'main: Error (exit code 1): line 3, in f\\n    import torch\\nRuntimeError: no torch"}}\n{OF_EXECUTOR}',
+            "RuntimeError: no torch",
+        ),
+        (f"main: Error (exit code 3): plain words\n{OF_EXECUTOR}", "main: Error (exit code 3): plain words"),
+    ],
+)
+def test_of_what_kubernetes_keeps_of_a_log_the_sentence_is_shown(cluster: Cluster, message: str, words: str) -> None:
+    failed_run = status("Failed", failed("ingest", 65, message), node("slice", "Omitted"))
+    cluster.add("workflows", {"metadata": {"name": "run"}, "spec": {}, "status": failed_run})
+    output = voicemill("status", "run").output
+    assert f"  ingest: {words} (exit code 65)" in output.splitlines()
+    assert "exit status" not in output and "slice" not in output
+
+
 def test_a_cluster_that_is_away_for_a_while_does_not_end_the_waiting(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,7 +78,7 @@ class Lines:
         run = workflow["metadata"]["name"]
         for task in nodes.tasks(workflow):
             state = "waits" if task.waits else task.phase
-            if self._told.get(task.name) == (state, task.tries):
+            if task.phase == "Omitted" or self._told.get(task.name) == (state, task.tries):
                 continue
             self._told[task.name] = (state, task.tries)
             tries = f", try {task.tries}" if task.tries > 1 else ""
@@ -109,15 +109,15 @@ class Board:
 def board(workflow: Json) -> RenderableType:
     """A run's tasks as a table, under its name and phase."""
     table = Table("task", "state", "progress", "tries", "time", "", box=None, pad_edge=False)
-    for task in nodes.tasks(workflow):
+    reached = [task for task in nodes.tasks(workflow) if task.phase != "Omitted"]
+    for task in reached:
         state = "waits" if task.waits else task.phase
         done, _, total = task.node.get("progress", "").partition("/")
         progress = f"{done}/{total}" if task.phase == "Running" and total not in ("", "1") else ""
-        time_taken = _duration(task.seconds) if task.phase not in ("Skipped", "Omitted", "Pending") else ""
+        time_taken = _duration(task.seconds) if task.phase not in ("Skipped", "Pending") else ""
+        words = "" if task.phase == "Skipped" else task.node["message"]
         tries = str(task.tries) if task.tries > 1 else ""
-        table.add_row(
-            task.name, Text(state, _STYLES.get(state, "")), progress, tries, time_taken, Text(task.node["message"])
-        )
+        table.add_row(task.name, Text(state, _STYLES.get(state, "")), progress, tries, time_taken, Text(words))
     phase = nodes.phase_of(workflow)
     title = Text.assemble(workflow["metadata"]["name"], "  ", (phase, _STYLES.get(phase, "")))
     return Group(title, table)

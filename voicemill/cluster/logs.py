@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 
@@ -12,8 +11,6 @@ from voicemill.cluster.api import Api, Json, NotThere
 from voicemill.errors import InputError
 
 _SECONDS_BETWEEN_LOOKS = 2.0
-_EXECUTOR = re.compile(r"time=\S+ level=\S+ msg=.* argo=true")
-"""What Argo's own program, which starts the stage, adds to its log."""
 _LOG = "main-logs"
 """Argo's name for the log of a pod as an artifact, where the artifact repository keeps logs."""
 
@@ -51,7 +48,7 @@ def show(api: Api, run: str, wanted: str | None, *, follow: bool, say: Callable[
 def _task(api: Api, workflow: Json, task: nodes.Task, *, follow: bool, say: Callable[[str], None], must: bool) -> None:
     try:
         for line in api.logs(workflow["metadata"]["name"], task.node, follow=follow):
-            if not _EXECUTOR.match(line):
+            if not nodes.is_executors(line):
                 say(f"{task.name:<14} {readable(line)}")
     except NotThere:
         key = task.place(_LOG)

@@ -6,6 +6,7 @@ import base64
 import copy
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 Outcome = Literal["done", "data", "infrastructure", "bug", "stopped"]
 EXIT_CODES: dict[Outcome, int] = {"done": 0, "data": 65, "infrastructure": 75, "bug": 1, "stopped": 130}
+_EXECUTOR = re.compile(r"time=\S+ level=\S+ msg=.* argo=true|Error: exit status \d+")
 _GZIP = b"\x1f\x8b"
 _DATA = range(64, 70)
 _INFRASTRUCTURE = (73, 75, 77, 137, 143)
@@ -93,7 +95,27 @@ def _is_try(node: Json, child: Json) -> bool:
 
 
 def _message(node: Json, latest: Json) -> str:
-    return latest.get("message") or node.get("message") or ""
+    return sentence(latest.get("message") or node.get("message") or "")
+
+
+def sentence(message: str) -> str:
+    """What a stage ended with, out of the end of its log that Kubernetes keeps as a pod's message.
+
+    Argo's own lines follow the stage's there; the stage's last one is JSON, of which the beginning may be cut off.
+    """
+    lines = [line for line in message.splitlines() if line.strip() and not is_executors(line)]
+    if not lines or len(message.splitlines()) == 1:
+        return message.strip()
+    try:
+        return str(json.loads(lines[-1][lines[-1].index("{") :])["message"])
+    except (ValueError, KeyError, TypeError):
+        # Of a traceback, its last line.
+        return lines[-1].rpartition("\\n")[2].removesuffix('"}').strip()
+
+
+def is_executors(line: str) -> bool:
+    """Whether a line of a log is of Argo's own program, which starts the stage."""
+    return bool(_EXECUTOR.match(line))
 
 
 def outcome_of(workflow: Json) -> Outcome:
