@@ -21,7 +21,7 @@ target "image" {
   matrix = {
     stage = [
       "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "revise", "format",
-      "train-sovits", "train-gpt", "evaluate", "publish", "synthesize", "report",
+      "train-sovits", "train-gpt", "evaluate", "publish", "synthesize", "report", "recall", "compare", "admit",
       "prepare-models", "proofread",
     ]
   }

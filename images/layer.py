@@ -32,8 +32,8 @@ CONSTRAINED = ("--build-constraint", str(SOURCE / "constraints.txt"), "--constra
 NOT_RUN = ("all", "dev")
 UNUSED = ("triton",)
 """The compiler behind torch.compile, which nothing here calls and which would need a C compiler in the image."""
-UNUSED_FILES = ("nvidia/*/include", "nvidia/**/*.a", "torch/include", "torch/share", "torch/bin")
-"""Headers, static libraries and what needs them."""
+UNUSED_FILES = ("nvidia/*/include", "nvidia/**/*.a", "torch/include", "torch/share", "torch/bin/p*")
+"""Headers, static libraries and what needs them (torch/bin: protoc, ptxas; torch looks for the program beside them)."""
 
 
 def requirements(project: dict[str, Any], extra: str) -> Iterator[str]:
@@ -47,6 +47,11 @@ def requirements(project: dict[str, Any], extra: str) -> Iterator[str]:
             yield from requirements(project, name.strip())
         if not own:
             yield line
+
+
+def canonical(name: str) -> str:
+    """A package's name as every tool writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pip(*arguments: str, python: Path | None = None) -> None:
@@ -73,22 +78,42 @@ def keep_settings() -> None:
 
 def resolve(project: dict[str, Any]) -> None:
     # Older ones fetch whole wheels, and torch's is large, to read their metadata.
-    pip("install", "--no-compile", "pip>=25.3")
-    sources: set[str] = set()
+    pip("install", "--no-compile", "pip>=25.3", "packaging")
+    extras = {name: list(requirements(project, name)) for name in ("base", *project["optional-dependencies"])}
+    extras = {name: lines for name, lines in extras.items() if name not in NOT_RUN}
+    report = Path("report.json")
+    wanted = sorted(set().union(*extras.values()))
+    pip("install", "--dry-run", "--ignore-installed", *CONSTRAINED, "--report", str(report), *wanted)
+    items = json.loads(report.read_text())["install"]
+    found = {canonical(item["metadata"]["name"]): item for item in items}
+    needs = {name: item["metadata"].get("requires_dist", []) for name, item in found.items()}
+    pins = {name: f"{name}=={item['metadata']['version']}" for name, item in found.items()}
     LISTS.mkdir()
-    for name in ["base", *(extra for extra in project["optional-dependencies"] if extra not in NOT_RUN)]:
-        report = LISTS / "report.json"
-        wanted = requirements(project, name)
-        pip("install", "--dry-run", "--ignore-installed", *CONSTRAINED, "--report", str(report), *wanted)
-        found = {
-            f"{item['metadata']['name']}=={item['metadata']['version']}": item["download_info"]["url"]
-            for item in json.loads(report.read_text())["install"]
-        }
-        report.unlink()
-        kept = sorted(pin for pin in found if pin.split("==")[0] not in UNUSED)
-        (LISTS / f"{name}.txt").write_text("".join(f"{pin}\n" for pin in kept))
-        sources |= {pin for pin in kept if not found[pin].endswith(".whl")}
-    pip("wheel", "--use-pep517", "--no-deps", *CONSTRAINED, "--wheel-dir", str(TOOLS / "wheels"), *sorted(sources))
+    kept: set[str] = set()
+    for name, lines in extras.items():
+        names = closure(lines, needs) - set(UNUSED)
+        kept |= names
+        (LISTS / f"{name}.txt").write_text("".join(f"{pins[each]}\n" for each in sorted(names)))
+    sources = [pins[name] for name in sorted(kept) if not found[name]["download_info"]["url"].endswith(".whl")]
+    pip("wheel", "--use-pep517", "--no-deps", *CONSTRAINED, "--wheel-dir", str(TOOLS / "wheels"), *sources)
+
+
+def closure(lines: list[str], needs: dict[str, list[str]]) -> set[str]:
+    """Names of all packages that requirements come to, by what each of them `needs`."""
+    from packaging.requirements import Requirement
+
+    seen: set[tuple[str, str]] = set()
+    waiting = [(Requirement(line), "") for line in lines]
+    while waiting:
+        requirement, given = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": given}):
+            continue
+        name = canonical(requirement.name)
+        for extra in {"", *requirement.extras}:
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                waiting += [(Requirement(line), extra) for line in needs[name]]
+    return {name for name, _ in seen}
 
 
 def install(layer: str) -> None:

@@ -1,6 +1,6 @@
 """The table of images' sizes, as a registry would store them, and the gates that they have to pass.
 
-    python images/sizes.py LAYOUT ...     folders or tar files in OCI layout (`podman push x oci:DIR:x`, `docker save`)
+    python images/sizes.py LAYOUT ...     OCI layouts, folders or tar files; or what `docker save`, `podman save` write
 
 Ends with 1 when an image is larger than it may be: 0.5 GB, or 4 GB with a GPU's libraries.
 """
@@ -39,7 +39,7 @@ class Image:
 
 
 class Layout:
-    """The files of an OCI layout, in a folder or a tar file."""
+    """The files of a layout, in a folder or a tar file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,6 +52,9 @@ class Layout:
         assert file, f"{name} in {self.path} is no file"
         return file
 
+    def has(self, name: str) -> bool:
+        return (self.path / name).exists() if self.tar is None else name in self.tar.getnames()
+
     def blob(self, digest: str) -> IO[bytes]:
         return self.open(f"blobs/{digest.replace(':', '/')}")
 
@@ -61,9 +64,28 @@ class Layout:
 
 
 def images_in(layout: Layout) -> Iterator[Image]:
-    """The images that a layout's index names."""
+    """The images that a layout names."""
+    return _of_index(layout) if layout.has("index.json") else _of_docker(layout)
+
+
+def _of_docker(layout: Layout) -> Iterator[Image]:
+    """Docker's own layout: layers by path, not compressed, and each named by its digest."""
+    with layout.open("manifest.json") as file:
+        entries = json.load(file)
+    sizes: dict[str, int] = {}
+    for entry in entries:
+        with layout.open(entry["Config"]) as file:
+            config = json.load(file)
+        layers = dict(zip(config["rootfs"]["diff_ids"], entry["Layers"], strict=True))
+        for digest, path in layers.items():
+            sizes[digest] = sizes.get(digest) or _compressed(layout.open(path))
+        yield _image(entry["RepoTags"][0], config, {digest: sizes[digest] for digest in layers})
+
+
+def _of_index(layout: Layout) -> Iterator[Image]:
     with layout.open("index.json") as file:
         entries = json.load(file)["manifests"]
+    sizes: dict[str, int] = {}
     for entry in entries:
         about = entry.get("annotations", {})
         name = about.get("io.containerd.image.name") or about.get("org.opencontainers.image.ref.name", entry["digest"])
@@ -71,20 +93,26 @@ def images_in(layout: Layout) -> Iterator[Image]:
         # A build with attestations is an index of its own: the first manifest is the image.
         while "manifests" in manifest:
             manifest = layout.json(manifest["manifests"][0]["digest"])
-        environment = layout.json(manifest["config"]["digest"])["config"].get("Env", [])
-        layers = {layer["digest"]: compressed_bytes(layout, layer) for layer in manifest["layers"]}
-        gpu = any(line.startswith(f"{GPU_MARK}=") for line in environment)
-        yield Image(name.rsplit("/", 1)[-1].removeprefix("voicemill-").split(":")[0], gpu, layers)
+        for layer in manifest["layers"]:
+            digest, is_compressed = layer["digest"], layer["mediaType"].endswith(("gzip", "zstd"))
+            if digest not in sizes:
+                sizes[digest] = layer["size"] if is_compressed else _compressed(layout.blob(digest))
+        layers = {layer["digest"]: sizes[layer["digest"]] for layer in manifest["layers"]}
+        yield _image(name, layout.json(manifest["config"]["digest"]), layers)
 
 
-def compressed_bytes(layout: Layout, layer: dict[str, Any]) -> int:
-    """Bytes of a layer as a registry keeps it; what the layout has uncompressed is compressed to see."""
-    if layer["mediaType"].endswith(("gzip", "zstd")):
-        return layer["size"]
+def _image(name: str, config: dict[str, Any], layers: dict[str, int]) -> Image:
+    environment = config["config"].get("Env") or []
+    gpu = any(line.startswith(f"{GPU_MARK}=") for line in environment)
+    return Image(name.rsplit("/", 1)[-1].removeprefix("voicemill-").split(":")[0], gpu, layers)
+
+
+def _compressed(content: IO[bytes]) -> int:
+    """Bytes of a layer as a registry keeps it, with gzip."""
     compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
     total = 0
-    with layout.blob(layer["digest"]) as file:
-        while block := file.read(1 << 20):
+    with content:
+        while block := content.read(1 << 20):
             total += len(compressor.compress(block))
     return total + len(compressor.flush())
 

@@ -7,12 +7,11 @@ import pkgutil
 import re
 import subprocess
 import tomllib
-from importlib.metadata import distribution
+from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 import stages
 from images import layer
@@ -58,25 +57,11 @@ def installed(target: str) -> set[str]:
     return set(re.findall(r"layer\.py install (\S+)", "\n".join(chain(target))))
 
 
+@cache
 def closure(extra: str) -> set[str]:
     """Every package that an extra comes to, by the metadata of what is installed here."""
-    found: set[str] = set()
-    waiting = [Requirement(line) for line in layer.requirements(PROJECT, extra)]
-    while waiting:
-        requirement = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        extras = requirement.extras or {""}
-        if requirement.marker and not any(requirement.marker.evaluate({"extra": each}) for each in extras):
-            continue
-        if name in found:
-            continue
-        found.add(name)
-        for line in distribution(name).requires or ():
-            needed = Requirement(line)
-            if needed.marker is None or any(needed.marker.evaluate({"extra": each}) for each in extras):
-                needed.marker = None
-                waiting.append(needed)
-    return found
+    needs = {layer.canonical(each.name): each.requires or [] for each in distributions()}
+    return layer.closure(list(layer.requirements(PROJECT, extra)), needs)
 
 
 @pytest.mark.parametrize("image", STAGES)
@@ -97,8 +82,9 @@ def test_an_image_runs_without_root_behind_an_init(image: str) -> None:
 def test_only_images_of_gpu_stages_have_a_gpus_libraries(image: str) -> None:
     on_gpu = image in STAGES and STAGES[image].gpu_memory is not None
     packages = set().union(*(closure(each) for each in installed(image) - {"cuda12"}))
-    assert ("torch" in packages) == (on_gpu and image != "transcribe")
-    assert ("cuda12" in installed(image)) == (image in ("transcribe", "evaluate"))
+    family = STAGES[image].family if image in STAGES else image
+    assert ("torch" in packages) == (on_gpu and family != "asr")
+    assert ("cuda12" in installed(image)) == (family in ("asr", "evaluation"))
     assert on_gpu == any(line.startswith("ENV NVIDIA_DRIVER_CAPABILITIES=") for line in chain(image))
 
 
@@ -124,7 +110,7 @@ def test_the_bake_file_and_the_script_give_the_same_labels_and_arguments() -> No
 @pytest.mark.parametrize("extra", sorted(set().union(*map(installed, STAGES)) - {"cuda12"}))
 def test_everything_in_a_layer_is_pinned(extra: str) -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pinned = {canonicalize_name(line.split("==")[0]) for line in lines if not line.startswith("#")}
+    pinned = {layer.canonical(line.split("==")[0]) for line in lines if not line.startswith("#")}
     assert closure(extra) <= pinned
 
 

@@ -76,6 +76,19 @@ def test_a_tar_file_of_a_layout_does_as_well(two_images: Path, tmp_path: Path) -
     assert found == list(sizes.images_in(sizes.Layout(two_images)))
 
 
+def test_what_docker_saves_in_its_own_layout_does_too(tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    (folder / "layer.tar").write_bytes(bytes(50_000))
+    config = {"config": {"Env": None}, "rootfs": {"diff_ids": ["sha256:abc"]}}
+    (folder / "config.json").write_text(json.dumps(config))
+    tag = "localhost/voicemill-slice:1"
+    manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    size = len(zlib.compress(bytes(50_000), wbits=31))
+    assert list(sizes.images_in(sizes.Layout(folder))) == [sizes.Image("slice", False, {"sha256:abc": size})]
+
+
 def test_an_image_over_its_limit_fails_the_table(
     two_images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
