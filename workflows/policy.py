@@ -34,6 +34,7 @@ KEPT = {
     "publish/voice",
     "synthesize/speech",
     "report/report",
+    "compare/comparison",
 }
 """Artifacts that outlive their run. All others are deleted from S3 together with the workflow."""
 

@@ -43,6 +43,8 @@ def test_every_task_calls_a_template_with_the_inputs_it_needs(name: str) -> None
     templates = {template["name"]: template for template in spec["templates"]}
     assert len(templates) == len(spec["templates"])
     for task in templates[spec["entrypoint"]]["dag"]["tasks"]:
+        if "templateRef" in task:
+            continue
         inputs = templates[task["template"]].get("inputs", {})
         given = task.get("arguments", {})
         for kind in ("artifacts", "parameters"):

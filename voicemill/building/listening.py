@@ -1,0 +1,66 @@
+"""Two voices speak the same lines and are heard by the same judge."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from voicemill.building.verdict import Heard
+from voicemill.errors import InputError
+
+Backend = Literal["auto", "whisper", "pocketsphinx"]
+
+
+def listen(
+    voices: dict[str, Path], audio: Path, models: Path, *, lines: int, seed: int, backend: Backend
+) -> dict[str, Heard]:
+    """Let each voice speak and measure it.
+
+    Likeness is measured against the reference recordings of all the voices together, so that none is judged by its
+    own alone.
+
+    Args:
+        voices: Voice folders by version, of one speaker.
+        audio: Folder for what they said; each voice has one of its own in it.
+        models: Models folder.
+        lines: How many lines each speaks.
+        seed: The same seed speaks the lines the same way.
+        backend: Recogniser that counts the errors.
+    """
+    from voicemill import asr
+    from voicemill.evaluation import Judge, SpeakerLikeness
+    from voicemill.gpt_sovits.synthesis import Options
+    from voicemill.held_out import LINES
+    from voicemill.speaking import load_voice
+    from voicemill.voice import read_voice
+
+    language = read_voice(next(iter(voices.values())), verify=False).language
+    asked = LINES[language][:lines]
+    heard: dict[str, Heard] = {}
+    with tempfile.TemporaryDirectory() as place:
+        rows = []
+        for version, folder in voices.items():
+            clip = read_voice(folder, verify=False).reference
+            (Path(place) / version).symlink_to((folder / clip.file).absolute())
+            rows.append({"clip": version, "seconds": clip.seconds})
+        judge = Judge(asr.recognizer(backend, models, language), SpeakerLikeness(Path(place), rows), language)
+        for version, folder in voices.items():
+            speaking = load_voice(folder, models)
+            synthesizer = speaking.synthesizer
+            prompt = synthesizer.prepare(speaking.reference)
+            scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(asked)]
+            spoken = synthesizer.perform(scripts, prompt, Options())
+            (audio / version).mkdir(parents=True)
+            try:
+                measure = judge.measure("sovits", "gpt", asked, spoken, audio / version)
+            except InputError as error:
+                # What speaks no numbers is as bad as can be, and the report says why.
+                heard[version] = Heard(version, 1.0, -1.0, [_silent(str(error))])
+            else:
+                heard[version] = Heard(version, measure.error_rate, measure.similarity, measure.lines)
+    return heard
+
+
+def _silent(reason: str) -> dict[str, object]:
+    return {"text": reason, "heard": "", "error_rate": 1.0, "similarity": -1.0, "seconds": 0.0, "audio": ""}

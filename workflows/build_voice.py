@@ -1,0 +1,56 @@
+"""build-voice: what CI triggers. Trains if anything changed; promotes the voice if it is not worse than the last one.
+
+voicemill run build-voice -p speaker=anna -p source=recordings/anna -p models=models -p registry=registry --out runs/1
+argo submit --from workflowtemplate/build-voice -p speaker=anna -p source=s3://bucket/anna -p models=/models -p registry=s3:///registry
+"""
+
+from hera.workflows import DAG, Artifact, Task, WorkflowTemplate
+from hera.workflows.models import TemplateRef
+
+from stages.admit import admit
+from stages.compare import compare
+from stages.recall import recall
+from workflows import clone_voice
+from workflows.chain import Chain, reference
+
+KNOWN = "{{tasks.recall.outputs.parameters.known}}"
+
+with WorkflowTemplate(name="build-voice", entrypoint="main") as workflow:
+    dag = DAG(name="main")
+    chain = Chain(dag)
+    chain.task(
+        recall,
+        None,
+        *("speaker", "source", "models", "registry", "labels", "lexicon"),
+        gives={"run-parameters": "{{workflow.parameters}}"},
+    )
+    with dag:
+        Task(
+            name="clone",
+            template_ref=TemplateRef(name="clone-voice", template="clone-voice"),
+            depends="recall",
+            when=f"'{KNOWN}' == ''",
+        )
+    chain.task(
+        compare,
+        {"voice": "clone/voice"},
+        *("speaker", "models", "registry", "alias", "compare-lines", "seed"),
+        *("max-error-rate-rise", "max-similarity-drop"),
+        after="recall",
+        gives={"known": KNOWN},
+        backend="asr-backend",
+    )
+    chain.task(
+        admit,
+        {"comparison": "compare/comparison"},
+        *("registry", "alias"),
+        gives={"digest": "{{tasks.recall.outputs.parameters.digest}}"},
+    )
+    dag.outputs = [Artifact(name="comparison", from_=reference("compare/comparison"))]
+    own = {parameter.name for parameter in clone_voice.workflow.arguments}  # pyright: ignore
+    chain.parameters["registry"].value = None  # which has to be said here
+    workflow.arguments = [
+        *(item for item in clone_voice.workflow.arguments if item.name != "registry"),  # pyright: ignore
+        chain.parameters["registry"],
+        *(item for name, item in chain.parameters.items() if name not in own),
+    ]
