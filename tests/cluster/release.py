@@ -29,8 +29,6 @@ class Release:
         self.namespace = namespace
         self.values: dict[str, Any] = {
             "s3": {"endpoint": os.environ["S3_ENDPOINT"], "bucket": bucket},
-            # The cluster's image of Argo's executor has no entry point.
-            "argo": {"executorCommand": ["argoexec"]},
         }
         self.file = folder / "values.yaml"
         keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
@@ -45,4 +43,4 @@ class Release:
     def run(self, *arguments: str) -> str:
         done = self.helm.run(*arguments, "--namespace", self.namespace.name)
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return done.stdout + done.stderr  # logs of hooks come by the second

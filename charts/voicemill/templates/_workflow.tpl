@@ -53,9 +53,6 @@ are set, and it is written again; nothing of it is ever run through `tpl`.
 
 {{- $gc := mergeOverwrite (dict) ($spec.artifactGC | default dict) (dict "serviceAccountName" (printf "%s-gc" $values.serviceAccount.name)) }}
 {{- include "voicemill.metadata.add" (dict "of" $gc "field" "podMetadata" "labels" $values.pods.labels "annotations" $values.pods.annotations) }}
-{{- with $values.argo.executorCommand }}
-{{- $_ := set $gc "podSpecPatch" (dict "containers" (list (dict "name" "main" "command" .)) | toRawJson) }}
-{{- end }}
 {{- $_ := set $spec "artifactGC" $gc }}
 
 {{- $labels := mergeOverwrite (dict) $values.workflows.labels }}
