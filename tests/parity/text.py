@@ -85,7 +85,7 @@ def english_text(case: Case) -> None:
         if "pos_tags" not in row:
             return spoken(row["text"], "en", "v2")
         tags = [tag for _, tag in row["pos_tags"]]
-        return spoken(row["text"], "en", "v2", read=functools.partial(english.phonemize, tags=tags))
+        return spoken(row["text"], "en", "v2", read=functools.partial(english.phonemize, tags=tags, as_reference=True))
 
     check_rows(case, speak, other_word_list, share=0.05)
 
@@ -96,12 +96,14 @@ def other_word_list(row: Row, got: Row) -> str:
         return ""
     tags = [tag for _, tag in row.get("pos_tags", [])] or [""] * len(english.tokens(row["norm"]))
     tokens = english.tokens(row["norm"])
-    said = [english.phonemize(token, [tag]).phones for token, tag in zip(tokens, tags, strict=True)]
+    said = [english.phonemize(token, [tag], as_reference=True).phones for token, tag in zip(tokens, tags, strict=True)]
     said = [
         phones[1:] if phones[:1] == [","] and token != "," else phones
         for token, phones in zip(tokens, said, strict=True)
     ]
-    free = [len(token) > 1 and token[0].isalpha() and token.lower() not in dictionary.homographs() for token in tokens]
+    free = [
+        len(token) > 1 and token[0].isalpha() and token.lower() not in dictionary.homographs(True) for token in tokens
+    ]
     fewest = replaced_words(said, free, row["phones"])
     return WORD_LISTS if fewest is not None and fewest <= 2 else ""
 

@@ -162,9 +162,8 @@ def phonemize_segment(
     if version == "v1" and language not in _OF_V1:
         name = _MODULES[language].capitalize()
         raise InputError(f"the phones of v1 have no {name}: choose a later version for {text!r}")
-    norm_text, spoken = _speak(
-        text, language, as_reference, reading.lexicon, read or _reader(language, version, reading)
-    )
+    read = read or _reader(language, version, as_reference, reading)
+    norm_text, spoken = _speak(text, language, as_reference, reading.lexicon, read)
     phones = [phone if symbols.knows(phone, version) else symbols.UNKNOWN for phone in spoken.phones]
     return Segment(language, text, norm_text, phones, spoken.word2ph)
 
@@ -174,13 +173,13 @@ def _one_character(character: str, language: str, version: str, as_reference: bo
     return phonemize_segment(character, language, version, as_reference=as_reference, reading=reading)
 
 
-def _reader(language: str, version: str, reading: Reading) -> Reader:
+def _reader(language: str, version: str, as_reference: bool, reading: Reading) -> Reader:
     module = _module(language)
-    if language != "zh":
-        return module.phonemize
-    return (
-        module.phonemize_v1 if version == "v1" else functools.partial(module.phonemize, polyphones=reading.polyphones)
-    )
+    if language == "en":
+        return functools.partial(module.phonemize, as_reference=as_reference)
+    if language == "zh" and version != "v1":
+        return functools.partial(module.phonemize, polyphones=reading.polyphones)
+    return module.phonemize_v1 if language == "zh" else module.phonemize
 
 
 def _speak(text: str, language: str, as_reference: bool, lexicon: Lexicon | None, read: Reader) -> tuple[str, Spoken]:

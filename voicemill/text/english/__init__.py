@@ -43,17 +43,19 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-def phonemize(text: str, tags: Sequence[str] | None = None) -> Spoken:
+def phonemize(text: str, tags: Sequence[str] | None = None, as_reference: bool = False) -> Spoken:
     """Phones of a normalised text.
 
     Args:
         text: What `normalize` gave.
         tags: Penn Treebank tag of each of `tokens(text)`; found by a tagger unless given.
+        as_reference: Tell apart only the homographs that the reference does.
     """
     words = tokens(text)
     if tags is None:
         tags = _tags(words)
-    said = [phone for word, tag in zip(words, tags, strict=True) for phone in dictionary.pronounce(word, tag)]
+    pairs = zip(words, tags, strict=True)
+    said = [phone for word, tag in pairs for phone in dictionary.pronounce(word, tag, as_reference)]
     spelled = ["-" if phone == "'" else "UNK" if phone == "<unk>" else phone for phone in said]
     return Spoken([phone for phone in spelled if phone not in _NOT_SPOKEN and symbols.knows(phone, "v2")])
 

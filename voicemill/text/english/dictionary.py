@@ -15,10 +15,13 @@ _SPELLED = frozenset(["ae", "ai", "ar", "ios", "hud", "os"])
 
 _HISSING = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 _VOICELESS = frozenset(["P", "T", "K", "F", "TH", "HH"])
-# What g2p_en's list lacks.
+# What g2p_en's list lacks, in the reference too
 _ADDED_HOMOGRAPHS = [
     ("read", "R IY1 D", "R EH1 D", "VBP"),
     ("complex", "K AH0 M P L EH1 K S", "K AA1 M P L EH0 K S", "JJ"),
+]
+# and beyond the reference,
+_MORE_HOMOGRAPHS = [
     ("bow", "B AW1", "B OW1", "V"),
     ("live", "L IH1 V", "L AY1 V", "V"),
     ("tear", "T EH1 R", "T IH1 R", "V"),
@@ -26,7 +29,7 @@ _ADDED_HOMOGRAPHS = [
     ("wind", "W AY1 N D", "W IH1 N D", "V"),
     ("winds", "W AY1 N D Z", "W IH1 N D Z", "V"),
     ("wound", "W AW1 N D", "W UW1 N D", "V"),
-    # and what it has the wrong way round
+    # with what that list has the wrong way round.
     ("exploit", "EH2 K S P L OY1 T", "EH1 K S P L OY2 T", "V"),
     ("object", "AH0 B JH EH1 K T", "AA1 B JH EH0 K T", "V"),
     ("objects", "AH0 B JH EH1 K T S", "AA1 B JH EH0 K T S", "V"),
@@ -60,14 +63,19 @@ def _cmudict() -> dict[str, str]:
 
 
 @functools.cache
-def homographs() -> dict[str, Homograph]:
-    """Word -> (phones as that part of speech, phones otherwise, Penn tag), from the list that ships with g2p_en."""
+def homographs(as_reference: bool = False) -> dict[str, Homograph]:
+    """Word -> (phones as that part of speech, phones otherwise, Penn tag), from the list that ships with g2p_en.
+
+    Args:
+        as_reference: Only those that the reference tells apart, as it does.
+    """
     words: dict[str, Homograph] = {}
     for line in package_file("g2p_en", "homographs.en").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             word, first, second, tag = line.strip().split("|")
             words[word.lower()] = (first.split(), second.split(), tag)
-    words |= {word: (first.split(), second.split(), tag) for word, first, second, tag in _ADDED_HOMOGRAPHS}
+    added = [*_ADDED_HOMOGRAPHS, *([] if as_reference else _MORE_HOMOGRAPHS)]
+    words |= {word: (first.split(), second.split(), tag) for word, first, second, tag in added}
     return words
 
 
@@ -115,19 +123,20 @@ def _sounds(word: str) -> tuple[str, ...]:
     return tuple(phone for part in parts for phone in _sounds(part))
 
 
-def pronounce(word: str, tag: str) -> list[str]:
+def pronounce(word: str, tag: str, as_reference: bool = False) -> list[str]:
     """Phones of one token.
 
     Args:
         word: Token as written.
         tag: Its Penn Treebank part of speech, which decides homographs.
+        as_reference: Tell apart only the homographs that the reference does.
     """
     lower = word.lower()
     if not re.search("[a-z]", lower):
         return [lower]
     if len(lower) == 1:
         return ["EY1"] if word == "A" else _cmudict()[lower].split()
-    if lower in homographs():
-        first, second, wanted = homographs()[lower]
+    if lower in homographs(as_reference):
+        first, second, wanted = homographs(as_reference)[lower]
         return first if tag.startswith(wanted) or (tag and wanted.startswith(tag)) else second
     return list(_sounds(lower))
