@@ -44,6 +44,7 @@ def slice_clips(
     from voicemill.audio import reading, slicing
     from voicemill.audio.recordings import overlay
     from voicemill.audio.resampling import resample_ffmpeg
+    from voicemill.clip_names import name_of
     from voicemill.hardware import gpu_memory_gib
 
     ledger = Ledger()
@@ -59,7 +60,7 @@ def slice_clips(
             if all(reason == slicing.SILENCE for _, reason in spans):
                 ledger.drop(name, "nothing but silence", seconds=round(sound.seconds, 3))
             for span, reason in spans:
-                item = f"{name}_{span.start:010d}_{span.end:010d}.wav"
+                item = name_of(name, span.start, span.end)
                 seconds = round(len(span) / slicing.RATE, 3)
                 if reason == slicing.SILENCE:
                     silence += len(span)

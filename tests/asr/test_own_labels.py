@@ -1,6 +1,7 @@
 """Which label belongs to which clip."""
 
-from voicemill.asr.own_labels import match, recording_of
+from voicemill.asr.own_labels import match
+from voicemill.clip_names import name_of, place_of
 from voicemill.labels import Label
 
 CLIPS = [
@@ -67,6 +68,7 @@ def test_labels_without_a_clip_are_returned_with_the_reason() -> None:
     ]
 
 
-def test_recording_of_a_clip() -> None:
-    assert recording_of("my_voice-11111111_0000000000_0000032000.wav") == "my_voice-11111111"
-    assert recording_of("my_voice.wav") == "my_voice"
+def test_a_clips_name_tells_its_place() -> None:
+    assert place_of("my_voice-11111111_0000000000_0000032000.wav") == ("my_voice-11111111", 0, 32_000)
+    assert place_of("my_voice.wav") == ("my_voice", 0, 0)
+    assert place_of(name_of("a_1_2", 3, 4)) == ("a_1_2", 3, 4)

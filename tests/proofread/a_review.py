@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import numpy as np
 
+from voicemill.clip_names import name_of
 from voicemill.proofread import sound
 from voicemill.proofread.edits import Edit
-from voicemill.proofread.rows import name_of
 from voicemill.storage import is_remote, open_store
 
 SECONDS = 2

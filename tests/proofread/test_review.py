@@ -15,6 +15,7 @@ import pytest
 
 from tests.proofread.a_review import LENGTH, Made, an_edit, make_run, tone
 from tests.proofread.serving import Client, serving
+from voicemill.clip_names import name_of
 from voicemill.errors import InputError
 from voicemill.proofread import log, sound
 from voicemill.proofread.approval import approve
@@ -22,7 +23,6 @@ from voicemill.proofread.approved import read_approved
 from voicemill.proofread.edits import Conflict, Refused
 from voicemill.proofread.log import Entry, SqliteLog
 from voicemill.proofread.review import Review
-from voicemill.proofread.rows import name_of
 from voicemill.proofread.runs import Run, Runs, find
 from voicemill.storage import fetch, is_remote, open_store
 

@@ -14,9 +14,9 @@ from tests.proofread.a_review import LENGTH, an_edit, make_run, tone
 from tests.speech import speech
 from voicemill import labels
 from voicemill.audio import reading
+from voicemill.clip_names import name_of
 from voicemill.errors import InputError
 from voicemill.proofread import approval
-from voicemill.proofread.rows import name_of
 from voicemill.proofread.runs import Run, Runs
 
 

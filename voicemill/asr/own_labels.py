@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from voicemill.clip_names import place_of
 from voicemill.labels import Label
 
 
@@ -43,7 +44,7 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
     names = sorted(clips)
     of_recording: dict[str, list[str]] = {}
     for name in names:
-        of_recording.setdefault(recording_of(name), []).append(name)
+        of_recording.setdefault(place_of(name)[0], []).append(name)
     found = Matches()
     by_stem = {PurePosixPath(name).stem: name for name in names}
     of_recordings = []
@@ -73,12 +74,6 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
         else:
             found.by_clip[cut[0]] = label
     return found
-
-
-def recording_of(clip: str) -> str:
-    """Name of the recording that a clip was cut from; the clip's own where its name does not tell."""
-    parts = PurePosixPath(clip).stem.rsplit("_", 2)
-    return parts[0] if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit() else PurePosixPath(clip).stem
 
 
 def _recordings(path: str, sources: Mapping[str, str]) -> list[str]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -20,10 +19,10 @@ from voicemill.labels import LANGUAGES
 from voicemill.logs import get_logger
 from voicemill.proofread import approval, sound
 from voicemill.proofread.access import COOKIE, SESSION_SECONDS, Access, Reviewer
+from voicemill.proofread.answers import attachment, conflicting, progress, shown
 from voicemill.proofread.edits import Conflict, Edit, Refused
 from voicemill.proofread.guard import Guard
-from voicemill.proofread.review import Order, Review, View, list_lines
-from voicemill.proofread.rows import Row
+from voicemill.proofread.review import Order, View, list_lines
 from voicemill.proofread.runs import Run, Runs
 
 log = get_logger(__name__)
@@ -163,7 +162,7 @@ def all_runs(here: Here, who: Someone) -> dict[str, Any]:
             log.warning("%s cannot be reviewed: %s", place.location, error)
             continue
         if who.may_see(run.speaker):
-            seen.append({"group": place.group, "name": place.name, "speaker": run.speaker, **_progress(run.review)})
+            seen.append({"group": place.group, "name": place.name, "speaker": run.speaker, **progress(run.review)})
     return {"reviewer": who.name, "runs": seen}
 
 
@@ -171,7 +170,7 @@ def all_runs(here: Here, who: Someone) -> dict[str, Any]:
 def about(run: Chosen, who: Someone) -> dict[str, Any]:
     """What the page must know before it shows clips."""
     run.review.refresh()
-    return {"reviewer": who.name, "speaker": run.speaker, "languages": LANGUAGES, **_progress(run.review)}
+    return {"reviewer": who.name, "speaker": run.speaker, "languages": LANGUAGES, **progress(run.review)}
 
 
 @pages.get(f"{_RUN}/clips")
@@ -186,8 +185,8 @@ def clips(
     """Some clips; see `voicemill.proofread.review.Review.page`."""
     run.review.refresh()
     found = run.review.page(view, order, query, start, size)
-    rows = [_shown(run.review, row) for row in found.rows]
-    return {"rows": rows, "total": found.total, **_progress(run.review)}
+    rows = [shown(run.review, row) for row in found.rows]
+    return {"rows": rows, "total": found.total, **progress(run.review)}
 
 
 @pages.get(f"{_RUN}/changes")
@@ -195,8 +194,8 @@ def changes(run: Chosen, after: Annotated[int, Query(ge=0)]) -> dict[str, Any]:
     """The clips that anybody changed after a number; null for those that are no more."""
     run.review.refresh()
     changed = run.review.changed_since(after)
-    rows = {clip: row and _shown(run.review, row) for clip, row in changed.items()}
-    return {"clips": rows, **_progress(run.review)}
+    rows = {clip: row and shown(run.review, row) for clip, row in changed.items()}
+    return {"clips": rows, **progress(run.review)}
 
 
 @pages.post(f"{_RUN}/edits")
@@ -205,20 +204,20 @@ def edit(run: Chosen, who: Someone, given: Edit) -> Response:
     try:
         entry = run.review.edit(given, who.name)
     except Conflict as conflict:
-        return JSONResponse(_conflict(run.review, conflict), status_code=409)
+        return JSONResponse(conflicting(run.review, conflict), status_code=409)
     if entry is None:
         row, version = run.review.rows[given.clip], run.review.versions.get(given.clip, 0)
         # All was so already. Unless the words are the reviewer's own, a later version is not what they saw: what they
         # typed meanwhile must not count as typed on top of it.
         knows = given.action == "text" or given.version == version
-        done = {given.clip: _shown(run.review, row)} if knows else {}
+        done = {given.clip: shown(run.review, row)} if knows else {}
     else:
         # As this edit left them, also when it is sent again after others: their changes are for them to show.
         done = {
-            change.clip: change.after and {**_shown(run.review, change.after), "version": entry.number}
+            change.clip: change.after and {**shown(run.review, change.after), "version": entry.number}
             for change in entry.changes
         }
-    return JSONResponse({"number": entry.number if entry else None, "clips": done, **_progress(run.review)})
+    return JSONResponse({"number": entry.number if entry else None, "clips": done, **progress(run.review)})
 
 
 @pages.post(f"{_RUN}/approve")
@@ -227,8 +226,8 @@ def approve(run: Chosen, here: Here, who: Someone, given: Approval) -> Response:
     try:
         approved, place, state = approval.approve(run, given.id, who.name, given.number, here.resume)
     except Conflict as conflict:
-        return JSONResponse(_conflict(run.review, conflict), status_code=409)
-    return JSONResponse({"state": state, "place": place, **_progress(run.review), "counts": approved.counts})
+        return JSONResponse(conflicting(run.review, conflict), status_code=409)
+    return JSONResponse({"state": state, "place": place, **progress(run.review), "counts": approved.counts})
 
 
 @pages.get(f"{_RUN}/export.list")
@@ -236,14 +235,14 @@ def export(run: Chosen) -> Response:
     """The clips as they stand, in the `.list` format."""
     run.review.refresh()
     text = "".join(list_lines(run.review.kept(), run.speaker))
-    return Response(text, media_type="text/plain; charset=utf-8", headers=_attachment(f"{run.speaker}.list"))
+    return Response(text, media_type="text/plain; charset=utf-8", headers=attachment(f"{run.speaker}.list"))
 
 
 @pages.get(f"{_RUN}/log.jsonl")
 def changes_log(run: Chosen) -> Response:
     """Who changed what when."""
     lines = (entry.line() for entry in run.review.log.after(0))
-    return StreamingResponse(lines, media_type="application/x-ndjson", headers=_attachment("log.jsonl"))
+    return StreamingResponse(lines, media_type="application/x-ndjson", headers=attachment("log.jsonl"))
 
 
 @pages.get(f"{_RUN}/audio/{{clip}}")
@@ -289,38 +288,3 @@ def _answer_errors(app: FastAPI) -> None:
     def _other(_: Request, error: HTTPException) -> JSONResponse:
         code = "sign-in" if error.status_code == 401 else "absent"
         return JSONResponse({"error": code, "message": error.detail}, status_code=error.status_code)
-
-
-def _shown(review: Review, row: Row) -> dict[str, Any]:
-    other = review.following(row.clip)
-    following = other and {"clip": other.clip, "version": review.versions.get(other.clip, 0), "text": other.text}
-    return {**row.as_json(), "version": review.versions.get(row.clip, 0), "following": following}
-
-
-def _progress(review: Review) -> dict[str, Any]:
-    approved = review.approved
-    return {
-        "number": review.number,
-        "counts": asdict(review.counts()),
-        "approved": {"number": approved.number, "reviewer": approved.reviewer, "time": approved.time}
-        if approved
-        else None,
-    }
-
-
-def _conflict(review: Review, conflict: Conflict) -> dict[str, Any]:
-    clips: dict[str, Any] = {}
-    for clip in conflict.clips:
-        row, last = review.rows.get(clip), review.last_change(clip)
-        clips[clip] = {
-            "row": row and _shown(review, row),
-            "version": review.versions.get(clip, 0),
-            "reviewer": last.reviewer if last else "",
-            "time": last.time if last else "",
-            "action": last.action if last else "",
-        }
-    return {"error": "conflict", "message": str(conflict), "clips": clips, **_progress(review)}
-
-
-def _attachment(name: str) -> dict[str, str]:
-    return {"content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}"}

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from voicemill.asr.flags import flags
+from voicemill.clip_names import RATE, name_of
 from voicemill.errors import VoicemillError
 from voicemill.labels import one_line
-from voicemill.proofread.rows import RATE, Row, name_of
+from voicemill.proofread.rows import Row
 
 # What training takes; voicemill.preparation holds the same limits, next to libraries that a web server does without.
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.6, 54.0

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MARK = "x-voicemill"
 """A header that only our own page can set: no other site may, without being asked for first, and it never is."""
 LARGEST_BODY = 64 * 1024
+LARGEST_HEADERS = 32 * 1024
 _SAFE = ("GET", "HEAD")
 _ANSWERS = {
     # Nothing but our own files, nothing inline: text that was stored cannot run, even if it became HTML.
@@ -62,6 +63,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
+        if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
+            return _error(431, "too-large", "the headers are too large")
         host = headers.get("host", "")
         if self._hosts is not None and urlsplit(f"//{host}").hostname not in self._hosts:
             return _error(421, "host", "this server is not known by that name")

@@ -17,11 +17,12 @@ from voicemill import labels
 from voicemill.audio import reading, slicing
 from voicemill.audio.recordings import overlay
 from voicemill.audio.resampling import resample_ffmpeg
+from voicemill.clip_names import place_of
 from voicemill.contract import Ledger, check_stop
 from voicemill.errors import InputError
 from voicemill.proofread import sound
 from voicemill.proofread.approved import read_approved
-from voicemill.proofread.rows import Row, digest_of, place_of, read_rows
+from voicemill.proofread.rows import Row, digest_of, read_rows
 from voicemill.storage import file_digest
 
 REVIEW = "review.json"

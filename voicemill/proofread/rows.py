@@ -6,14 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from voicemill import labels
+from voicemill.clip_names import place_of
 from voicemill.errors import InputError
-
-RATE = 32_000
-"""Clips are named by their samples at this rate."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +51,6 @@ class Row:
     def place(self) -> tuple[str, int, int]:
         """Recording, first sample, end; a clip whose name does not tell counts as a recording of its own."""
         return place_of(self.clip)
-
-
-def place_of(clip: str) -> tuple[str, int, int]:
-    """Recording, first sample and end that a clip's name tells; `(stem, 0, 0)` where it tells nothing."""
-    stem = PurePosixPath(clip).stem
-    parts = stem.rsplit("_", 2)
-    if len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
-        return parts[0], int(parts[1]), int(parts[2])
-    return stem, 0, 0
-
-
-def name_of(recording: str, start: int, end: int) -> str:
-    """The name of the clip that is cut from a recording at these samples."""
-    return f"{recording}_{start:010d}_{end:010d}.wav"
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from voicemill.audio.reading import write_wav
+from voicemill.clip_names import RATE, place_of
 from voicemill.errors import InputError
-from voicemill.proofread.rows import RATE, place_of
 
 
 def pcm(clip: str, clips: Iterable[str], path_of: Callable[[str], Path]) -> np.ndarray:
