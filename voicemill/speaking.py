@@ -17,6 +17,7 @@ from voicemill.gpt_sovits.runs import choose_device
 from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
 from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
 from voicemill.models import locate
+from voicemill.registry.signatures import require_at_load
 from voicemill.text import BY_DICTIONARIES, Reading
 from voicemill.voice import Voice, read_voice
 
@@ -110,9 +111,10 @@ def load_voice(
         reading: As `Pretrained.synthesizer`.
 
     Raises:
-        InputError: When the folder is no voice, or damaged.
+        InputError: When the folder is no voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` requires.
         MissingModelError: When a pretrained model is not in the models folder.
     """
+    require_at_load(folder)
     voice = read_voice(folder)
     synthesizer = Pretrained(models, device).synthesizer(
         folder / voice.sovits.file, folder / voice.gpt.file, precision=precision, reading=reading

@@ -110,3 +110,22 @@ def test_what_the_publish_stage_signs_verifies_in_the_registry(tmp_path: Path, k
     publish_stage(*folders, run.audio, speaker="lj", **where)
     back = pull(registry, "lj", "latest", tmp_path / "back")
     assert version_of(back) == version_of(tmp_path / "voice")
+
+
+def test_a_voice_that_is_not_signed_does_not_speak_where_a_signature_is_required(
+    tmp_path: Path, keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from voicemill.speaking import load_voice
+
+    voice = make_voice(tmp_path / "voice")
+    for key in (str(keys[1]), keys[1].read_text()):
+        monkeypatch.setenv("VOICEMILL_PUBLIC_KEY", key)
+        with pytest.raises(InputError, match="not signed"):
+            load_voice(voice, tmp_path / "models")
+    signatures.sign(voice, keys[0])
+    # Past the signature, these few bytes are no weights.
+    with pytest.raises(InputError, match="safetensors"):
+        load_voice(voice, tmp_path / "models")
+    monkeypatch.setenv("VOICEMILL_PUBLIC_KEY", "no such file")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_voice(voice, tmp_path / "models")

@@ -6,6 +6,7 @@ It is a Sigstore bundle over the digests of all files, made with an elliptic-cur
 from __future__ import annotations
 
 import importlib.util
+import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,6 +74,22 @@ def verify(folder: Path, public_keys: Iterable[str], title: str = "") -> None:
             except (InvalidSignature, ValueError, KeyError, TypeError, OSError) as error:
                 reasons.append(" ".join(str(error).split()) or "the signature is not this key's")
     raise InputError(f"{title} is not what was signed with a trusted key: {'; '.join(dict.fromkeys(reasons))}")
+
+
+def require_at_load(folder: Path) -> None:
+    """Before a voice speaks: where `$VOICEMILL_PUBLIC_KEY` names a PEM file or is one, only a voice that it signed may.
+
+    Raises:
+        InputError: if it is not signed, signed with another key, or changed since.
+    """
+    key = os.environ.get("VOICEMILL_PUBLIC_KEY", "").strip()
+    if not key:
+        return
+    try:
+        text = key if key.startswith("-----BEGIN") else Path(key).read_text()
+    except OSError as error:
+        raise InputError(f"the public key in $VOICEMILL_PUBLIC_KEY cannot be read: {error}") from error
+    verify(folder, [text])
 
 
 def check_public_key(text: str) -> None:
