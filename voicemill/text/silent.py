@@ -79,16 +79,20 @@ def unsaid(text: str, pieces: Sequence[tuple[str, Sequence[Unpronounced]]]) -> l
 def _is_heard(segment: Segment, at: int, speak: Speak) -> bool:
     """Whether a character of a segment has a sound, alone or in its place."""
     character = segment.text[at]
-    if not _sounds(segment):
+    if not _has_sound(segment):
         return False
     # Kana that lengthen or double another have no sound alone.
     if segment.language == "ja" and japanese.is_readable(character):
         return True
-    if _sounds(speak(character, segment.language)):
+    if _has_sound(speak(character, segment.language)):
         return True
     # In Korean what is no Hangul parts the words beside it, which changes their sound.
     without = segment.text[:at] + (" " if segment.language == "ko" else "") + segment.text[at + 1 :]
     return _sounds(speak(without, segment.language)) != _sounds(segment)
+
+
+def _has_sound(segment: Segment) -> bool:
+    return any(phone not in _SILENT for phone in segment.phones)
 
 
 def _sounds(segment: Segment) -> list[str]:

@@ -1,5 +1,6 @@
 """A text's letters as the dictionaries have them: whole, of usual width, Latin ones without accents."""
 
+import functools
 import re
 import unicodedata
 
@@ -30,6 +31,7 @@ def plain(text: str) -> tuple[str, list[int]]:
     return "".join(letters), places
 
 
+@functools.lru_cache(maxsize=65536)
 def _plain(cluster: str) -> str:
     if _OTHER_WIDTH.match(cluster):
         return unicodedata.normalize("NFKC", cluster)
