@@ -58,7 +58,9 @@ async def run(execution: Execution, node: Node, call: Call, tries: dict[str, str
         node.started = time.time()
         node.phase = shown.phase = Phase.RUNNING
         shown.started = shown.started or node.started
-        execution.events.tell("task", shown, log=str(folder / cache.LOG), cpu=request.cpu, gpus=len(gpus))
+        execution.events.tell(
+            "task", shown, log=str(folder / cache.LOG), cpu=min(request.cpu, execution.slots.total.cpu), gpus=len(gpus)
+        )
         pod = Pod(
             command=_command(body, folder),
             environment=_environment(execution, body, folder, gpus),
