@@ -52,8 +52,9 @@ def compare(
     from voicemill.building import verdict as verdicts
     from voicemill.building.listening import listen
     from voicemill.errors import UsageError
+    from voicemill.models import at_hand
     from voicemill.registry import aliases, names, pull, version_of
-    from voicemill.storage import fetch, open_store
+    from voicemill.storage import open_store
 
     store = open_store(registry)
     if known:
@@ -68,7 +69,7 @@ def compare(
             if promoted and promoted.version != version:
                 folders[promoted.version] = pull(store, speaker, promoted.version, Path(place) / "promoted")
             heard = listen(
-                folders, comparison / "audio", fetch(models), lines=compare_lines, seed=seed, backend=backend
+                folders, comparison / "audio", at_hand(models), lines=compare_lines, seed=seed, backend=backend
             )
         old = heard[promoted.version] if promoted else None
         tolerance = verdicts.Tolerance(max_error_rate_rise, max_similarity_drop)

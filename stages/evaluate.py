@@ -59,8 +59,8 @@ def evaluate(
     from voicemill.gpt_sovits.synthesis import Options, Reference
     from voicemill.held_out import held_out_lines
     from voicemill.logs import get_logger
+    from voicemill.models import at_hand
     from voicemill.speaking import Pretrained
-    from voicemill.storage import fetch
     from voicemill.voice import choose_reference, main_language
 
     log = get_logger(__name__)
@@ -70,7 +70,7 @@ def evaluate(
     language = main_language(rows)
     trained_on = [text.norm_text for text in DatasetFolder(dataset).texts().values()]
     asked = held_out_lines(language, lines, trained_on)
-    folder = fetch(models)
+    folder = at_hand(models)
     judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness(clips, rows), language)
     pretrained = Pretrained(folder)
     reading = pronunciation.load(folder, trained=dataset).reading

@@ -43,16 +43,16 @@ def format_dataset(
         min_clips: With fewer clips left the stage fails.
         min_seconds: With less speech left the stage fails.
     """
-    from voicemill import labels, pronunciation, storage
+    from voicemill import labels, pronunciation
     from voicemill.contract import check_stop
     from voicemill.errors import InputError
-    from voicemill.models.layout import best_version
+    from voicemill.models.layout import at_hand, best_version
     from voicemill.preparation import Preparation
 
     ledger = Ledger()
     spoken = {label.name: label for label in labels.read(transcripts / "transcripts.list")}
     paths = {path.name: path for path in sorted(clips.glob("*.wav"))}
-    folder = storage.fetch(models)
+    folder = at_hand(models)
     chosen = best_version(folder) if version == "auto" else version
     pronounced = pronunciation.load(folder, lexicon=lexicon, polyphones=polyphones)
     preparation = Preparation(dataset, folder, chosen, pronounced.reading)

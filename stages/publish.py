@@ -47,11 +47,12 @@ def publish(
 
     from voicemill import publishing, storage
     from voicemill import registry as voices
+    from voicemill.models import at_hand
     from voicemill.registry import signatures
 
     made = publishing.assemble(
         voice,
-        publishing.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, storage.fetch(models)),
+        publishing.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, at_hand(models)),
         speaker=speaker,
         export=export,
     )

@@ -76,6 +76,7 @@ def synthesize(
     from voicemill.gpt_sovits.synthesis import Options
     from voicemill.held_out import LINES
     from voicemill.lines import read_lines
+    from voicemill.models import at_hand
     from voicemill.registry import version_of
     from voicemill.speaking import load_voice, recordings_in, write_speech
     from voicemill.storage import fetch, is_remote
@@ -85,7 +86,7 @@ def synthesize(
         raise UsageError("say with --voice or --voice-at which voice is to speak")
     folder = voice or fetch(voice_at)
     version = version_of(folder).version
-    pretrained = fetch(models)
+    pretrained = at_hand(models)
     pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphones, trained=folder)
     speaking = load_voice(folder, pretrained, precision=precision, reading=pronounced.reading)
     synthesizer = speaking.synthesizer

@@ -76,8 +76,7 @@ def train_gpt(
     from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
     from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.logs import get_logger
-    from voicemill.models import locate
-    from voicemill.storage import fetch
+    from voicemill.models import at_hand, locate
 
     ledger = Ledger()
     model_version = DatasetFolder(dataset).version(version)
@@ -86,7 +85,7 @@ def train_gpt(
         ledger.keep(item.name, seconds=item.seconds)
     ledger.require(1, "clips to train the token model on")
 
-    base = locate(fetch(models), "gpt", model_version)
+    base = locate(at_hand(models), "gpt", model_version)
     recipe = Recipe(epochs, batch_size or BATCH_SIZE, save_every, learning_rate, seed, dpo, patience)
     if deterministic:
         watching.be_deterministic()

@@ -75,8 +75,7 @@ def train_sovits(
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
     from voicemill.gpt_sovits.sovits.training import Recipe
     from voicemill.logs import get_logger
-    from voicemill.models import locate
-    from voicemill.storage import fetch
+    from voicemill.models import at_hand, locate
     from voicemill.text import symbols
 
     log = get_logger(__name__)
@@ -98,7 +97,7 @@ def train_sovits(
         watching.be_deterministic()
     items, held_out = watching.hold_out(items, validation)
 
-    folder = fetch(models)
+    folder = at_hand(models)
     base = locate(folder, "sovits-g", model_version)
     recipe = Recipe(
         epochs,

@@ -46,10 +46,11 @@ def transcribe(
     from voicemill import storage
     from voicemill.asr import clips as recognition
     from voicemill.labels import Label, write
+    from voicemill.models import at_hand
 
     ledger = Ledger()
     own = recognition.own_labels(storage.fetch(labels), clips, recordings) if labels else None
-    results = recognition.transcribe_folder(ledger, clips, storage.fetch(models), language, backend, own)
+    results = recognition.transcribe_folder(ledger, clips, at_hand(models), language, backend, own)
     write(
         transcripts / "transcripts.list",
         (Label(result.clip, speaker.replace("|", "_"), result.language, result.text) for result in results),

@@ -7,7 +7,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from voicemill.errors import MissingModelError
-from voicemill.models import catalogue, layout, locate
+from voicemill.models import catalogue, layout, locate, record
+from voicemill.storage import open_store
 
 
 @pytest.mark.parametrize("version", ["v2", "v2Pro", "v2ProPlus"])
@@ -70,3 +71,30 @@ def test_model_is_fetched_from_s3_alone(tmp_path: Path, monkeypatch: pytest.Monk
     finally:
         server.stop()
         s3.client.cache_clear()
+
+
+def test_of_models_in_s3_only_those_that_are_used_are_brought(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICEMILL_CACHE", str(tmp_path / "cache"))
+    place_of = layout.place
+    store = open_store(f"s3://{bucket}/models")
+    for name in ("sovits-g", "sovits-d", "gpt"):
+        store.write(place_of(name, "v2Pro"), name.encode())
+    store.write(f"{place_of('whisper')}/model.bin", b"whisper")
+    store.write(record.NAME, b"{}")
+    folder = layout.at_hand(f"s3://{bucket}/models/")
+    assert layout.best_version(folder) == "v2", "v2Pro needs a speaker encoder too"
+    store.write(place_of("speaker-encoder"), b"encoder")
+    assert layout.best_version(folder) == "v2Pro"
+    assert record.read(folder) == {}
+    assert locate(folder, "gpt", "v2Pro").read_bytes() == b"gpt"
+    assert [path.name for path in locate(folder, "whisper").iterdir()] == ["model.bin"]
+    brought = {path.read_bytes() for path in (tmp_path / "cache" / "s3").glob("*/content/**/*") if path.is_file()}
+    assert brought == {b"gpt", b"whisper", b"{}"}
+    store.write(place_of("gpt", "v2Pro"), b"another")
+    assert locate(folder, "gpt", "v2Pro").read_bytes() == b"another"
+    with pytest.raises(MissingModelError, match="there is no chinese-hubert-base at s3://"):
+        locate(folder, "hubert")
+    with pytest.raises(MissingModelError, match="voicemill submit prepare-models"):
+        layout.at_hand(f"s3://{bucket}/nothing")

@@ -61,8 +61,11 @@ def _is_toy(models_dir: Path) -> bool:
     """Whether the Whisper in the folder is the one that `voicemill models toy` made."""
     path = f"{place('whisper')}/model.bin"
     entry = record.read(models_dir).get(path)
-    weights = models_dir / path
-    if entry is None or entry.source != record.TOY or not weights.is_file():
+    if entry is None or entry.source != record.TOY:
+        return False
+    try:
+        weights = locate(models_dir, "whisper") / "model.bin"
+    except MissingModelError:
         return False
     # Real weights may have been put in the toy's place.
-    return weights.stat().st_size == entry.size
+    return weights.is_file() and weights.stat().st_size == entry.size

@@ -1,15 +1,21 @@
 """Where each model lies in a models folder: the places of GPT-SoVITS's `pretrained_models`, so that one can be used."""
 
+import hashlib
 from pathlib import Path
 from typing import Literal, get_args
 
 from voicemill import storage
+from voicemill.contract import outputs
 from voicemill.errors import InputError, MissingModelError
+from voicemill.models import record
 
 Version = Literal["v2", "v2Pro", "v2ProPlus"]
 VERSIONS: tuple[Version, ...] = get_args(Version)
 V2 = "gsv-v2final-pretrained"
 V2_GPT = f"{V2}/s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt"
+
+_ADDRESS = ".voicemill-address"
+"""In the folder that stands for one in S3: its address."""
 
 # The Pro versions share v3's text-to-semantic model.
 _PLACES: dict[str, str | dict[str, str]] = {
@@ -54,12 +60,38 @@ def place(name: str, version: str = "v2") -> str:
     return where[version]
 
 
+def at_hand(models: str) -> Path:
+    """The models folder at a location, as a folder of this machine.
+
+    Of a folder in S3 nothing but its record is brought; each model comes when it is located.
+
+    Args:
+        models: Local path or s3:// address.
+
+    Raises:
+        InputError: There is nothing at the location.
+        TryAgain: S3 cannot be reached.
+    """
+    if not storage.is_remote(models):
+        return storage.fetch(models)
+    address = models.rstrip("/")
+    if not storage.exists(address):
+        raise MissingModelError(f"there is nothing at {address}: fill it with `voicemill submit prepare-models`")
+    folder = storage.cache_folder() / "models" / hashlib.sha256(address.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs.write_text(folder / _ADDRESS, address)
+    recorded = f"{address}/{record.NAME}"
+    if storage.exists(recorded):
+        outputs.write_text(folder / record.NAME, storage.fetch(recorded).read_text())
+    return folder
+
+
 def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     """Find a model in a models folder.
 
     Args:
-        models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did), or
-            an s3:// address of one, of which just this model is fetched.
+        models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did),
+            what `at_hand` gave, or an s3:// address of one; of those in S3 just this model is fetched.
         name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "g2pw", "separation" or
             "whisper".
         version: "v2", "v2Pro" or "v2ProPlus"; matters for "sovits-g", "sovits-d" and "gpt".
@@ -70,8 +102,9 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     Raises:
         MissingModelError: It is not there.
     """
-    if storage.is_remote(models_dir):
-        return _fetch(str(models_dir).rstrip("/"), place(name, version))
+    address = _address(models_dir)
+    if address:
+        return _fetch(address, place(name, version))
     folder = Path(models_dir)
     path = folder / place(name, version)
     if path.is_dir() and any(path.iterdir()) or path.is_file():
@@ -95,13 +128,28 @@ def best_version(models_dir: Path | str) -> Version:
     """
     for version in reversed(VERSIONS):
         names = ["sovits-g", "sovits-d", "gpt", *(["speaker-encoder"] if version != "v2" else [])]
-        try:
-            for name in names:
-                locate(models_dir, name, version)
-        except MissingModelError:
-            continue
-        return version
+        if all(_is_there(models_dir, name, version) for name in names):
+            return version
     return "v2"
+
+
+def _is_there(models_dir: Path | str, name: str, version: str) -> bool:
+    address = _address(models_dir)
+    if address:
+        return storage.exists(f"{address}/{place(name, version)}")
+    try:
+        locate(models_dir, name, version)
+    except MissingModelError:
+        return False
+    return True
+
+
+def _address(models_dir: Path | str) -> str | None:
+    """Where in S3 the models are, if that is where they are."""
+    if storage.is_remote(models_dir):
+        return str(models_dir).rstrip("/")
+    note = Path(models_dir) / _ADDRESS
+    return note.read_text() if note.is_file() else None
 
 
 def _fetch(address: str, where: str) -> Path:

@@ -22,6 +22,7 @@ __all__ = [
     "Entry",
     "Store",
     "Trace",
+    "cache_folder",
     "exists",
     "fetch",
     "file_digest",
@@ -54,7 +55,7 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
 
     Args:
         location: Local path or `s3://bucket/key`.
-        cache: Folder for what comes from S3; by default `$VOICEMILL_CACHE`, else `~/.cache/voicemill`.
+        cache: Folder for what comes from S3; by default `cache_folder`.
 
     Raises:
         InputError: if there is nothing at the location.
@@ -65,8 +66,7 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
         if not path.exists():
             raise InputError(f"{path} does not exist; name a folder, a file or an s3:// address")
         return path
-    cache = cache or Path(os.environ.get("VOICEMILL_CACHE") or Path.home() / ".cache" / "voicemill")
-    folder = cache / "s3" / hashlib.sha256(str(location).encode()).hexdigest()[:16]
+    folder = (cache or cache_folder()) / "s3" / hashlib.sha256(str(location).encode()).hexdigest()[:16]
     store, entries, is_object = _remote(str(location))
     index_file = folder / "index.json"
     index = json.loads(index_file.read_text()) if index_file.exists() else {}
@@ -80,6 +80,11 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
         safe_join(content, key).unlink(missing_ok=True)
     outputs.write_text(index_file, json.dumps(wanted))
     return content / entries[0].key if is_object else content
+
+
+def cache_folder() -> Path:
+    """Where what comes from S3 is kept: `$VOICEMILL_CACHE`, else `~/.cache/voicemill`."""
+    return Path(os.environ.get("VOICEMILL_CACHE") or Path.home() / ".cache" / "voicemill")
 
 
 def exists(location: str | Path) -> bool:
