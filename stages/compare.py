@@ -54,6 +54,7 @@ def compare(
     from voicemill.errors import UsageError
     from voicemill.models import at_hand
     from voicemill.registry import aliases, names, pull, version_of
+    from voicemill.registry.records import lineage_and_metrics
     from voicemill.storage import open_store
 
     store = open_store(registry)
@@ -64,14 +65,20 @@ def compare(
     else:
         version = version_of(voice).version
         promoted = aliases.read(store, names.check_speaker(speaker), alias)
-        folders = {version: voice}
-        with tempfile.TemporaryDirectory() as place:
-            if promoted and promoted.version != version:
-                folders[promoted.version] = pull(store, speaker, promoted.version, Path(place) / "promoted")
-            heard = listen(
-                folders, comparison / "audio", at_hand(models), lines=compare_lines, seed=seed, backend=backend
-            )
-        old = heard[promoted.version] if promoted else None
+        if promoted is None:
+            # Nothing to compare with: what evaluate measured stands.
+            best = lineage_and_metrics(voice)[1].get("best", {})
+            measures = (best.get(name, 0.0) for name in ("error_rate", "similarity"))
+            heard, old = {version: verdicts.Heard(version, *measures)}, None
+        else:
+            folders = {version: voice}
+            with tempfile.TemporaryDirectory() as place:
+                if promoted.version != version:
+                    folders[promoted.version] = pull(store, speaker, promoted.version, Path(place) / "promoted")
+                heard = listen(
+                    folders, comparison / "audio", at_hand(models), lines=compare_lines, seed=seed, backend=backend
+                )
+            old = heard[promoted.version]
         tolerance = verdicts.Tolerance(max_error_rate_rise, max_similarity_drop)
         found = verdicts.judge(speaker, alias, heard[version], old, tolerance)
     content = json.dumps(verdicts.as_json(found), ensure_ascii=False, indent=2)

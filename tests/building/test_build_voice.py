@@ -14,14 +14,18 @@ from xml.etree import ElementTree
 import pytest
 import soundfile
 
+from stages.admit import admit
+from stages.compare import compare
 from stages.publish import publish
 from tests.a_run import RunFolder, make_run
 from tests.engine.running import run
+from tests.registry.conftest import make_voice
 from tests.speech import speech
 from voicemill.engine.run import Result
 from voicemill.gpt_sovits import checkpoints
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.registry import aliases, versions
+from voicemill.registry import publish as put
 from voicemill.storage import open_store
 
 HERE = Path(__file__).parent
@@ -104,3 +108,18 @@ def test_build_skip_promote_and_refuse(made: RunFolder, build: Callable[..., Res
     once_more = build("once more")
     assert once_more.exit_code == 65 and once_more.failed and "nothing changed since" in once_more.failed.message
     assert promoted() == second
+
+
+def test_the_first_voice_is_promoted_by_what_evaluate_measured(tmp_path: Path) -> None:
+    registry = open_store(tmp_path / "registry")
+    voice = make_voice(tmp_path / "voice", error_rate=0.25)
+    version = put(voice, registry).version
+    where = str(tmp_path / "registry")
+    compare(voice, tmp_path / "comparison", speaker="anna", models="nowhere", registry=where)
+    verdict = json.loads((tmp_path / "comparison" / "verdict.json").read_text())
+    assert verdict["outcome"] == "first" and verdict["new"]["error_rate"] == 0.25
+    admit(tmp_path / "comparison", tmp_path / "admission", digest="d", registry=where)
+    alias = aliases.read(registry, "anna", "prod")
+    assert alias and alias.version == version and "the first that becomes prod" in alias.log[-1]["why"]
+    again = admit(tmp_path / "comparison", tmp_path / "again", digest="d", registry=where)
+    assert again.summary()["promoted"] and len(aliases.every(registry, "anna")["prod"].log) == 1
