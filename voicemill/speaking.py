@@ -57,7 +57,13 @@ class Pretrained:
         return torch.zeros(bert.CHANNELS, sum(len(segment.phones) for segment in segments))
 
     def synthesizer(
-        self, sovits: Path, gpt: Path, *, precision: str = "auto", reading: Reading = BY_DICTIONARIES
+        self,
+        sovits: Path,
+        gpt: Path,
+        *,
+        precision: str = "auto",
+        compiled: bool = False,
+        reading: Reading = BY_DICTIONARIES,
     ) -> Synthesizer:
         """A pair of weights, ready to speak.
 
@@ -65,6 +71,7 @@ class Pretrained:
             sovits: Weights of the acoustic model, ours or the reference's.
             gpt: Weights of the token model, ours or the reference's.
             precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` on a CPU.
+            compiled: Compile the vocoder when it is first used.
             reading: The user's own pronunciations, and who reads polyphones.
 
         Raises:
@@ -80,6 +87,7 @@ class Pretrained:
             self.bert_features,
             self.speaker_encoder if acoustic.config.is_pro else None,
             precision,
+            compiled,
             reading=reading,
         )
 
@@ -99,6 +107,7 @@ def load_voice(
     device: torch.device | None = None,
     *,
     precision: str = "auto",
+    compiled: bool = False,
     reading: Reading = BY_DICTIONARIES,
 ) -> SpeakingVoice:
     """Load a published voice.
@@ -108,6 +117,7 @@ def load_voice(
         models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
         device: Where to compute; None takes the GPU where there is one.
         precision: As `Pretrained.synthesizer`.
+        compiled: The same.
         reading: As `Pretrained.synthesizer`.
 
     Raises:
@@ -117,7 +127,7 @@ def load_voice(
     require_at_load(folder)
     voice = read_voice(folder)
     synthesizer = Pretrained(models, device).synthesizer(
-        folder / voice.sovits.file, folder / voice.gpt.file, precision=precision, reading=reading
+        folder / voice.sovits.file, folder / voice.gpt.file, precision=precision, compiled=compiled, reading=reading
     )
     clip = voice.reference
     return SpeakingVoice(voice, synthesizer, Reference(folder / clip.file, clip.text, clip.language))

@@ -49,6 +49,18 @@ def test_a_line_does_not_depend_on_the_lines_beside_it(synthesizer: Synthesizer,
         np.testing.assert_allclose(alone.samples, speech.samples, atol=1e-4)
 
 
+def test_sound_made_at_once_is_the_sound_of_each_alone(synthesizer: Synthesizer, prompt: Prompt):
+    texts = ["Good morning to you.", "It rains.", "I do not know what you mean."]
+    scripts = [
+        synthesizer.script(text, "en", seed=number, speed=1.5 if number == 1 else 1)
+        for number, text in enumerate(texts)
+    ]
+    alone, at_once = (synthesizer.perform(scripts, prompt, replace(SHORT, decode_at_once=size)) for size in (1, 3))
+    for one, two in zip(alone, at_once, strict=True):
+        assert one.report == two.report
+        np.testing.assert_allclose(two.samples, one.samples, atol=1e-4)
+
+
 def test_a_fragment_does_not_depend_on_the_fragments_beside_it(synthesizer: Synthesizer, prompt: Prompt):
     first, second, other = (
         synthesizer.script(text, "en").fragments[0] for text in ("Good morning.", "It rains today.", "I do not know.")

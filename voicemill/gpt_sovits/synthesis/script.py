@@ -42,6 +42,8 @@ class Options:
         cut: How lines are cut into fragments, `cut0` to `cut5`.
         pause_seconds: Silence after each fragment.
         batch_size: Fragments that the token model speaks at once.
+        decode_at_once: Most fragments of like length whose sound is made at once; None takes `batch_size` on a GPU and
+            1 on a CPU.
         max_tokens: Most tokens of a fragment, 25 a second; None takes what its phones need at the slowest pace that the
             model was trained on, and a second more.
         noise_scale: How much SoVITS varies.
@@ -53,6 +55,7 @@ class Options:
     batch_size: int = 16
     max_tokens: int | None = None
     noise_scale: float = 0.5
+    decode_at_once: int | None = None
 
 
 @dataclass(frozen=True)

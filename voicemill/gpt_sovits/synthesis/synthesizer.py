@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -13,25 +11,24 @@ from torch import Tensor
 from transformers import HubertModel
 
 from voicemill.errors import InputError
-from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND
-from voicemill.gpt_sovits.gpt.data import MIN_PHONES_PER_SECOND
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS, generate
 from voicemill.gpt_sovits.gpt.linear import weights_for
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.sovits.compiled import compile_vocoder
+from voicemill.gpt_sovits.sovits.model import Generator, Lengths
 from voicemill.gpt_sovits.sovits.packed_vocoder import pack_vocoder
 from voicemill.gpt_sovits.spectrogram import SAMPLE_RATE
 from voicemill.gpt_sovits.synthesis import waveform
 from voicemill.gpt_sovits.synthesis.fragments import (
     BertFeatures,
-    Fragment,
     batches,
     fragments,
     full_stop,
     pronounce,
     unpronounced,
 )
+from voicemill.gpt_sovits.synthesis.parts import Part, padded, token_limit
 from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, prompt_tokens, voice_of
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt, Quirks, Script, Speech
 from voicemill.text import BY_DICTIONARIES, Reading
@@ -57,6 +54,7 @@ class Synthesizer:
         speaker_encoder: v2Pro* only.
         precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` for the token model's weights on
             a CPU, with which a line's tokens may depend a little on the lines beside it.
+        compiled: Compile the vocoder when it is first used.
         noise: Where SoVITS's noise comes from: (seed, shape).
         quirks: For comparisons with the reference.
         reading: The user's own pronunciations, and who reads polyphones.
@@ -68,6 +66,7 @@ class Synthesizer:
     bert: BertFeatures
     speaker_encoder: SpeakerEncoder | None = None
     precision: str = "auto"
+    compiled: bool = False
     noise: Noise = field(default=seeded_noise)
     quirks: Quirks = Quirks()
     reading: Reading = BY_DICTIONARIES
@@ -82,7 +81,10 @@ class Synthesizer:
             weights = weights_for(name, self.device)
             activations = self.dtype if weights == "plain" else torch.float32
             self.gpt = Decoder(self.gpt.to(self.device, activations).eval(), weights)
-        pack_vocoder(self.sovits, self.dtype)
+        if self.compiled:
+            compile_vocoder(self.sovits)
+        else:
+            pack_vocoder(self.sovits, self.dtype)
 
     @property
     def version(self) -> str:
@@ -159,7 +161,7 @@ class Synthesizer:
     def perform(self, scripts: Sequence[Script], prompt: Prompt, options: Options = AS_REFERENCE) -> list[Speech]:
         """Speak lines, their fragments together in batches; a line does not depend on the lines beside it."""
         parts = [
-            _Part(line, index, fragment, script)
+            Part(line, index, fragment, script)
             for line, script in enumerate(scripts)
             for index, fragment in enumerate(script.fragments)
         ]
@@ -168,24 +170,24 @@ class Synthesizer:
             for group in batches([len(part.fragment.norm_text) for part in parts], options.batch_size):
                 members = [parts[index] for index in group]
                 self._speak_tokens(members, prompt, options)
-                self._decode(members, prompt.voice, options)
+                self._decode([members], prompt.voice, options)
         else:
             # The longest first: what is still spoken when nothing waits any more is short.
             self._speak_tokens(sorted(parts, key=lambda part: -len(part.fragment.phones)), prompt, options)
-            for part in parts:
-                self._decode([part], prompt.voice, options)
+            for group in self._alike(parts, options):
+                self._decode([[part] for part in group], prompt.voice, options)
         return [
             self._line(script, [part for part in parts if part.line == line], options)
             for line, script in enumerate(scripts)
         ]
 
-    def _speak_tokens(self, parts: list[_Part], prompt: Prompt, options: Options) -> None:
+    def _speak_tokens(self, parts: list[Part], prompt: Prompt, options: Options) -> None:
         phones, bert = [], []
         for part in parts:
             before = [prompt.text] if prompt.text else []
             phones.append(torch.tensor([phone for piece in [*before, part.fragment] for phone in piece.phones]))
             bert.append(torch.cat([piece.bert_CX for piece in [*before, part.fragment]], dim=1))
-        limits = [_limit(part.fragment, options) for part in parts]
+        limits = [token_limit(part.fragment, options.max_tokens) for part in parts]
         late = int(self.quirks.late_stop)
         spoken = generate(
             self.gpt,
@@ -202,31 +204,52 @@ class Synthesizer:
             first = 1 if len(tokens) > limit and prompt.tokens is not None else 0
             part.tokens = tokens[first:]
 
-    def _decode(self, parts: list[_Part], voice: Voice, options: Options) -> None:
-        """Sound of the parts' tokens, as one utterance."""
-        tokens = torch.cat([part.tokens for part in parts])
-        phones = torch.tensor([phone for part in parts for phone in part.fragment.phones])
-        speed = parts[0].script.speed
-        frames = len(tokens) * self.sovits.token_frames
-        if speed != 1:
-            frames = int(frames / speed) + 1
-        noise = self.noise(parts[0].seed("noise"), (1, self.sovits.config.inter_channels, frames))
+    def _alike(self, parts: list[Part], options: Options) -> list[list[Part]]:
+        """Parts whose sound is made at once: of like length, at a speed of 1, and on a GPU; a CPU is no faster so."""
+        size = options.decode_at_once or (options.batch_size if self.device.type == "cuda" else 1)
+        longest = max(len(part.tokens) for part in parts)
+        # No more at once than the longest line that there may be.
+        size = max(1, min(size, MAX_TOKENS // max(1, longest)))
+        alone = [[part] for part in parts if part.script.speed != 1]
+        others = [part for part in parts if part.script.speed == 1]
+        groups = batches([len(part.tokens) for part in others], size)
+        return alone + [[others[index] for index in group] for group in groups]
+
+    def _decode(self, utterances: list[list[Part]], voice: Voice, options: Options) -> None:
+        """Sound of utterances, each of one or several parts; those of a batch have a speed of 1."""
+        tokens = [torch.cat([part.tokens for part in parts]) for parts in utterances]
+        phones = [torch.tensor([phone for part in parts for phone in part.fragment.phones]) for parts in utterances]
+        speed = utterances[0][0].script.speed
+        noise = []
+        for parts, spoken in zip(utterances, tokens, strict=True):
+            frames = len(spoken) * self.sovits.token_frames
+            frames = frames if speed == 1 else int(frames / speed) + 1
+            shape = (1, self.sovits.config.inter_channels, frames)
+            noise.append(self.noise(parts[0].seed("noise"), shape)[0].T)
+        lengths = None
+        if len(utterances) > 1:
+            lengths = Lengths(
+                *(torch.tensor([len(row) for row in rows], device=self.device) for rows in (tokens, phones))
+            )
         with self._autocast():
-            wav = self.sovits.decode(
-                tokens[None, None].to(self.device),
-                phones[None].to(self.device),
+            wav_B1L = self.sovits.decode(
+                padded(tokens).unsqueeze(1).to(self.device),
+                padded(phones).to(self.device),
                 voice.spectrograms,
                 noise_scale=options.noise_scale,
                 speed=speed,
                 speaker_vectors=voice.speaker_vectors,
-                noise=noise.to(self.device),
+                noise=padded(noise).transpose(1, 2).to(self.device),
+                lengths=lengths,
             )
-        wav = wav[0, 0].float().cpu()
-        lengths = [len(part.tokens) * len(wav) // len(tokens) for part in parts]
-        for part, sound in zip(parts, wav.split([*lengths[:-1], len(wav) - sum(lengths[:-1])]), strict=True):
-            part.sound = sound
+        for parts, spoken, wav_L in zip(utterances, tokens, wav_B1L[:, 0].float().cpu(), strict=True):
+            wav_L = wav_L[: len(wav_L) * len(spoken) // max(map(len, tokens))]
+            bounds = [len(part.tokens) * len(wav_L) // len(spoken) for part in parts]
+            sounds = wav_L.split([*bounds[:-1], len(wav_L) - sum(bounds[:-1])])
+            for part, sound in zip(parts, sounds, strict=True):
+                part.sound = sound
 
-    def _line(self, script: Script, parts: list[_Part], options: Options) -> Speech:
+    def _line(self, script: Script, parts: list[Part], options: Options) -> Speech:
         samples = waveform.join([part.sound for part in parts], int(SAMPLE_RATE * options.pause_seconds))
         report = {
             "seconds": round(len(samples) / SAMPLE_RATE, 3),
@@ -245,26 +268,3 @@ class Synthesizer:
         if self.dtype == torch.float32 or (self.device.type == "cpu" and self.dtype == torch.bfloat16):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
-
-
-@dataclass
-class _Part:
-    """A fragment on its way through the models."""
-
-    line: int
-    index: int
-    fragment: Fragment
-    script: Script
-    tokens: Tensor = field(default_factory=lambda: torch.empty(0))
-    sound: Tensor = field(default_factory=lambda: torch.empty(0))
-    cut_off: bool = False
-
-    def seed(self, purpose: str) -> int:
-        """A seed of this fragment's own, of its line's seed and its place in the line."""
-        digest = hashlib.sha256(f"{self.script.seed}/{self.index}/{purpose}".encode()).digest()
-        return int.from_bytes(digest[:7], "little")
-
-
-def _limit(fragment: Fragment, options: Options) -> int:
-    slowest = TOKENS_PER_SECOND * (math.ceil(len(fragment.phones) / MIN_PHONES_PER_SECOND) + 1)
-    return min(MAX_TOKENS, options.max_tokens or slowest)
