@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from stages.publish import publish
 from tests.a_run import RunFolder, make_run
+from voicemill import pronunciation
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import checkpoints
 from voicemill.registry import publish as put
@@ -48,6 +50,17 @@ def test_the_lineage_leads_back_to_data_base_weights_consent_and_code(run: RunFo
     card = (folder / "README.md").read_text()
     for words in ("She agreed on paper.", "generated speech", "| error_rate | 0.2 |", "Licence", "Limits", "Consent"):
         assert words in card
+
+
+def test_the_voice_carries_how_its_training_texts_were_read(run: RunFolder, tmp_path: Path) -> None:
+    assert not (make_voice(run, tmp_path / "plain") / "lexicon.csv").exists()
+    run = RunFolder(shutil.copytree(run.root, tmp_path / "run"))
+    dataset = run.dataset
+    (dataset / "reading.json").write_text('{"polyphones": "pypinyin"}\n', encoding="utf-8")
+    (dataset / "lexicon.csv").write_text("word,reading\nhello,HH AH0 L OW1\n", encoding="utf-8")
+    folder = make_voice(run, tmp_path / "voice")
+    read = pronunciation.load(run.models, trained=folder)
+    assert read.polyphones == "pypinyin" and read.reading.lexicon is not None and len(read.reading.lexicon) == 1
 
 
 def test_without_consent_the_card_says_so(run: RunFolder, tmp_path: Path) -> None:
