@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import soundfile
 
+from tests.proofread.serving import Client, serving
 from voicemill.models.toy import make_all
+from voicemill.storage import file_digest
 from voicemill.voice import read_voice
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo_speaker"
 CLEANING = ("ingest", "separate", "measure", "level", "slice")
-LEARNING = ("transcribe", "format", "train-sovits", "train-gpt", "evaluate")
+LEARNING = ("transcribe", "revise", "format", "train-sovits", "train-gpt", "evaluate")
 TASKS = (*CLEANING, *LEARNING, "publish", "synthesize", "report")
 
 
@@ -87,6 +91,55 @@ def test_a_finished_run_runs_nothing_again(command: Callable[[Path], list[str]],
     assert [event["task"] for event in fresh if event.get("template")] == []
 
 
+def test_training_gets_the_words_that_were_approved_last(
+    command: Callable[[Path], list[str]], undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reviewed"
+    shutil.copytree(undisturbed, folder, symlinks=True)
+    (folder / "run.jsonl").unlink()
+    waiting = [*command(folder), "-p", "proofread=always"]
+    ended = subprocess.run(waiting, capture_output=True, text=True)
+    assert ended.returncode == 75 and "proofread" in ended.stdout, ended.stdout + ended.stderr
+    with serving(str(folder), tmp_path) as server:
+        client = Client(server.origin, server.token, "-/reviewed")
+        clip = client.rows()[0]["clip"]
+
+        def approve(text: str, version: int) -> str:
+            client.edit("text", clip, version, text=text).raise_for_status()
+            body = {"id": uuid4().hex, "number": client.get(client.run).json()["number"]}
+            return client.post(f"{client.run}/approve", json=body).json()["state"]
+
+        assert approve("Entirely different words.", 0) == "resumed"
+        stopped_when(waiting, lambda: running(folder, "train-gpt") or running(folder, "train-sovits"))
+        assert texts_by_clip(folder / "format/dataset/2-name2text.txt", "\t")[clip] == "Entirely different words."
+        review = json.loads((folder / "revise/transcripts/review.json").read_text())
+        assert review["digest"] == file_digest(folder / "revise/transcripts/transcripts.list")
+        suspended = json.loads((folder / "proofread/_SUCCESS.json").read_text())["parameters"]
+        assert (suspended["reviewer"], suspended["edited"]) == (review["reviewer"], "1")
+
+        # A finished review is opened again: only what follows from it runs again.
+        assert approve("Words on second thoughts.", 1) == "done-before"
+        before = len(events(folder))
+        stopped_when(waiting, lambda: running(folder, "format"))
+    again = {e["task"] for e in events(folder)[before:] if e.get("phase") == "Running" and e.get("template") in TASKS}
+    assert again == {"revise", "format"}
+    listed = texts_by_clip(folder / "revise/transcripts/transcripts.list", "|")
+    assert listed[clip] == "Words on second thoughts."
+
+
+def texts_by_clip(path: Path, separator: str) -> dict[str, str]:
+    """Last field by first field."""
+    rows = [line.split(separator) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row[0]: row[-1] for row in rows}
+
+
+def stopped_when(command: list[str], moment: Callable[[], bool]) -> None:
+    """Start the command, wait for the moment, and stop it as Ctrl-C would."""
+    process = started_until(command, moment)
+    process.send_signal(signal.SIGINT)
+    process.wait(60)
+
+
 def test_killed_at_three_points_it_ends_with_the_same_weights(
     command: Callable[[Path], list[str]], undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -133,15 +186,21 @@ def killed_while(
     command: list[str], moment: Callable[[], bool], victim: Callable[[subprocess.Popen[bytes]], int]
 ) -> subprocess.Popen[bytes]:
     """Start the command, wait for the moment, and kill the victim with SIGKILL; gives the command's process."""
+    process = started_until(command, moment)
+    time.sleep(0.3)
+    target = victim(process)
+    os.kill(target, signal.SIGKILL)
+    if target == process.pid:
+        process.wait()
+    return process
+
+
+def started_until(command: list[str], moment: Callable[[], bool]) -> subprocess.Popen[bytes]:
+    """Start the command and wait for the moment."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 400
     while not moment():
         assert process.poll() is None, "the run ended before the moment came"
         assert time.monotonic() < deadline, "the moment did not come"
         time.sleep(0.05)
-    time.sleep(0.3)
-    target = victim(process)
-    os.kill(target, signal.SIGKILL)
-    if target == process.pid:
-        process.wait()
     return process
