@@ -1,6 +1,7 @@
 """The table of images' sizes, as a registry would store them, and the gates that they have to pass.
 
     python images/sizes.py LAYOUT ...     OCI layouts, folders or tar files; or what `docker save`, `podman save` write
+    python images/sizes.py --notes FILE [LAYOUT]     one at a time, added to FILE; without a layout, the table of FILE
 
 Ends with 1 when an image is larger than it may be: 0.5 GB, or 4 GB with a GPU's libraries.
 """
@@ -12,7 +13,7 @@ import sys
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,29 +64,34 @@ class Layout:
             return json.load(file)
 
 
-def images_in(layout: Layout) -> Iterator[Image]:
-    """The images that a layout names."""
-    return _of_index(layout) if layout.has("index.json") else _of_docker(layout)
+def images_in(layout: Layout, sizes: dict[str, int] | None = None) -> Iterator[Image]:
+    """The images that a layout names.
+
+    Args:
+        layout: Where they lie.
+        sizes: Compressed bytes of layers by digest, as far as known; those measured are added.
+    """
+    sizes = {} if sizes is None else sizes
+    return _of_index(layout, sizes) if layout.has("index.json") else _of_docker(layout, sizes)
 
 
-def _of_docker(layout: Layout) -> Iterator[Image]:
+def _of_docker(layout: Layout, sizes: dict[str, int]) -> Iterator[Image]:
     """Docker's own layout: layers by path, not compressed, and each named by its digest."""
     with layout.open("manifest.json") as file:
         entries = json.load(file)
-    sizes: dict[str, int] = {}
     for entry in entries:
         with layout.open(entry["Config"]) as file:
             config = json.load(file)
         layers = dict(zip(config["rootfs"]["diff_ids"], entry["Layers"], strict=True))
         for digest, path in layers.items():
-            sizes[digest] = sizes.get(digest) or _compressed(layout.open(path))
+            if digest not in sizes:
+                sizes[digest] = _compressed(layout.open(path))
         yield _image(entry["RepoTags"][0], config, {digest: sizes[digest] for digest in layers})
 
 
-def _of_index(layout: Layout) -> Iterator[Image]:
+def _of_index(layout: Layout, sizes: dict[str, int]) -> Iterator[Image]:
     with layout.open("index.json") as file:
         entries = json.load(file)["manifests"]
-    sizes: dict[str, int] = {}
     for entry in entries:
         about = entry.get("annotations", {})
         name = about.get("io.containerd.image.name") or about.get("org.opencontainers.image.ref.name", entry["digest"])
@@ -145,7 +151,14 @@ def _mb(size: int) -> str:
 
 
 def main(paths: list[str]) -> int:
-    images = [image for path in paths for image in images_in(Layout(Path(path)))]
+    notes = Path(paths[1]) if paths[0] == "--notes" else None
+    layouts = paths[2:] if notes else paths
+    known = json.loads(notes.read_text()) if notes and notes.exists() else {"sizes": {}, "images": []}
+    images = [Image(**image) for image in known["images"]]
+    images += [image for path in layouts for image in images_in(Layout(Path(path)), known["sizes"])]
+    if notes and layouts:
+        notes.write_text(json.dumps(known | {"images": [asdict(image) for image in images]}))
+        return 0
     print(table(images))
     return 0 if all(image.size <= image.limit for image in images) else 1
 

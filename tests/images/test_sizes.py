@@ -89,6 +89,16 @@ def test_what_docker_saves_in_its_own_layout_does_too(tmp_path: Path) -> None:
     assert list(sizes.images_in(sizes.Layout(folder))) == [sizes.Image("slice", False, {"sha256:abc": size})]
 
 
+def test_layouts_measured_one_at_a_time_make_the_same_table(
+    two_images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = str(tmp_path / "notes.json")
+    assert sizes.main([str(two_images)]) == 0
+    at_once = capsys.readouterr().out
+    assert sizes.main(["--notes", notes, str(two_images)]) == 0 and capsys.readouterr().out == ""
+    assert sizes.main(["--notes", notes]) == 0 and capsys.readouterr().out == at_once
+
+
 def test_an_image_over_its_limit_fails_the_table(
     two_images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
