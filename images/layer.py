@@ -36,8 +36,8 @@ UNUSED_FILES = (
     *("nvidia/*/include", "nvidia/**/*.a", "torch/include", "torch/share", "torch/bin/p*"),
     *(f"nvidia/*/lib/{name}.so*" for name in ("libnvrtc*.alt", "libcusolverMg", "libcufftw", "libnvblas")),
 )
-"""Headers, static libraries and what needs them (torch/bin: protoc, ptxas; torch looks for the program beside them); CUDA
-libraries that no other library names, neither as needed nor in what it opens by itself."""
+"""Headers, static libraries and what needs them (torch/bin: protoc, ptxas; torch looks for the program beside them).
+CUDA libraries that no other library names, neither as needed nor in what it opens by itself."""
 
 
 def requirements(project: dict[str, Any], extra: str) -> Iterator[str]:
