@@ -35,6 +35,7 @@ def synthesize(
     batch_size: Annotated[int, Ge(1)] = 16,
     seed: int = 0,
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto",
+    compiled: bool = False,
 ) -> Ledger:
     """Speak lines with a voice.
 
@@ -64,6 +65,7 @@ def synthesize(
         seed: The same seed speaks a line the same way.
         precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU,
             bf16 is faster, and int8, which is for the token model only, faster still.
+        compiled: Compile the part that makes the sound, which takes a minute and a C++ compiler; for many lines.
     """
     import json
     from dataclasses import replace
@@ -88,7 +90,7 @@ def synthesize(
     version = version_of(folder).version
     pretrained = at_hand(models)
     pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphones, trained=folder)
-    speaking = load_voice(folder, pretrained, precision=precision, reading=pronounced.reading)
+    speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)
     synthesizer = speaking.synthesizer
     lines = lines or "\n".join(LINES[speaking.voice.language])
     is_file = is_remote(lines) or ("\n" not in lines and len(lines) < 4096 and Path(lines).is_file())
