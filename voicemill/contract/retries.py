@@ -7,6 +7,7 @@
 | 75, 143, pod lost | preempted, S3 away | the same, after a growing pause |
 | 77 | out of GPU memory | half the micro-batch, same effective batch |
 | 137 | killed for host memory | more memory, by `podSpecPatch` |
+| 137, disk limit exceeded | evicted | no next try |
 | else | a bug | no next try |
 
 Preemption may come any number of times in hours of training, so there are many tries; memory is not asked for without
@@ -28,8 +29,9 @@ MEMORY_TRIES = 4
 EXPRESSION = (
     # 75 is our own word; 143 a SIGTERM before Python was up to take it.
     "asInt(lastRetry.exitCode) in [75, 143]"
-    # 77 is our own word too; 137 the kernel's kill for memory.
-    f" || (asInt(lastRetry.exitCode) in [77, 137] && asInt(retries) < {MEMORY_TRIES})"
+    # 77 is our own word too; 137 the kernel's kill for memory, or the kubelet's for a disk, which memory won't widen.
+    f" || (asInt(lastRetry.exitCode) in [77, 137] && asInt(retries) < {MEMORY_TRIES}"
+    " && !(lastRetry.message matches '(?i)usage .*exceeds'))"
     # A node that went away, or an artifact that could not be stored, is an Error without an exit code of the stage.
     " || (lastRetry.status == 'Error' && asInt(lastRetry.exitCode) in [-1, 0])"
 )
