@@ -8,6 +8,7 @@ layer.py code             voicemill itself, into /opt/code
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import py_compile
@@ -93,11 +94,13 @@ def resolve(project: dict[str, Any]) -> None:
     needs = {name: item["metadata"].get("requires_dist", []) for name, item in found.items()}
     pins = {name: f"{name}=={item['metadata']['version']}" for name, item in found.items()}
     LISTS.mkdir()
+    # A layer filled by other rules is another layer; not every builder looks at what it borrows.
+    rules = f"# layer.py {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}\n"
     kept: set[str] = set()
     for name, lines in extras.items():
         names = closure(lines, needs) - set(UNUSED)
         kept |= names
-        (LISTS / f"{name}.txt").write_text("".join(f"{pins[each]}\n" for each in sorted(names)))
+        (LISTS / f"{name}.txt").write_text(rules + "".join(f"{pins[each]}\n" for each in sorted(names)))
     sources = [pins[name] for name in sorted(kept) if not found[name]["download_info"]["url"].endswith(".whl")]
     pip("wheel", "--use-pep517", "--no-deps", *CONSTRAINED, "--wheel-dir", str(TOOLS / "wheels"), *sources)
 
