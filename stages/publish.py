@@ -7,7 +7,7 @@ Reads   sovits/, gpt/     weights of every saved epoch
 Writes  voice/            see voicemill.voice
 """
 
-from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import Destination, InputDir, Ledger, Location, OutputDir, stage
 
 
 @stage(family="publish", cpu=1, memory="2Gi", results=("version",))
@@ -23,7 +23,7 @@ def publish(
     *,
     models: Location,
     speaker: str,
-    registry: str = "",
+    registry: Destination = "",
     export: bool = False,
     signing_key: str = "",
 ) -> Ledger:
