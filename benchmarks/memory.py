@@ -3,8 +3,8 @@
     python -m benchmarks.memory [--versions v2,v2Pro,v2ProPlus] [--seconds 4] [--recompute]
 
 Full size, random weights, one clip, fp32, on the CPU but by the operations that a GPU is given. What is kept is the
-most bytes that tensors saved by autograd had at the same time, each storage once, weights left out. Half precision keeps
-about half of it. The token model's attention keeps its weights on a CPU, which a GPU computes again.
+most bytes that tensors saved by autograd had at the same time, each storage once, weights left out. Half precision
+keeps about half of it. The token model's attention keeps its weights on a CPU, which a GPU computes again.
 """
 
 from __future__ import annotations
