@@ -101,8 +101,8 @@ def test_an_edit_that_is_sent_again_is_not_made_again(made: Made, run: Run) -> N
 
 
 def test_many_at_once_lose_nothing(made: Made, request: pytest.FixtureRequest) -> None:
-    if "moto" in request.node.name:
-        pytest.skip("needs a server that checks a condition and writes in one step; moto's takes two")
+    # moto checks a condition and writes in two steps, so that its clients take turns.
+    at_once = 1 if "moto" in request.node.name else 8
     servers = [opened(made).review for _ in range(4)]
 
     def work(number: int) -> int:
@@ -115,7 +115,7 @@ def test_many_at_once_lose_nothing(made: Made, request: pytest.FixtureRequest) -
                 review.refresh()
         raise AssertionError("an edit never got through")
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         assert sorted(pool.map(work, range(24))) == list(range(24))
     entries = list(opened(made).review.log.after(0))
     assert [entry.number for entry in entries] == list(range(1, 25))
