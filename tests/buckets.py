@@ -13,8 +13,11 @@ import pytest
 
 from voicemill.storage import s3
 
-REAL = {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name == "S3_ENDPOINT"}
-"""Settings of the real server, as they were when the tests began."""
+_CLUSTERS = ("KUBECONFIG", "S3_", "AWS_", "ARGO_", "REGISTRY", "CLUSTER_")
+SETTINGS = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(_CLUSTERS)}
+"""A real cluster's settings, out of the way of all tests but those that ask for it."""
+REAL = {name: value for name, value in SETTINGS.items() if name.startswith("AWS_") or name == "S3_ENDPOINT"}
+"""Those of its S3 server."""
 
 
 @pytest.fixture(scope="session")

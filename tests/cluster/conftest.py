@@ -6,12 +6,21 @@ that pods reach too; REGISTRY, an image registry without TLS; CLUSTER_ARGO=1 whe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.buckets import SETTINGS
 from tests.cluster.kube import Cluster, Namespace
+
+
+@pytest.fixture(autouse=True, scope="module")
+def settings() -> Iterator[None]:
+    """The cluster's settings are the environment of what runs here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +32,7 @@ def cluster() -> Cluster:
 @pytest.fixture(scope="session")
 def argo(cluster: Cluster) -> Cluster:
     """The same cluster, with Argo's controller running."""
-    if os.environ.get("CLUSTER_ARGO") != "1":
+    if SETTINGS.get("CLUSTER_ARGO") != "1":
         pytest.skip("needs Argo's workflow controller (its programs in $ARGO_BIN_DIR when the cluster starts)")
     return cluster
 
@@ -49,7 +58,7 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Name
 
 
 def _need(variable: str, what: str) -> str:
-    value = os.environ.get(variable, "")
+    value = SETTINGS.get(variable, "")
     if not value:
         pytest.skip(f"needs {what} (${variable})")
     return value

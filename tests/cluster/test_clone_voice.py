@@ -30,7 +30,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 SPEAKER = images.ROOT / "examples" / "demo_speaker"
 SHORT = {"sovits-epochs": "2", "gpt-epochs": "2", "sovits-save-every": "1", "gpt-save-every": "1"}
 STAGES = sorted(path.stem.replace("_", "-") for path in (images.ROOT / "stages").glob("[a-z]*.py"))
-S3_PORT = os.environ.get("S3_ENDPOINT", "").rpartition(":")[2]
 
 
 class Site:
@@ -173,7 +172,8 @@ def test_nothing_but_a_corrupt_file_is_the_users_to_mend(site: Site, tmp_path: P
 @contextmanager
 def s3_away() -> Iterator[None]:
     """No connection to the S3 server is taken while this lasts."""
-    rule = ["INPUT", "-p", "tcp", "--dport", S3_PORT, "-j", "REJECT", "--reject-with", "tcp-reset"]
+    port = os.environ["S3_ENDPOINT"].rpartition(":")[2]
+    rule = ["INPUT", "-p", "tcp", "--dport", port, "-j", "REJECT", "--reject-with", "tcp-reset"]
     subprocess.run(["iptables", "-I", *rule], check=True)
     try:
         yield

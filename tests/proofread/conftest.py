@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, sync_playwright
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
+# For a module at a time: while Playwright lasts, an event loop is running, and other modules start their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's chromium, or the one that $CHROMIUM names."""
     if not CHROMIUM:

@@ -8,8 +8,6 @@ import soundfile
 
 from stages.ingest import ingest
 from tests.speech import speech
-from tests.storage.test_storage import bucket as bucket
-from tests.storage.test_storage import s3_address as s3_address
 from voicemill.audio import reading, recordings
 from voicemill.audio.resampling import resample
 from voicemill.contract import Ledger
@@ -128,10 +126,9 @@ def test_a_name_that_is_no_utf8_survives(source):
     assert [row["item"] for row in rows] == ["caf\\xe9.wav"]
 
 
-@pytest.mark.usefixtures("bucket")
-def test_recordings_come_from_s3(source, monkeypatch):
+def test_recordings_come_from_s3(source, bucket, monkeypatch):
     monkeypatch.setenv("VOICEMILL_CACHE", str(source.parent / "cache"))
     soundfile.write(source / "a.wav", speech(2), 16_000)
-    open_store("s3://voices/in").upload(source / "a.wav", "中 one/a.wav")
-    found = outcomes(ingest(source.parent / "audio", source="s3://voices/in", min_minutes=0.0))
+    open_store(f"s3://{bucket}/in").upload(source / "a.wav", "中 one/a.wav")
+    found = outcomes(ingest(source.parent / "audio", source=f"s3://{bucket}/in", min_minutes=0.0))
     assert found == {"中 one/a.wav": "kept"}
