@@ -63,8 +63,8 @@ def synthesize(
         pause: Silence after each piece, in seconds.
         batch_size: Pieces that are spoken at once.
         seed: The same seed speaks a line the same way.
-        precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU,
-            bf16 is faster, and int8, which is for the token model only, faster still.
+        precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU, bf16 is faster where the
+            processor has it, and int8, which is for the token model only, faster still.
         compiled: Compile the part that makes the sound, which takes a minute and a C++ compiler; for many lines.
     """
     import json

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from voicemill.gpt_sovits import cpu
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
+from voicemill.gpt_sovits.gpt.linear import weights_for
 from voicemill.gpt_sovits.gpt.model import Gpt
 
 
@@ -26,7 +27,15 @@ def test_packed_weights_say_the_same(model: Gpt):
     assert all(torch.equal(a, b) for a, b in zip(plain, packed, strict=True))
 
 
-@pytest.mark.parametrize("weights", ["bf16", "int8"])
+def test_weights_of_a_half_precision_file_lose_nothing_in_half_precision(model: Gpt):
+    assert weights_for("fp32", torch.device("cpu"), model) == "packed"
+    of_file = model.half().float()
+    assert weights_for("fp32", torch.device("cpu"), of_file) == "fp16"
+    plain, halved = speak(of_file, 3), speak(Decoder(of_file, "fp16"), 3)
+    assert all(torch.equal(a, b) for a, b in zip(plain, halved, strict=True))
+
+
+@pytest.mark.parametrize("weights", ["fp16", "int8"])
 def test_coarse_weights_score_nearly_the_same(model: Gpt, weights):
     phones, bert, prompts = lines(1)
     scores = []
