@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -104,3 +107,14 @@ def test_attention_without_dropped_weights_is_torchs():
     mask = torch.ones(6, 6, dtype=torch.bool).tril()[None, None]
     exact = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     torch.testing.assert_close(cpu.attention(q, k, v, mask, 1e-9), exact)
+
+
+def test_memory_that_was_freed_is_used_again():
+    program = (
+        "import resource, torch; from voicemill.gpt_sovits.cpu import keep_freed_memory; keep_freed_memory()\n"
+        "for _ in range(20): torch.zeros(2**24); print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    faults = [int(line) for line in said.split()]
+    pages = 2**24 * 4 // 4096
+    assert faults[-1] - faults[9] < 5 * pages, "of ten tensors, half need memory that the process has not had"
