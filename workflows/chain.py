@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task
+from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task, models
 
 from voicemill.contract import Stage, template
 from workflows.policy import KEYS
@@ -36,6 +36,7 @@ class Chain:
         after: str | None = None,
         when: str | None = None,
         gives: Mapping[str, str] | None = None,
+        alone: str | None = None,
         **renames: str,
     ) -> Task:
         """Add a task that runs the stage, under the stage's name.
@@ -48,11 +49,13 @@ class Chain:
             after: One more dependency, on a task that gives no artifact.
             when: Condition on the task's running.
             gives: Stage parameter -> value, such as a parameter that another task put out.
+            alone: Name of a mutex: no two tasks of any workflow that hold the same one run at the same time.
             **renames: Stage parameter -> workflow parameter.
         """
         sources = takes or {}
         optional = {artifact.name for artifact in stage.inputs if artifact.optional}
-        stage.container(keys=self.keys)  # Hera adds it to the workflow whose context this is
+        mutex = {"synchronization": models.Synchronization(mutexes=[models.Mutex(name=alone)])} if alone else {}
+        stage.container(keys=self.keys, **mutex)  # Hera adds it to the workflow whose context this is
         tasks = dict.fromkeys(source.partition("/")[0] for source in sources.values())
         arguments: list[Any] = [
             Artifact(name=name, from_=reference(source), optional=True if name in optional else None)

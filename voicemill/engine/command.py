@@ -47,9 +47,11 @@ def run(
     from voicemill.engine.execution import Options
     from voicemill.engine.report import conclude
     from voicemill.engine.run import run as run_workflow
+    from voicemill.engine.validation import check_place
     from voicemill.engine.view import view_for
 
     chosen = workflows.load(workflow)
+    check_place(chosen)
     given = absolute(chosen, workflows.arguments(chosen, pairs(parameter or [])))
     slots = room(cpus, memory, gpus)
     console = Console()
