@@ -34,7 +34,7 @@ def summarize(
     summary.write(asked.batch, rows, table)
     ledger = Ledger()
     for row in rows:
-        ledger.keep(row.speaker, outcome=row.outcome)
+        ledger.keep(f"line {row.line}", of_speaker=row.speaker, came_out=row.outcome)
     ledger.note(**summary.totals(rows))
     return ledger
 

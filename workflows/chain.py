@@ -54,8 +54,10 @@ class Chain:
         """
         sources = takes or {}
         optional = {artifact.name for artifact in stage.inputs if artifact.optional}
-        mutex = {"synchronization": models.Synchronization(mutexes=[models.Mutex(name=alone)])} if alone else {}
-        stage.container(keys=self.keys, **mutex)  # Hera adds it to the workflow whose context this is
+        own: dict[str, Any] = {}
+        if alone:
+            own["synchronization"] = models.Synchronization(mutexes=[models.Mutex(name=alone)])
+        stage.container(keys=self.keys, **own)  # Hera adds it to the workflow whose context this is
         tasks = dict.fromkeys(source.partition("/")[0] for source in sources.values())
         arguments: list[Any] = [
             Artifact(name=name, from_=reference(source), optional=True if name in optional else None)

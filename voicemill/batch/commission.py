@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from voicemill.batch import checking, children
 from voicemill.batch import manifest as manifests
@@ -47,13 +48,12 @@ class Wanted:
     def of(cls, given: dict[str, str]) -> Wanted:
         """What a run's parameters ask for; others among them are left."""
         own = {name.replace("-", "_"): value for name, value in given.items()}
-        return cls(
-            **{
-                field.name: (float if isinstance(field.default, float) else str)(own[field.name])
-                for field in fields(cls)
-                if field.name in own
-            }
-        )
+        values: dict[str, Any] = {
+            field.name: (float if isinstance(field.default, float) else str)(own[field.name])
+            for field in fields(cls)
+            if field.name in own
+        }
+        return cls(**values)
 
 
 def read(api: Api, wanted: Wanted, *, look: bool = True) -> Commission:
