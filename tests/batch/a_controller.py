@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.submitting.a_cluster import Cluster
 from voicemill.batch import children
+from voicemill.cluster import nodes
 
 Json = dict[str, Any]
 _SECONDS = 0.02
@@ -45,7 +46,7 @@ class Controller:
     def runs(self, phase: str) -> list[str]:
         """Speakers whose workflow is in a phase."""
         with self.cluster.lock:
-            return [speaker(run) for run in self._mine() if run["metadata"]["labels"].get(children.PHASE) == phase]
+            return [speaker(run) for run in self._mine() if run["metadata"]["labels"].get(nodes.PHASE) == phase]
 
     def _mine(self) -> list[Json]:
         return [run for run in self.cluster.runs if children.CONDUCTOR in run["metadata"].get("labels", {})]
@@ -59,28 +60,27 @@ class Controller:
 
     def _act(self, run: Json) -> None:
         labels, name, who = run["metadata"]["labels"], run["metadata"]["name"], speaker(run)
-        if children.PHASE not in labels:
+        if nodes.PHASE not in labels:
             self.begun.append(who)
             self._age[name] = 0
-            labels |= {children.PHASE: "Running", children.COMPLETED: "false"}
-        elif labels[children.PHASE] == "Running":
+            labels |= {nodes.PHASE: "Running", children.COMPLETED: "false"}
+        elif labels[nodes.PHASE] == "Running":
             self._age[name] += 1
             if "shutdown" in run["spec"]:
                 self._finish(run, "Failed", {})
             elif self._age[name] >= _TICKS and who not in self.held:
                 failure = self.fails.get(who)
-                nodes = nodes_of(failure)
-                self._finish(run, "Failed" if failure else "Succeeded", nodes)
+                self._finish(run, "Failed" if failure else "Succeeded", nodes_of(failure))
 
-    def _finish(self, run: Json, phase: str, nodes: Json) -> None:
-        run["metadata"]["labels"] |= {children.PHASE: phase, children.COMPLETED: "true"}
+    def _finish(self, run: Json, phase: str, its_nodes: Json) -> None:
+        run["metadata"]["labels"] |= {nodes.PHASE: phase, children.COMPLETED: "true"}
         run["status"] = {
             "phase": phase,
             "startedAt": "2026-01-01T00:00:00Z",
             "finishedAt": "2026-01-01T01:30:00Z",
             "resourcesDuration": {"cpu": 7200, "memory": 99, "nvidia.com/gpu": 3600},
             "artifactRepositoryRef": {"artifactRepository": {"s3": {"bucket": "studio"}}},
-            "nodes": nodes,
+            "nodes": its_nodes,
         }
 
 

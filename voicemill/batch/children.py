@@ -34,7 +34,6 @@ SPEAKER = "voicemill.dev/speaker-of-batch"
 ROW = "voicemill.dev/row"
 """Annotation of a speaker's with an outcome: its row of the summary, as JSON."""
 COMPLETED = "workflows.argoproj.io/completed"
-PHASE = "workflows.argoproj.io/phase"
 
 QUEUE = "kueue.x-k8s.io/queue-name"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -149,7 +148,7 @@ def child_of(sketch: Json) -> Child:
         mark=labels.get(MARK, ""),
         conductor=labels.get(CONDUCTOR, ""),
         outcome=labels.get(OUTCOME, ""),
-        phase=labels.get(PHASE, "Pending"),
+        phase=labels.get(nodes.PHASE, "Pending"),
         completed=labels.get(COMPLETED) == "true",
         created=metadata.get("creationTimestamp", ""),
         row=row_from(json.loads(row)) if row else None,
@@ -189,7 +188,8 @@ def row_of(workflow: Json, order: Order, batch: Batch) -> State:
     elif outcome != "done":
         row.reason = _reason(tasks, status)[:_LONGEST_REASON]
     used = status.get("resourcesDuration") or {}
-    gpu_seconds = sum(seconds for name, seconds in used.items() if "gpu" in name)
+    # Of what pods ask for, only devices have a vendor's name before a slash.
+    gpu_seconds = sum(seconds for name, seconds in used.items() if "/" in name)
     row.minutes = nodes.seconds_between(status.get("startedAt"), status.get("finishedAt")) / 60
     row.gpu_minutes, row.cpu_minutes = gpu_seconds / 60, used.get("cpu", 0) / 60
     row.cost = (gpu_seconds * batch.gpu_hour + used.get("cpu", 0) * batch.cpu_hour) / 3600

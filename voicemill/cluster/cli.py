@@ -85,13 +85,13 @@ def status(
             raise typer.Exit(following.conclude(workflow, console))
         return
     table = Table("run", "workflow", "speaker", "state", "begun", box=None, pad_edge=False)
-    for found in sorted(api.workflows(RUNS), key=lambda each: each["metadata"]["creationTimestamp"]):
+    for found in sorted(api.sketches(RUNS), key=lambda each: each["metadata"]["creationTimestamp"]):
         labels = found["metadata"].get("labels") or {}
         table.add_row(
             found["metadata"]["name"],
             labels.get("app.kubernetes.io/name", ""),
             labels.get("voicemill.dev/speaker", ""),
-            nodes.phase_of(found),
+            labels.get(nodes.PHASE, "Pending"),
             found["metadata"]["creationTimestamp"],
         )
     console.print(table)

@@ -18,7 +18,7 @@ _TRIES = 10
 _PAGE = 500
 _SECONDS = 60
 """What an answer may take; a connection that died silently would be waited for without end."""
-_SKETCH = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+_SKETCH = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"}
 
 
 class Kube:

@@ -15,6 +15,8 @@ from typing import Any, Literal
 from voicemill.errors import InputError, TryAgain
 
 Json = dict[str, Any]
+PHASE = "workflows.argoproj.io/phase"
+"""Label in which the controller repeats a workflow's phase."""
 ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 Outcome = Literal["done", "data", "infrastructure", "bug", "stopped"]
 EXIT_CODES: dict[Outcome, int] = {"done": 0, "data": 65, "infrastructure": 75, "bug": 1, "stopped": 130}
