@@ -195,15 +195,17 @@ def conclude(cluster: Kube, commission: Commission, terms: Terms, kept: records.
     """
     books = Books(cluster, kept, commission.batch, terms)
     orders = {order.speaker: order for order in commission.batch.orders}
-    left = patiently(lambda: unrecorded(cluster, terms))
-    patiently(lambda: terminate(cluster, left))
+    told: set[str] = set()
     deadline = time.monotonic() + SECONDS_TO_END
-    while left and time.monotonic() < deadline:
+    while (left := patiently(lambda: unrecorded(cluster, terms))) and time.monotonic() < deadline:
+        # Each time anew: a conductor that was told to end may have been about to make one more.
+        running = [child for child in left if child.name not in told]
+        patiently(lambda running=running: terminate(cluster, running))
+        told |= {child.name for child in running}
         for child in left:
             if child.completed and child.speaker in orders:
                 books.settle(child.name, orders[child.speaker], child.mark)
         time.sleep(SECONDS_BETWEEN_LOOKS)
-        left = patiently(lambda: unrecorded(cluster, terms))
     if left:
         log.warning("%d workflows were told to end and have not yet, such as %s", len(left), left[0].name)
     before = patiently(lambda: kept.read(orders))
