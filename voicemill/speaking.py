@@ -14,7 +14,7 @@ from voicemill.errors import InputError
 from voicemill.gpt_sovits import bert, checkpoints, hubert
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.runs import choose_device
-from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
+from voicemill.gpt_sovits.synthesis import Reference, Speech, Synthesizer
 from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
 from voicemill.models import locate
 from voicemill.registry.signatures import require_at_load
@@ -131,6 +131,26 @@ def load_voice(
     )
     clip = voice.reference
     return SpeakingVoice(voice, synthesizer, Reference(folder / clip.file, clip.text, clip.language))
+
+
+def recite(
+    synthesizer: Synthesizer, reference: Reference, lines: Sequence[str], language: str, seed: int
+) -> list[Speech]:
+    """Speak lines for measuring: each with a seed of its own, so that one unlucky draw does not spoil them all.
+
+    Args:
+        synthesizer: Who speaks.
+        reference: Whose voice.
+        lines: What to say.
+        language: Language of the lines.
+        seed: The first line's; the same seed speaks the lines the same way.
+
+    Raises:
+        InputError: When a line or the reference cannot be used.
+    """
+    prompt = synthesizer.prepare(reference)
+    scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(lines)]
+    return synthesizer.perform(scripts, prompt)
 
 
 def recordings_in(place: Path) -> list[Path]:
