@@ -38,7 +38,7 @@ def build(title: str, recogniser: str, summaries: Sequence[Summary], trainings: 
             {
                 "title": summary.title,
                 "sentences": list(_sentences(summary)),
-                "others": list(summary.sentences[0].others) if summary.sentences else [],
+                "others": [f"to {name}" for name in summary.sentences[0].others] if summary.sentences else [],
                 "dropped": summary.dropped,
             }
             for summary in summaries

@@ -54,7 +54,7 @@ def transcripts(folder: Path) -> dict[Path, labels.Label]:
 def spoken_by(folder: Path) -> list[Sentence]:
     """The recordings of a speaker as sentences, with their words where somebody wrote them down."""
     known = transcripts(folder)
-    return [Sentence(path.name, known[path].text if path in known else None, path) for path in recordings(folder)]
+    return [Sentence(path.stem, known[path].text if path in known else None, path) for path in recordings(folder)]
 
 
 def whole_clips(seconds: Mapping[Path, float], minutes: float) -> list[Path]:
