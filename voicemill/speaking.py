@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,11 +167,10 @@ def recordings_in(place: Path) -> list[Path]:
     return found
 
 
-def write_speech(path: Path, samples: Any, rate: int, *, provenance: str, software: str) -> None:
-    """Write 16-bit speech whose file says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
+def encode_speech(samples: Any, rate: int, *, provenance: str, software: str) -> bytes:
+    """A WAV file of 16-bit speech that says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
 
     Args:
-        path: Where to.
         samples: int16 `[n]`.
         rate: Sampling rate in Hz.
         provenance: Where it comes from, as JSON.
@@ -178,8 +178,10 @@ def write_speech(path: Path, samples: Any, rate: int, *, provenance: str, softwa
     """
     import soundfile
 
-    with soundfile.SoundFile(path, "w", rate, 1, "PCM_16", format="WAV") as sink:
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format="WAV") as sink:
         sink.comment = provenance
         sink.software = software
         sink.title = "Synthetic speech"
         sink.write(samples)
+    return file.getvalue()
