@@ -12,7 +12,8 @@ from pathlib import Path
 from voicemill.batch.manifest import OVERRIDES, REQUIRED, Manifest, Mistake, Row
 from voicemill.contract.command_line import problem
 from voicemill.contract.declaration import ParameterField
-from voicemill.engine.places import LOCATIONS, declared, exists, parameters_of
+from voicemill.engine.locations import exists
+from voicemill.engine.places import LOCATIONS, declared, parameters_of
 from voicemill.engine.workflow import Workflow, text_of
 from voicemill.errors import InputError
 from voicemill.registry.names import check_speaker

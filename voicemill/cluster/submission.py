@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Api, Json, NotThere
-from voicemill.engine.command import exists
+from voicemill.engine.locations import exists, places_in
 from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
 from voicemill.engine.workflow import Workflow, load, of_document, text_of
 from voicemill.errors import InputError, UsageError
@@ -100,7 +100,13 @@ def place_files(
     written = parameters_of(plan.workflow, DESTINATIONS) - in_pods
     values = dict(given)
     for name, value in given.items():
-        if name not in read | written or not value or "\n" in value or "://" in value:
+        if name not in read | written or not value or "\n" in value:
+            continue
+        if name in read and len(places := places_in(value)) > 1:
+            local = [None if "://" in place else Path(place).expanduser() for place in places]
+            values[name] = ",".join(upload(path) if path else place for path, place in zip(local, places, strict=True))
+            continue
+        if "://" in value:
             continue
         path = Path(value).expanduser()
         is_of_here = value.startswith(("./", "../", "~"))
