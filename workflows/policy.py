@@ -13,7 +13,13 @@ import json
 from hera.shared import register_pre_build_hook
 from hera.workflows import ConfigMapEnvFrom, Container, EmptyDirVolume, SecretEnvFrom, WorkflowTemplate, models
 
-KEYS = "voices/{{workflow.parameters.speaker}}/{{workflow.name}}"
+
+def keys_of(speaker: str) -> str:
+    """Prefix of a run's artifacts that are of a speaker, under whose name whoever revokes the voice finds them."""
+    return f"voices/{speaker}/{{{{workflow.name}}}}"
+
+
+KEYS = keys_of("{{workflow.parameters.speaker}}")
 """Where a run's artifacts lie in the artifact repository; a task's are under its name."""
 
 PART_OF = {"app.kubernetes.io/part-of": "voicemill"}
@@ -38,6 +44,7 @@ KEPT = {
     "train-gpt/weights",
     "publish/voice",
     "synthesize/speech",
+    "gather-speech/manifest",
     "report/report",
     "compare/comparison",
     "summarize/table",
