@@ -49,7 +49,8 @@ class Cast:
                 continue
             if voice in self.common:
                 self.mistakes.append(f"voices: {name} is there twice")
-            self.common.append(voice)
+            else:
+                self.common.append(voice)
 
     def find(self, name: str) -> Voice:
         """The voice that a line names: the speaker of one of the common voices, or any other on S3 or in the registry.
