@@ -29,4 +29,7 @@ def test_mistakes_are_in_the_ledger_too(tmp_path: Path) -> None:
         plan_script(tmp_path / "plan", script='{"text": 1}\n{"texts": ""}', voices=voice)
     assert not (tmp_path / "plan").exists()
     ledger = latest.get()
-    assert ledger and [(entry["outcome"], entry["line"]) for entry in ledger.entries] == [("dropped", 1), ("dropped", 2)]
+    assert ledger and [(entry["outcome"], entry["line"]) for entry in ledger.entries] == [
+        ("dropped", 1),
+        ("dropped", 2),
+    ]

@@ -192,6 +192,11 @@ def shard_of(path: Path, rows: list[dict], first: int = 1) -> Path:
     return path
 
 
+def names_in(batch: Path) -> list[str]:
+    with tarfile.open(batch) as tar:
+        return tar.getnames()
+
+
 def spoken_of(speech: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in speech.glob("*.wav")}
 
@@ -240,8 +245,7 @@ def test_a_shard_that_is_killed_and_stopped_goes_on_by_line(voice: Path, models:
     ended = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert {path.name: path.stat().st_mtime_ns for path in state.glob("*.tar")}.items() > seen.items()
-    batches = [tarfile.open(path).getnames() for path in state.glob("*.tar")]
-    files = [name for batch in batches for name in batch if name.endswith(".wav")]
+    files = [name for path in state.glob("*.tar") for name in names_in(path) if name.endswith(".wav")]
     assert len(files) == len(set(files)) == len(LONG), "no line is lost, none is spoken twice"
     entries = [json.loads(row) for row in (tmp_path / "speech.ledger.jsonl").read_text().splitlines()]
     assert [entry["item"] for entry in entries] == [f"{number:06d}" for number in range(1, len(LONG) + 2)]
@@ -257,8 +261,7 @@ def test_only_what_changed_is_spoken_again(voice: Path, models: Path, tmp_path: 
     rows = [*rows[:2], rows[2] | {"seed": 9}, *rows[3:]]
     synthesize(voice, tmp_path / "two", shard_of(tmp_path / "two.jsonl", rows), state, models=str(models))
     (third,) = set(state.glob("*.tar")) - {state / "000000.tar", state / "000001.tar"}
-    with tarfile.open(third) as batch:
-        assert batch.getnames() == ["rows.jsonl", "000003.wav"]
+    assert names_in(third) == ["rows.jsonl", "000003.wav"]
     one, two = spoken_of(tmp_path / "one"), spoken_of(tmp_path / "two")
     assert {name for name in one if one[name] != two[name]} == {"000003.wav"}
     synthesize(voice, tmp_path / "slow", shard_of(tmp_path / "s.jsonl", rows), state, models=str(models), pause=0.5)
