@@ -71,7 +71,7 @@ def test_what_a_run_was_for_outlives_it_and_all_else_goes_with_it(template: dict
         kept = f"{template['name']}/{artifact['name']}" in policy.KEPT
         assert artifact.get("artifactGC") == ({"strategy": "Never"} if kept else None)
         assert artifact["s3"].keys() == {"key"}, "where the bucket is, only the artifact repository says"
-        is_folder = not Path(artifact["path"]).suffix and artifact["name"] not in ("measures", "report")
+        is_folder = not Path(artifact["path"]).suffix and artifact["name"] not in ("measures", "report", "manifest")
         assert artifact["s3"]["key"].endswith("/") == is_folder, "Argo deletes a folder only by a key with a slash"
 
 
