@@ -26,7 +26,13 @@ _STYLES = {
     "Omitted": "dim",
     "waits": "yellow",
 }
-_RESULTS = {"publish": "voice", "report": "report", "synthesize": "speech", "summarize": "table"}
+_RESULTS = {
+    "publish": "voice",
+    "report": "report",
+    "synthesize": "speech",
+    "gather-speech": "manifest",
+    "summarize": "table",
+}
 """Task -> artifact that a user looks for."""
 
 
