@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from kubernetes.client.exceptions import ApiException
+
 from benchmarks.scale.standins import Json
 from voicemill.cluster.kube import Kube, errors
 
@@ -43,7 +45,8 @@ class Counted:
 
     def watch(self, path: str, resource: str, seconds: float) -> Iterator[Json]:
         """Events of a watch until it breaks or so many seconds are over; the path has a query with its version."""
-        answer = self._send("GET", f"{path}&watch=true", "WATCH", resource, timeout=seconds)
+        query = f"&watch=true&timeoutSeconds={seconds:.0f}"
+        answer = self._send("GET", path + query, "WATCH", resource, timeout=2 * seconds)
         rest = b""
         for chunk in answer.response.stream(1 << 16):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -69,12 +72,12 @@ class Counted:
         path, _, query = path.partition("?")
         pairs = [tuple(pair.split("=", 1)) for pair in query.split("&") if pair]
         headers = {"Accept": accept, "Content-Type": "application/json"}
-        sent = self.api.param_serialize(method, path, query_params=pairs, header_params=headers, body=body)
+        sent = self.api.param_serialize(
+            method, path, query_params=pairs, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
         with errors(f"{method} {path}"):
             answer = self.api.call_api(*sent, _request_timeout=timeout)
             if answer.status >= 300:
-                from kubernetes.client.exceptions import ApiException
-
                 answer.read()
                 raise ApiException(http_resp=answer)
         return answer

@@ -7,6 +7,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from urllib3.exceptions import HTTPError
+
 from benchmarks.scale.counted import Counted
 from benchmarks.scale.standins import Json, result
 from voicemill.engine.slots import GPU
@@ -69,8 +71,8 @@ class Pods(threading.Thread):
                     self._changed(event["object"])
                 if self._stopped.is_set() or self.problem:
                     return
-        except (TryAgain, OSError):
-            return
+        except (TryAgain, HTTPError):
+            return  # broken off: list anew
 
     def _changed(self, pod: Json) -> None:
         uid, phase, node = pod["metadata"]["uid"], pod["status"].get("phase", ""), pod["spec"].get("nodeName", "")
