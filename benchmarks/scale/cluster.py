@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def main(
         prepare(api, namespace, gpu_seconds, cpu_seconds)
         print(f"{speakers} speakers, {at_once} workflows at once, {len(nodes)} fake nodes with a GPU each")
         print(f"  {gpu_seconds:g} s for a pod with a GPU, {cpu_seconds:g} s for any other")
-        measure(kube, api, speakers, at_once)
+        measure(kube, api, len(nodes), speakers, at_once, gpu_seconds)
     finally:
         if not keep:
             api.delete(f"{_OBJECTS}/{namespace}/workflows", "workflows", "DELETECOLLECTION")
@@ -72,50 +73,35 @@ def played(document: Json, gpu_seconds: float, cpu_seconds: float) -> Json:
     return document
 
 
-def measure(kube: Kube, api: Counted, speakers: int, at_once: int) -> None:
+def measure(kube: Kube, api: Counted, nodes: int, speakers: int, at_once: int, gpu_seconds: float) -> None:
     """Submit, wait, and print."""
-    plan = submission.plan(kube, "clone-voice", inline=False)
-    programs = {name: pid for name in _PROGRAMS if (pid := _pid(name))}
-    before, memory_before = api.totals(), {name: _memory(pid) for name, pid in programs.items()}
-    processor_before = {name: _processor(pid) for name, pid in programs.items()}
+    programs = {name: Program(pid) for name in _PROGRAMS if (pid := _pid(name))}
+    before, begun = api.totals(), time.monotonic()
     pods = Pods(api, kube.namespace)
     pods.start()
-    begun, largest, phases = time.monotonic(), 0, Counter[str]()
-    most = dict(memory_before)
-    todo, active, done = list(range(speakers)), set[str](), set[str]()
-    while len(done) < speakers:
-        running = _running(api, kube.namespace)
-        for name in sorted(active - running):
+    largest, phases = 0, Counter[str]()
+    for name in workflows(kube, api, speakers, at_once):
+        if name:
             text = api.get(f"{_OBJECTS}/{kube.namespace}/workflows/{name}", resource="workflows")
             largest = max(largest, len(text))
             phases[json.loads(text)["status"].get("phase", "")] += 1
-            done.add(name)
-        active &= running
-        while todo and len(active) < at_once:
-            number = todo.pop()
-            values = {"speaker": f"speaker-{number:05}", "source": "s3:///recordings", "models": "s3:///models"}
-            active.add(submission.create(kube, plan, values, f"clone-voice-{number:05}")["metadata"]["name"])
-            api.requests["POST", "workflows"] += 1
-        most = {name: max(most[name], _memory(pid)) for name, pid in programs.items()}
-        if pods.problem:
-            pods.stop()
-        time.sleep(1)
+        for program in programs.values():
+            program.look()
+        pods.check()
     wall = time.monotonic() - begun
     pods.stop()
 
+    in_use = pods.with_gpu * gpu_seconds / (nodes * wall)
     print(f"  wall {wall:.0f} s: {dict(phases)}; {pods.seen} pods, {pods.seen / wall:.1f} a second")
-    print(f"  a GPU lay idle while pods waited: {spread(pods.gaps)}; at most {pods.most_waiting} waited")
+    print(f"  {pods.with_gpu} pods had a GPU: {100 * in_use:.0f} % of the GPUs' time")
+    print(f"  from a GPU's end to the next pod's place there: {spread(pods.turns)}")
+    print(f"  the same while pods waited: {spread(pods.gaps)}; at most {pods.most_waiting} waited")
     print(f"  a GPU's pod waited for its node: {spread(pods.waits)}")
     print(f"  largest workflow object: {largest} bytes ({'less' if largest < _MOST_BYTES else 'MORE'} than 1 MB)")
-    for name, pid in programs.items():
-        seconds = _processor(pid) - processor_before[name]
-        memory = f"{memory_before[name]:.0f} MiB before, {most[name]:.0f} MiB at most"
-        print(f"  {name}: {memory}, {seconds:.0f} s of processor time")
     for name in _PROGRAMS:
-        if name not in programs:
-            print(f"  {name}: not a process of this machine")
+        print(f"  {name}: {programs.get(name, 'not a process of this machine')}")
     asked = api.totals() - before
-    print(f"  {sum(asked.values())} API requests, {sum(asked.values()) / speakers:.0f} a speaker; the most:")
+    print(f"  {asked.total()} API requests, {asked.total() / speakers:.0f} a speaker; the most:")
     for (verb, resource), count in asked.most_common(12):
         own = api.requests[verb, resource]
         print(f"    {count:8} {verb} {resource}" + (f" ({own} of them by this script)" if own else ""))
@@ -123,11 +109,62 @@ def measure(kube: Kube, api: Counted, speakers: int, at_once: int) -> None:
         raise typer.Exit(1)
 
 
+def workflows(kube: Kube, api: Counted, speakers: int, at_once: int) -> Iterator[str]:
+    """Submit a workflow for each speaker, some at once.
+
+    Yields:
+        The name of each that has ended, and an empty one every second.
+    """
+    plan = submission.plan(kube, "clone-voice", inline=False)
+    todo, active = list(range(speakers)), set[str]()
+    while todo or active:
+        running = _running(api, kube.namespace)
+        yield from sorted(active - running)
+        active &= running
+        while todo and len(active) < at_once:
+            number = todo.pop()
+            values = {"speaker": f"speaker-{number:05}", "source": "s3:///recordings", "models": "s3:///models"}
+            active.add(submission.create(kube, plan, values, f"clone-voice-{number:05}")["metadata"]["name"])
+            api.requests["POST", "workflows"] += 1
+        yield ""
+        time.sleep(1)
+
+
 def _running(api: Counted, namespace: str) -> set[str]:
     """Names of the workflows that have not ended."""
     path = f"{_OBJECTS}/{namespace}/workflows?labelSelector=workflows.argoproj.io/completed!=true"
     listed = json.loads(api.get(path, resource="workflows", verb="LIST", accept=METADATA))
     return {item["metadata"]["name"] for item in listed["items"]}
+
+
+class Program:
+    """Memory and processor time of a process of this machine since it was first looked at."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.before = self.most = self._memory()
+        self._processor_before = self._processor()
+
+    def look(self) -> None:
+        """Note its memory."""
+        self.most = max(self.most, self._memory())
+
+    def __str__(self) -> str:
+        seconds = self._processor() - self._processor_before
+        return f"{self.before:.0f} MiB before, {self.most:.0f} MiB at most, {seconds:.0f} s of processor time"
+
+    def _memory(self) -> float:
+        """Resident, in MiB."""
+        (line,) = [line for line in self._read("status").splitlines() if line.startswith("VmRSS")]
+        return int(line.split()[1]) / 1024
+
+    def _processor(self) -> float:
+        """Seconds, in user and system mode."""
+        fields = self._read("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _read(self, name: str) -> str:
+        return Path(f"/proc/{self.pid}/{name}").read_text()
 
 
 def _pid(program: str) -> int | None:
@@ -140,15 +177,3 @@ def _pid(program: str) -> int | None:
         if program in [Path(word.decode(errors="replace")).name for word in words]:
             return int(entry.name)
     return None
-
-
-def _memory(pid: int) -> float:
-    """Resident memory in MiB."""
-    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
-    return int(line.split()[1]) / 1024
-
-
-def _processor(pid: int) -> float:
-    """Seconds of processor time, in user and system mode."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -24,7 +24,9 @@ class Pods(threading.Thread):
 
     Attributes:
         seen: How many pods there were.
-        gaps: Seconds from the end of a GPU's pod until the next pod is bound to its node, where pods waited for a GPU.
+        with_gpu: How many of them asked for a GPU.
+        turns: Seconds from the end of a GPU's pod until the next pod is bound to its node.
+        gaps: Those of them where pods waited for a GPU at its end.
         waits: Seconds from a GPU pod's creation (as seen here) until it is bound.
         most_waiting: Largest number of GPU pods that waited at a time.
         problem: What went wrong here, if anything did.
@@ -33,22 +35,27 @@ class Pods(threading.Thread):
     def __init__(self, api: Counted, namespace: str) -> None:
         super().__init__(daemon=True)
         self.api, self.namespace = api, namespace
-        self.seen = self.most_waiting = 0
+        self.seen = self.with_gpu = self.most_waiting = 0
+        self.turns: list[float] = []
         self.gaps: list[float] = []
         self.waits: list[float] = []
         self.problem: BaseException | None = None
         self._waiting: dict[str, float] = {}
-        self._freed: dict[str, float] = {}
+        self._freed: dict[str, tuple[float, bool]] = {}
         self._phases: dict[str, str] = {}
         self._nodes: dict[str, str] = {}
         self._posters = ThreadPoolExecutor(_POSTERS)
         self._stopped = threading.Event()
 
-    def stop(self) -> None:
-        """Stop soon; raises what went wrong here, if anything did."""
-        self._stopped.set()
+    def check(self) -> None:
+        """Raise what went wrong here, if anything did."""
         if self.problem:
             raise RuntimeError("the pods could not be followed to the end") from self.problem
+
+    def stop(self) -> None:
+        """Stop soon."""
+        self._stopped.set()
+        self.check()
 
     def run(self) -> None:
         try:
@@ -79,6 +86,7 @@ class Pods(threading.Thread):
         now, has_gpu = time.monotonic(), asks_for_gpu(pod)
         if uid not in self._phases:
             self.seen += 1
+            self.with_gpu += has_gpu
             if has_gpu and not node:
                 self._waiting[uid] = now
                 self.most_waiting = max(self.most_waiting, len(self._waiting))
@@ -86,15 +94,17 @@ class Pods(threading.Thread):
             if uid in self._waiting:
                 self.waits.append(now - self._waiting.pop(uid))
             if node in self._freed:
-                self.gaps.append(now - self._freed.pop(node))
+                since, was_wanted = self._freed.pop(node)
+                self.turns.append(now - since)
+                self.gaps += [now - since] if was_wanted else []
         if node:
             self._nodes[uid] = node
         before = self._phases.get(uid, "")
         self._phases[uid] = phase
         if phase == "Running" and before != "Running":
             self._posters.submit(self._report, pod)
-        if phase in ("Succeeded", "Failed") and before != phase and has_gpu and self._waiting:
-            self._freed[node] = now
+        if phase in ("Succeeded", "Failed") and before != phase and has_gpu:
+            self._freed[node] = now, bool(self._waiting)
 
     def _report(self, pod: Json) -> None:
         try:
