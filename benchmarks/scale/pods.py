@@ -68,20 +68,21 @@ class Pods(threading.Thread):
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         listed = json.loads(self.api.get(path, resource="pods", verb="LIST"))
         for pod in listed["items"]:
-            self._changed(pod)
+            self.changed(pod)
         version = listed["metadata"]["resourceVersion"]
         try:
             for event in self.api.watch(f"{path}?resourceVersion={version}", "pods", _WATCH_SECONDS):
                 if event["type"] == "ERROR":
                     return  # too old a version: list anew
                 if event["type"] in ("ADDED", "MODIFIED"):
-                    self._changed(event["object"])
+                    self.changed(event["object"])
                 if self._stopped.is_set() or self.problem:
                     return
         except (TryAgain, HTTPError):
             return  # broken off: list anew
 
-    def _changed(self, pod: Json) -> None:
+    def changed(self, pod: Json) -> None:
+        """Take note of a pod as it is at this moment."""
         uid, phase, node = pod["metadata"]["uid"], pod["status"].get("phase", ""), pod["spec"].get("nodeName", "")
         now, has_gpu = time.monotonic(), asks_for_gpu(pod)
         if uid not in self._phases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from benchmarks.scale.cluster import played
 from benchmarks.scale.counted import requests_of
 from benchmarks.scale.embedded import measure
-from benchmarks.scale.pods import asks_for_gpu, task_result
+from benchmarks.scale.pods import Pods, asks_for_gpu, task_result
 from benchmarks.scale.standins import Json, clone_voice, gpus_of, stages
 
 
@@ -71,3 +72,27 @@ apiserver_request_total{code="200",component="apiserver",resource="pods",subreso
 apiserver_request_terminations_total{code="429",resource="pods",verb="POST"} 5
 """
     assert requests_of(metrics) == {("POST", "pods"): 8, ("PATCH", "pods/status"): 12}
+
+
+def test_a_gpu_is_idle_from_the_end_of_its_pod_until_the_next_ones_place() -> None:
+    pods = Pods(api=None, namespace="scale")  # pyright: ignore
+
+    def changed(name: str, phase: str, node: str = "") -> None:
+        container = {"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+        spec = {"containers": [container], **({"nodeName": node} if node else {})}
+        pods.changed({"metadata": {"uid": name}, "status": {"phase": phase}, "spec": spec})
+
+    changed("first", "Pending")
+    changed("first", "Pending", "fake-0")
+    changed("second", "Pending")
+    changed("first", "Succeeded", "fake-0")
+    time.sleep(0.05)
+    changed("second", "Pending", "fake-0")
+    changed("second", "Succeeded", "fake-0")
+    changed("third", "Pending")
+    changed("third", "Pending", "fake-0")
+    assert (pods.seen, pods.with_gpu, pods.most_waiting) == (3, 3, 1)
+    assert len(pods.waits) == 3 and len(pods.turns) == 2
+    # Nobody waited when the second ended.
+    (gap,) = pods.gaps
+    assert 0.05 <= gap < 5
