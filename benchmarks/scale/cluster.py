@@ -29,19 +29,21 @@ def main(
     at_once: Annotated[int, typer.Option(help="Workflows at the same time.")] = 200,
     gpu_seconds: Annotated[float, typer.Option(help="How long a pod with a GPU takes.")] = 10.0,
     cpu_seconds: Annotated[float, typer.Option(help="How long any other pod takes.")] = 2.0,
+    target: Annotated[str, typer.Option(help="Run no more than this stage and those before it; all if empty.")] = "",
     namespace: Annotated[str, typer.Option(help="Made for this, and deleted afterwards.")] = "scale",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the namespace with all workflows.")] = False,
 ) -> None:
     """Submit the workflows, play their pods, and print what it cost."""
     kube = Kube(namespace)
     api = Counted(kube)
-    nodes = json.loads(api.get("/api/v1/nodes?labelSelector=type=kwok", accept=METADATA))["items"]
+    nodes = json.loads(api.get("/api/v1/nodes?labelSelector=type=kwok", accept=METADATA))["items"] or []
     if not nodes:
         raise typer.BadParameter("the cluster has no fake nodes (label type=kwok)")
     api.post("/api/v1/namespaces", {"metadata": {"name": namespace}}, "namespaces")
     try:
-        prepare(api, namespace, gpu_seconds, cpu_seconds)
-        print(f"{speakers} speakers, {at_once} workflows at once, {len(nodes)} fake nodes with a GPU each")
+        prepare(api, namespace, gpu_seconds, cpu_seconds, target)
+        until = f", no further than {target}" if target else ""
+        print(f"{speakers} speakers{until}, {at_once} workflows at once, {len(nodes)} fake nodes with a GPU each")
         print(f"  {gpu_seconds:g} s for a pod with a GPU, {cpu_seconds:g} s for any other")
         measure(kube, api, len(nodes), speakers, at_once, gpu_seconds)
     finally:
@@ -50,21 +52,33 @@ def main(
             api.delete(f"/api/v1/namespaces/{namespace}", "namespaces")
 
 
-def prepare(api: Counted, namespace: str, gpu_seconds: float, cpu_seconds: float) -> None:
+def prepare(api: Counted, namespace: str, gpu_seconds: float, cpu_seconds: float, target: str) -> None:
     """What the workflows need in their namespace."""
     account = {"metadata": {"name": "voicemill"}}
     api.post(f"/api/v1/namespaces/{namespace}/serviceaccounts", account, "serviceaccounts")
-    template = played(clone_voice(), gpu_seconds, cpu_seconds)
+    template = played(clone_voice(), gpu_seconds, cpu_seconds, target)
     api.post(f"{_OBJECTS}/{namespace}/workflowtemplates", template, "workflowtemplates")
 
 
-def played(document: Json, gpu_seconds: float, cpu_seconds: float) -> Json:
-    """The workflow as it is, for nodes that kwok plays: where its pods go and how long they take."""
+def played(document: Json, gpu_seconds: float, cpu_seconds: float, target: str = "") -> Json:
+    """The workflow as it is, for nodes that kwok plays: where its pods go and how long they take.
+
+    Args:
+        document: The workflow.
+        gpu_seconds: How long a pod with a GPU takes.
+        cpu_seconds: How long any other does.
+        target: The last stage to run, after which there is no report either; all run if empty.
+    """
     document = copy.deepcopy(document)
     spec = document["spec"]
     spec["nodeSelector"] = {"type": "kwok"}
     # No pod could delete what was never uploaded.
     spec["artifactGC"] = {"strategy": "Never"}
+    if target:
+        (main,) = [template for template in spec["templates"] if template["name"] == spec["entrypoint"]]
+        main["dag"]["target"] = target
+        main.pop("outputs")
+        spec.pop("onExit")
     for stage in stages(document):
         seconds = gpu_seconds if gpus_of(stage) else cpu_seconds
         metadata = stage.setdefault("metadata", {})
@@ -77,7 +91,7 @@ def measure(kube: Kube, api: Counted, nodes: int, speakers: int, at_once: int, g
     """Submit, wait, and print."""
     programs = {name: Program(pid) for name in _PROGRAMS if (pid := _pid(name))}
     before, begun = api.totals(), time.monotonic()
-    pods = Pods(api, kube.namespace)
+    pods = Pods(api, kube.namespace, nodes)
     pods.start()
     largest, phases = 0, Counter[str]()
     for name in workflows(kube, api, speakers, at_once):
@@ -94,8 +108,7 @@ def measure(kube: Kube, api: Counted, nodes: int, speakers: int, at_once: int, g
     in_use = pods.with_gpu * gpu_seconds / (nodes * wall)
     print(f"  wall {wall:.0f} s: {dict(phases)}; {pods.seen} pods, {pods.seen / wall:.1f} a second")
     print(f"  {pods.with_gpu} pods had a GPU: {100 * in_use:.0f} % of the GPUs' time")
-    print(f"  from a GPU's end to the next pod's place there: {spread(pods.turns)}")
-    print(f"  the same while pods waited: {spread(pods.gaps)}; at most {pods.most_waiting} waited")
+    print(f"  the last GPU free until a pod is bound: {spread(pods.gaps)}; at most {pods.most_waiting} waited")
     print(f"  a GPU's pod waited for its node: {spread(pods.waits)}")
     print(f"  largest workflow object: {largest} bytes ({'less' if largest < _MOST_BYTES else 'MORE'} than 1 MB)")
     for name in _PROGRAMS:
@@ -134,7 +147,7 @@ def _running(api: Counted, namespace: str) -> set[str]:
     """Names of the workflows that have not ended."""
     path = f"{_OBJECTS}/{namespace}/workflows?labelSelector=workflows.argoproj.io/completed!=true"
     listed = json.loads(api.get(path, resource="workflows", verb="LIST", accept=METADATA))
-    return {item["metadata"]["name"] for item in listed["items"]}
+    return {item["metadata"]["name"] for item in listed["items"] or []}
 
 
 class Program:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 from urllib3.exceptions import HTTPError
@@ -25,25 +26,24 @@ class Pods(threading.Thread):
     Attributes:
         seen: How many pods there were.
         with_gpu: How many of them asked for a GPU.
-        turns: Seconds from the end of a GPU's pod until the next pod is bound to its node.
-        gaps: Those of them where pods waited for a GPU at its end.
+        gaps: Seconds from a GPU's end of work to the next pod's binding, where more pods waited than GPUs were free.
         waits: Seconds from a GPU pod's creation (as seen here) until it is bound.
         most_waiting: Largest number of GPU pods that waited at a time.
         problem: What went wrong here, if anything did.
     """
 
-    def __init__(self, api: Counted, namespace: str) -> None:
+    def __init__(self, api: Counted, namespace: str, gpus: int) -> None:
         super().__init__(daemon=True)
-        self.api, self.namespace = api, namespace
+        self.api, self.namespace, self.gpus = api, namespace, gpus
         self.seen = self.with_gpu = self.most_waiting = 0
-        self.turns: list[float] = []
         self.gaps: list[float] = []
         self.waits: list[float] = []
         self.problem: BaseException | None = None
         self._waiting: dict[str, float] = {}
-        self._freed: dict[str, tuple[float, bool]] = {}
+        self._freed: deque[float] = deque()
         self._phases: dict[str, str] = {}
-        self._nodes: dict[str, str] = {}
+        self._bound: set[str] = set()
+        self._holding: set[str] = set()
         self._posters = ThreadPoolExecutor(_POSTERS)
         self._stopped = threading.Event()
 
@@ -91,21 +91,21 @@ class Pods(threading.Thread):
             if has_gpu and not node:
                 self._waiting[uid] = now
                 self.most_waiting = max(self.most_waiting, len(self._waiting))
-        if has_gpu and node and uid not in self._nodes:
+        if has_gpu and node and uid not in self._bound:
+            self._bound.add(uid)
+            self._holding.add(uid)
             if uid in self._waiting:
                 self.waits.append(now - self._waiting.pop(uid))
-            if node in self._freed:
-                since, was_wanted = self._freed.pop(node)
-                self.turns.append(now - since)
-                self.gaps += [now - since] if was_wanted else []
-        if node:
-            self._nodes[uid] = node
+            if self._freed:
+                self.gaps.append(now - self._freed.popleft())
         before = self._phases.get(uid, "")
         self._phases[uid] = phase
         if phase == "Running" and before != "Running":
             self._posters.submit(self._report, pod)
-        if phase in ("Succeeded", "Failed") and before != phase and has_gpu:
-            self._freed[node] = now, bool(self._waiting)
+        if phase in ("Succeeded", "Failed") and uid in self._holding:
+            if len(self._waiting) > self.gpus - len(self._holding):
+                self._freed.append(now)
+            self._holding.discard(uid)
 
     def _report(self, pod: Json) -> None:
         try:
