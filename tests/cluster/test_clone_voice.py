@@ -19,6 +19,8 @@ import pytest
 
 from tests.cluster import images
 from tests.cluster.site import STAGES, Site, finish, site, tasks, wait_for
+from voicemill.models import record
+from voicemill.storage import open_store
 
 __all__ = ["site"]
 
@@ -40,6 +42,19 @@ def test_a_voice_is_cloned_and_stored(site: Site) -> None:
     ran = {name for name, phase in phases.items() if phase == "Succeeded" and name in STAGES}
     ledgers = {Path(key).stem for key in stored if key.startswith("ledgers/")}
     assert ran - ledgers <= {"report"}, "a stage that ran left no ledger"
+
+
+def test_models_are_prepared_in_the_bucket_once(site: Site) -> None:
+    source, destination = (f"s3://{site.bucket}/models/{name}" for name in ("toy", "prepared"))
+    for run in ("models-1", "models-2"):
+        pairs = [word for pair in (f"source={source}", f"destination={destination}") for word in ("-p", pair)]
+        done = site.start("submit", "prepare-models", "--name", run, *pairs, "--wait")
+        said = finish(done)
+        assert done.returncode == 0, said
+    stored = {entry.key: entry.size for entry in open_store(destination).list() if entry.key != record.NAME}
+    assert stored == {entry.key: entry.size for entry in open_store(source).list() if entry.key != record.NAME}
+    lines = open_store(f"s3://{site.bucket}/prepare-models/models-2").read("ledgers/prepare-models.jsonl")[0]
+    assert {json.loads(line)["brought"] for line in lines.splitlines()} == {0}
 
 
 def test_a_deleted_training_pod_goes_on_from_its_last_save(site: Site) -> None:
