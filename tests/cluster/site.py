@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.dynamic.exceptions import NotFoundError
 
 from tests.charts.helm import Helm, find
 from tests.cluster import images
@@ -54,7 +55,15 @@ class Site:
         def reached(found: Object) -> bool:
             return node(found, task).get("phase") in phases
 
+        wait_for(lambda: self._is_submitted(name), seconds=seconds)
         return node(self.namespace.wait(workflow(name), reached, seconds=seconds), task)
+
+    def _is_submitted(self, name: str) -> bool:
+        try:
+            self.workflow(name)
+        except NotFoundError:
+            return False
+        return True
 
     def pod(self, name: str, task: str) -> str:
         """Name of the pod that a task runs in at the moment."""
