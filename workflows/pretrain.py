@@ -32,7 +32,7 @@ DEFAULTS = {
 }
 
 with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
-    chain = Chain(DAG(name="main"))
+    chain = Chain(DAG(name="main"), keys="pretrain/{{workflow.name}}")
     chain.task(make_corpus, None, "minutes", "speakers", "corpus-seed")
     speech = {"clips": "make-corpus/clips", "transcripts": "make-corpus/transcripts"}
     chain.task(
