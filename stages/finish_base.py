@@ -7,7 +7,7 @@ Writes  destination                             a models folder, with a README t
 from voicemill.contract import Destination, InputDir, Ledger, stage
 
 
-@stage(family="voice", cpu=1, memory="4Gi", results=("bytes",))
+@stage(family="publish", cpu=1, memory="2Gi", results=("bytes",))
 def finish_base(encoder: InputDir, sovits: InputDir, gpt: InputDir, *, destination: Destination) -> Ledger:
     """Put what was pretrained together: a models folder to clone voices from.
 
@@ -20,12 +20,12 @@ def finish_base(encoder: InputDir, sovits: InputDir, gpt: InputDir, *, destinati
     import tempfile
     from pathlib import Path
 
-    from voicemill.pretraining import base, placing
+    from voicemill.pretraining import placing
 
     ledger = Ledger()
     with tempfile.TemporaryDirectory(prefix="voicemill-base-") as scratch:
         folder = Path(scratch)
-        for path in base.assemble(folder, encoder, sovits, gpt):
+        for path in placing.assemble(folder, encoder, sovits, gpt):
             ledger.keep(path.relative_to(folder).as_posix(), bytes=path.stat().st_size)
         placing.put(folder, destination)
     ledger.note(bytes=sum(entry["bytes"] for entry in ledger.entries))

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from voicemill.contract import Destination, InputDir, Ledger, stage
 
 
-@stage(family="voice", cpu=2, memory="8Gi", results=("codes", "perplexity"))
+@stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("codes", "perplexity"))
 def make_base(
     encoder: InputDir,
     clips: InputDir,
@@ -39,6 +39,7 @@ def make_base(
     import numpy as np
 
     from voicemill.gpt_sovits import hubert
+    from voicemill.gpt_sovits.runs import choose_device
     from voicemill.models.layout import place
     from voicemill.pretraining import base, placing
 
@@ -46,7 +47,7 @@ def make_base(
     dice = np.random.default_rng(seed)
     paths = sorted(clips.glob("*.wav"))
     chosen = sorted(dice.permutation(len(paths))[:codebook_clips].tolist())
-    model = hubert.load(encoder / "hubert")
+    model = hubert.load(encoder / "hubert", choose_device())
     found = []
     for index in ledger.each(chosen, name=lambda index: paths[index].name, label="encoding"):
         with ledger.item(paths[index].name):

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt
 from voicemill.contract import Ledger, OutputDir, stage
 
 
-@stage(family="voice", cpu=1, memory="4Gi", results=("kept", "seconds"))
+@stage(family="corpus", cpu=1, memory="4Gi", results=("kept", "seconds"))
 def make_corpus(
     clips: OutputDir,
     transcripts: OutputDir,
@@ -40,8 +40,8 @@ def make_corpus(
     from voicemill import labels
     from voicemill.audio.reading import write_wav
     from voicemill.contract import check_stop, progress
-    from voicemill.preparation import pronounce
     from voicemill.pretraining import corpus, sentences
+    from voicemill.text import phonemize
 
     ledger = Ledger()
     people = corpus.speakers(speakers, corpus_seed)
@@ -53,7 +53,7 @@ def make_corpus(
         name = f"{speaker.name}_{number:05}.wav"
         with ledger.item(name):
             wav, phones = speaker.say(text, noise)
-            agreed = corpus.agreement(phones, pronounce(text, "en", "v2").phones)
+            agreed = corpus.agreement(phones, phonemize(text, "en", "v2", lead_in=False).phones)
             if agreed < corpus.AGREEMENT:
                 ledger.drop(name, "flite reads it otherwise than our front-end", agreement=round(agreed, 3), text=text)
                 continue

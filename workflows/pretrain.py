@@ -8,7 +8,6 @@ from hera.workflows import DAG, WorkflowTemplate
 
 from stages.finish_base import finish_base
 from stages.format import format_dataset
-from stages.join_clips import join_clips
 from stages.make_base import make_base
 from stages.make_corpus import make_corpus
 from stages.train_content_encoder import train_content_encoder
@@ -26,7 +25,8 @@ DEFAULTS = {
     "sovits-learning-rate-decay": "0.97",
     "sovits-adversary-from": "1500",
     "gpt-epochs": "40",
-    "gpt-batch-size": "4",
+    "gpt-batch-size": "2",
+    "gpt-joined": "3",
     "gpt-learning-rate": "0.005",
     "save-every": "5",
 }
@@ -69,16 +69,16 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         crop="sovits-crop",
         gives={"models": FRESH, "text-learning-rate-scale": "1", "as-base": "true"},
     )
-    chain.task(join_clips, {"dataset": "format/dataset"}, clips="joined-clips", rounds="joined-rounds")
     chain.task(
         train_gpt,
-        {"dataset": "join-clips/joined"},
+        {"dataset": "format/dataset"},
         "seed",
         "precision",
         "save-every",
         epochs="gpt-epochs",
         batch_size="gpt-batch-size",
         learning_rate="gpt-learning-rate",
+        joined="gpt-joined",
         gives={"models": FRESH},
     )
     trained = {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}

@@ -8,7 +8,6 @@ import torch
 
 from stages.finish_base import finish_base
 from stages.format import format_dataset
-from stages.join_clips import join_clips
 from stages.make_base import make_base
 from stages.train_gpt import train_gpt
 from stages.train_sovits import train_sovits
@@ -16,6 +15,7 @@ from tests.pretraining.conftest import NAMES
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import checkpoints
 from voicemill.gpt_sovits.dataset import DatasetFolder
+from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
 from voicemill.models import locate, record
@@ -25,12 +25,13 @@ from voicemill.pretraining import base
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny() -> Iterator[None]:
-    """A SoVITS with even fewer channels."""
+    """Models with even fewer channels."""
     sizes = {"inter_channels": 16, "hidden_channels": 16, "filter_channels": 16, "upsample_initial_channel": 32}
     small = base.configuration()
     small["model"] |= sizes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "configuration", lambda: small)
+        patch.setattr(base, "GPT", GptConfig(embedding_dim=16, hidden_dim=16, head=2, n_layer=1))
         yield
 
 
@@ -79,30 +80,15 @@ def test_a_fresh_base_is_written_the_same_way_twice(fresh: Path, encoder: Path, 
     assert record.read(tmp_path) == record.read(fresh)
 
 
-def test_a_token_model_learns_from_rows_of_clips_of_one_speaker(dataset: Path, tmp_path: Path) -> None:
-    ledger = join_clips(dataset, tmp_path / "joined", clips=3, rounds=2)
-    joined, single = DatasetFolder(tmp_path / "joined"), DatasetFolder(dataset)
-    codes, texts = single.codes(), single.texts()
-    for name, row in joined.codes().items():
-        speaker, *numbers = name.removesuffix(".wav").split("_")
-        clips = [f"{speaker}_{number}.wav" for number in numbers]
-        assert 1 <= len(clips) <= 3
-        assert row == [code for clip in clips for code in codes[clip]]
-        assert joined.texts()[name].phones == tuple(phone for clip in clips for phone in texts[clip].phones)
-    assert ledger.kept == len(joined.codes())
-    said = "_".join(joined.codes())
-    assert all(name.rpartition("_")[2].removesuffix(".wav") in said for name in NAMES)
-
-
 def test_what_was_trained_becomes_a_base_to_train_from(
     dataset: Path, fresh: Path, encoder: Path, tmp_path: Path
 ) -> None:
     sovits, gpt = tmp_path / "sovits", tmp_path / "gpt"
     options = {"models": str(fresh), "validation": 0.0}
     train_sovits(
-        dataset, sovits, tmp_path / "s", epochs=1, batch_size=8, crop=0.7, adversary_from=1000, as_base=True, **options
+        dataset, sovits, tmp_path / "s", epochs=1, batch_size=24, crop=0.7, adversary_from=1000, as_base=True, **options
     )
-    train_gpt(dataset, gpt, tmp_path / "g", epochs=2, save_every=1, batch_size=4, **options)
+    train_gpt(dataset, gpt, tmp_path / "g", epochs=2, save_every=1, batch_size=24, joined=3, **options)
     ledger = finish_base(encoder, sovits, gpt, destination=str(tmp_path / "base"))
     made = tmp_path / "base"
     assert ledger.summary()["bytes"] == sum(entry.size for entry in record.read(made).values())

@@ -5,7 +5,6 @@ A content encoder decides what the codebook holds; nothing else in it is learnt 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from transformers import HubertModel
 from voicemill.audio.reading import read_mono
 from voicemill.audio.resampling import resample
 from voicemill.errors import InputError
-from voicemill.evaluation import epoch_of
 from voicemill.gpt_sovits import hubert
 from voicemill.gpt_sovits.checkpoints import (
     GptCheckpoint,
@@ -26,7 +24,6 @@ from voicemill.gpt_sovits.checkpoints import (
     export_discriminator,
     export_gpt,
     export_sovits,
-    load_gpt,
 )
 from voicemill.gpt_sovits.dataset import RATE, level
 from voicemill.gpt_sovits.gpt.config import GptConfig
@@ -35,8 +32,8 @@ from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.models.layout import place
+from voicemill.pretraining.placing import VERSION
 
-VERSION = "v2"
 DISCRIMINATOR_WIDTH = 64
 GPT = GptConfig(embedding_dim=192, hidden_dim=192, head=6, n_layer=4)
 FAR = 100.0
@@ -145,32 +142,3 @@ def make_models(models: Path, codes_KC: Tensor, seed: int) -> None:
     train = {"seed": 1234, "epochs": 20, "batch_size": 8, "save_every_n_epoch": 1, "precision": "16-mixed"}
     hps_gpt = {"train": train, "optimizer": {"lr": 0.01}, **GPT.to_dict()}
     export_gpt(models / place("gpt", VERSION), GptCheckpoint(hps_gpt, gpt.state_dict(), "GPT-e0"))
-
-
-def assemble(folder: Path, encoder: Path, sovits: Path, gpt: Path) -> list[Path]:
-    """Lay trained models out as GPT-SoVITS's pretrained_models.
-
-    Args:
-        folder: Where to.
-        encoder: From train-content-encoder: `hubert/`.
-        sovits: Weights folder of train-sovits, with `base/`.
-        gpt: Weights folder of train-gpt; the last epoch counts.
-
-    Returns:
-        The files.
-
-    Raises:
-        InputError: Something is not there.
-    """
-    if not (sovits / "base").is_dir():
-        raise InputError(f"{sovits} has no base files: train SoVITS with --as-base")
-    trained = max(gpt.glob("gpt_e*.safetensors"), key=lambda path: epoch_of(path.stem), default=None)
-    if trained is None:
-        raise InputError(f"{gpt} has no weights file of the token model")
-    for name in ("sovits-g", "sovits-d", "gpt"):
-        (folder / place(name, VERSION)).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(encoder / "hubert", folder / place("hubert"))
-    shutil.copy2(sovits / "base" / "s2G.pth", folder / place("sovits-g", VERSION))
-    shutil.copy2(sovits / "base" / "s2D.pth", folder / place("sovits-d", VERSION))
-    export_gpt(folder / place("gpt", VERSION), load_gpt(trained))
-    return sorted(path for path in folder.rglob("*") if path.is_file())
