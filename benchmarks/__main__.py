@@ -12,10 +12,12 @@ from pathlib import Path
 
 def commands(data: Path | None) -> list[list[str]]:
     """The modules to run and their arguments; those that need recordings only where there are some."""
-    runs = [["text"], ["synthesis"], ["training"]]
+    runs = [["text"], ["bulk"], ["synthesis"], ["training"]]
     if data:
-        clip = sorted((data / "en_lj").glob("*.flac"))[0]
-        runs += [["quality_gates", str(data)], ["recognition", str(data / "en_lj")], ["overfit", str(clip)]]
+        speaker = data / "en_lj"
+        clip = sorted(speaker.glob("*.flac"))[0]
+        runs += [["quality_gates", str(data)], ["recognition", str(speaker)], ["overfit", str(clip)]]
+        runs += [["quality", "--speaker", str(speaker), "--out", "runs/quality"]]
     return runs
 
 
@@ -29,7 +31,7 @@ def main() -> int:
         if subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments]).returncode:
             failed.append(name)
     if not data:
-        print("\nleft out without --data: quality_gates, recognition, overfit")
+        print("\nleft out without --data: quality_gates, recognition, overfit, quality")
     if failed:
         print(f"\nfailed: {', '.join(failed)}")
     return 1 if failed else 0

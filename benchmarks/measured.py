@@ -1,7 +1,8 @@
 """What is measured, as functions that another implementation can have too: full-size v2 models, seeded random weights.
 
 Each takes the inputs of `inputs()` and how often to repeat, and returns seconds and CPU seconds of each time and
-what came out. `weights`, where given, are the state dicts to load instead of random ones.
+what came out, or why it is "unavailable" here. `weights`, where given, are the state dicts to load instead of random
+ones.
 """
 
 from __future__ import annotations
@@ -121,9 +122,9 @@ def s1_infer(given: dict[str, Any], repeat: int, weights: StateDicts | None = No
     return _speak(given, repeat, "packed", 1, weights)
 
 
-def s1_infer_bf16(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
-    """One line, bfloat16 weights."""
-    return _speak(given, repeat, "bf16", 1, weights)
+def s1_infer_fp16(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
+    """One line, float16 weights, as every weights file has them."""
+    return _speak(given, repeat, "fp16", 1, weights)
 
 
 def s1_infer_int8(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
@@ -136,9 +137,9 @@ def s1_infer_batch(given: dict[str, Any], repeat: int, weights: StateDicts | Non
     return _speak(given, repeat, "packed", 16, weights)
 
 
-def s1_infer_batch_bf16(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
-    """Sixteen lines together, bfloat16 weights."""
-    return _speak(given, repeat, "bf16", 16, weights)
+def s1_infer_batch_fp16(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
+    """Sixteen lines together, float16 weights."""
+    return _speak(given, repeat, "fp16", 16, weights)
 
 
 def _decode(given: dict[str, Any], repeat: int, dtype: torch.dtype, weights: StateDicts | None) -> Result:
@@ -162,6 +163,8 @@ def s2_decode(given: dict[str, Any], repeat: int, weights: StateDicts | None = N
 
 def s2_decode_bf16(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
     """8 s of sound, the vocoder in bfloat16."""
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return {"unavailable": "the processor has no bfloat16"}
     return _decode(given, repeat, torch.bfloat16, weights)
 
 

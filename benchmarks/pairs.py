@@ -106,6 +106,8 @@ def _load(path: Path) -> ModuleType:
 
 def _joined(runs: list[dict[str, Any]]) -> dict[str, Any]:
     joined = dict(runs[-1])
+    if "unavailable" in joined:
+        return joined
     for key in ("seconds", "cpu_seconds"):
         joined[key] = [seconds for run in runs for seconds in run[key]]
     joined["peak_mib"] = max(run["peak_mib"] for run in runs)
@@ -114,6 +116,8 @@ def _joined(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _row(name: str, figures: dict[str, dict[str, Any]]) -> str:
     parts = [f"{name:20s}"]
+    if why := figures["ours"].get("unavailable"):
+        return f"{parts[0]}, not measured: {why}"
     for who, one in figures.items():
         wall, cpu = median(one["seconds"]), median(one["cpu_seconds"])
         parts.append(f"{who} {wall:6.2f} s ({cpu:6.2f} CPU s), {one['peak_mib']:5.0f} MiB")

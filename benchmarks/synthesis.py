@@ -9,10 +9,10 @@ from benchmarks.pairs import main
 
 PAIRS = [
     ("s1_infer", "s1_infer"),
-    ("s1_infer_bf16", "s1_infer"),
+    ("s1_infer_fp16", "s1_infer"),
     ("s1_infer_int8", "s1_infer"),
     ("s1_infer_batch", "s1_infer"),
-    ("s1_infer_batch_bf16", "s1_infer"),
+    ("s1_infer_batch_fp16", "s1_infer"),
     ("s2_decode", "s2_decode"),
     ("s2_decode_bf16", "s2_decode"),
 ]

@@ -54,13 +54,14 @@ def evaluate(
 
     from voicemill import asr, pronunciation
     from voicemill.errors import InputError
-    from voicemill.evaluation import Judge, Measure, SpeakerLikeness, search, weights_in
+    from voicemill.evaluation import Judge, Measure, search, weights_in
     from voicemill.gpt_sovits.dataset import DatasetFolder
-    from voicemill.gpt_sovits.synthesis import Options, Reference
+    from voicemill.gpt_sovits.synthesis import Reference
     from voicemill.held_out import held_out_lines
+    from voicemill.likeness import SpeakerLikeness
     from voicemill.logs import get_logger
     from voicemill.models import at_hand
-    from voicemill.speaking import Pretrained
+    from voicemill.speaking import Pretrained, recite
     from voicemill.voice import choose_reference, main_language
 
     log = get_logger(__name__)
@@ -71,7 +72,7 @@ def evaluate(
     trained_on = [text.norm_text for text in DatasetFolder(dataset).texts().values()]
     asked = held_out_lines(language, lines, trained_on)
     folder = at_hand(models)
-    judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness(clips, rows), language)
+    judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness.of_clips(clips, rows), language)
     pretrained = Pretrained(folder)
     reading = pronunciation.load(folder, trained=dataset).reading
     reference = Reference(clips / chosen["clip"], chosen["text"], chosen["language"].lower())
@@ -80,9 +81,7 @@ def evaluate(
     def measure(acoustic: Path, token: Path) -> Measure:
         name = f"{acoustic.stem}+{token.stem}"
         synthesizer = pretrained.synthesizer(acoustic, token, reading=reading)
-        prompt = synthesizer.prepare(reference)
-        scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(asked)]
-        spoken = synthesizer.perform(scripts, prompt, Options())
+        spoken = recite(synthesizer, reference, asked, language, seed)
         try:
             pair = judge.measure(acoustic.name, token.name, asked, spoken, evaluation / "audio")
         except InputError as error:

@@ -30,14 +30,12 @@ def recall(
         lexicon: Pronunciations, if there are any.
         run_parameters: The run's parameters as JSON, an object or Argo's list of names and values.
     """
-    import json
-
     from voicemill.building import dependencies
+    from voicemill.contract.parameters import of_run
     from voicemill.registry import tombstones
     from voicemill.storage import open_store
 
-    given = json.loads(run_parameters) if run_parameters else {}
-    parameters = {row["name"]: row.get("value", "") for row in given} if isinstance(given, list) else given
+    parameters = of_run(run_parameters)
     parameters |= {"source": source, "models": models, "labels": labels, "lexicon": lexicon}
     store = open_store(registry)
     tombstones.refuse(store, speaker)

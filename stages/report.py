@@ -52,12 +52,10 @@ def report(
         run_status: How the run ended, such as Succeeded.
         run_parameters: The run's parameters as JSON, an object or Argo's list of names and values.
     """
-    import json
-
+    from voicemill.contract.parameters import of_run
     from voicemill.report import Run, build
 
-    given = json.loads(run_parameters) if run_parameters else {}
-    parameters = {row["name"]: row.get("value", "") for row in given} if isinstance(given, list) else given
+    parameters = of_run(run_parameters)
     folders = {
         "audio": audio,
         "vocals": vocals,

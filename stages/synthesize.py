@@ -1,25 +1,41 @@
 """Speak lines with a voice.
 
 Reads   voice/, or voice_at   a published voice
+        shard                 lines of a script, from plan-script, instead of the parameter `lines`
 Writes  speech/<line>.wav     16 bit, 32 kHz, marked as generated in its metadata
         speech/manifest.jsonl one row a file: text, language, seconds, seed, speed, fragments
 Drops   lines that are empty or cannot be pronounced, with the reason
+
+What was spoken is kept in the state after each batch, from where a stage that was stopped or killed goes on.
 """
 
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import (
+    Destination,
+    InputDir,
+    InputFile,
+    Ledger,
+    Location,
+    OutputDir,
+    StateDir,
+    micro_batch_divisor,
+    stage,
+)
 
 
 @stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
 def synthesize(
     voice: InputDir | None,
     speech: OutputDir,
+    shard: InputFile | None = None,
+    state: StateDir | None = None,
     *,
     models: Location,
     voice_at: Location = "",
+    registry: Destination = "",
     lines: Location = "",
     language: str = "",
     lexicon: Location = "",
@@ -42,8 +58,12 @@ def synthesize(
     Args:
         voice: A published voice.
         speech: Where the files go, named by the number of their line.
+        shard: Lines of a script, from plan-script, instead of `lines`.
+        state: What is spoken is kept here until all is; a stage that was stopped goes on from there.
         models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
-        voice_at: Folder or s3:// address of a published voice, instead of `voice`.
+        voice_at: Folder or s3:// address of a published voice, instead of `voice`; with a registry SPEAKER,
+            SPEAKER@ALIAS or SPEAKER@VERSION.
+        registry: Folder or s3:// address of the registry, where the voice is named by it.
         lines: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
             text itself; empty speaks a few sentences in the voice's language.
         language: Language of the lines: auto, en, zh, ja, ko, yue; empty is the voice's own.
@@ -63,77 +83,67 @@ def synthesize(
         pause: Silence after each piece, in seconds.
         batch_size: Pieces that are spoken at once.
         seed: The same seed speaks a line the same way.
-        precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU,
-            bf16 is faster, and int8, which is for the token model only, faster still.
+        precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU, bf16 is faster where the
+            processor has it, and int8, which is for the token model only, faster still.
         compiled: Compile the part that makes the sound, which takes a minute and a C++ compiler; for many lines.
     """
     import json
-    from dataclasses import replace
+    import tempfile
     from pathlib import Path
 
-    from voicemill import __version__, pronunciation
-    from voicemill.contract import progress
+    from voicemill import pronunciation
     from voicemill.errors import UsageError
     from voicemill.gpt_sovits.gpt.decoding import Sampling
     from voicemill.gpt_sovits.synthesis import Options
     from voicemill.held_out import LINES
-    from voicemill.lines import read_lines
-    from voicemill.models import at_hand
+    from voicemill.lines import is_place, read_lines, read_shard
+    from voicemill.models import at_hand, locate
+    from voicemill.registry import at_hand as voice_at_hand
     from voicemill.registry import version_of
-    from voicemill.speaking import load_voice, recordings_in, write_speech
-    from voicemill.storage import fetch, is_remote
+    from voicemill.speaking import load_voice, recordings_in
+    from voicemill.speaking_lines import Manner, speak_lines
+    from voicemill.storage import fetch, fingerprint
+    from voicemill.takes import Takes
 
-    options = Options(Sampling(top_k, top_p, temperature, repetition_penalty), cut, pause, batch_size)
+    together = max(1, batch_size // micro_batch_divisor())
+    options = Options(Sampling(top_k, top_p, temperature, repetition_penalty), cut, pause, together)
     if voice is None and not voice_at:
         raise UsageError("say with --voice or --voice-at which voice is to speak")
-    folder = voice or fetch(voice_at)
-    version = version_of(folder).version
     pretrained = at_hand(models)
-    pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphones, trained=folder)
-    speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)
-    synthesizer = speaking.synthesizer
-    lines = lines or "\n".join(LINES[speaking.voice.language])
-    is_file = is_remote(lines) or ("\n" not in lines and len(lines) < 4096 and Path(lines).is_file())
-    wanted = read_lines(fetch(lines) if is_file else lines)
-
     ledger = Ledger()
-    scripts, rows = [], []
-    for line in wanted:
-        with ledger.item(line.name):
-            settings = {"language": language or speaking.voice.language, "speed": speed, "seed": seed} | line.settings()
-            scripts.append(synthesizer.script(cut=cut, **settings))
-            rows.append({"file": f"{line.name}.wav", **settings})
-    if not scripts:
+    with tempfile.TemporaryDirectory(prefix="voicemill-synthesize-") as work:
+        folder = voice or voice_at_hand(voice_at, registry, Path(work) / "voice")
+        version = version_of(folder).version
+        pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphones, trained=folder)
+        speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)
+        if shard:
+            wanted = read_shard(shard)
+        else:
+            lines = lines or "\n".join(LINES[speaking.voice.language])
+            wanted = read_lines(fetch(lines) if is_place(lines) else lines)
+        manner = Manner(language or speaking.voice.language, speed, seed, options)
+        others = fetch(other_references) if other_references else None
+        depends = {
+            "voice": version,
+            "hubert": fingerprint(locate(pretrained, "hubert")),
+            "precision": precision,
+            "compiled": compiled,
+            "polyphones": pronounced.polyphones,
+            "lexicon": fingerprint(pronounced.lexicon) if pronounced.lexicon else "",
+            "others": fingerprint(others) if others else "",
+        }
+        kept = state or Path(work) / "takes"
+        kept.mkdir(exist_ok=True)
+        takes = Takes(kept, manner.fingerprint(**depends))
+        recordings = recordings_in(others) if others else []
+        rows = speak_lines(wanted, speaking, manner, takes, ledger, version=version, others=recordings)
+        takes.hand_over([row["file"] for row in rows], speech)
+    if not shard:
+        # Of a script, gather-speech requires it: there may well be nothing to say in one of many shards.
         ledger.require(1, "lines to speak")
-
-    others = recordings_in(fetch(other_references)) if other_references else []
-    prompt = synthesizer.prepare(replace(speaking.reference, others=tuple(others)))
-    together = 4 * batch_size
-    with (speech / "manifest.jsonl").open("w", encoding="utf-8") as manifest:
-        for start in progress(range(0, len(scripts), together), "speaking"):
-            spoken = synthesizer.perform(scripts[start : start + together], prompt, options)
-            for row, said in zip(rows[start : start + together], spoken, strict=True):
-                provenance = {
-                    "generated": True,
-                    "speaker": speaking.voice.speaker,
-                    "voice": version,
-                    "text": row["text"],
-                    "seed": row["seed"],
-                    "by": f"voicemill {__version__}",
-                }
-                write_speech(
-                    speech / row["file"],
-                    said.pcm16(),
-                    said.rate,
-                    provenance=json.dumps(provenance, ensure_ascii=False),
-                    software=f"voicemill {__version__}",
-                )
-                manifest.write(json.dumps({**row, "voice": version, **said.report}, ensure_ascii=False) + "\n")
-                silent = said.report["unpronounced"]
-                details = {"unpronounced": silent} if silent else {}
-                name = row["file"].removesuffix(".wav")
-                ledger.keep(name, seconds=said.seconds, cut_off=said.report["cut_off"], **details)
-    ledger.note(**pronounced.notes())
+    manifest = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (speech / "manifest.jsonl").write_text(manifest, encoding="utf-8")
+    ledger.note(seconds=round(sum(row["seconds"] for row in rows), 3), **pronounced.notes())
     return ledger
 
 

@@ -10,8 +10,9 @@ import soundfile
 
 from tests.speech import speech
 from voicemill.errors import InputError
-from voicemill.evaluation import Measure, SpeakerLikeness, error_rate, search, weights_in
+from voicemill.evaluation import Measure, error_rate, search, weights_in
 from voicemill.held_out import LINES, held_out_lines
+from voicemill.likeness import SpeakerLikeness
 
 
 def test_case_punctuation_and_spacing_of_chinese_do_not_count() -> None:
@@ -60,7 +61,7 @@ def test_lines_of_the_training_data_are_not_asked() -> None:
 
 def test_a_speaker_is_more_like_themselves_than_like_a_shifted_voice(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", speech(4.0), 16_000)
-    speaker = SpeakerLikeness(tmp_path, [{"clip": "a.wav", "seconds": 4.0, "flags": []}])
+    speaker = SpeakerLikeness.of_clips(tmp_path, [{"clip": "a.wav", "seconds": 4.0, "flags": []}])
     other = speech(2.0, skip=4.0)
     same = speaker.similarity(other, 16_000)
     # Played a third faster, pitch and formants are another person's.

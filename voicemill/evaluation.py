@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,11 +14,10 @@ import numpy as np
 from voicemill.asr import Recognizer
 from voicemill.asr.transcript import RATE as ASR_RATE
 from voicemill.errors import InputError
+from voicemill.likeness import SpeakerLikeness
 
 _BY_CHARACTER = ("zh", "ja", "ko", "yue")
 _EPOCH = re.compile(r"_e(\d+)")
-_SHORTEST_SPEECH = 0.4
-_SPEAKER_CLIPS = 8
 
 
 @dataclass(frozen=True)
@@ -88,15 +85,53 @@ def _best(measures: Sequence[Measure]) -> Measure:
     return max(measures, key=lambda one: (round(one.score, 6), epoch_of(one.sovits), epoch_of(one.gpt)))
 
 
-def error_rate(asked: str, heard: str, language: str) -> float:
-    """Edit distance over length: in words, or in characters for languages that do not space their words.
+@dataclass(frozen=True)
+class Errors:
+    """Edit distance between what was asked and what was heard.
+
+    Attributes:
+        count: Substitutions, deletions and insertions.
+        length: Words, characters or phones that were asked.
+    """
+
+    count: int
+    length: int
+
+    @property
+    def rate(self) -> float:
+        """Errors over length; can exceed 1."""
+        return self.count / self.length
+
+
+def errors(asked: str, heard: str, language: str) -> Errors:
+    """Count errors in words, or in characters for languages that do not space their words.
 
     Case, punctuation and (for the latter) spaces do not count.
+
+    Raises:
+        InputError: if nothing was asked.
+    """
+    wanted, got = plain(asked, language), plain(heard, language)
+    return count_errors(*((list if language in _BY_CHARACTER else str.split)(text) for text in (wanted, got)))
+
+
+def count_errors(asked: Sequence[str], heard: Sequence[str]) -> Errors:
+    """Edit distance between two rows of words, characters or phones.
+
+    Raises:
+        InputError: if nothing was asked.
     """
     import jiwer
 
-    wanted, got = plain(asked, language), plain(heard, language)
-    return jiwer.cer(wanted, got) if language in _BY_CHARACTER else jiwer.wer(wanted, got)
+    if not asked:
+        raise InputError("there is not a word in what was asked, so no error rate")
+    found = jiwer.process_words(" ".join(asked), " ".join(heard))
+    return Errors(found.substitutions + found.deletions + found.insertions, len(asked))
+
+
+def error_rate(asked: str, heard: str, language: str) -> float:
+    """The rate of `errors`."""
+    return errors(asked, heard, language).rate
 
 
 def plain(text: str, language: str) -> str:
@@ -180,54 +215,3 @@ class Judge:
             )
         means = {key: round(sum(row[key] for row in rows) / len(rows), 4) for key in ("error_rate", "similarity")}
         return Measure(sovits, gpt, **means, seconds=round(sum(row["seconds"] for row in rows), 3), lines=rows)
-
-
-class SpeakerLikeness:
-    """Likeness to a speaker by Resemblyzer's encoder (generalised end-to-end loss, Wan et al. 2018), on the CPU.
-
-    Args:
-        clips: Folder of the speaker's clips.
-        rows: Rows of transcripts.json; the embeddings of the longest clips without flags have a mean that stands for
-            the speaker.
-    """
-
-    def __init__(self, clips: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-        ordered = sorted(rows, key=lambda row: (bool(row.get("flags")), -row["seconds"], row["clip"]))
-        self._clips = [clips / row["clip"] for row in ordered[:_SPEAKER_CLIPS]]
-
-    def similarity(self, samples: np.ndarray, rate: int) -> float:
-        """Cosine in [-1, 1] between the speech and the speaker; 0 where there is no speech to compare.
-
-        Args:
-            samples: float [n] in [-1, 1].
-            rate: Their rate in Hz.
-        """
-        embedding = self._embed(samples, rate)
-        return 0.0 if embedding is None else float(embedding @ self._speaker)
-
-    @cached_property
-    def _encoder(self) -> Any:
-        with warnings.catch_warnings():
-            # On import its dependencies tell of deprecations that nobody here can mend.
-            warnings.simplefilter("ignore")
-            from resemblyzer import VoiceEncoder
-
-        return VoiceEncoder("cpu", verbose=False)
-
-    @cached_property
-    def _speaker(self) -> np.ndarray:
-        import soundfile
-
-        embeddings = [self._embed(*soundfile.read(path, dtype="float32")) for path in self._clips]
-        mean = np.mean([one for one in embeddings if one is not None], axis=0)
-        return mean / np.linalg.norm(mean)
-
-    def _embed(self, samples: np.ndarray, rate: int) -> np.ndarray | None:
-        encoder = self._encoder
-        from resemblyzer import preprocess_wav
-        from resemblyzer.hparams import sampling_rate
-
-        if not np.any(samples):
-            return None
-        spoken = preprocess_wav(np.asarray(samples, np.float32), source_sr=rate)
-        return encoder.embed_utterance(spoken) if len(spoken) >= _SHORTEST_SPEECH * sampling_rate else None

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from voicemill import storage
 from voicemill.errors import InputError
 from voicemill.text import ROUTES
 
 _FIELDS = {"text": str, "language": str, "speed": float, "seed": int}
+SPEEDS = (0.25, 4.0)
+
+
+class EmptyLine(InputError):
+    """There is nothing on the line: no mistake, and nothing to speak."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,17 @@ class Line:
     raw: str
     is_json: bool = False
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, *more: str) -> dict[str, Any]:
         """`text`, and whatever else the line sets.
 
+        Args:
+            *more: Names of further fields that it may set, to a text.
+
         Raises:
-            InputError: When it is empty, no JSON object, or has fields that mean nothing.
+            InputError: When it is empty (`EmptyLine`), no JSON object, or has fields that mean nothing.
         """
         if not self.raw.strip():
-            raise InputError("the line is empty")
+            raise EmptyLine("the line is empty")
         if not self.is_json:
             return {"text": self.raw}
         try:
@@ -44,22 +54,36 @@ class Line:
             raise InputError(f"the line is not JSON: {error}") from error
         if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
             raise InputError('the line is not a JSON object with a "text"')
-        unknown = sorted(fields.keys() - _FIELDS.keys())
+        kinds: dict[str, Any] = _FIELDS | dict.fromkeys(more, str)
+        unknown = sorted(fields.keys() - kinds.keys())
         if unknown:
-            raise InputError(f"the line sets {', '.join(unknown)}; it can set {', '.join(_FIELDS)}")
+            raise InputError(f"the line sets {', '.join(unknown)}; it can set {', '.join(kinds)}")
         try:
-            settings = {name: _FIELDS[name](value) for name, value in fields.items()}
+            settings = {name: kinds[name](value) for name, value in fields.items()}
         except (TypeError, ValueError) as error:
             raise InputError(f"the line has a value of the wrong kind: {error}") from error
         if settings.get("language", ROUTES[0]) not in ROUTES:
             raise InputError(f"the line is in {settings['language']}; the languages are {', '.join(ROUTES)}")
+        slowest, fastest = SPEEDS
+        if not slowest <= settings.get("speed", 1.0) <= fastest:
+            raise InputError(
+                f"a speed of {settings['speed']} cannot be spoken; it must lie between {slowest:g} and {fastest:g}"
+            )
         if not settings["text"].strip():
-            raise InputError("the line is empty")
+            raise EmptyLine("the line is empty")
         return settings
 
 
-def read_lines(source: Path | str) -> list[Line]:
-    """Read the lines of a file, or of a text.
+def is_place(source: str) -> bool:
+    """Whether lines are given by the place of a file and not as the text itself."""
+    try:
+        return storage.is_remote(source) or ("\n" not in source and Path(source).is_file())
+    except OSError:  # too long to be a path
+        return False
+
+
+def read_lines(source: Path | str) -> Iterator[Line]:
+    """Read the lines of a file, or of a text, one after the other; empty lines at the end are none.
 
     Args:
         source: A file (`.jsonl`: JSON lines, as is any file whose first line begins with a brace), or the text itself.
@@ -67,22 +91,50 @@ def read_lines(source: Path | str) -> list[Line]:
     Raises:
         InputError: When the file is not text in UTF-8, or there is no line at all.
     """
-    if isinstance(source, Path):
-        try:
-            text = source.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{source} is not text in UTF-8 (at byte {error.start}); save it as UTF-8") from error
-    else:
-        text = source
-    rows = text.replace("\r\n", "\n").split("\n")
-    while rows and not rows[-1].strip():
-        rows.pop()
-    if not rows:
+    rows = _without_empty_end(_rows_of(source) if isinstance(source, Path) else source.split("\n"))
+    first = next(rows, None)
+    if first is None:
         raise InputError(f"{source} has no line to speak" if isinstance(source, Path) else "there is no line to speak")
-    is_json = rows[0].lstrip().startswith("{") or (isinstance(source, Path) and source.suffix == ".jsonl")
-    return list(_named(rows, is_json))
-
-
-def _named(rows: list[str], is_json: bool) -> Iterator[Line]:
-    for number, row in enumerate(rows, start=1):
+    is_json = first.lstrip().startswith("{") or (isinstance(source, Path) and source.suffix == ".jsonl")
+    for number, row in enumerate(chain([first], rows), start=1):
         yield Line(f"{number:04d}", row, is_json)
+
+
+def write_shard(path: Path, lines: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    """Write lines of a script, each its number there and its settings, as `read_shard` reads them."""
+    with path.open("w", encoding="utf-8") as file:
+        for number, settings in lines:
+            file.write(json.dumps({"line": number, **settings}, ensure_ascii=False) + "\n")
+
+
+def read_shard(path: Path) -> Iterator[Line]:
+    """Lines of a script under the numbers that they have there, with six digits."""
+    with path.open(encoding="utf-8") as file:
+        for row in file:
+            fields = json.loads(row)
+            number = fields.pop("line")
+            yield Line(f"{number:06d}", json.dumps(fields, ensure_ascii=False), is_json=True)
+
+
+def _rows_of(path: Path) -> Iterator[str]:
+    start = 0
+    with path.open("rb") as file:
+        for row in file:
+            try:
+                yield row.decode("utf-8-sig" if start == 0 else "utf-8").removesuffix("\n")
+            except UnicodeDecodeError as error:
+                at = start + error.start
+                raise InputError(f"{path} is not text in UTF-8 (at byte {at}); save it as UTF-8") from error
+            start += len(row)
+
+
+def _without_empty_end(rows: Iterable[str]) -> Iterator[str]:
+    empty: list[str] = []
+    for row in rows:
+        row = row.removesuffix("\r")
+        if row.strip():
+            yield from empty
+            yield row
+            empty = []
+        else:
+            empty.append(row)

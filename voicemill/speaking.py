@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from voicemill.errors import InputError
 from voicemill.gpt_sovits import bert, checkpoints, hubert
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.runs import choose_device
-from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
+from voicemill.gpt_sovits.synthesis import Reference, Speech, Synthesizer
 from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
 from voicemill.models import locate
 from voicemill.registry.signatures import require_at_load
@@ -133,6 +134,26 @@ def load_voice(
     return SpeakingVoice(voice, synthesizer, Reference(folder / clip.file, clip.text, clip.language))
 
 
+def recite(
+    synthesizer: Synthesizer, reference: Reference, lines: Sequence[str], language: str, seed: int
+) -> list[Speech]:
+    """Speak lines for measuring: each with a seed of its own, so that one unlucky draw does not spoil them all.
+
+    Args:
+        synthesizer: Who speaks.
+        reference: Whose voice.
+        lines: What to say.
+        language: Language of the lines.
+        seed: The first line's; the same seed speaks the lines the same way.
+
+    Raises:
+        InputError: When a line or the reference cannot be used.
+    """
+    prompt = synthesizer.prepare(reference)
+    scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(lines)]
+    return synthesizer.perform(scripts, prompt)
+
+
 def recordings_in(place: Path) -> list[Path]:
     """A recording, or those of a folder in the order of their names.
 
@@ -146,11 +167,10 @@ def recordings_in(place: Path) -> list[Path]:
     return found
 
 
-def write_speech(path: Path, samples: Any, rate: int, *, provenance: str, software: str) -> None:
-    """Write 16-bit speech whose file says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
+def encode_speech(samples: Any, rate: int, *, provenance: str, software: str) -> bytes:
+    """A WAV file of 16-bit speech that says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
 
     Args:
-        path: Where to.
         samples: int16 `[n]`.
         rate: Sampling rate in Hz.
         provenance: Where it comes from, as JSON.
@@ -158,8 +178,10 @@ def write_speech(path: Path, samples: Any, rate: int, *, provenance: str, softwa
     """
     import soundfile
 
-    with soundfile.SoundFile(path, "w", rate, 1, "PCM_16", format="WAV") as sink:
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format="WAV") as sink:
         sink.comment = provenance
         sink.software = software
         sink.title = "Synthetic speech"
         sink.write(samples)
+    return file.getvalue()

@@ -91,19 +91,28 @@ def read_voice(folder: Path, *, verify: bool = True) -> Voice:
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder} is not a voice: it has no {MANIFEST}")
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields["format"] != FORMAT:
-            raise InputError(f"{path} has format {fields['format']}; this voicemill reads {FORMAT}, update it")
-        parts = {name: Part(**fields.pop(name)) for name in ("sovits", "gpt")}
-        voice = Voice(**fields | parts | {"reference": ReferenceClip(**fields.pop("reference"))})
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}); publish the voice again") from error
+    voice = parse_voice(path.read_text(encoding="utf-8"), str(path))
     for part in (voice.sovits, voice.gpt, voice.reference) if verify else ():
         file = folder / part.file
         if not file.is_file() or file_digest(file) != part.sha256:
             raise InputError(f"{file} is missing or not the file that was published; fetch the voice again")
     return voice
+
+
+def parse_voice(text: str, path: str) -> Voice:
+    """What a voice.json says; `path` names it in errors.
+
+    Raises:
+        InputError: if it is damaged, or of a later format.
+    """
+    try:
+        fields = json.loads(text)
+        if fields["format"] != FORMAT:
+            raise InputError(f"{path} has format {fields['format']}; this voicemill reads {FORMAT}, update it")
+        parts = {name: Part(**fields.pop(name)) for name in ("sovits", "gpt")}
+        return Voice(**fields | parts | {"reference": ReferenceClip(**fields.pop("reference"))})
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); publish the voice again") from error
 
 
 def has_consent(lineage: Mapping[str, Any]) -> bool:

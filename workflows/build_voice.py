@@ -5,7 +5,7 @@ argo submit --from workflowtemplate/build-voice -p speaker=anna -p source=s3://b
 """
 
 from hera.workflows import DAG, Artifact, Task, WorkflowTemplate
-from hera.workflows.models import TemplateRef
+from hera.workflows.models import Mutex, Synchronization, TemplateRef
 
 from stages.admit import admit
 from stages.compare import compare
@@ -15,7 +15,10 @@ from workflows.chain import Chain, reference
 
 KNOWN = "{{tasks.recall.outputs.parameters.known}}"
 
-with WorkflowTemplate(name="build-voice", entrypoint="main") as workflow:
+# Whoever starts builds of a speaker, they take turns: the second finds what the first has built.
+TURNS = Synchronization(mutexes=[Mutex(name="build-voice-{{workflow.parameters.speaker}}")])
+
+with WorkflowTemplate(name="build-voice", entrypoint="main", synchronization=TURNS) as workflow:
     dag = DAG(name="main")
     chain = Chain(dag)
     chain.task(

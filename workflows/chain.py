@@ -7,12 +7,32 @@ descriptions follow from the stages' own declarations.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task
+from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task, models
 
 from voicemill.contract import Stage, template
 from workflows.policy import KEYS
+
+
+@dataclass(frozen=True)
+class Each:
+    """A task for each item of a list.
+
+    Attributes:
+        items: The list, of objects, in JSON: a parameter that a task put out.
+        names: Fields of an item: parameters of the stage, and others that only its keys are made of.
+        part: The field that tells the tasks' keys apart.
+        keys: Prefix of the keys of their artifacts, in which `{{inputs.parameters.FIELD}}` are the item's own.
+        files: Input artifact -> path below the folder that it comes from.
+    """
+
+    items: str
+    names: tuple[str, ...]
+    part: str
+    keys: str
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class Chain:
@@ -36,6 +56,9 @@ class Chain:
         after: str | None = None,
         when: str | None = None,
         gives: Mapping[str, str] | None = None,
+        alone: str | None = None,
+        each: Each | None = None,
+        below: Mapping[str, str] | None = None,
         **renames: str,
     ) -> Task:
         """Add a task that runs the stage, under the stage's name.
@@ -48,21 +71,47 @@ class Chain:
             after: One more dependency, on a task that gives no artifact.
             when: Condition on the task's running.
             gives: Stage parameter -> value, such as a parameter that another task put out.
+            alone: Name of a mutex: no two tasks of any workflow that hold the same one run at the same time.
+            each: Makes a task of each item of a list.
+            below: Input artifact -> prefix, below that of the run, of the keys that it is made of, such as what all
+                tasks of a fan-out put out.
             **renames: Stage parameter -> workflow parameter.
         """
         sources = takes or {}
         optional = {artifact.name for artifact in stage.inputs if artifact.optional}
-        stage.container(keys=self.keys)  # Hera adds it to the workflow whose context this is
+        own: dict[str, Any] = {}
+        if alone:
+            own["synchronization"] = models.Synchronization(mutexes=[models.Mutex(name=alone)])
+        # Hera adds the container to the workflow whose context this is.
+        container = self._container_of_each(stage, each) if each else stage.container(keys=self.keys, **own)
+        container.inputs = [
+            self._by_key(item, below[item.name]) if below and item.name in below else item
+            for item in container.inputs or []  # pyright: ignore
+        ]
         tasks = dict.fromkeys(source.partition("/")[0] for source in sources.values())
         arguments: list[Any] = [
-            Artifact(name=name, from_=reference(source), optional=True if name in optional else None)
+            Artifact(
+                name=name,
+                from_=reference(source),
+                optional=True if name in optional and each is None else None,
+                sub_path=each.files[name] if each and name in each.files else None,
+            )
             for name, source in sources.items()
         ]
         arguments += self._expose(stage, exposes, renames)
         arguments += [Parameter(name=name, value=value) for name, value in (gives or {}).items()]
+        if each is not None:
+            arguments += self._arguments_of_each(stage, each)
         depends = " && ".join([*tasks, *([after] if after else [])])
         with self.dag:
-            return Task(name=stage.name, template=stage.name, arguments=arguments, depends=depends or None, when=when)
+            return Task(
+                name=stage.name,
+                template=stage.name,
+                arguments=arguments,
+                depends=depends or None,
+                when=when,
+                with_param=each.items if each else None,
+            )
 
     def exit_handler(self, stage: Stage[...], takes: dict[str, str], **values: str) -> Container:
         """A template that runs when all else has ended, well or badly, on whatever artifacts there are.
@@ -76,17 +125,34 @@ class Chain:
         container = stage.container(keys=self.keys)
         arguments = {name.replace("_", "-"): value for name, value in values.items()}
         inputs: list[Any] = []
-        for artifact in stage.inputs:
-            key = f"{self.keys}/{takes[artifact.name]}"
-            path = f"{template.INPUTS}/{artifact.name}"
-            inputs.append(S3Artifact(name=artifact.name, path=path, optional=True, key=key))
-        for field in stage.parameters:
-            parameter = template.parameter(field)
-            if field.name in arguments:
-                parameter.default = arguments[field.name]
+        declared = {item.name: item for item in container.inputs or []}  # pyright: ignore
+        inputs += [self._by_key(declared[artifact.name], takes[artifact.name]) for artifact in stage.inputs]
+        for item in stage.parameters:
+            parameter = template.parameter(item)
+            if item.name in arguments:
+                parameter.default = arguments[item.name]
             inputs.append(parameter)
         container.inputs = inputs
         return container
+
+    def _by_key(self, item: Artifact, place: str) -> S3Artifact:
+        return S3Artifact(name=item.name, path=item.path, optional=item.optional, key=f"{self.keys}/{place}")
+
+    def _container_of_each(self, stage: Stage[...], each: Each) -> Container:
+        container = stage.container(keys=each.keys, part=f"{{{{inputs.parameters.{each.part}}}}}", ledgers=self.keys)
+        own = {field.name for field in stage.parameters}
+        names = [name for name in each.names if name not in own]
+        container.inputs = [*(container.inputs or []), *(Parameter(name=name) for name in names)]  # pyright: ignore
+        return container
+
+    def _arguments_of_each(self, stage: Stage[...], each: Each) -> list[Parameter]:
+        values = {name: f"{{{{item.{name}}}}}" for name in each.names}
+        # An input's default cannot name another input, so the place of the state, which differs, is an argument.
+        keys = each.keys.replace("inputs.parameters.", "item.")
+        for state in stage.declaration.of_role("state"):
+            key = template.key_of(state, stage.name, keys, values[each.part])
+            values[state.name] = f"s3:///{key}".rstrip("/")
+        return [Parameter(name=name, value=value) for name, value in values.items()]
 
     def _expose(self, stage: Stage[...], exposes: tuple[str, ...], renames: dict[str, str]) -> list[Parameter]:
         fields = {field.name: field for field in stage.parameters}

@@ -13,11 +13,20 @@ import json
 from hera.shared import register_pre_build_hook
 from hera.workflows import ConfigMapEnvFrom, Container, EmptyDirVolume, SecretEnvFrom, WorkflowTemplate, models
 
-KEYS = "voices/{{workflow.parameters.speaker}}/{{workflow.name}}"
+
+def keys_of(speaker: str) -> str:
+    """Prefix of a run's artifacts that are of a speaker, under whose name whoever revokes the voice finds them."""
+    return f"voices/{speaker}/{{{{workflow.name}}}}"
+
+
+KEYS = keys_of("{{workflow.parameters.speaker}}")
 """Where a run's artifacts lie in the artifact repository; a task's are under its name."""
 
 PART_OF = {"app.kubernetes.io/part-of": "voicemill"}
 SERVICE_ACCOUNT = "voicemill"
+CONDUCTOR = "voicemill-conductor"
+"""Service account of what makes and ends workflows itself."""
+CONDUCTING = {"conduct", "summarize"}
 SETTINGS = "voicemill"
 """ConfigMap with S3_ENDPOINT, S3_BUCKET, AWS_REGION and the like."""
 CREDENTIALS = "voicemill-s3"
@@ -27,14 +36,18 @@ USER = 65532
 DAY_SECONDS = 24 * 60 * 60
 LONGEST_TRY_SECONDS = 2 * DAY_SECONDS
 """A pod that hangs does not hold a GPU for ever; training goes on from its state where it was cut off."""
+LONGEST_BATCH_SECONDS = 60 * DAY_SECONDS
+"""A conductor waits for the workflows of thousands of speakers, and holds nothing meanwhile."""
 
 KEPT = {
     "train-sovits/weights",
     "train-gpt/weights",
     "publish/voice",
     "synthesize/speech",
+    "gather-speech/manifest",
     "report/report",
     "compare/comparison",
+    "summarize/table",
 }
 """Artifacts that outlive their run. All others are deleted from S3 together with the workflow."""
 
@@ -52,11 +65,13 @@ _COLLECTOR_PATCH = json.dumps(
     {"containers": [{"name": "main", "command": ["argoexec"], "resources": {"limits": {"memory": "256Mi"}}}]}
 )
 # A label holds 63 ASCII characters; names in other scripts are told by their hash.
-_SPEAKER_LABEL = (
-    "workflow.parameters.speaker matches '^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$'"
-    " ? workflow.parameters.speaker"
-    " : 'sha256-' + sprig.trunc(16, sprig.sha256sum(workflow.parameters.speaker))"
+_AS_LABEL = (
+    "workflow.parameters.{0} matches '^[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?$'"
+    " ? workflow.parameters.{0}"
+    " : 'sha256-' + sprig.trunc(16, sprig.sha256sum(workflow.parameters.{0}))"
 )
+_LABELS = ("speaker", "batch")
+"""Parameters that a workflow has as labels."""
 
 
 @register_pre_build_hook
@@ -70,9 +85,12 @@ def run_as_anybody_may(workflow: WorkflowTemplate) -> WorkflowTemplate:
     workflow.labels = {**labels, **(workflow.labels or {})}
     workflow.workflow_metadata = models.WorkflowMetadata(
         labels=labels,
-        labels_from={"voicemill.dev/speaker": models.LabelValueFrom(expression=_SPEAKER_LABEL)}
-        if "speaker" in names
-        else None,
+        labels_from={
+            f"voicemill.dev/{name}": models.LabelValueFrom(expression=_AS_LABEL.format(name))
+            for name in _LABELS
+            if name in names
+        }
+        or None,
     )
     workflow.service_account_name = SERVICE_ACCOUNT
     workflow.security_context = models.PodSecurityContext(
@@ -117,7 +135,10 @@ def run_restricted(container: Container) -> Container:
         ConfigMapEnvFrom(name=SETTINGS, optional=True),
         SecretEnvFrom(name=CREDENTIALS, optional=True),
     ]
-    container.active_deadline_seconds = str(LONGEST_TRY_SECONDS)
+    conducts = container.name in CONDUCTING
+    container.active_deadline_seconds = str(LONGEST_BATCH_SECONDS if conducts else LONGEST_TRY_SECONDS)
+    if conducts:
+        container.service_account_name = CONDUCTOR
     if "voicemill.dev/gpu-memory" in (container.annotations or {}):
         container.tolerations = [
             models.Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.batch.a_folder import alive, ended, runs_of
 from tests.batch.conftest import WORKFLOW
 from voicemill.batch import state
 from voicemill.registry import revocation
@@ -26,12 +27,6 @@ Speakers = Callable[..., Path]
 def summary(out: Path) -> dict[str, dict[str, str]]:
     with (out / "summary.csv").open() as file:
         return {row["speaker"]: row for row in csv.DictReader(file)}
-
-
-def runs_of(out: Path, speaker: str) -> int:
-    """How often a speaker's run was begun."""
-    lines = (out / "voices" / speaker / "run.jsonl").read_text().splitlines()
-    return sum(json.loads(line)["event"] == "run" for line in lines)
 
 
 def test_one_bad_speaker_harms_no_other_and_all_are_told_of(batch: Batch, speakers: Speakers, tmp_path: Path) -> None:
@@ -86,10 +81,6 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def done(out: Path) -> list[str]:
-    return sorted(path.parent.name for path in out.glob("voices/*/.outcome"))
-
-
 def is_at(out: Path, speaker: str, task: str) -> bool:
     work = state.replay(out / "voices" / speaker / "run.jsonl")
     return work is not None and task in work.tasks
@@ -106,30 +97,17 @@ def test_killed_half_way_and_started_again_no_finished_speaker_runs_again(
     manifest.write_text("\n".join([rows[0], *slow]))
     out = tmp_path / "out"
     process = subprocess.Popen(command(manifest, out), stdout=subprocess.PIPE, text=True)
-    until(lambda: done(out) == ["anna", "ben"] and is_at(out, "cat", "publish"))
+    until(lambda: ended(out) == ["anna", "ben"] and is_at(out, "cat", "publish"))
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == code
     if number != signal.SIGKILL:
         assert summary(out)["cat"]["outcome"] == "stopped" and "2 voice" in said
-    until(lambda: not sleepers(out))
+    until(lambda: not list(alive(out)))
     manifest.write_text(manifest.read_text().replace(",3600", ",0"))
     assert subprocess.run(command(manifest, out), capture_output=True).returncode == 0
     assert {name: runs_of(out, name) for name in ("anna", "ben", "cat")} == {"anna": 1, "ben": 1, "cat": 2}
     assert all(row["outcome"] == "voice" for row in summary(out).values())
-
-
-def sleepers(out: Path) -> list[int]:
-    """Processes of the batch's runs that are alive."""
-    mark = f"VOICEMILL_RUN={out}".encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
 
 
 def test_no_more_speakers_at_once_than_said(speakers: Speakers, tmp_path: Path) -> None:

@@ -11,11 +11,21 @@ import yaml
 from tests.charts.helm import NAMESPACE, Helm, Json, one
 
 
-def test_pods_may_report_results_and_nothing_else(helm: Helm) -> None:
+def test_pods_may_report_results_and_nothing_else_but_conduct_batches(helm: Helm) -> None:
     objects = helm.render()
     assert one(objects, "Role", "voicemill")["rules"] == [
         {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}
     ]
+    conductor = {
+        resource: rule["verbs"]
+        for rule in one(objects, "Role", "voicemill-conductor")["rules"]
+        for resource in rule["resources"]
+    }
+    assert conductor == {
+        "workflowtaskresults": ["create", "patch"],
+        "workflows": ["create", "get", "list", "patch"],
+        "workflowtemplates": ["get"],
+    }
     for binding in (each for each in objects if each["kind"] == "RoleBinding"):
         (subject,) = binding["subjects"]
         assert subject == {"kind": "ServiceAccount", "name": binding["roleRef"]["name"], "namespace": NAMESPACE}
@@ -95,7 +105,8 @@ def test_stages_have_the_same_place_and_credentials(helm: Helm) -> None:
     with_identity = helm.render(values="production")
     assert all("AWS" not in json.dumps([each["envFrom"], each["env"]]) for each in containers(with_identity))
     annotations = one(with_identity, "ServiceAccount", "voicemill")["metadata"]["annotations"]
-    assert annotations == one(with_identity, "ServiceAccount", "voicemill-gc")["metadata"]["annotations"]
+    for other in ("gc", "conductor"):
+        assert annotations == one(with_identity, "ServiceAccount", f"voicemill-{other}")["metadata"]["annotations"]
     assert one(with_identity, "ConfigMap", "voicemill")["data"]["AWS_MAX_ATTEMPTS"] == "10"
 
 

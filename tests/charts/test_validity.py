@@ -16,6 +16,7 @@ from tests.charts.helm import EXAMPLES, Helm, Json, one
 from tests.shared import SHARED
 
 OLDEST, NEWEST = "1.30.0", "1.34.0"
+EVENTS = ("EventSource", "Sensor")
 
 
 class Validator:
@@ -33,7 +34,7 @@ class Validator:
         self.folder = folder
         for version in (OLDEST, NEWEST):
             self._kubernetes(version)
-        for kind in ("workflows", "workflowtemplates"):
+        for kind in ("workflows", "workflowtemplates", "cronworkflows"):
             self._argo(SHARED / "cluster" / "crds" / f"argoproj.io_{kind}.yaml")
 
     def problems(self, objects: list[Json], kubernetes: str) -> list[str]:
@@ -87,7 +88,8 @@ def validator(kubeconform: str, tmp_path_factory: pytest.TempPathFactory) -> Val
 def test_every_object_of_every_example_is_valid(helm: Helm, validator: Validator, kubernetes: str) -> None:
     objects: list[Json] = []
     for values in EXAMPLES:
-        rendered = helm.render(values=values, kubernetes=kubernetes)
+        # Argo Events describes its objects by no schema in its resource definitions; test_triggers.py looks at them.
+        rendered = [each for each in helm.render(values=values, kubernetes=kubernetes) if each["kind"] not in EVENTS]
         submitted = json.loads(one(rendered, "ConfigMap", "voicemill-test")["data"]["workflow.json"])
         objects += [*rendered, submitted]
     assert validator.problems(objects, kubernetes) == []

@@ -53,6 +53,8 @@ def test_pods_run_as_the_releases_account_with_its_settings(helm: Helm) -> None:
     assert workflow["metadata"]["namespace"] == NAMESPACE
     assert workflow["spec"]["serviceAccountName"] == "singer"
     assert workflow["spec"]["artifactGC"]["serviceAccountName"] == "singer-gc"
+    conducting = stages(helm.render("serviceAccount.name=singer", "s3.secret.name=keys"), "clone-batch")
+    assert {each["serviceAccountName"] for each in conducting.values()} == {"singer-conductor"}
     assert workflow["spec"]["artifactRepositoryRef"] == {"configMap": "artifact-repositories", "key": "voicemill"}
     for template in workflow["spec"]["templates"]:
         if "container" in template:

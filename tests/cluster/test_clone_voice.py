@@ -14,83 +14,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.charts.helm import Helm, find
 from tests.cluster import images
-from tests.cluster.kube import Cluster, Object
-from tests.cluster.release import Release
-from voicemill.models import toy
-from voicemill.storage import Store, open_store
+from tests.cluster.site import STAGES, Site, finish, site, tasks, wait_for
+from voicemill.models import record
+from voicemill.storage import open_store
+
+__all__ = ["site"]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 SPEAKER = images.ROOT / "examples" / "demo_speaker"
-SHORT = {"sovits-epochs": "2", "gpt-epochs": "2", "sovits-save-every": "1", "gpt-save-every": "1"}
-STAGES = sorted(path.stem.replace("_", "-") for path in (images.ROOT / "stages").glob("[a-z]*.py"))
-
-
-class Site:
-    """An installation of voicemill with toy models in its bucket."""
-
-    def __init__(self, release: Release, bucket: str) -> None:
-        self.namespace = release.namespace
-        self.bucket = bucket
-
-    def submit(self, speaker: str, source: Path, *options: str, **parameters: str) -> subprocess.Popen[str]:
-        """`voicemill submit clone-voice`, running."""
-        given = {
-            "speaker": speaker,
-            "source": str(source),
-            "language": "en",
-            "models": f"s3://{self.bucket}/models/toy",
-        }
-        given |= SHORT | {name.replace("_", "-"): value for name, value in parameters.items()}
-        pairs = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
-        command = [sys.executable, "-m", "voicemill", "submit", "clone-voice", "--name", speaker, *pairs, *options]
-        command += ["--namespace", self.namespace.name]
-        return subprocess.Popen(command, cwd=images.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def workflow(self, name: str) -> Object:
-        return self.namespace.get(workflow(name))
-
-    def until(self, name: str, task: str, *phases: str, seconds: float = 900) -> Object:
-        """The run once a task is in one of some phases; gives the task's node."""
-
-        def reached(found: Object) -> bool:
-            return node(found, task).get("phase") in phases
-
-        return node(self.namespace.wait(workflow(name), reached, seconds=seconds), task)
-
-    def pod(self, name: str, task: str) -> str:
-        """Name of the pod that a task runs in at the moment."""
-        pods = self.namespace.cluster.core.list_namespaced_pod(
-            self.namespace.name, label_selector=f"workflows.argoproj.io/workflow={name}"
-        )
-        running = [pod for pod in pods.items if pod.status.phase == "Running" and f"-{task}-" in pod.metadata.name]
-        assert len(running) == 1, [pod.metadata.name for pod in pods.items]
-        return running[0].metadata.name
-
-    def stored(self, name: str) -> Store:
-        """A run's artifacts; runs here are called like their speaker."""
-        return open_store(f"s3://{self.bucket}/voices/{name}/{name}")
-
-
-@pytest.fixture(scope="module")
-def site(argo: Cluster, registry: str, bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    names = images.build(registry, *STAGES)
-    folder = tmp_path_factory.mktemp("site")
-    toy.make_all(folder / "toy")
-    models = open_store(f"s3://{bucket}/models/toy")
-    for file in sorted(path for path in (folder / "toy").rglob("*") if path.is_file()):
-        models.upload(file, file.relative_to(folder / "toy").as_posix())
-    with argo.namespace("voices") as namespace:
-        release = Release(Helm(find("helm")), namespace, bucket, folder)
-        # Small requests: the node has two cores and runs everything else too.
-        release.apply(stages={stage: {"image": name, "cpu": "100m"} for stage, name in names.items()})
-        yield Site(release, bucket)
 
 
 def test_a_voice_is_cloned_and_stored(site: Site) -> None:
@@ -106,6 +42,19 @@ def test_a_voice_is_cloned_and_stored(site: Site) -> None:
     ran = {name for name, phase in phases.items() if phase == "Succeeded" and name in STAGES}
     ledgers = {Path(key).stem for key in stored if key.startswith("ledgers/")}
     assert ran - ledgers <= {"report"}, "a stage that ran left no ledger"
+
+
+def test_models_are_prepared_in_the_bucket_once(site: Site) -> None:
+    source, destination = (f"s3://{site.bucket}/models/{name}" for name in ("toy", "prepared"))
+    for run in ("models-1", "models-2"):
+        pairs = [word for pair in (f"source={source}", f"destination={destination}") for word in ("-p", pair)]
+        done = site.start("submit", "prepare-models", "--name", run, *pairs, "--wait")
+        said = finish(done)
+        assert done.returncode == 0, said
+    stored = {entry.key: entry.size for entry in open_store(destination).list() if entry.key != record.NAME}
+    assert stored == {entry.key: entry.size for entry in open_store(source).list() if entry.key != record.NAME}
+    lines = open_store(f"s3://{site.bucket}/prepare-models/models-2").read("ledgers/prepare-models.jsonl")[0]
+    assert {json.loads(line)["brought"] for line in lines.splitlines()} == {0}
 
 
 def test_a_deleted_training_pod_goes_on_from_its_last_save(site: Site) -> None:
@@ -179,35 +128,6 @@ def s3_away() -> Iterator[None]:
         yield
     finally:
         subprocess.run(["iptables", "-D", *rule], check=True)
-
-
-def workflow(name: str) -> Object:
-    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name}}
-
-
-def tasks(found: Object) -> list[dict[str, Any]]:
-    """Nodes of a run, retried ones once."""
-    nodes = (found.get("status", {}).get("nodes") or {}).values()
-    tries = {child for each in nodes if each["type"] == "Retry" for child in each.get("children", [])}
-    return [
-        each for each in nodes if each["id"] not in tries and each["type"] in ("Pod", "Retry", "Skipped", "Suspend")
-    ]
-
-
-def node(found: Object, task: str) -> dict[str, Any]:
-    return next((each for each in tasks(found) if each["displayName"] == task), {})
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    """What a command printed, once it has ended."""
-    return process.communicate(timeout=2400)[0]
-
-
-def wait_for(condition: Any, *, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"it took over {seconds} s"
-        time.sleep(0.5)
 
 
 def test_namespace_is_restricted(site: Site) -> None:

@@ -103,6 +103,19 @@ def test_a_state_is_kept_beside_the_stages_artifacts_and_goes_with_them() -> Non
     assert '"terminationGracePeriodSeconds": 120' in template["podSpecPatch"]
 
 
+def test_tasks_of_a_fan_out_have_keys_of_their_own() -> None:
+    part = "{{inputs.parameters.shard}}"
+    template = template_of(count, keys="voices/lj/run", part=part, ledgers="voices/script/run")
+    keys = {row["name"]: row["s3"]["key"] for row in template["outputs"]["artifacts"]}
+    assert keys == {
+        "numbers": f"voices/lj/run/a-stage/numbers/{part}/",
+        "state": f"voices/lj/run/a-stage/state/{part}/",
+        "ledger": f"voices/script/run/ledgers/a-stage/{part}.jsonl",
+    }
+    places = {row["name"]: row.get("default") for row in template["inputs"]["parameters"]}
+    assert "inputs.parameters" not in places["state"], "a default cannot name another input"
+
+
 def test_a_stage_is_called_like_its_function(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("x")

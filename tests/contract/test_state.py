@@ -168,3 +168,29 @@ def test_an_address_that_s3_refuses_fails_at_once_and_one_that_is_away_is_tried_
     environment |= {"S3_ENDPOINT": "http://127.0.0.1:9"}
     away = subprocess.run([*command, f"s3://{bucket}/state"], env=environment)
     assert away.returncode == 75
+
+
+def test_what_arrived_is_neither_copied_nor_read_again(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from voicemill import storage
+
+    read: list[str] = []
+    digest = storage.file_digest
+    monkeypatch.setattr(storage, "file_digest", lambda path: read.append(path.name) or digest(path))
+
+    def sent(folder: Path) -> dict[str, str]:
+        check_stop()
+        until(lambda: not list(folder.parent.glob("snapshot-*")))
+        return files_of(address)
+
+    with kept(address) as folder:
+        for name in ("first", "second", "third"):
+            (folder / name).write_text(name)
+            assert name in sent(folder)
+        (folder / "second").unlink()
+        assert set(sent(folder)) == {"first", "third"}
+    assert read == ["first", "second", "third"]
+    with kept(address) as folder:
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {"first": "first", "third": "third"}
+        (folder / "first").write_text("again")
+        assert sent(folder)["first"] == hashlib.sha256(b"again").hexdigest()
+    assert read == ["first", "second", "third", "first"]

@@ -15,6 +15,7 @@ from tests.engine.running import POD, ROOM, node, phases, run, write
 from voicemill.engine import workflow as workflows
 from voicemill.engine.command import absolute, pairs
 from voicemill.engine.container import last_words
+from voicemill.engine.locations import places_in
 from voicemill.errors import UsageError
 
 WRITE = "import sys; [open(path, 'w').write(text) for path, text in zip(sys.argv[1::2], sys.argv[2::2])]"
@@ -72,6 +73,35 @@ def test_another_name_for_an_export(tmp_path: Path) -> None:
     text = path.read_text().replace("name: w\n", "name: w\n  annotations: {voicemill.dev/exports: page=page.html}\n")
     path.write_text(text)
     assert list(run(path, tmp_path / "run").exports) == ["page.html"]
+
+
+def test_what_a_fan_out_makes_is_linked_under_its_keys(tmp_path: Path) -> None:
+    tasks = [
+        {
+            "name": "speak",
+            "template": "speak",
+            "withParam": "{{workflow.parameters.parts}}",
+            "arguments": {"parameters": [{"name": "part", "value": "{{item}}"}]},
+        }
+    ]
+    speak = {
+        **make("speech", ""),
+        "name": "speak",
+        "inputs": {"parameters": [{"name": "part"}]},
+    }
+    speak["outputs"]["artifacts"][0]["s3"] = {"key": "voices/{{workflow.name}}/speech/{{inputs.parameters.part}}/"}
+    path = write(tmp_path / "w.yaml", {"name": "main", "dag": {"tasks": tasks}}, speak, parameters=("parts",))
+    path.write_text(path.read_text().replace("name: w\n", "name: w\n  annotations: {voicemill.dev/linked: voices/*}\n"))
+    run(path, tmp_path / "run", parts='["a", "b"]')
+    name = json.loads((tmp_path / "run" / "run.json").read_text())["name"]
+    linked = tmp_path / "run" / "voices" / name / "speech"
+    assert {place.name: place.read_text() for place in linked.iterdir()} == {"a": "speech", "b": "speech"}
+    run(path, tmp_path / "run", parts='["b"]')
+    assert [place.name for place in linked.iterdir()] == ["b"], "links of an earlier run are gone"
+    clash = path.read_text().replace("name: speak", "name: voices", 1)
+    path.write_text(clash)
+    with pytest.raises(UsageError, match="folder of the task voices"):
+        run(path, tmp_path / "other", parts='["a"]')
 
 
 def test_events_tell_the_whole_story(tmp_path: Path) -> None:
@@ -154,6 +184,18 @@ def test_relative_places_are_made_absolute_and_other_values_left_alone(
         workflows.load(str(path)), {"source": "anna", "speaker": "anna", "text": "a / b", "x": "s3://b/k"}
     )
     assert values == {"source": str(tmp_path / "anna"), "speaker": "anna", "text": "a / b", "x": "s3://b/k"}
+
+
+def test_a_list_of_places_is_made_absolute_where_each_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ada", "bob"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert places_in("ada, s3://b/carl,bob") == ["ada", "s3://b/carl", "bob"]
+    for text in ("ada, carl", "Good morning, ada", "ada,", "ada"):
+        assert places_in(text) == [text]
+    workflow = workflows.load("synthesize-bulk")
+    values = absolute(workflow, {"voices": "ada, s3://b/carl,bob", "script": "Hello, ada"})
+    assert values == {"voices": f"{tmp_path}/ada,s3://b/carl,{tmp_path}/bob", "script": "Hello, ada"}
 
 
 def test_parameters_are_pairs() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.engine.running import POD, node, phases, run, write
+from voicemill.engine.cache import key_of
+from voicemill.engine.digests import Digests
 
 COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2])"
 COUNT = (
@@ -178,3 +180,21 @@ def test_state_survives_tries_and_other_inputs_whose_stage_decides_what_it_is_wo
     assert (tmp_path / "run" / "n.txt").read_text() == "2"
     again = run(path, tmp_path / "run", speaker="anna")
     assert (again.phase, len(node(again, "main").children)) == ("Succeeded", 1)
+
+
+def test_each_place_of_a_list_counts_by_its_content(tmp_path: Path) -> None:
+    digests = Digests(tmp_path / "digests.sqlite")
+    for name in ("ada", "bob", "copy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "voice.json").write_text(name[0])
+
+    def key(*names: str) -> str:
+        places = ",".join(str(tmp_path / name) for name in names)
+        return key_of({"command": ["speak"]}, {}, {"voices": places}, digests)
+
+    both = key("ada", "bob")
+    assert key("bob", "ada") != both
+    (tmp_path / "copy" / "voice.json").write_text("b")
+    assert key("ada", "copy") == both
+    (tmp_path / "bob" / "voice.json").write_text("changed")
+    assert key("ada", "bob") != both

@@ -154,3 +154,12 @@ def test_in_a_bucket_that_keeps_versions_no_version_stays(bucket: str, tmp_path:
     assert "Versions" not in left and "DeleteMarkers" not in left
     assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
     open_store(f"s3://{bucket}").erase(list(open_store(f"s3://{bucket}").traces()))
+
+
+def test_what_batches_keep_of_a_speaker_goes_too(registry: Store, artifacts: Store) -> None:
+    for batch in ("heroes", "night"):
+        for speaker in ("anna", "annabel"):
+            artifacts.write(f"batches/{batch}/speakers/{speaker}.json", b"{}")
+    revocation.revoke(registry, "anna", why="asked", by="ben", artifacts=artifacts)
+    left = {key for key in keys(artifacts) if key.startswith("batches/")}
+    assert left == {f"batches/{batch}/speakers/annabel.json" for batch in ("heroes", "night")}

@@ -1,5 +1,10 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -10,11 +15,13 @@ from tests.text.g2pw_model import write_g2pw
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
 from voicemill.held_out import LINES
+from voicemill.lines import write_shard
 from voicemill.models import locate
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_bert, make_hubert
-from voicemill.storage import file_digest
+from voicemill.registry import publish
+from voicemill.storage import file_digest, open_store
 from voicemill.voice import Part, ReferenceClip, Voice
 
 RECORDING = Path(__file__).parents[1] / "parity" / "golden" / "F_glue" / "ref.wav"
@@ -174,3 +181,98 @@ def test_a_damaged_voice_is_refused(voice: Path, models: Path, tmp_path: Path):
     (damaged / "gpt.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="gpt.safetensors"):
         synthesize(damaged, tmp_path / "speech", models=str(models), lines="Good morning.")
+
+
+LONG = [{"text": f"It rains for the {word} day.", "seed": number} for number, word in enumerate(("first", "second"))]
+LONG += [{"text": f"Number {number} is here."} for number in range(3, 25)]
+
+
+def shard_of(path: Path, rows: list[dict], first: int = 1) -> Path:
+    write_shard(path, enumerate(rows, start=first))
+    return path
+
+
+def names_in(batch: Path) -> list[str]:
+    with tarfile.open(batch) as tar:
+        return tar.getnames()
+
+
+def spoken_of(speech: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in speech.glob("*.wav")}
+
+
+def test_a_line_sounds_the_same_in_whatever_shard_and_batch_it_is(voice: Path, models: Path, tmp_path: Path):
+    rows = LONG[:7]
+    synthesize(voice, tmp_path / "all", shard_of(tmp_path / "all.jsonl", rows), models=str(models))
+    whole = spoken_of(tmp_path / "all")
+    assert len(whole) == 7 and len(set(whole.values())) == 7
+    apart: dict[str, bytes] = {}
+    for first, last in ((0, 1), (1, 4), (4, 7)):
+        shard = shard_of(tmp_path / f"{first}.jsonl", rows[first:last], first + 1)
+        synthesize(voice, tmp_path / f"{first}", shard, models=str(models), batch_size=2)
+        apart |= spoken_of(tmp_path / f"{first}")
+    assert apart == whole
+
+
+def test_a_shard_may_have_nothing_to_say(voice: Path, models: Path, tmp_path: Path):
+    shard = shard_of(tmp_path / "0.jsonl", [{"text": "..."}], 12)
+    ledger = synthesize(voice, tmp_path / "speech", shard, models=str(models))
+    assert [(entry["item"], entry["outcome"]) for entry in ledger.entries] == [("000012", "dropped")]
+    assert ledger.summary()["seconds"] == 0 and manifest(tmp_path / "speech") == []
+
+
+def test_a_shard_that_is_killed_and_stopped_goes_on_by_line(voice: Path, models: Path, tmp_path: Path):
+    state, shard = tmp_path / "state", shard_of(tmp_path / "0.jsonl", [*LONG, {"text": "!!!"}])
+    command = [sys.executable, "-m", "stages.synthesize", "--voice", voice, "--shard", shard, "--models", models]
+    command += ["--speech", tmp_path / "speech", "--state", state, "--batch-size", "1"]
+
+    def until_more_than(batches: int, process: subprocess.Popen) -> None:
+        while len(list(state.glob("*.tar"))) <= batches:
+            assert process.poll() is None, "it ended before it could be stopped"
+            time.sleep(0.02)
+
+    seen: dict[str, int] = {}
+    for number, code in ((signal.SIGKILL, -9), (signal.SIGTERM, 75)):
+        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until_more_than(len(seen), process)
+        process.send_signal(number)
+        assert process.wait(60) == code
+        kept = {path.name: path.stat().st_mtime_ns for path in state.glob("*.tar")}
+        assert seen.items() < kept.items(), "what was spoken before is still there"
+        seen = kept
+        assert not (tmp_path / "speech").exists()
+    assert len(seen) < 6, "there was nothing left to speak"
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in state.glob("*.tar")}.items() > seen.items()
+    files = [name for path in state.glob("*.tar") for name in names_in(path) if name.endswith(".wav")]
+    assert len(files) == len(set(files)) == len(LONG), "no line is lost, none is spoken twice"
+    entries = [json.loads(row) for row in (tmp_path / "speech.ledger.jsonl").read_text().splitlines()]
+    assert [entry["item"] for entry in entries] == [f"{number:06d}" for number in range(1, len(LONG) + 2)]
+    assert [entry["outcome"] for entry in entries] == ["kept"] * len(LONG) + ["dropped"]
+    synthesize(voice, tmp_path / "undisturbed", shard, models=str(models))
+    assert spoken_of(tmp_path / "speech") == spoken_of(tmp_path / "undisturbed")
+
+
+def test_only_what_changed_is_spoken_again(voice: Path, models: Path, tmp_path: Path):
+    state, rows = tmp_path / "state", LONG[:5]
+    synthesize(voice, tmp_path / "one", shard_of(tmp_path / "one.jsonl", rows), state, models=str(models), batch_size=1)
+    assert len(list(state.glob("*.tar"))) == 2
+    rows = [*rows[:2], rows[2] | {"seed": 9}, *rows[3:]]
+    synthesize(voice, tmp_path / "two", shard_of(tmp_path / "two.jsonl", rows), state, models=str(models))
+    (third,) = set(state.glob("*.tar")) - {state / "000000.tar", state / "000001.tar"}
+    assert names_in(third) == ["rows.jsonl", "000003.wav"]
+    one, two = spoken_of(tmp_path / "one"), spoken_of(tmp_path / "two")
+    assert {name for name in one if one[name] != two[name]} == {"000003.wav"}
+    synthesize(voice, tmp_path / "slow", shard_of(tmp_path / "s.jsonl", rows), state, models=str(models), pause=0.5)
+    assert not {"000001.tar", "000002.tar"} & {path.name for path in state.glob("*.tar")}, "all of it is spoken anew"
+
+
+def test_a_voice_is_taken_from_a_registry_by_its_alias(voice: Path, models: Path, tmp_path: Path):
+    place = tmp_path / "registry"
+    version = publish(voice, open_store(place)).version
+    given = {"models": str(models), "lines": "Good morning.", "registry": str(place)}
+    synthesize(None, tmp_path / "speech", voice_at="ada@latest", **given)  # pyright: ignore[reportArgumentType]
+    assert [row["voice"] for row in manifest(tmp_path / "speech")] == [version]
+    with pytest.raises(InputError, match="no version prod of ada"):
+        synthesize(None, tmp_path / "none", voice_at="ada@prod", **given)  # pyright: ignore[reportArgumentType]

@@ -27,9 +27,12 @@ class Cluster:
         script: Statuses that a workflow takes, one after the other, each time it is looked at.
         logs: Pod -> its log.
         rights: What a review of rights denies, as `verb resource`.
+        refused: Words for which an object is not taken.
         status: Path -> HTTP status to answer with instead.
         conflicts: How many patches meet a change of somebody else's.
+        page: How many objects a list gives at a time at most.
         requests: `METHOD path` of each request.
+        lock: Held while a request is answered, or by who else changes objects.
     """
 
     url: str = ""
@@ -37,9 +40,12 @@ class Cluster:
     script: list[Json] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     rights: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
     status: dict[str, int] = field(default_factory=dict)
     conflicts: int = 0
+    page: int = 1000
     requests: list[str] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, plural: str, item: Json) -> Json:
         item.setdefault("metadata", {}).setdefault("resourceVersion", "1")
@@ -94,16 +100,17 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         query = dict(urllib.parse.parse_qsl(parts.query))
         if self.headers.get("Authorization") != TOKEN:
-            return self._send(401, {"message": "Unauthorized"})
+            return self._send(401, b'{"message": "Unauthorized"}')
         if parts.path in self.cluster.status:
-            return self._send(self.cluster.status[parts.path], {"message": "as the test wants it"})
-        status, found = self._route(method, parts.path, json.loads(body) if body else None, query)
-        self._send(status, found)
+            return self._send(self.cluster.status[parts.path], b'{"message": "as the test wants it"}')
+        with self.cluster.lock:
+            status, found = self._route(method, parts.path, json.loads(body) if body else None, query)
+            data = found.encode() if isinstance(found, str) else json.dumps(found).encode()
+        self._send(status, data, is_text=isinstance(found, str))
 
-    def _send(self, status: int, found: Json | str) -> None:
-        data = found.encode() if isinstance(found, str) else json.dumps(found).encode()
+    def _send(self, status: int, data: bytes, *, is_text: bool = False) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if isinstance(found, str) else "application/json")
+        self.send_header("Content-Type", "text/plain" if is_text else "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -165,15 +172,25 @@ class _Handler(BaseHTTPRequestHandler):
         name = body["metadata"]["name"]
         if ("workflows", name) in self.cluster.objects:
             return 409, {"message": f"workflows {name} already exists"}
-        body["metadata"] |= {"namespace": "voices", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        if any(word in json.dumps(body) for word in self.cluster.refused):
+            return 422, {"message": "it is not valid"}
+        created = f"2026-01-01T00:00:{len(self.cluster.objects) % 60:02}Z"
+        body["metadata"] |= {"namespace": "voices", "uid": f"uid-{name}", "creationTimestamp": created}
         return 201, self.cluster.add("workflows", body)
 
     def _list(self, plural: str, query: dict[str, str]) -> Json:
         selector = query.get("labelSelector") or query.get("listOptions.labelSelector") or ""
-        wanted = dict(pair.split("=") for pair in selector.split(",") if pair)
-        items = [item for (kind, _), item in self.cluster.objects.items() if kind == plural]
-        fitting = [item for item in items if wanted.items() <= (item["metadata"].get("labels") or {}).items()]
-        return {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": fitting}
+        items = [item for (kind, _), item in list(self.cluster.objects.items()) if kind == plural]
+        fitting = [item for item in items if fits(selector, item["metadata"].get("labels") or {})]
+        begin = int(query.get("continue") or query.get("listOptions.continue") or 0)
+        limit = int(query.get("limit") or query.get("listOptions.limit") or len(fitting) + 1)
+        page = fitting[begin : begin + min(limit, self.cluster.page)]
+        more = {"continue": str(begin + len(page))} if begin + len(page) < len(fitting) else {}
+        if "PartialObjectMetadataList" in (self.headers.get("Accept") or ""):
+            page = [{"metadata": item["metadata"]} for item in page]
+        if "fields" in query:
+            page = [{"metadata": _only(query["fields"], item["metadata"])} for item in page]
+        return {"apiVersion": "v1", "kind": "List", "metadata": more, "items": page}
 
     def _look(self, plural: str, name: str) -> Json:
         item = self.cluster.objects[plural, name]
@@ -191,6 +208,21 @@ class _Handler(BaseHTTPRequestHandler):
             return 409, {"message": "the object has been modified"}
         self.cluster.objects[plural, name] = _merged(item, change)
         return 200, self.cluster.objects[plural, name]
+
+
+def fits(selector: str, labels: dict[str, str]) -> bool:
+    """Whether labels fit a selector: `key=value`, `key`, `!key`, with commas between."""
+    for part in filter(None, selector.split(",")):
+        key, equals, value = part.lstrip("!").partition("=")
+        if (key in labels) == part.startswith("!") or (equals and labels[key] != value):
+            return False
+    return True
+
+
+def _only(fields: str, metadata: Json) -> Json:
+    """Of metadata, what Argo's server gives where only some fields are asked for."""
+    named = {field.removeprefix("items.metadata.") for field in fields.split(",")}
+    return {key: value for key, value in metadata.items() if key in named}
 
 
 def _merged(base: Any, change: Any) -> Any:

@@ -46,6 +46,9 @@ def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -
     assert parameters_of(load("clone-voice"), LOCATIONS) >= {"source", "labels", "models", "lines"}
     places = {"voice", "models", "lines", "lexicon", "other-references"}
     assert parameters_of(load("synthesize"), LOCATIONS) == places
+    bulk = {"script", "voices", "models", "lexicon"}
+    assert parameters_of(load("synthesize-bulk"), LOCATIONS) == bulk
+    assert parameters_of(load("synthesize-bulk"), DESTINATIONS) == {"registry"}
     assert parameters_of(load("prepare-models"), LOCATIONS) == {"source"}
     assert parameters_of(load("prepare-models"), DESTINATIONS) == {"destination"}
     assert parameters_of(load("pretrain"), DESTINATIONS) == {"destination"}

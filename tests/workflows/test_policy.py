@@ -71,7 +71,7 @@ def test_what_a_run_was_for_outlives_it_and_all_else_goes_with_it(template: dict
         kept = f"{template['name']}/{artifact['name']}" in policy.KEPT
         assert artifact.get("artifactGC") == ({"strategy": "Never"} if kept else None)
         assert artifact["s3"].keys() == {"key"}, "where the bucket is, only the artifact repository says"
-        is_folder = not Path(artifact["path"]).suffix and artifact["name"] not in ("measures", "report")
+        is_folder = not Path(artifact["path"]).suffix and artifact["name"] not in ("measures", "report", "manifest")
         assert artifact["s3"]["key"].endswith("/") == is_folder, "Argo deletes a folder only by a key with a slash"
 
 
@@ -94,3 +94,10 @@ def test_the_policy_is_laid_on_our_own_workflows_only_and_only_once() -> None:
         spec = yaml.safe_load(other.to_yaml())["spec"]  # pyright: ignore
         assert spec.keys() == {"entrypoint", "templates"}
         assert spec["templates"][0]["container"].keys() == {"image", "command"}
+
+
+def test_only_what_conducts_workflows_may_make_them_and_only_once_at_a_time() -> None:
+    accounts = {case.values[0]["name"]: case.values[0].get("serviceAccountName") for case in STAGES}  # pyright: ignore
+    assert {name for name, account in accounts.items() if account} == {"conduct", "summarize"}
+    templates = {template["name"]: template for template in spec_of("clone_batch.yaml")["templates"]}
+    assert templates["conduct"]["synchronization"]["mutexes"] == [{"name": "batch-{{inputs.parameters.batch}}"}]

@@ -12,7 +12,8 @@ from pathlib import Path
 from voicemill.batch.manifest import OVERRIDES, REQUIRED, Manifest, Mistake, Row
 from voicemill.contract.command_line import problem
 from voicemill.contract.declaration import ParameterField
-from voicemill.engine.places import LOCATIONS, declared, exists, parameters_of
+from voicemill.engine.locations import exists
+from voicemill.engine.places import LOCATIONS, declared, parameters_of
 from voicemill.engine.workflow import Workflow, text_of
 from voicemill.errors import InputError
 from voicemill.registry.names import check_speaker
@@ -30,7 +31,13 @@ class Order:
 
 
 def orders(
-    manifest: Manifest, common: dict[str, str], workflow: Workflow, *, folder: Path, look: bool = True
+    manifest: Manifest,
+    common: dict[str, str],
+    workflow: Workflow,
+    *,
+    folder: Path | None,
+    look: bool = True,
+    elsewhere: frozenset[str] = frozenset(),
 ) -> tuple[list[Order], list[Mistake]]:
     """What a manifest asks for, and every reason why it cannot be done.
 
@@ -38,12 +45,13 @@ def orders(
         manifest: As it was read.
         common: Parameters for all speakers; a row's go before them.
         workflow: That makes a voice.
-        folder: That relative paths are meant from: the manifest's.
+        folder: That relative paths are meant from: the manifest's. None if no path is one of this machine.
         look: Whether to look if the sources are there.
+        elsewhere: Parameters whose paths are not of this machine; nobody looks for them.
     """
     parameters = {item["name"]: item for item in (workflow.spec.get("arguments") or {}).get("parameters") or []}
     fields = declared(workflow)
-    places = parameters_of(workflow, LOCATIONS)
+    here = parameters_of(workflow, LOCATIONS) - elsewhere if folder else set()
     lines: dict[str, int] = {}
     found: list[Order] = []
     unknown = {name: line for name, line in manifest.columns.items() if name not in (*parameters, OVERRIDES)}
@@ -61,18 +69,35 @@ def orders(
             else:
                 choices = [text_of(choice) for choice in parameters[name].get("enum") or []]
                 wrong += _of_value(name, value, choices, fields.get(name))
-        values = {name: _path(value, folder) if name in places else value for name, value in row.values.items()}
+        values = dict(row.values)
+        if folder:
+            values |= {name: _path(value, folder) for name, value in row.values.items() if name in here}
+        if "source" not in here and _is_of_nowhere(values.get("source", "")):
+            wrong.append(f"source: {values['source']} is neither an s3:// address nor a whole path of the pods'")
         given = common | values
         for name, item in parameters.items():
             if name not in given and item.get("value", item.get("default")) is None and name not in REQUIRED:
                 wrong.append(f"{name} is missing: give it a column, or to all speakers with -p {name}=VALUE")
         if look:
-            wrong += [f"{name}: {values[name]} does not exist" for name in places if _is_missing(name, values)]
+            wrong += [f"{name}: {values[name]} does not exist" for name in here if _is_missing(name, values)]
         mistakes += [Mistake(row.line, text) for text in wrong]
         found.append(Order(row.line, row.values.get("speaker", ""), given))
     if look:
         mistakes += _remote(found)
     return found, sorted(mistakes)
+
+
+def problems_of_common(
+    common: dict[str, str], workflow: Workflow, *, folder: Path | None, elsewhere: frozenset[str] = frozenset()
+) -> list[str]:
+    """What is wrong with the parameters for all speakers; the arguments are those of `orders`."""
+    own = [f"{name}: every speaker has a {name} of its own, in the manifest" for name in REQUIRED if name in common]
+    if own:
+        return own
+    # They are checked as a row of their own, whose speaker and source are in order.
+    example = Row(0, {"speaker": "x", "source": os.path.abspath(os.curdir), **common})
+    _, wrong = orders(Manifest([example]), {}, workflow, folder=folder, elsewhere=elsewhere)
+    return [mistake.text for mistake in wrong if " is missing:" not in mistake.text]
 
 
 def _of_speaker(row: Row, lines: dict[str, int]) -> Iterator[str]:
@@ -102,6 +127,10 @@ def _path(value: str, folder: Path) -> str:
         return value
     path = Path(os.path.abspath(folder / Path(value).expanduser()))
     return str(path) if _looks_like_a_path(value) or exists(path) else value
+
+
+def _is_of_nowhere(source: str) -> bool:
+    return bool(source) and "://" not in source and not os.path.isabs(source)
 
 
 def _looks_like_a_path(value: str) -> bool:

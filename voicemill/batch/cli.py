@@ -1,4 +1,4 @@
-"""`voicemill batch`: many voices from a manifest."""
+"""`voicemill batch`: many voices from a manifest, on this machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ import typer
 from typer.core import TyperGroup
 
 from voicemill.errors import InputError, UsageError
+
+Manifest = Annotated[
+    Path, typer.Argument(help="CSV or JSON lines: speaker, source, and parameters that differ from the others'.")
+]
+Pairs = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A parameter for all speakers.")
+]
+Makes = Annotated[str, typer.Option("--workflow", help="Workflow that makes a voice.")]
+Ratio = Annotated[float, typer.Option(min=0, max=1, help="Share of speakers that must get a voice for exit code 0.")]
+GpuPrice = Annotated[float, typer.Option(min=0, help="Price of a GPU hour, for the estimate of cost.")]
+CpuPrice = Annotated[float, typer.Option(min=0, help="Price of a CPU core's hour.")]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Namespace of the runs.", show_default="the kubeconfig's")
+]
 
 
 class _RunByDefault(TyperGroup):
@@ -28,22 +42,16 @@ app = typer.Typer(cls=_RunByDefault, help="Many voices from a manifest.", no_arg
 
 @app.command()
 def run(
-    manifest: Annotated[
-        Path, typer.Argument(help="CSV or JSON lines: speaker, source, and parameters that differ from the others'.")
-    ],
+    manifest: Manifest,
     out: Annotated[Path, typer.Option("--out", help="The batch's folder. Run again with the same one to go on.")],
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A parameter for all speakers.")
-    ] = None,
-    workflow: Annotated[str, typer.Option(help="Workflow that makes a voice.")] = "clone-voice",
+    parameter: Pairs = None,
+    workflow: Makes = "clone-voice",
     at_once: Annotated[
         int | None, typer.Option(min=1, help="Speakers worked on at once; default: two, or two for each GPU.")
     ] = None,
-    min_success_ratio: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of speakers that must get a voice for exit code 0.")
-    ] = 1.0,
-    gpu_hour: Annotated[float, typer.Option(min=0, help="Price of a GPU hour, for the estimate of cost.")] = 0.0,
-    cpu_hour: Annotated[float, typer.Option(min=0, help="Price of a CPU core's hour.")] = 0.0,
+    min_success_ratio: Ratio = 1.0,
+    gpu_hour: GpuPrice = 0.0,
+    cpu_hour: CpuPrice = 0.0,
     approve: Annotated[list[str] | None, typer.Option(help="Approve this suspended node of every run.")] = None,
     cpus: Annotated[float | None, typer.Option(help="CPU cores to use; default: all.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory to use, such as 12Gi; default: all.")] = None,
@@ -85,42 +93,126 @@ def run(
 
 
 @app.command()
+def submit(
+    manifest: Manifest,
+    parameter: Pairs = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the batch. Submit again with the same one to go on.", show_default="the manifest's name"
+        ),
+    ] = None,
+    workflow: Makes = "clone-voice",
+    at_once: Annotated[int, typer.Option(min=1, help="Speakers worked on at once.")] = 10,
+    priority: Annotated[int, typer.Option(help="Of the speakers' runs among all others; higher ones go first.")] = 0,
+    queue: Annotated[str, typer.Option(help="Kueue's queue for their pods.")] = "",
+    min_success_ratio: Ratio = 1.0,
+    gpu_hour: GpuPrice = 0.0,
+    cpu_hour: CpuPrice = 0.0,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; the exit code says how it ended.")] = False,
+    namespace: Namespace = None,
+    in_pods: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="This parameter's paths are ones of the pods (a volume): upload nothing."),
+    ] = None,
+) -> None:
+    """Make a voice for each speaker of a manifest, on a cluster.
+
+    The whole manifest is checked first, as for `run`. Sources and other files of this machine are uploaded by content
+    to the bucket $S3_BUCKET: nothing is sent twice. Exit code with --wait: as of `voicemill submit`; 65 if too few got
+    a voice.
+    """
+    from rich.console import Console
+
+    from voicemill.batch import children, submitting
+    from voicemill.cluster import cli as cluster
+    from voicemill.cluster import following, submission
+    from voicemill.cluster.api import connect
+    from voicemill.engine.command import pairs
+
+    name = children.check_name(name or manifest.stem.lower().replace("_", "-"))
+    request = submitting.Request(manifest, pairs(parameter or []), frozenset(in_pods or ()))
+    api, console = connect(namespace), Console()
+    conducting = submission.plan(api, submitting.CONDUCTS, inline=False)
+    plan = submission.plan(api, workflow, inline=False)
+    orders, mistakes = submitting.check(request, plan)
+    _refuse(manifest, mistakes)
+    if at_work := submitting.running(api, name):
+        raise InputError(f"the batch {name} is being made by {at_work[0]}; see `voicemill batch status {name}`")
+    given = {
+        "manifest": submitting.bring(request, plan, orders, name, cluster.bring),
+        "batch": name,
+        "workflow": workflow,
+        "at-once": str(at_once),
+        "priority": str(priority),
+        "queue": queue,
+        "min-success-ratio": str(min_success_ratio),
+        "gpu-hour": str(gpu_hour),
+        "cpu-hour": str(cpu_hour),
+    }
+    submission.check(conducting, given)
+    run = submission.create(api, conducting, given, None, {children.BATCH: name})["metadata"]["name"]
+    console.print(f"submitted {run}: {len(orders)} speakers", soft_wrap=True, highlight=False)
+    console.print(f"follow it with `voicemill batch status {name} --watch`", soft_wrap=True, highlight=False)
+    if wait:
+        raise typer.Exit(following.conclude(following.follow(api, run, following.Lines(console)), console))
+
+
+@app.command()
 def status(
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="The batch's folder.")],
+    batch: Annotated[str, typer.Argument(metavar="DIR|NAME", help="The batch's folder, or its name on a cluster.")],
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until it ends.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    namespace: Namespace = None,
 ) -> None:
     """Show how far a batch is: who has a voice, who failed and why, who is worked on."""
     from rich.console import Console
     from rich.live import Live
 
-    from voicemill.batch import state, view
+    from voicemill.batch import view
 
-    batch = state.read_batch(out)
-    rows = state.states(batch, out)
+    look = view.looking_at(batch, namespace)
+    seen = look()
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
+        typer.echo(json.dumps([asdict(row) for row in seen.rows], ensure_ascii=False, indent=2))
         return
     console = Console()
     console = console if console.is_terminal else Console(width=400)
     if watch and console.is_terminal:
-        with Live(view.table(batch, rows), console=console) as live:
-            while state.is_running(out):
+        with Live(view.table(seen.rows, priced=seen.priced), console=console) as live:
+            while seen.running:
                 time.sleep(2)
-                rows = state.states(batch, out)
-                live.update(view.table(batch, rows))
+                seen = look()
+                live.update(view.table(seen.rows, priced=seen.priced))
     else:
-        console.print(view.table(batch, rows))
-    console.print(view.headline(rows), markup=False, highlight=False)
+        console.print(view.table(seen.rows, priced=seen.priced))
+    console.print(view.headline(seen.rows), markup=False, highlight=False)
+    if seen.remark:
+        console.print(seen.remark, markup=False, highlight=False)
+
+
+@app.command()
+def stop(
+    name: Annotated[str, typer.Argument(help="The batch's name on a cluster.")], namespace: Namespace = None
+) -> None:
+    """Stop a batch on a cluster: its speakers' runs are ended, voices that are there stay, the summary is written."""
+    from voicemill.batch import submitting
+    from voicemill.cluster.api import connect
+
+    api = connect(namespace)
+    at_work = submitting.running(api, name)
+    if not at_work:
+        raise InputError(f"nobody makes the batch {name} in the namespace {api.namespace}")
+    for run in at_work:
+        api.stop(run)
+        typer.echo(f"{run} is being stopped")
 
 
 @app.command()
 def check(
-    manifest: Annotated[Path, typer.Argument(help="CSV or JSON lines.")],
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A parameter for all speakers.")
-    ] = None,
-    workflow: Annotated[str, typer.Option(help="Workflow that makes a voice.")] = "clone-voice",
+    manifest: Manifest,
+    parameter: Pairs = None,
+    workflow: Makes = "clone-voice",
 ) -> None:
     """Check a manifest and start nothing; ends with 65 and all mistakes if there are any."""
     from voicemill.engine import workflow as workflows
@@ -141,18 +233,20 @@ def _orders(manifest: Path, common: dict[str, str], chosen: Any) -> list[Any]:
     from voicemill.batch import checking
     from voicemill.batch import manifest as manifests
 
-    for name in manifests.REQUIRED:
-        if name in common:
-            raise UsageError(f"-p {name}: every speaker has a {name} of its own, in the manifest")
-    # What is common to all is checked as a row of its own.
-    example = manifests.Row(0, {"speaker": "x", "source": str(manifest.absolute()), **common})
-    _, wrong = checking.orders(manifests.Manifest([example]), {}, chosen, folder=Path.cwd())
-    of_common = [mistake.text for mistake in wrong if " is missing:" not in mistake.text]
-    if of_common:
+    if of_common := checking.problems_of_common(common, chosen, folder=Path.cwd()):
         raise UsageError(f"-p: {'; '.join(of_common)}")
     orders, mistakes = checking.orders(manifests.read(manifest), common, chosen, folder=manifest.absolute().parent)
+    _refuse(manifest, mistakes)
+    return orders
+
+
+def _refuse(manifest: Path, mistakes: list[Any]) -> None:
+    """Tell all mistakes, if there are any.
+
+    Raises:
+        InputError: if there are.
+    """
     for mistake in mistakes:
         typer.echo(f"{manifest}:{mistake.line}: {mistake.text}", err=True)
     if mistakes:
         raise InputError(f"{len(mistakes)} mistakes in {manifest}; nothing was started")
-    return orders

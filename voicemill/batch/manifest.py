@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voicemill.errors import InputError
+from voicemill.errors import InputError, UsageError
 
 OVERRIDES = "overrides"
 REQUIRED = ("speaker", "source")
@@ -57,10 +57,37 @@ def read(path: Path) -> Manifest:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    manifest = _of_csv(text) if path.suffix.lower() == ".csv" else _of_json_lines(text)
+    return parse(text, is_csv=path.suffix.lower() == ".csv")
+
+
+def parse(text: str, *, is_csv: bool) -> Manifest:
+    """Read a manifest's content.
+
+    Args:
+        text: The content.
+        is_csv: Whether it is CSV; else it is JSON lines.
+    """
+    manifest = _of_csv(text) if is_csv else _of_json_lines(text)
     if not manifest.rows and not manifest.mistakes:
         manifest.mistakes.append(Mistake(1, "there is no speaker in it"))
     return manifest
+
+
+def common(text: str) -> Row:
+    """Parameters for all speakers, written as `overrides` is: `KEY=VALUE; KEY=VALUE`, or a JSON object.
+
+    Raises:
+        UsageError: with everything that is wrong.
+    """
+    row, mistakes = Row(0), list[Mistake]()
+    try:
+        content = json.loads(text) if text.lstrip().startswith("{") else text
+    except json.JSONDecodeError as error:
+        raise UsageError(f"the parameters for all speakers are no JSON object: {error.msg}") from error
+    _put(row, OVERRIDES, content, mistakes)
+    if mistakes:
+        raise UsageError("; ".join(mistake.text for mistake in mistakes))
+    return row
 
 
 def _of_csv(text: str) -> Manifest:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -19,10 +21,9 @@ _STYLES = {"voice": "green", "failed": "red bold", "running": "cyan", "stopped":
 _EVERY_SECONDS = 1.0
 
 
-def table(batch: Batch, rows: list[State]) -> Table:
+def table(rows: list[State], *, priced: bool) -> Table:
     """The rows as they are at this moment; columns as on the summary's page."""
     shown = Table(box=None, pad_edge=False)
-    priced = bool(batch.gpu_hour or batch.cpu_hour)
     numbers = ("min in", "min used", "error rate", "similarity", "GPU min", "CPU min", *(["cost"] if priced else []))
     for heading in ("speaker", "outcome", *numbers, ""):
         shown.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
@@ -86,6 +87,53 @@ class Board:
         if time.monotonic() - at > _EVERY_SECONDS:
             for order in list(self.begun.values()):
                 self.rows[order.speaker] = states.state(self.batch, order, self.out, running=True)
-            shown = table(self.batch, list(self.rows.values()))
+            priced = bool(self.batch.gpu_hour or self.batch.cpu_hour)
+            shown = table(list(self.rows.values()), priced=priced)
             self.shown = (time.monotonic(), shown)
         return shown
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is to be shown of a batch.
+
+    Attributes:
+        rows: Its speakers' rows.
+        running: Whether somebody makes it.
+        priced: Whether there are prices.
+        remark: More to say of it.
+    """
+
+    rows: list[State]
+    running: bool
+    priced: bool
+    remark: str = ""
+
+
+def looking_at(batch: str, namespace: str | None) -> Callable[[], Seen]:
+    """What looks at a batch, as often as it is called.
+
+    Args:
+        batch: Its folder, or its name on a cluster.
+        namespace: Of its runs; None for what the environment names.
+
+    Raises:
+        InputError: if the folder holds no batch.
+    """
+    folder = Path(batch)
+    if folder.is_dir() or "/" in batch:
+        made = states.read_batch(folder)
+        priced = bool(made.gpu_hour or made.cpu_hour)
+        return lambda: Seen(states.states(made, folder), states.is_running(folder), priced)
+    from voicemill.batch import submitting
+    from voicemill.cluster.api import connect
+
+    api = connect(namespace)
+
+    def look() -> Seen:
+        found = submitting.standing(api, batch)
+        done = f", {found.progress} done" if found.progress else ""
+        remark = f"{found.conductor} {'goes on' if found.running else 'has ended'}{done}" if found.conductor else ""
+        return Seen(found.rows, found.running, any(row.cost for row in found.rows), remark)
+
+    return look

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -29,36 +28,28 @@ def listen(
         backend: Recogniser that counts the errors.
     """
     from voicemill import asr
-    from voicemill.evaluation import Judge, SpeakerLikeness
-    from voicemill.gpt_sovits.synthesis import Options
+    from voicemill.evaluation import Judge
     from voicemill.held_out import LINES
-    from voicemill.speaking import load_voice
+    from voicemill.likeness import SpeakerLikeness
+    from voicemill.speaking import load_voice, recite
     from voicemill.voice import read_voice
 
+    clips = [folder / read_voice(folder, verify=False).reference.file for folder in voices.values()]
     language = read_voice(next(iter(voices.values())), verify=False).language
     asked = LINES[language][:lines]
+    judge = Judge(asr.recognizer(backend, models, language), SpeakerLikeness(clips), language)
     heard: dict[str, Heard] = {}
-    with tempfile.TemporaryDirectory() as place:
-        rows = []
-        for version, folder in voices.items():
-            clip = read_voice(folder, verify=False).reference
-            (Path(place) / version).symlink_to((folder / clip.file).absolute())
-            rows.append({"clip": version, "seconds": clip.seconds})
-        judge = Judge(asr.recognizer(backend, models, language), SpeakerLikeness(Path(place), rows), language)
-        for version, folder in voices.items():
-            speaking = load_voice(folder, models)
-            synthesizer = speaking.synthesizer
-            prompt = synthesizer.prepare(speaking.reference)
-            scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(asked)]
-            spoken = synthesizer.perform(scripts, prompt, Options())
-            (audio / version).mkdir(parents=True)
-            try:
-                measure = judge.measure("sovits", "gpt", asked, spoken, audio / version)
-            except InputError as error:
-                # What speaks no numbers is as bad as can be, and the report says why.
-                heard[version] = Heard(version, 1.0, -1.0, [_silent(str(error))])
-            else:
-                heard[version] = Heard(version, measure.error_rate, measure.similarity, measure.lines)
+    for version, folder in voices.items():
+        speaking = load_voice(folder, models)
+        spoken = recite(speaking.synthesizer, speaking.reference, asked, language, seed)
+        (audio / version).mkdir(parents=True)
+        try:
+            measure = judge.measure("sovits", "gpt", asked, spoken, audio / version)
+        except InputError as error:
+            # What speaks no numbers is as bad as can be, and the report says why.
+            heard[version] = Heard(version, 1.0, -1.0, [_silent(str(error))])
+        else:
+            heard[version] = Heard(version, measure.error_rate, measure.similarity, measure.lines)
     return heard
 
 

@@ -61,6 +61,10 @@ class Api(Protocol):
         """The Workflows whose labels fit."""
         ...
 
+    def sketches(self, selector: str) -> Iterator[Json]:
+        """Name, labels and annotations of the Workflows whose labels fit, a page at a time: for thousands of them."""
+        ...
+
     def stop(self, name: str) -> None:
         """End a Workflow; its exit handler still runs."""
         ...
@@ -115,6 +119,7 @@ def error_of(status: int, message: str, what: str) -> VoicemillError:
         return NotThere(f"the cluster has no {what}")
     if status == 409:
         return AlreadyThere(f"{what}: {message}")
-    if status == 429 or status >= 500:
+    # 410: the cluster has forgotten where a list that comes in pages began.
+    if status in (410, 429) or status >= 500:
         return TryAgain(f"the cluster cannot answer at the moment: {what} ({status}, {message})")
     return InputError(f"the cluster does not take it: {what} ({message})")

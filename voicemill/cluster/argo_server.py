@@ -13,6 +13,10 @@ from voicemill.cluster.api import GROUP, VERSION, Json, NotThere, error_of
 from voicemill.errors import TryAgain
 
 _TRUE = ("1", "true", "yes")
+_PAGE = 500
+_SKETCH = ",".join(
+    ["metadata", *(f"items.metadata.{field}" for field in ("name", "creationTimestamp", "labels", "annotations"))]
+)
 
 
 class ArgoServer:
@@ -54,6 +58,27 @@ class ArgoServer:
             found = self.service.list_workflows(self.namespace, label_selector=selector)
         return [nodes.unpacked(_plain(item)) for item in found.items or []]
 
+    def sketches(self, selector: str) -> Iterator[Json]:
+        import requests
+
+        # Hera reads whole Workflows only.
+        what = f"list of the workflows of the namespace {self.namespace}"
+        query = {"listOptions.labelSelector": selector, "listOptions.limit": str(_PAGE), "fields": _SKETCH}
+        while True:
+            with _errors(what):
+                url = f"{self.service.host}api/v1/workflows/{self.namespace}"
+                answer = requests.get(
+                    url, params=query, headers=self._headers(), verify=self.service.verify_ssl, timeout=60
+                )
+            if not answer.ok:
+                raise error_of(answer.status_code, answer.text[:300], what)
+            page = answer.json()
+            yield from page.get("items") or []
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            query["listOptions.continue"] = token
+
     def stop(self, name: str) -> None:
         from hera.workflows import models
 
@@ -82,7 +107,7 @@ class ArgoServer:
             "logOptions.follow": str(follow).lower(),
         }
         url = f"{self.service.host}api/v1/workflows/{self.namespace}/{name}/log"
-        headers = {"Authorization": self.service.token} if self.service.token else {}
+        headers = self._headers()
         with _errors(f"log of {node['displayName']} of {name}"):
             answer = requests.get(
                 url, params=query, headers=headers, stream=True, verify=self.service.verify_ssl, timeout=(10, None)
@@ -97,6 +122,9 @@ class ArgoServer:
                     yield result.get("content", "")
             if not found:
                 raise NotThere(f"the pod of {node['displayName']} is gone, or said nothing")
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": self.service.token} if self.service.token else {}
 
 
 def _plain(model: Any) -> Json:

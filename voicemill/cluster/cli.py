@@ -51,7 +51,7 @@ def submit(
     api = connect(namespace)
     plan = submission.plan(api, workflow, inline=inline)
     submission.check(plan, given)
-    uploading = partial(_upload, speaker=given.get("speaker"))
+    uploading = partial(bring, speaker=given.get("speaker"))
     values = submission.place_files(plan, given, frozenset(in_pods or ()), uploading)
     run = submission.create(api, plan, values, name)["metadata"]["name"]
     console.print(f"submitted {run} to the namespace {api.namespace}", soft_wrap=True, highlight=False)
@@ -85,13 +85,13 @@ def status(
             raise typer.Exit(following.conclude(workflow, console))
         return
     table = Table("run", "workflow", "speaker", "state", "begun", box=None, pad_edge=False)
-    for found in sorted(api.workflows(RUNS), key=lambda each: each["metadata"]["creationTimestamp"]):
+    for found in sorted(api.sketches(RUNS), key=lambda each: each["metadata"]["creationTimestamp"]):
         labels = found["metadata"].get("labels") or {}
         table.add_row(
             found["metadata"]["name"],
             labels.get("app.kubernetes.io/name", ""),
             labels.get("voicemill.dev/speaker", ""),
-            nodes.phase_of(found),
+            labels.get(nodes.PHASE, "Pending"),
             found["metadata"]["creationTimestamp"],
         )
     console.print(table)
@@ -144,7 +144,20 @@ def doctor(namespace: Namespace = None) -> None:
     raise typer.Exit(show(examine(namespace), Console()))
 
 
-def _upload(path: Path, speaker: str | None) -> str:
+def bring(path: Path, speaker: str | None) -> str:
+    """Upload a file or folder to the bucket $S3_BUCKET, and say so.
+
+    Args:
+        path: What is uploaded.
+        speaker: Whose it is, for a revocation; None if it is nobody's.
+
+    Returns:
+        Its s3:// address.
+
+    Raises:
+        UsageError: No bucket is set.
+        InputError: It cannot be read.
+    """
     from voicemill.cluster import uploads
     from voicemill.registry.uploads import mark
     from voicemill.storage import open_store

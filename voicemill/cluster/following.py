@@ -13,10 +13,10 @@ from rich.text import Text
 
 from voicemill.cluster import nodes
 from voicemill.cluster.api import Api, Json
+from voicemill.cluster.patience import patiently
 from voicemill.errors import TryAgain
 
 _SECONDS_BETWEEN_LOOKS = 2.0
-_SECONDS_AWAY = 300.0
 _STYLES = {
     "Succeeded": "green",
     "Running": "cyan",
@@ -26,7 +26,13 @@ _STYLES = {
     "Omitted": "dim",
     "waits": "yellow",
 }
-_RESULTS = {"publish": "voice", "report": "report", "synthesize": "speech"}
+_RESULTS = {
+    "publish": "voice",
+    "report": "report",
+    "synthesize": "speech",
+    "gather-speech": "manifest",
+    "summarize": "table",
+}
 """Task -> artifact that a user looks for."""
 
 
@@ -51,19 +57,14 @@ def follow(api: Api, run: str, view: View, *, sleep: Callable[[float], None] = t
     Raises:
         TryAgain: The cluster could not be reached for five minutes; the run itself goes on.
     """
-    away_since: float | None = None
     while True:
         try:
-            workflow = api.workflow(run)
+            workflow = patiently(lambda: api.workflow(run), sleep=sleep)
         except TryAgain as error:
-            away_since = away_since or time.monotonic()
-            if time.monotonic() - away_since > _SECONDS_AWAY:
-                raise TryAgain(f"{error}; the run goes on, `voicemill status {run}` shows it") from error
-        else:
-            away_since = None
-            view.show(workflow)
-            if nodes.has_ended(workflow):
-                return workflow
+            raise TryAgain(f"{error}; the run goes on, `voicemill status {run}` shows it") from error
+        view.show(workflow)
+        if nodes.has_ended(workflow):
+            return workflow
         sleep(_SECONDS_BETWEEN_LOOKS)
 
 

@@ -15,6 +15,10 @@ from voicemill.errors import TryAgain
 
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _TRIES = 10
+_PAGE = 500
+_SECONDS = 60
+"""What an answer may take; a connection that died silently would be waited for without end."""
+_SKETCH = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"}
 
 
 class Kube:
@@ -35,7 +39,13 @@ class Kube:
         name = workflow["metadata"]["name"]
         with errors(f"workflow {name} of the namespace {self.namespace}"):
             created: Any = self._objects.create_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, "workflows", workflow, field_validation="Strict"
+                GROUP,
+                VERSION,
+                self.namespace,
+                "workflows",
+                workflow,
+                field_validation="Strict",
+                _request_timeout=_SECONDS,
             )
         return created
 
@@ -45,12 +55,43 @@ class Kube:
     def workflows(self, selector: str) -> list[Json]:
         with errors(f"list of the workflows of the namespace {self.namespace}"):
             found: Any = self._objects.list_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, "workflows", label_selector=selector
+                GROUP, VERSION, self.namespace, "workflows", label_selector=selector, _request_timeout=_SECONDS
             )
         return [nodes.unpacked(item) for item in found["items"]]
 
+    def sketches(self, selector: str) -> Iterator[Json]:
+        token = None
+        while True:
+            with errors(f"list of the workflows of the namespace {self.namespace}"):
+                page: Any = self._objects.list_namespaced_custom_object(
+                    GROUP,
+                    VERSION,
+                    self.namespace,
+                    "workflows",
+                    label_selector=selector,
+                    limit=_PAGE,
+                    _continue=token,
+                    _headers=_SKETCH,
+                    _request_timeout=_SECONDS,
+                )
+            for item in page["items"]:
+                # Who wrote which field, by far the largest part of it, is nobody's business here.
+                item["metadata"].pop("managedFields", None)
+                yield item
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+
     def stop(self, name: str) -> None:
         self._patch(name, {"spec": {"shutdown": "Stop"}})
+
+    def terminate(self, name: str) -> None:
+        """End a Workflow at once; its exit handler does not run."""
+        self._patch(name, {"spec": {"shutdown": "Terminate"}})
+
+    def note(self, name: str, **metadata: Any) -> None:
+        """Add to a Workflow's metadata, such as `labels` and `annotations`."""
+        self._patch(name, {"metadata": metadata})
 
     def resume(self, name: str, node_id: str, parameters: dict[str, str]) -> None:
         for _ in range(_TRIES):
@@ -89,7 +130,9 @@ class Kube:
 
     def _get(self, plural: str, name: str) -> Json:
         with errors(f"{plural[:-1]} {name} in the namespace {self.namespace}"):
-            found: Any = self._objects.get_namespaced_custom_object(GROUP, VERSION, self.namespace, plural, name)
+            found: Any = self._objects.get_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, plural, name, _request_timeout=_SECONDS
+            )
         return found
 
     def _patch(self, name: str, change: Json) -> None:
@@ -102,6 +145,7 @@ class Kube:
                 name,
                 change,
                 _content_type="application/merge-patch+json",
+                _request_timeout=_SECONDS,
             )
 
 

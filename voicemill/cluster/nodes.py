@@ -15,6 +15,8 @@ from typing import Any, Literal
 from voicemill.errors import InputError, TryAgain
 
 Json = dict[str, Any]
+PHASE = "workflows.argoproj.io/phase"
+"""Label in which the controller repeats a workflow's phase."""
 ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 Outcome = Literal["done", "data", "infrastructure", "bug", "stopped"]
 EXIT_CODES: dict[Outcome, int] = {"done": 0, "data": 65, "infrastructure": 75, "bug": 1, "stopped": 130}
@@ -50,8 +52,7 @@ class Task:
     @property
     def seconds(self) -> float:
         """How long it has run, or ran."""
-        start, end = _time(self.node.get("startedAt")), _time(self.node.get("finishedAt"))
-        return ((end or datetime.now(UTC)) - start).total_seconds() if start else 0.0
+        return seconds_between(self.node.get("startedAt"), self.node.get("finishedAt"))
 
     def place(self, artifact: str) -> str | None:
         """Key of an output artifact in the artifact repository."""
@@ -59,6 +60,12 @@ class Task:
             if item["name"] == artifact:
                 return (item.get("s3") or {}).get("key")
         return None
+
+
+def seconds_between(started: str | None, finished: str | None) -> float:
+    """From a beginning to an end as a status writes them, or to this moment; 0 for what has not begun."""
+    start, end = _time(started), _time(finished)
+    return ((end or datetime.now(UTC)) - start).total_seconds() if start else 0.0
 
 
 def phase_of(workflow: Json) -> str:

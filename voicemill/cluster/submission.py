@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Api, Json, NotThere
-from voicemill.engine.command import exists
+from voicemill.engine.locations import exists, places_in
 from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
 from voicemill.engine.workflow import Workflow, load, of_document, text_of
 from voicemill.errors import InputError, UsageError
@@ -100,7 +100,13 @@ def place_files(
     written = parameters_of(plan.workflow, DESTINATIONS) - in_pods
     values = dict(given)
     for name, value in given.items():
-        if name not in read | written or not value or "\n" in value or "://" in value:
+        if name not in read | written or not value or "\n" in value:
+            continue
+        if name in read and len(places := places_in(value)) > 1:
+            local = [None if "://" in place else Path(place).expanduser() for place in places]
+            values[name] = ",".join(upload(path) if path else place for path, place in zip(local, places, strict=True))
+            continue
+        if "://" in value:
             continue
         path = Path(value).expanduser()
         is_of_here = value.startswith(("./", "../", "~"))
@@ -114,16 +120,18 @@ def place_files(
     return values
 
 
-def workflow_of(plan: Plan, values: dict[str, str], name: str) -> Json:
+def workflow_of(plan: Plan, values: dict[str, str], name: str, labels: dict[str, str] | None = None) -> Json:
     """The Workflow object.
 
     Args:
         plan: The workflow.
         values: Its parameters.
         name: The run's name.
+        labels: Labels beside the template's own.
     """
     arguments = {"parameters": [{"name": key, "value": value} for key, value in values.items()]}
-    labels = {**(plan.template["metadata"].get("labels") or {}), "workflows.argoproj.io/creator-tool": "voicemill"}
+    own = plan.template["metadata"].get("labels") or {}
+    labels = {**own, "workflows.argoproj.io/creator-tool": "voicemill", **(labels or {})}
     workflow: dict[str, Any] = {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": "Workflow",
@@ -136,11 +144,13 @@ def workflow_of(plan: Plan, values: dict[str, str], name: str) -> Json:
         return {**workflow, "spec": {"workflowTemplateRef": {"name": plan.name}, "arguments": arguments}}
     spec = plan.template["spec"]
     declared = {item["name"]: item for item in (spec.get("arguments") or {}).get("parameters") or []}
-    own = [{**item, **({"value": values[key]} if key in values else {})} for key, item in declared.items()]
-    return {**workflow, "spec": {**spec, "arguments": {"parameters": own}}}
+    given = [{**item, **({"value": values[key]} if key in values else {})} for key, item in declared.items()]
+    return {**workflow, "spec": {**spec, "arguments": {"parameters": given}}}
 
 
-def create(api: Api, plan: Plan, values: dict[str, str], name: str | None) -> Json:
+def create(
+    api: Api, plan: Plan, values: dict[str, str], name: str | None, labels: dict[str, str] | None = None
+) -> Json:
     """Submit it.
 
     Args:
@@ -149,14 +159,15 @@ def create(api: Api, plan: Plan, values: dict[str, str], name: str | None) -> Js
         values: Its parameters.
         name: The run's name; None makes one. Made here and not by the cluster, so that an answer that is lost does not
             leave two runs.
+        labels: Labels beside the template's own.
 
     Raises:
         AlreadyThere: There is a run of that name.
     """
     if name:
         try:
-            return api.create(workflow_of(plan, values, name))
+            return api.create(workflow_of(plan, values, name, labels))
         except AlreadyThere as error:
             raise AlreadyThere(f"there is a run {name} already; `voicemill status {name}` shows it") from error
     suffix = "".join(secrets.choice(_NAME_CHARACTERS) for _ in range(6))
-    return api.create(workflow_of(plan, values, f"{plan.name}-{suffix}"))
+    return api.create(workflow_of(plan, values, f"{plan.name}-{suffix}", labels))

@@ -153,7 +153,8 @@ class Stage(Generic[P]):
                     values[artifact.field] = stack.enter_context(whole)
             for artifact in self.declaration.of_role("state"):
                 sent = values.pop(artifact.sent_field, None)
-                values[artifact.field] = stack.enter_context(state.kept(values[artifact.field], sent))
+                if values.get(artifact.field) is not None:
+                    values[artifact.field] = stack.enter_context(state.kept(values[artifact.field], sent))
             record = self.function(**values)  # pyright: ignore[reportCallIssue]
             record.close()
             return record

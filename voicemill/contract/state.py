@@ -6,7 +6,8 @@ state. The index names its owner too and is only replaced by the one who wrote i
 pod that was given up for lost and is not cannot harm what that one works with.
 
 A sender in the background sends the latest state at each safe point (`check_stop`) at which it has changed, so
-that the GPU does not wait for S3; what is lost with a node is the work since the last state that arrived.
+that the GPU does not wait for S3; what is lost with a node is the work since the last state that arrived. What arrived
+and has not changed since is neither copied nor read again, so that a state may grow by a file at each safe point.
 
 Files above 64 MiB must be replaced as a whole (written beside and renamed), as checkpoints are. Smaller ones may grow.
 """
@@ -21,6 +22,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +86,21 @@ def kept(location: str | Path, sent: Path | None = None) -> Iterator[Path]:
             sender.finish(wait_for_latest=False)
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    """A state as it was at a safe point.
+
+    Attributes:
+        folder: Copies of the files that were not sent as they are.
+        signature: Of all its files.
+        same: Those that arrived before and have not changed, by their digests.
+    """
+
+    folder: Path
+    signature: Signature
+    same: dict[str, str]
+
+
 class _Sender:
     """Sends snapshots of a folder to a store, one at a time, the latest one next.
 
@@ -99,8 +116,11 @@ class _Sender:
         self._tag = ""  # the store's, of the index that this sender wrote
         self._known: dict[str, str] = {}  # file -> digest, as that index has it
         self._seen: Signature = {}
+        self._arrived: dict[
+            str, tuple[tuple[int, int, int], str]
+        ] = {}  # file -> as it was, digest; replaced as a whole
         self._snapshots = 0
-        self._waiting: Path | None = None
+        self._waiting: _Snapshot | None = None
         self._ended = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="state", daemon=True)
@@ -122,6 +142,7 @@ class _Sender:
         if self._known:
             log.info("going on from a state of %d files in S3", len(self._known))
         self._seen = _signature(self.folder)
+        self._arrived = {name: (self._seen[name], digest) for name, digest in self._known.items()}
         self._thread.start()
 
     def notice(self) -> None:
@@ -131,14 +152,17 @@ class _Sender:
             return
         self._seen = signature
         self._snapshots += 1
-        snapshot = self.scratch / f"snapshot-{self._snapshots}"
-        for name in signature:
-            _copy(self.folder / name, snapshot / name)
+        arrived = self._arrived
+        same = {name: arrived[name][1] for name in signature if name in arrived and arrived[name][0] == signature[name]}
+        snapshot = _Snapshot(self.scratch / f"snapshot-{self._snapshots}", signature, same)
+        snapshot.folder.mkdir()
+        for name in signature.keys() - same.keys():
+            _copy(self.folder / name, snapshot.folder / name)
         with self._changed:
             outdated, self._waiting = self._waiting, snapshot
             self._changed.notify_all()
         if outdated:
-            shutil.rmtree(outdated)
+            shutil.rmtree(outdated.folder)
 
     def finish(self, *, wait_for_latest: bool) -> None:
         """End the sender.
@@ -170,19 +194,20 @@ class _Sender:
             except (VoicemillError, OSError) as error:
                 log.error("the state was not sent to S3, where the last one that arrived stays: %s", error)
                 self._seen = {}  # so that the next safe point sends it, changed or not
-            shutil.rmtree(snapshot)
+            shutil.rmtree(snapshot.folder)
 
-    def _send(self, snapshot: Path) -> None:
+    def _send(self, snapshot: _Snapshot) -> None:
         from voicemill.storage import file_digest
 
-        files = {path.relative_to(snapshot).as_posix(): path for path in snapshot.rglob("*") if path.is_file()}
-        digests = {name: file_digest(path) for name, path in files.items()}
+        files = {name: snapshot.folder / name for name in snapshot.signature.keys() - snapshot.same.keys()}
+        digests = snapshot.same | {name: file_digest(path) for name, path in files.items()}
         there = set(self._known.values())
-        for name, digest in digests.items():
-            if digest not in there:
-                self.store.upload(files[name], f"{_FILES}/{digest}")
+        for name, path in files.items():
+            if digests[name] not in there:
+                self.store.upload(path, f"{_FILES}/{digests[name]}")
         self._tag = self._write_index(digests, self._tag)
         self._known = digests
+        self._arrived = {name: (snapshot.signature[name], digest) for name, digest in digests.items()}
         for digest in there - set(digests.values()):
             self.store.delete(f"{_FILES}/{digest}")
 

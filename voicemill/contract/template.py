@@ -34,6 +34,8 @@ def container(
     gpu_memory: str | None,
     results: tuple[str, ...],
     keys: str | None = None,
+    part: str = "",
+    ledgers: str | None = None,
     gpu_affinity: bool = True,
     **overrides: Any,
 ) -> Container:
@@ -49,6 +51,9 @@ def container(
         keys: Prefix of the S3 keys of output artifacts, `voices/lj/{{workflow.name}}`, which then lie at
             `<keys>/<stage>/<artifact>` and `<keys>/ledgers/<stage>.jsonl`, and of the state of a stage that has one;
             None leaves artifacts to the artifact repository and the state in the pod.
+        part: Of a stage that is one task of a fan-out, what tells this one from the others, such as
+            `{{inputs.parameters.shard}}`: the last part of its keys. Its state is for the task to say.
+        ledgers: Prefix of the ledger's key, where it is not `keys`.
         gpu_affinity: False where nodes do not carry GPU feature discovery's labels.
         **overrides: Any argument of Hera's `Container`; `env`, `annotations` and `labels` are added to the stage's own.
     """
@@ -82,12 +87,12 @@ def container(
         "inputs": [
             *(_input(artifact) for artifact in declaration.of_role("input")),
             *(parameter(field) for field in declaration.parameters),
-            *(_state(state, declaration.name, keys) for state in states),
+            *(_state(state, declaration.name, None if part else keys) for state in states),
         ],
         "outputs": [
-            *(_output(artifact, declaration.name, keys) for artifact in declaration.of_role("output")),
-            *(_sent(state, declaration.name, keys) for state in states),
-            _ledger(declaration.name, keys),
+            *(_output(artifact, declaration.name, keys, part) for artifact in declaration.of_role("output")),
+            *(_sent(state, declaration.name, keys, part) for state in states),
+            _ledger(declaration.name, ledgers or keys, part),
             *(_result(name) for name in ("summary", *results)),
         ],
         "resources": resources,
@@ -143,30 +148,29 @@ def _input(artifact: ArtifactField) -> Artifact:
     return Artifact(name=artifact.name, path=f"{INPUTS}/{artifact.name}", optional=artifact.optional or None)
 
 
-def _output(artifact: ArtifactField, stage: str, keys: str | None) -> Artifact:
-    return _artifact(
-        artifact.name, f"{OUTPUTS}/{artifact.name}", key_of(artifact, stage, keys), optional=artifact.optional
-    )
+def _output(artifact: ArtifactField, stage: str, keys: str | None, part: str) -> Artifact:
+    key = key_of(artifact, stage, keys, part)
+    return _artifact(artifact.name, f"{OUTPUTS}/{artifact.name}", key, optional=artifact.optional)
 
 
-def key_of(artifact: ArtifactField, stage: str, keys: str | None) -> str | None:
+def key_of(artifact: ArtifactField, stage: str, keys: str | None, part: str = "") -> str | None:
     """The S3 key of a stage's output, below the prefix `keys`.
 
     A folder's ends with a slash: Argo's garbage collection takes all that is below such a key, and of any other just
     the one object.
     """
     slash = "/" if artifact.kind.is_folder else ""
-    return f"{keys}/{stage}/{artifact.name}{slash}" if keys else None
+    return "/".join(filter(None, (keys, stage, artifact.name, part))) + slash if keys else None
 
 
-def _sent(state: ArtifactField, stage: str, keys: str | None) -> Artifact:
+def _sent(state: ArtifactField, stage: str, keys: str | None, part: str) -> Artifact:
     """A note that the state was kept in S3, for Argo: what lies below its key goes when the run is deleted."""
-    return _artifact(state.name, f"{OUTPUTS}/{state.name}", key_of(state, stage, keys), optional=True)
+    return _artifact(state.name, f"{OUTPUTS}/{state.name}", key_of(state, stage, keys, part), optional=True)
 
 
-def _ledger(stage: str, keys: str | None) -> Artifact:
+def _ledger(stage: str, keys: str | None, part: str) -> Artifact:
     # All ledgers of a run share one prefix, so that the report can take them as one folder.
-    key = f"{keys}/ledgers/{stage}.jsonl" if keys else None
+    key = "/".join(filter(None, (keys, "ledgers", stage, part))) + ".jsonl" if keys else None
     return _artifact("ledger", f"{OUTPUTS}/ledger.jsonl", key, optional=True)
 
 

@@ -16,6 +16,12 @@ STATE = "voicemill.dev/state"
 EXPORTS = "voicemill.dev/exports"
 """On a workflow: names of exported outputs that differ from the artifacts', `report=report.html`, comma-separated."""
 
+INSTEAD = "voicemill.dev/instead"
+"""On a workflow that only a cluster can run: the command that does on one machine what it is for."""
+
+LINKED = "voicemill.dev/linked"
+"""On a workflow: patterns of the S3 keys under which a run's folder links what tasks put out, comma-separated."""
+
 
 def annotated(template: Json, annotation: str) -> list[str]:
     """The names that a template's annotation lists."""

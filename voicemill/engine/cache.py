@@ -17,6 +17,7 @@ from pathlib import Path
 from voicemill.contract.code import code_version
 from voicemill.engine.digests import Digests, digest_of
 from voicemill.engine.fields import Json
+from voicemill.engine.locations import exists, places_in
 from voicemill.engine.nodes import Node, Phase
 
 MARKER = "_SUCCESS.json"
@@ -50,8 +51,9 @@ def key_of(container: Json, inputs: dict[str, Path], locations: dict[str, str], 
 
 
 def _location(value: str, digests: Digests) -> str:
-    path = Path(value)
-    return digests.tree(path) if value and path.exists() else value
+    places = places_in(value)
+    digested = [digests.tree(Path(place)) if place and exists(Path(place)) else place for place in places]
+    return ",".join(digested)
 
 
 def restore(folder: Path, node: Node) -> bool:

@@ -18,7 +18,7 @@ from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node
 from voicemill.engine.scope import Call, Errored, Scope, filled
 from voicemill.engine.templating import Unresolved
-from voicemill.engine.workflow import Templates, merged, text_of
+from voicemill.engine.workflow import LOADER, Templates, merged, text_of
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
@@ -105,7 +105,7 @@ def pod_body(execution: Execution, template: Json, variables: dict[str, str | No
     body = filled(template.get("container") or template.get("script"), scope)
     for patch in (execution.workflow.spec.get("podSpecPatch"), template.get("podSpecPatch")):
         try:
-            parsed = yaml.safe_load(filled(patch, scope)) if patch else {}
+            parsed = yaml.load(filled(patch, scope), LOADER) if patch else {}
         except yaml.YAMLError as error:
             raise Errored(f"podSpecPatch is not YAML: {error}") from None
         for change in parsed.get("containers") or []:

@@ -47,9 +47,11 @@ def run(
     from voicemill.engine.execution import Options
     from voicemill.engine.report import conclude
     from voicemill.engine.run import run as run_workflow
+    from voicemill.engine.validation import check_place
     from voicemill.engine.view import view_for
 
     chosen = workflows.load(workflow)
+    check_place(chosen)
     given = absolute(chosen, workflows.arguments(chosen, pairs(parameter or [])))
     slots = room(cpus, memory, gpus)
     console = Console()
@@ -94,24 +96,22 @@ def absolute(workflow: Workflow, values: dict[str, str]) -> dict[str, str]:
 
     A parameter names a place if a stage says so, or if it looks like a path that exists.
     """
+    from voicemill.engine.locations import exists, places_in
     from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
 
     read = parameters_of(workflow, LOCATIONS)
     written = parameters_of(workflow, DESTINATIONS)
     changed = dict(values)
-    for name, value in values.items():
+
+    def of(name: str, value: str) -> str:
         if not value or "\n" in value or "://" in value:
-            continue
+            return value
         path = Path(value).expanduser()
         explicit = name in written or value.startswith(("./", "../", "~/"))
-        if explicit or ((name in read or os.sep in value) and exists(path)):
-            changed[name] = str(path.absolute())
+        is_place = explicit or ((name in read or os.sep in value) and exists(path))
+        return str(path.absolute()) if is_place else value
+
+    for name, value in values.items():
+        places = places_in(value) if name in read else [value]
+        changed[name] = ",".join(of(name, place) for place in places)
     return changed
-
-
-def exists(path: Path) -> bool:
-    """Whether there is anything at a path, which may be a text that is no path at all."""
-    try:
-        return path.exists()
-    except OSError:  # too long to be one
-        return False

@@ -3,16 +3,20 @@
 Output artifacts of the entrypoint and of the exit handler are exported under their names, those with a `globalName`
 under that, with the suffix of their path in the pod. The workflow's annotation `voicemill.dev/exports`,
 `report=report.html`, gives another name.
+
+What many tasks put out is linked under its S3 keys where the workflow's annotation `voicemill.dev/linked` has patterns
+of them, `voices/*/speech/*`: the run folder then stands for the bucket.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from voicemill.engine.annotations import EXPORTS
+from voicemill.engine.annotations import EXPORTS, LINKED
 from voicemill.engine.cache import write_whole
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
@@ -35,16 +39,26 @@ def problems(workflow: Workflow) -> list[str]:
         folders.add(exit_name(workflow))
     items = [item for template in templates for item in (template.get("outputs") or {}).get("artifacts") or []]
     names = [_exported_name(workflow, item["name"], PurePosixPath(item.get("path", "")).suffix) for item in items]
-    return [
+    taken = [
         f"the output {name} would be exported over the folder of the task {name}: "
         f"name it otherwise by the annotation {EXPORTS}: {name}=OTHER"
         for name in names
         if name in folders
     ]
+    tops = {pattern.partition("/")[0] for pattern in _linked(workflow)}
+    return taken + [
+        f"what the annotation {LINKED} links would lie in the folder of the task {name}" for name in tops & folders
+    ]
 
 
-def unlink(folder: Path) -> None:
+def unlink(folder: Path, workflow: Workflow) -> None:
     """Remove the links of an earlier run: what they lead to may be made anew."""
+    for top in {pattern.partition("/")[0] for pattern in _linked(workflow)}:
+        for inner, _, _ in os.walk(folder / top, topdown=False):
+            for entry in Path(inner).iterdir():
+                if entry.is_symlink():
+                    entry.unlink()
+            Path(inner).rmdir()
     for entry in folder.iterdir():
         if entry.is_symlink() or (entry.is_file() and entry.stat().st_nlink > 1):
             entry.unlink()
@@ -65,6 +79,12 @@ def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
             os.link(path, place)
         execution.events.tell("exported", name=place.name, path=str(path))
         exported[place.name] = place
+    for key, path in execution.keys.items():
+        if any(fnmatchcase(key, pattern) for pattern in _linked(execution.workflow)):
+            place = execution.folder / key
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
+            place.symlink_to(os.path.relpath(path, place.parent))
     return exported
 
 
@@ -79,6 +99,11 @@ def gather_ledgers(execution: Execution) -> None:
             entry: dict[str, Any] = json.loads(line)
             lines.append(json.dumps({"task": node.name, **entry}, ensure_ascii=False) + "\n")
     write_whole(execution.folder / "ledger.jsonl", "".join(lines))
+
+
+def _linked(workflow: Workflow) -> list[str]:
+    patterns = str(workflow.annotations.get(LINKED, "")).split(",")
+    return [pattern.strip() for pattern in patterns if pattern.strip()]
 
 
 def _exported_name(workflow: Workflow, name: str, suffix: str) -> str:

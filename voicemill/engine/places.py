@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from voicemill.contract import Stage
 from voicemill.contract.declaration import ParameterField
@@ -14,7 +13,7 @@ from voicemill.engine.fields import Json
 from voicemill.engine.validation import reachable
 from voicemill.engine.workflow import Workflow, calls_of, text_of
 
-__all__ = ["DESTINATIONS", "LOCATIONS", "declared", "exists", "parameters_of"]
+__all__ = ["DESTINATIONS", "LOCATIONS", "declared", "parameters_of"]
 
 _PASSED_ON = re.compile(r"\{\{\s*workflow\.parameters\.([\w-]+)\s*\}\}")
 
@@ -46,14 +45,6 @@ def declared(workflow: Workflow) -> dict[str, ParameterField]:
             for field in (field for stage in stages for field in stage.parameters if field.name == name):
                 found.setdefault(own, field)
     return found
-
-
-def exists(path: Path) -> bool:
-    """Whether there is anything at a path, which may be a text too long to be one."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
 
 
 def _handed_on(workflow: Workflow) -> Iterator[tuple[str, Json, str]]:

@@ -108,7 +108,7 @@ async def conduct(
     with _lock(folder):
         identity = _identity(folder, workflow)
         orphans = pods.kill_orphans(folder)
-        exports.unlink(folder)
+        exports.unlink(folder, workflow)
         events = Events(folder / "run.jsonl", *watchers)
         events.tell("run", workflow=workflow.name, name=identity["name"], parameters=values, orphans=orphans)
         execution = Execution(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voicemill.engine import conditions, dag, depends, exports, expressions, fields, templating
+from voicemill.engine.annotations import INSTEAD
 from voicemill.engine.fields import Json
 from voicemill.engine.workflow import Refused, Templates, Workflow, calls_of, text_of
 
@@ -44,6 +45,7 @@ def check(workflow: Workflow) -> None:
     Raises:
         Refused: with every reason on a line of its own.
     """
+    check_place(workflow)
     problems = fields.unsupported(workflow.spec)
     problems = [f"{path} is not supported" for path in problems]
     if not workflow.spec.get("entrypoint"):
@@ -61,6 +63,16 @@ def check(workflow: Workflow) -> None:
     if problems:
         reasons = "\n  ".join(dict.fromkeys(problems))
         raise Refused(f"{workflow.name} cannot be run by the embedded engine:\n  {reasons}")
+
+
+def check_place(workflow: Workflow) -> None:
+    """Refuse a workflow that is for clusters alone.
+
+    Raises:
+        Refused: with the command that is for one machine.
+    """
+    if command := workflow.annotations.get(INSTEAD):
+        raise Refused(f"{workflow.name} conducts workflows of a cluster; on one machine: {command}")
 
 
 def reachable(workflow: Workflow) -> Iterator[Called]:

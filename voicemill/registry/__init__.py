@@ -12,13 +12,14 @@ an S3 prefix; every change that two may make at once is a conditional write.
 """
 
 from voicemill.registry.aliases import Alias, promote, rollback
-from voicemill.registry.publication import delete, publish, pull, resolve
+from voicemill.registry.publication import at_hand, delete, publish, pull, resolve
 from voicemill.registry.records import PublishedVersion, Record, version_of, versions
 
 __all__ = [
     "Alias",
     "PublishedVersion",
     "Record",
+    "at_hand",
     "delete",
     "promote",
     "publish",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from voicemill.errors import InputError, UsageError
 
@@ -36,6 +37,11 @@ def parse(text: str) -> Reference:
     if (at and not name) or not _SPEAKER.fullmatch(speaker):
         raise UsageError(f"{text!r} names no voice: write SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION")
     return Reference(speaker, name or LATEST)
+
+
+def is_reference(text: str) -> bool:
+    """Whether a voice is named as in a registry, and not by its folder or s3:// address."""
+    return "/" not in text and not Path(text).exists()
 
 
 def check_speaker(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from voicemill.errors import InputError, TryAgain
 from voicemill.registry import aliases, names, policy, records, signatures, tombstones
 from voicemill.registry.records import PublishedVersion, Record, version_of
-from voicemill.storage import Conflict, Store
+from voicemill.storage import Conflict, Store, fetch, open_store
 
 
 def publish(folder: Path, registry: Store) -> PublishedVersion:
@@ -95,6 +95,23 @@ def pull(registry: Store, speaker: str, name: str, target: Path) -> Path:
     policy.check_consent(rules, speaker, record.about["consent"])
     policy.check_signature(rules, target, f"{speaker}@{record.version}")
     return target
+
+
+def at_hand(place: str, registry: str, work: Path) -> Path:
+    """The folder of a voice on this machine.
+
+    Args:
+        place: Its folder or s3:// address, or where a registry is given SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION.
+        registry: Folder or s3:// address of the registry, or empty.
+        work: An empty folder for what comes from the registry.
+
+    Raises:
+        InputError: if there is no such voice, or the registry's policy refuses it.
+    """
+    if not registry or not names.is_reference(place):
+        return fetch(place)
+    reference = names.parse(place)
+    return pull(open_store(registry), reference.speaker, reference.name, work)
 
 
 def check(registry: Store, record: Record) -> None:

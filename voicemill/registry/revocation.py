@@ -1,8 +1,8 @@
 """Revocation: everything of a speaker is found, removed for good, and shown to be gone.
 
 It takes the speaker's part of the registry and, of the artifacts that runs leave (a bucket's or a folder's
-`voices/<speaker>/...` and `uploads/`), the runs' artifacts with the state of trainings, and what was uploaded for this
-speaker and for no other.
+`voices/<speaker>/...`, `uploads/` and `batches/`), the runs' artifacts with the state of trainings, what was uploaded
+for this speaker and for no other, and what batches keep of the speaker.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from voicemill.registry import documents, names, records, tombstones, uploads
 from voicemill.storage import Conflict, Store, Trace
 
 RUNS = "voices"
+BATCHES = "batches"
 _ROUNDS = 3
 
 
@@ -50,7 +51,8 @@ def search(registry: Store, speaker: str, artifacts: Store | None) -> list[Place
     places = [Place("registry", registry, (f"{speaker}/",))]
     if artifacts is not None:
         own = uploads.of_no_other(artifacts, speaker)
-        places.append(Place("artifacts", artifacts, (f"{RUNS}/{speaker}/", *own)))
+        kept = (f"{BATCHES}/{batch}/speakers/{speaker}.json" for batch in artifacts.folders(f"{BATCHES}/"))
+        places.append(Place("artifacts", artifacts, (f"{RUNS}/{speaker}/", *own, *kept)))
     return places
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from voicemill import __version__
 from voicemill.report import collect, plots, sound
 from voicemill.report.collect import Run, StageRow
+from voicemill.report.rendering import render, shown
 
 MOST_ROWS = 200
 MOST_PICTURED = 6
@@ -35,7 +34,6 @@ def build(run: Run) -> str:
     measures = _measures(run.measures)
     context: dict[str, Any] = {
         "run": run,
-        "version": __version__,
         "status_kind": {"succeeded": "good", "failed": "failed", "error": "failed"}.get(run.status.lower(), "other"),
         "tiles": list(_tiles(stages, lengths, evaluation)),
         "longest": int(sound.LONGEST_SECONDS),
@@ -59,7 +57,7 @@ def build(run: Run) -> str:
         "pair_plot": _pair_plot(pairs),
         "facts": list(_facts(run)),
     }
-    shown = {
+    parts = {
         "listen": ("Listen", context["spoken"] or context["reference"]),
         "stages": ("Stages", stages),
         "cleaning": ("Cleaning", context["recordings"] or measures),
@@ -68,26 +66,8 @@ def build(run: Run) -> str:
         "evaluation": ("Evaluation", pairs),
         "made-from": ("Made from", context["facts"]),
     }
-    context["sections"] = [(name, title) for name, (title, content) in shown.items() if content]
-    environment = Environment(
-        loader=PackageLoader("voicemill.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["shown"] = _shown
-    environment.globals["player"] = _player
-    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html").render(context, style=Markup(style))
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _player(snippet: sound.Snippet) -> Markup:
-    return Markup('<audio controls preload="metadata" src="{}"></audio>').format(snippet.data_uri())
+    context["sections"] = [(name, title) for name, (title, content) in parts.items() if content]
+    return render("voicemill.report", "page.html", **context)
 
 
 def _tiles(stages: list[StageRow], lengths: list[float], evaluation: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -210,7 +190,7 @@ def _spoken(speech: Path | None) -> Iterator[dict[str, Any]]:
 
 def _facts(run: Run) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     if run.parameters:
-        yield "Parameters", [(name, _shown(value)) for name, value in sorted(run.parameters.items())]
+        yield "Parameters", [(name, shown(value)) for name, value in sorted(run.parameters.items())]
     lineage = collect.json_file(run.voice, "lineage.json") or {}
     for title, content in lineage.items():
         rows = list(_leaves(content))
@@ -223,4 +203,4 @@ def _leaves(content: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
         for name, value in content.items():
             yield from _leaves(value, f"{prefix} {name}".strip())
     elif content not in (None, ""):
-        yield prefix or "text", _shown(content)
+        yield prefix or "text", shown(content)

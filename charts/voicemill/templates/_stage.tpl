@@ -25,6 +25,11 @@
 {{- include "voicemill.stage.memory" (dict "stage" $stage.name "patch" $patch "memory" .) }}
 {{- end }}
 
+{{- /* An account of its own is called after the one of all stages. */}}
+{{- with $stage.serviceAccountName }}
+{{- $_ := set $stage "serviceAccountName" (printf "%s-%s" $values.serviceAccount.name (splitList "-" . | last)) }}
+{{- end }}
+
 {{- $placed := dict "root" $root "stage" $stage "own" $own "patch" $patch }}
 {{- include "voicemill.stage.gpu" $placed }}
 {{- include "voicemill.stage.place" $placed }}

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -5,6 +8,7 @@ import torch.nn.functional as F
 from voicemill.gpt_sovits import cpu
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
+from voicemill.gpt_sovits.gpt.linear import weights_for
 from voicemill.gpt_sovits.gpt.model import Gpt
 
 
@@ -26,7 +30,15 @@ def test_packed_weights_say_the_same(model: Gpt):
     assert all(torch.equal(a, b) for a, b in zip(plain, packed, strict=True))
 
 
-@pytest.mark.parametrize("weights", ["bf16", "int8"])
+def test_weights_of_a_half_precision_file_lose_nothing_in_half_precision(model: Gpt):
+    assert weights_for("fp32", torch.device("cpu"), model) == "packed"
+    of_file = model.half().float()
+    assert weights_for("fp32", torch.device("cpu"), of_file) == "fp16"
+    plain, halved = speak(of_file, 3), speak(Decoder(of_file, "fp16"), 3)
+    assert all(torch.equal(a, b) for a, b in zip(plain, halved, strict=True))
+
+
+@pytest.mark.parametrize("weights", ["fp16", "int8"])
 def test_coarse_weights_score_nearly_the_same(model: Gpt, weights):
     phones, bert, prompts = lines(1)
     scores = []
@@ -95,3 +107,14 @@ def test_attention_without_dropped_weights_is_torchs():
     mask = torch.ones(6, 6, dtype=torch.bool).tril()[None, None]
     exact = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     torch.testing.assert_close(cpu.attention(q, k, v, mask, 1e-9), exact)
+
+
+def test_memory_that_was_freed_is_used_again():
+    program = (
+        "import resource, torch; from voicemill.gpt_sovits.cpu import keep_freed_memory; keep_freed_memory()\n"
+        "for _ in range(20): torch.zeros(2**24); print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    faults = [int(line) for line in said.split()]
+    pages = 2**24 * 4 // 4096
+    assert faults[-1] - faults[9] < 5 * pages, "of ten tensors, half need memory that the process has not had"

@@ -128,7 +128,7 @@ def test_noise_depends_on_the_seed_alone():
     assert not torch.equal(seeded_noise(3, (1, 4, 5)), seeded_noise(4, (1, 4, 5)))
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "int8"])
 def test_coarser_arithmetic_speaks(precision: str, models: Path, prompt: Prompt):
     coarse = Pretrained(models).synthesizer(locate(models, "sovits-g"), locate(models, "gpt"), precision=precision)
     speech = coarse.speak(LINE, "en", prompt, options=SHORT)

@@ -1,7 +1,8 @@
 """Matrices in the form that decoding multiplies fastest by.
 
 One line's decoding reads every weight once per token, so that memory bounds it. On a CPU, oneDNN's blocked layout reads
-at the speed of memory where a plain matrix is read at about half of it; bfloat16 halves what is read, int8 quarters it.
+at the speed of memory where a plain matrix is read at about half of it; float16 halves what is read, int8 quarters it.
+Weights files are in float16, so that for what was loaded from one float16 is no coarser.
 
 Shapes: I inputs, O outputs.
 """
@@ -12,10 +13,10 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-Weights = Literal["plain", "packed", "bf16", "int8"]
-"""`plain`: as the model has them. On a CPU also, whatever the activations' type: `packed` fp32, `bf16`, `int8`."""
+Weights = Literal["plain", "packed", "fp16", "int8"]
+"""`plain`: as the model has them. On a CPU also, for activations in fp32: `packed` fp32, `fp16`, `int8`."""
 
 
 class Linear:
@@ -53,20 +54,18 @@ class PackedLinear(Linear):
         return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.weight_OI, self.bias_O, "add")
 
 
-class Bfloat16Linear(PackedLinear):
-    """bfloat16 weights for fp32 activations: products are summed in fp32, their inputs and results rounded."""
+class Float16Linear(Linear):
+    """float16 weights for fp32 activations, multiplied and summed in fp32 by FBGEMM, which needs an x86 with AVX2."""
 
     def __init__(self, weight_OI: Tensor, bias_O: Tensor | None):
-        super().__init__(weight_OI.bfloat16(), None if bias_O is None else bias_O.bfloat16())
-
-    def _times(self, x: Tensor, then: str) -> Tensor:
-        return super()._times(x.bfloat16(), then)
+        bias_O = None if bias_O is None else bias_O.detach().float()
+        self.packed: Any = torch.ops.quantized.linear_prepack_fp16(weight_OI.detach().float().contiguous(), bias_O)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return super().__call__(x).float()
+        return torch.ops.quantized.linear_dynamic_fp16(x, self.packed)
 
-    def add(self, x: Tensor, residual: Tensor) -> Tensor:
-        return residual + self._times(x, "none")
+    def relu(self, x: Tensor) -> Tensor:
+        return torch.ops.quantized.linear_relu_dynamic_fp16(x, self.packed)
 
 
 class Int8Linear(Linear):
@@ -90,13 +89,18 @@ class Int8Linear(Linear):
 KINDS: dict[str, type[Linear]] = {
     "plain": Linear,
     "packed": PackedLinear,
-    "bf16": Bfloat16Linear,
+    "fp16": Float16Linear,
     "int8": Int8Linear,
 }
 
 
-def weights_for(precision: str, device: torch.device) -> Weights:
+def weights_for(precision: str, device: torch.device, model: nn.Module) -> Weights:
     """The form for a precision (`fp32`, `bf16`, `fp16`, `int8`) on a device.
+
+    Args:
+        precision: What was asked for; on a CPU both half precisions are float16.
+        device: Where to compute.
+        model: Whose weights they are: those that float16 holds exactly are kept in it for fp32 too.
 
     Raises:
         ValueError: If the device cannot compute so.
@@ -107,7 +111,11 @@ def weights_for(precision: str, device: torch.device) -> Weights:
         return "plain"
     if precision == "int8":
         return "int8"
-    packable = torch.backends.mkldnn.is_available()
-    if precision == "bf16" and packable and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return "bf16"
-    return "packed" if precision == "fp32" and packable else "plain"
+    if "fbgemm" in torch.backends.quantized.supported_engines and (precision != "fp32" or _is_half(model)):
+        return "fp16"
+    return "packed" if torch.backends.mkldnn.is_available() else "plain"
+
+
+def _is_half(model: nn.Module) -> bool:
+    """Whether float16 holds every weight exactly."""
+    return all(bool((weight == weight.half().to(weight.dtype)).all()) for weight in model.parameters())

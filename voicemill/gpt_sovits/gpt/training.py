@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from voicemill.errors import OutOfGpuMemory
+from voicemill.gpt_sovits import cpu
 from voicemill.gpt_sovits.gpt import losses
 from voicemill.gpt_sovits.gpt.data import Batch
 from voicemill.gpt_sovits.gpt.model import Gpt
@@ -93,6 +94,8 @@ class Trainer:
     sums: Sums = field(default_factory=Sums)
 
     def __post_init__(self) -> None:
+        if self.precision.device.type == "cpu":
+            cpu.keep_freed_memory()
         self.parameters = list(self.model.parameters())
         self.optimizer = ScaledAdam(self.parameters, lr=self.recipe.learning_rate)
 

@@ -78,7 +78,7 @@ class Synthesizer:
             name = "fp16" if self.device.type == "cuda" else "fp32"
         self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(name, torch.float32)
         if isinstance(self.gpt, Gpt):
-            weights = weights_for(name, self.device)
+            weights = weights_for(name, self.device, self.gpt)
             activations = self.dtype if weights == "plain" else torch.float32
             self.gpt = Decoder(self.gpt.to(self.device, activations).eval(), weights)
         if self.compiled:
@@ -264,7 +264,7 @@ class Synthesizer:
         return Speech(samples.numpy(), SAMPLE_RATE, report)
 
     def _autocast(self) -> AbstractContextManager:
-        # On a CPU only the vocoder, which takes the most time, computes in bfloat16.
-        if self.dtype == torch.float32 or (self.device.type == "cpu" and self.dtype == torch.bfloat16):
+        # On a CPU only the vocoder, which takes the most time, computes in less than fp32.
+        if self.dtype == torch.float32 or self.device.type == "cpu":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)

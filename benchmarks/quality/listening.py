@@ -1,0 +1,105 @@
+"""Measures recordings, sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.quality.measures import Heard, Sentence, Summary, phones, spoken_seconds, written_out
+from voicemill.asr import Recognizer, Transcript
+from voicemill.asr.transcript import RATE
+from voicemill.audio import quality, reading
+from voicemill.audio.resampling import resample
+from voicemill.contract import progress
+from voicemill.errors import InputError
+from voicemill.evaluation import count_errors, errors
+from voicemill.likeness import SpeakerLikeness, embed
+
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Measures recordings.
+
+    Attributes:
+        recogniser: Hears the words.
+        language: Language of the sentences.
+        speaker: Who should be heard; None where each sentence has a prompt of its own.
+        others: Who should not, by name.
+    """
+
+    recogniser: Recognizer
+    language: str
+    speaker: SpeakerLikeness | None
+    others: Mapping[str, SpeakerLikeness]
+
+    def summarize(
+        self,
+        title: str,
+        sentences: Sequence[Sentence],
+        dropped: Mapping[str, str] | None = None,
+        *,
+        of_speaker: bool = False,
+    ) -> Summary:
+        """Measure sentences; one that cannot be measured is dropped with the reason.
+
+        Args:
+            title: What they are.
+            sentences: Each with its recording.
+            dropped: Sentences that were lost before, with the reason.
+            of_speaker: Whether a person says them.
+        """
+        heard: list[Heard] = []
+        lost = dict(dropped or {})
+        batches = [sentences[start : start + _AT_ONCE] for start in range(0, len(sentences), _AT_ONCE)]
+        for batch in progress(batches, f"listening to {title}"):
+            sounds: dict[Sentence, tuple[np.ndarray, int]] = {}
+            for sentence in batch:
+                try:
+                    sounds[sentence] = _sound(sentence)
+                except InputError as error:
+                    lost[sentence.name] = str(error)
+            transcripts = self.recogniser.transcribe_all(
+                [resample(samples, rate, RATE) for samples, rate in sounds.values()]
+            )
+            for (sentence, (samples, rate)), transcript in zip(sounds.items(), transcripts, strict=True):
+                try:
+                    heard.append(self._measured(sentence, samples, rate, transcript))
+                except InputError as error:
+                    lost[sentence.name] = str(error)
+        return Summary(title, heard, lost, of_speaker)
+
+    def _measured(self, sentence: Sentence, samples: np.ndarray, rate: int, transcript: Transcript) -> Heard:
+        speaker = SpeakerLikeness([sentence.prompt]) if sentence.prompt else self.speaker
+        assert speaker, "a sentence without a prompt of its own needs a speaker to be compared with"
+        voice = embed(samples, rate)
+        opinion = quality.measure(samples, rate)
+        seconds = spoken_seconds(samples, rate)
+        words = wrong_phones = None
+        if sentence.text is not None:
+            asked, heard = (written_out(text, self.language) for text in (sentence.text, transcript.text))
+            words = errors(asked, heard, self.language)
+            wrong_phones = count_errors(phones(asked, self.language), phones(heard, self.language))
+        return Heard(
+            sentence.name,
+            sentence.text,
+            transcript.text,
+            words,
+            wrong_phones,
+            round(speaker.of_embedding(voice, besides=sentence.audio), 4),
+            {name: round(other.of_embedding(voice), 4) for name, other in self.others.items()},
+            opinion.sig,
+            opinion.bak,
+            opinion.ovrl,
+            None if seconds is None else round(seconds, 3),
+            sentence.audio,
+        )
+
+
+def _sound(sentence: Sentence) -> tuple[np.ndarray, int]:
+    audio = reading.read(sentence.audio)
+    samples, _ = reading.to_mono(audio.samples)
+    return samples, audio.rate

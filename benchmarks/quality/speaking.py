@@ -1,0 +1,112 @@
+"""Lets voices, base weights and saved epochs speak, and measures what they said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.quality.listening import Listener
+from benchmarks.quality.measures import Sentence, Summary
+from benchmarks.quality.sources import Prompted
+from voicemill import __version__, pronunciation
+from voicemill.errors import InputError
+from voicemill.gpt_sovits.synthesis import Reference, Speech, Synthesizer
+from voicemill.models import locate
+from voicemill.models.layout import Version
+from voicemill.speaking import Pretrained, load_voice, recite, write_speech
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all voices of a comparison have in common.
+
+    Attributes:
+        models: Models folder.
+        listener: Measures.
+        lines: What is spoken, unless a list says it.
+        seed: Of the first line.
+        audio: Folder for what was said; each voice has one of its own in it.
+    """
+
+    models: Path
+    listener: Listener
+    lines: Sequence[str]
+    seed: int
+    audio: Path
+
+    @cached_property
+    def pretrained(self) -> Pretrained:
+        """The models before every voice, loaded once."""
+        return Pretrained(self.models)
+
+    @property
+    def language(self) -> str:
+        return self.listener.language
+
+    def base(self, version: Version = "v2") -> Synthesizer:
+        """The base weights of the models folder, which no speaker's recordings have touched."""
+        return self.pretrained.synthesizer(
+            locate(self.models, "sovits-g", version), locate(self.models, "gpt", version)
+        )
+
+    def voice(self, folder: Path) -> tuple[Synthesizer, Reference]:
+        """A published voice, reading as its training texts were read, and its reference clip."""
+        reading = pronunciation.load(self.models, trained=folder).reading
+        speaking = load_voice(folder, self.models, reading=reading)
+        return speaking.synthesizer, speaking.reference
+
+    def measure(self, title: str, synthesizer: Synthesizer, reference: Reference) -> Summary:
+        """Let it speak all lines and measure them.
+
+        Args:
+            title: Names it in tables, and its folder.
+            synthesizer: Who speaks.
+            reference: Whose voice.
+
+        Raises:
+            InputError: The reference or a line cannot be used.
+        """
+        spoken = recite(synthesizer, reference, self.lines, self.language, self.seed)
+        sentences, dropped = [], {}
+        for number, (text, said) in enumerate(zip(self.lines, spoken, strict=True), start=1):
+            name = f"{number:02d}"
+            try:
+                sentences.append(Sentence(name, text, self._write(title, name, text, said)))
+            except InputError as error:
+                dropped[name] = str(error)
+        return self.listener.summarize(title, sentences, dropped)
+
+    def measure_prompted(self, title: str, synthesizer: Synthesizer, rows: Sequence[Prompted]) -> list[Summary]:
+        """Let it speak each line as the line's own prompt does, and measure it against that prompt.
+
+        Returns:
+            What was spoken, and the speakers' own recordings of the lines, if the list names some.
+        """
+        sentences, dropped = [], {}
+        for number, row in enumerate(rows):
+            try:
+                reference = Reference(row.prompt, row.prompt_text, self.language)
+                said = synthesizer.speak(row.text, self.language, reference, seed=self.seed + number)
+                audio = self._write(title, row.name, row.text, said)
+                sentences.append(Sentence(row.name, row.text, audio, row.prompt))
+            except InputError as error:
+                dropped[row.name] = str(error)
+        summaries = [self.listener.summarize(title, sentences, dropped)]
+        own = [Sentence(row.name, row.text, row.spoken, row.prompt) for row in rows if row.spoken]
+        return [*([self.listener.summarize("recordings", own, of_speaker=True)] if own else []), *summaries]
+
+    def _write(self, title: str, name: str, text: str, said: Speech) -> Path:
+        if not np.isfinite(said.samples).all():
+            raise InputError("it spoke samples that are no numbers")
+        folder = self.audio / "".join(letter if letter.isalnum() else "-" for letter in title)
+        folder.mkdir(parents=True, exist_ok=True)
+        software = f"voicemill {__version__}"
+        provenance = json.dumps({"generated": True, "voice": title, "text": text, "by": software}, ensure_ascii=False)
+        path = folder / f"{name}.wav"
+        write_speech(path, said.pcm16(), said.rate, provenance=provenance, software=software)
+        return path

@@ -1,0 +1,1 @@
+"""What a thousand speakers cost the scheduler, without models: see `python -m benchmarks.scale --help`."""

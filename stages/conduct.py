@@ -1,0 +1,89 @@
+"""Make the voices of a batch: a workflow for each speaker, some at once.
+
+Reads   manifest                       speakers, their sources and parameters
+        records/<batch>/speakers       what came of each before
+Writes  workflows of the cluster       one for each speaker who has no voice yet
+        records/<batch>/speakers       what came of each
+Drops   speakers without a voice, with the reason; ends with 65 if there are too many of them
+"""
+
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from voicemill.contract import Destination, Ledger, Location, stage
+
+
+@stage(family="workflows", cpu=0.1, memory="512Mi")
+def conduct(
+    *,
+    manifest: Location,
+    batch: str,
+    run: str,
+    run_uid: str,
+    workflow: str = "clone-voice",
+    parameters: str = "",
+    at_once: Annotated[int, Ge(1)] = 10,
+    priority: int = 0,
+    queue: str = "",
+    min_success_ratio: Annotated[float, Ge(0), Le(1)] = 1.0,
+    gpu_hour: Annotated[float, Ge(0)] = 0.0,
+    cpu_hour: Annotated[float, Ge(0)] = 0.0,
+    records: Destination = "s3:///batches",
+) -> Ledger:
+    """Make the voices of a batch: a workflow for each speaker, some at once.
+
+    Args:
+        manifest: s3:// address of a CSV or JSON-lines file with a speaker a row, or the text itself.
+        batch: Its name. Submit again with the same one to go on: who has a voice is not worked on again.
+        run: Name of the workflow that this is a task of.
+        run_uid: That workflow's uid, by which the cluster deletes the speakers' workflows with it.
+        workflow: WorkflowTemplate that makes a voice.
+        parameters: Its parameters for all speakers, KEY=VALUE; KEY=VALUE or a JSON object; a row's own go before them.
+        at_once: Speakers that are worked on at the same time.
+        priority: Priority of their workflows among all others; higher ones go first.
+        queue: Kueue's queue for their pods; none if empty.
+        min_success_ratio: Share of the speakers that must get a voice, from 0 to 1.
+        gpu_hour: Price of a GPU hour, for the estimate of cost.
+        cpu_hour: Price of a CPU core's hour.
+        records: Folder or s3:// address below which what came of each speaker is kept.
+    """
+    from voicemill.batch import commission, conducting
+    from voicemill.batch.children import Terms
+    from voicemill.batch.records import Records
+    from voicemill.cluster.kube import Kube
+    from voicemill.errors import InputError, Interrupted
+
+    cluster, ledger = Kube(), Ledger()
+    prices = (min_success_ratio, gpu_hour, cpu_hour)
+    asked = commission.read(cluster, commission.Wanted(manifest, batch, workflow, parameters, *prices))
+    for mistake in asked.mistakes:
+        ledger.drop(f"line {mistake.line}", mistake.text)
+    if asked.mistakes:
+        first = asked.mistakes[0]
+        raise InputError(
+            f"{len(asked.mistakes)} mistakes in {asked.batch.manifest}, nothing was started; all are in the log,"
+            f" the first is on line {first.line}: {first.text}"
+        )
+    terms = Terms(batch, run, run_uid, at_once, priority, queue)
+    conductor = conducting.Conductor(cluster, asked, terms, Records(records, batch))
+    total = len(asked.batch.orders)
+    try:
+        for row in ledger.each(conductor.rows(), total=total, name=lambda row: row.speaker, label="speakers"):
+            if row.outcome == "voice":
+                ledger.keep(row.speaker, voice=row.voice)
+            else:
+                ledger.drop(row.speaker, row.reason or row.outcome)
+    except Interrupted:
+        conductor.leave()
+        raise
+    ledger.note(voices=ledger.kept)
+    if ledger.kept < min_success_ratio * total:
+        raise InputError(
+            f"{ledger.kept} of {total} speakers got a voice, and {min_success_ratio:.0%} must; see the summary"
+        )
+    return ledger
+
+
+if __name__ == "__main__":
+    conduct.main()

@@ -1,0 +1,356 @@
+"""A batch is conducted on a cluster: bounded, restartable, each speaker by itself, and nothing is left when it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.conduct import conduct
+from stages.summarize import summarize
+from tests.batch.a_controller import Controller, speaker
+from tests.submitting.a_cluster import ARGO, Cluster
+from tests.submitting.conftest import cluster
+from voicemill.batch import children, conducting
+from voicemill.cluster import patience
+from voicemill.storage import Store, open_store
+
+__all__ = ["cluster"]
+
+Json = dict[str, Any]
+pytestmark = pytest.mark.timeout(120)
+
+WORKFLOWS = f"{ARGO}/namespaces/voices/workflows"
+SIX = ("anna", "ben", "cat", "dan", "eve", "fay")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conducting, "SECONDS_BETWEEN_LOOKS", 0.02)
+    monkeypatch.setattr(conducting, "SECONDS_TO_END", 10.0)
+    monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.02)
+
+
+@pytest.fixture
+def store(cluster: Cluster, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The bucket of the cluster, with each speaker's recordings."""
+    monkeypatch.setenv("S3_BUCKET", bucket)
+    store = open_store(f"s3://{bucket}")
+    for name in SIX:
+        store.write(f"in/{name}/a.wav", name.encode())
+    return store
+
+
+class Batch:
+    """A batch called heroes, conducted by one workflow after the other.
+
+    Attributes:
+        run: The workflow that conducts it at the moment.
+        ledger: Of the last conductor.
+        progress: As the last conductor wrote it.
+    """
+
+    def __init__(self, cluster: Cluster, store: Store, folder: Path) -> None:
+        self.cluster, self.store, self.folder = cluster, store, folder
+        self.run = "clone-batch-1"
+        self.ledger, self.progress = folder / "ledger.jsonl", folder / "progress"
+        self.given: dict[str, str] = {"batch": "heroes", "parameters": "models=/models"}
+        self.manifest(*(f"{name},s3:///in/{name}" for name in SIX))
+
+    def manifest(self, *rows: str, heading: str = "speaker,source") -> None:
+        self.store.write("m.csv", "\n".join([heading, *rows]).encode())
+        self.given["manifest"] = "s3:///m.csv"
+
+    def again(self) -> None:
+        """It is submitted once more."""
+        self.run = f"clone-batch-{int(self.run.rpartition('-')[2]) + 1}"
+
+    def words(self, **more: object) -> list[str]:
+        own = {"run": self.run, "run-uid": f"uid-{self.run}", "ledger": self.ledger}
+        given = {**self.given, **own, **{name.replace("_", "-"): value for name, value in more.items()}}
+        return [word for name, value in given.items() for word in (f"--{name}", str(value))]
+
+    def conduct(self, **more: object) -> int:
+        """The conductor's exit code."""
+        self.cluster.add("workflows", {"metadata": {"name": self.run}, "spec": {}})
+        return conduct.run(self.words(**more))
+
+    def summary(self) -> dict[str, dict[str, str]]:
+        """The summary's rows, as its exit handler writes them."""
+        out = self.folder / f"table-{self.run}"
+        own = {"run": self.run, "run-uid": "u", "run-parameters": json.dumps(self.given), "table": out}
+        assert summarize.run([word for name, value in own.items() for word in (f"--{name}", str(value))]) == 0
+        with (out / "summary.csv").open() as file:
+            return {row["speaker"]: row for row in csv.DictReader(file)}
+
+    def outcomes(self) -> dict[str, str]:
+        return {name: row["outcome"] for name, row in self.summary().items()}
+
+    def of(self, who: str) -> list[Json]:
+        """A speaker's workflows."""
+        mine = [run for run in self.cluster.runs if children.CONDUCTOR in run["metadata"].get("labels", {})]
+        return [run for run in mine if speaker(run) == who]
+
+
+@pytest.fixture
+def batch(cluster: Cluster, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
+    batch = Batch(cluster, store, tmp_path)
+    monkeypatch.setenv("ARGO_PROGRESS_FILE", str(batch.progress))
+    yield batch
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def let_go(controller: Controller, count: int) -> None:
+    """End all that is held once so many run, and some looks later still no more."""
+    wait_for(lambda: len(controller.runs("Running")) == count)
+    time.sleep(10 * conducting.SECONDS_BETWEEN_LOOKS)
+    controller.held.clear()
+
+
+def test_all_speakers_get_a_voice_and_no_more_at_once_than_said(batch: Batch) -> None:
+    with Controller(batch.cluster, held={*SIX}) as controller:
+        thread = threading.Thread(target=lambda: let_go(controller, 2))
+        thread.start()
+        assert batch.conduct(at_once=2) == 0
+        thread.join()
+    assert sorted(controller.begun) == sorted(SIX) and controller.most == 2
+    assert batch.progress.read_text() == "6/6"
+    rows = [json.loads(line) for line in batch.ledger.read_text().splitlines()]
+    assert {row["item"]: row["outcome"] for row in rows} == dict.fromkeys(SIX, "kept")
+
+
+def test_one_bad_speaker_harms_no_other_and_the_summary_tells_of_all(batch: Batch) -> None:
+    with Controller(batch.cluster, fails={"ben": "90 s are too short"}):
+        assert batch.conduct(gpu_hour=2, cpu_hour=0.5) == 65, "all have to succeed unless said otherwise"
+        batch.given |= {"gpu-hour": "2", "cpu-hour": "0.5"}
+        rows = batch.summary()
+        assert list(rows) == list(SIX)
+        assert rows["ben"]["outcome"] == "failed" and rows["ben"]["voice"] == ""
+        assert rows["ben"]["reason"] == "ingest: 90 s are too short (exit code 65)"
+        anna = rows["anna"]
+        figures = {name: anna[name] for name in ("minutes_in", "minutes_used", "error_rate", "similarity", "score")}
+        assert figures == dict(zip(figures, ("5", "4", "0.1", "0.9", "0.8"), strict=True))
+        assert (anna["voice"], anna["gpu_minutes"], anna["cpu_minutes"]) == ("0123456789abcdef", "60", "120")
+        assert float(anna["cost"]) == pytest.approx(2 * 1 + 0.5 * 2)
+        assert anna["folder"].startswith("s3://studio/voices/anna/heroes-anna-")
+        batch.again()
+        assert batch.conduct(min_success_ratio=0.8) == 0
+    page = (batch.folder / "table-clone-batch-1" / "summary.html").read_text()
+    assert "5 of 6 speakers have a voice, 1 failed" in page and "90 s are too short" in page
+
+
+def test_submitted_again_only_what_is_missing_or_changed_is_made(batch: Batch) -> None:
+    with Controller(batch.cluster, fails={"ben": "too short"}) as controller:
+        assert batch.conduct() == 65
+        controller.fails = {}
+        controller.begun = []
+        batch.again()
+        batch.store.write("in/cat/b.wav", b"more")
+        assert batch.conduct() == 0
+        assert sorted(controller.begun) == ["ben", "cat"]
+        batch.again()
+        assert batch.conduct() == 0 and len(controller.begun) == 2
+        batch.again()
+        assert batch.conduct(parameters="models=/other") == 0 and len(controller.begun) == 8, "a parameter changed"
+    assert len({run["metadata"]["name"] for run in batch.of("cat")}) == 3
+
+
+def test_a_killed_conductor_goes_on_from_what_it_finds(batch: Batch) -> None:
+    with Controller(batch.cluster, fails={"anna": "too short"}, held={"cat", "dan"}) as controller:
+        batch.cluster.add("workflows", {"metadata": {"name": batch.run}, "spec": {}})
+        command = [sys.executable, "-m", "stages.conduct", *batch.words(at_once=2)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        wait_for(lambda: set(controller.runs("Running")) == {"cat", "dan"} or process.poll() is not None)
+        process.kill()
+        process.wait()
+        controller.held = set()
+        assert conduct.run(batch.words(at_once=2)) == 65
+        assert sorted(controller.begun) == sorted(SIX), "nobody was begun twice, who failed neither"
+        assert controller.most == 2
+        assert batch.outcomes() == {**dict.fromkeys(SIX, "voice"), "anna": "failed"}
+
+
+def interrupted(batch: Batch, controller: Controller, *, shut_down: bool) -> int:
+    """The exit code of a conductor that gets SIGTERM while two speakers are worked on."""
+
+    def interrupt() -> None:
+        wait_for(lambda: set(controller.runs("Running")) == {"cat", "dan"})
+        if shut_down:
+            with batch.cluster.lock:
+                batch.cluster.objects["workflows", batch.run]["spec"]["shutdown"] = "Stop"
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    code = batch.conduct(at_once=2)
+    thread.join()
+    return code
+
+
+def test_stopped_it_leaves_nothing_behind_but_finished_voices(batch: Batch) -> None:
+    with Controller(batch.cluster, held={"cat", "dan"}) as controller:
+        assert interrupted(batch, controller, shut_down=True) == 75
+        assert all(run["spec"]["shutdown"] == "Terminate" for run in [*batch.of("cat"), *batch.of("dan")])
+        expected = {"anna": "voice", "ben": "voice", "cat": "stopped", "dan": "stopped"}
+        assert batch.outcomes() == expected | {"eve": "waiting", "fay": "waiting"}
+        assert not controller.runs("Running")
+        controller.held, controller.begun = set(), []
+        batch.again()
+        assert batch.conduct() == 0 and sorted(controller.begun) == ["cat", "dan", "eve", "fay"]
+
+
+def test_preempted_it_leaves_its_workflows_running(batch: Batch) -> None:
+    with Controller(batch.cluster, held={"cat", "dan"}) as controller:
+        assert interrupted(batch, controller, shut_down=False) == 75
+        assert sorted(controller.runs("Running")) == ["cat", "dan"]
+        controller.held = set()
+        assert conduct.run(batch.words()) == 0 and sorted(controller.begun) == sorted(SIX)
+
+
+def test_where_the_conductor_failed_the_exit_handler_ends_what_runs(batch: Batch) -> None:
+    with Controller(batch.cluster, held={"cat", "dan"}) as controller:
+        interrupted(batch, controller, shut_down=False)
+        assert batch.outcomes()["cat"] == "stopped" and not controller.runs("Running")
+
+
+def test_twenty_mistakes_are_twenty_lines_and_nothing_is_begun(batch: Batch) -> None:
+    rows = [f"s{number},s3:///in/anna,{number - 20}" for number in range(20)]
+    batch.manifest(*rows, "anna,s3:///in/anna,1", heading="speaker,source,gpt-epochs")
+    with Controller(batch.cluster) as controller:
+        assert batch.conduct() == 65
+        assert not controller.begun
+    told = [json.loads(line) for line in batch.ledger.read_text().splitlines()]
+    assert [row["item"] for row in told] == [f"line {number}" for number in range(2, 22)]
+    assert all(row["reason"].startswith("gpt-epochs") for row in told)
+    assert batch.summary()["s0"]["reason"].startswith("gpt-epochs")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"batch": "Heroes!"}, "cannot be a batch's name"),
+        ({"parameters": "speed=2"}, "clone-voice has no parameter speed"),
+        ({"parameters": "source=x"}, "source"),
+        ({"parameters": "{"}, "no JSON object"),
+    ],
+)
+def test_what_is_wrong_for_all_is_told(
+    batch: Batch, given: dict[str, str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch.given |= given
+    assert batch.conduct() == 64 and len(batch.cluster.runs) == 1
+
+
+def test_a_path_of_another_machine_is_a_mistake(batch: Batch) -> None:
+    batch.manifest("anna,recordings/anna", "ben,/volume/ben", "cat,s3:///in/nobody")
+    assert batch.conduct() == 65
+    told = [json.loads(line) for line in batch.ledger.read_text().splitlines()]
+    assert [row["item"] for row in told] == ["line 2", "line 4"]
+
+
+def test_a_manifest_can_be_the_text_itself(batch: Batch) -> None:
+    batch.given["manifest"] = '{"speaker": "安娜", "source": "s3:///in/anna"}\n'
+    with Controller(batch.cluster) as controller:
+        assert batch.conduct() == 0
+    assert controller.begun == ["安娜"]
+    [run] = batch.of("安娜")
+    assert run["metadata"]["name"].startswith("heroes-") and run["metadata"]["name"].isascii()
+    assert batch.outcomes() == {"安娜": "voice"}
+
+
+def test_a_speakers_workflow_is_owned_ranked_and_queued(batch: Batch) -> None:
+    with Controller(batch.cluster):
+        assert batch.conduct(priority=7, queue="night") == 0
+    [run] = batch.of("anna")
+    [owner] = run["metadata"]["ownerReferences"]
+    assert (owner["name"], owner["uid"], owner["kind"]) == (batch.run, f"uid-{batch.run}", "Workflow")
+    assert run["spec"]["workflowTemplateRef"] == {"name": "clone-voice"} and run["spec"]["priority"] == 7
+    assert run["spec"]["podMetadata"]["labels"] == {children.QUEUE: "night"}
+    labels = run["metadata"]["labels"]
+    assert (labels[children.BATCH], labels[children.CONDUCTOR]) == ("heroes", batch.run)
+    assert labels[children.OUTCOME] == "voice" and len(run["metadata"]["name"]) <= 63
+    assert all(len(value) <= 63 for value in labels.values())
+
+
+def test_the_cluster_is_asked_no_more_of_a_speaker_than_its_beginning_and_its_end(batch: Batch) -> None:
+    batch.cluster.page = 2
+    with Controller(batch.cluster):
+        assert batch.conduct(at_once=6) == 0
+    asked = [request.partition(" ")[::2] for request in batch.cluster.requests]
+    of_one = [(method, path.rpartition("/")[2]) for method, path in asked if path.startswith(f"{WORKFLOWS}/")]
+    names = {run["metadata"]["name"] for run in batch.cluster.runs} - {batch.run}
+    assert sorted(of_one) == sorted((method, name) for name in names for method in ("GET", "PATCH"))
+    assert asked.count(("POST", WORKFLOWS)) == 6
+
+
+def test_a_speaker_whom_the_cluster_refuses_fails_alone(batch: Batch) -> None:
+    batch.cluster.refused = {"s3:///in/ben"}
+    with Controller(batch.cluster):
+        assert batch.conduct(min_success_ratio=0.5) == 0
+    rows = batch.summary()
+    assert "does not take it" in rows["ben"]["reason"] and rows["cat"]["outcome"] == "voice"
+
+
+def test_a_workflow_that_somebody_deletes_is_noticed(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conducting, "SECONDS_BETWEEN_COUNTS", 0.1)
+
+    def delete() -> None:
+        wait_for(lambda: "cat" in controller.runs("Running"))
+        [run] = batch.of("cat")
+        with batch.cluster.lock:
+            del batch.cluster.objects["workflows", run["metadata"]["name"]]
+
+    with Controller(batch.cluster, held={"cat"}) as controller:
+        thread = threading.Thread(target=delete)
+        thread.start()
+        assert batch.conduct(min_success_ratio=0.5) == 0
+        thread.join()
+    assert "was deleted" in batch.summary()["cat"]["reason"]
+
+
+def test_a_cluster_that_is_away_for_a_while_only_takes_time(batch: Batch) -> None:
+    def away() -> None:
+        for _ in range(3):
+            wait_for(lambda: bool(controller.runs("Running")))
+            batch.cluster.status[WORKFLOWS] = 503
+            time.sleep(0.2)
+            del batch.cluster.status[WORKFLOWS]
+            time.sleep(0.05)
+
+    with Controller(batch.cluster, held={"fay"}) as controller:
+        thread = threading.Thread(target=lambda: (away(), controller.held.clear()))
+        thread.start()
+        assert batch.conduct(at_once=1) == 0
+        thread.join()
+    assert sorted(controller.begun) == sorted(SIX)
+
+
+def test_of_a_conductor_that_is_gone_what_is_still_wanted_is_taken_over(batch: Batch) -> None:
+    with Controller(batch.cluster, held={"cat", "dan"}) as controller:
+        interrupted(batch, controller, shut_down=False)
+        batch.again()
+        batch.store.write("in/dan/b.wav", b"other recordings")
+        thread = threading.Thread(target=lambda: (wait_for(lambda: len(batch.of("dan")) == 2), controller.held.clear()))
+        thread.start()
+        assert batch.conduct() == 0
+        thread.join()
+        assert controller.begun.count("cat") == 1 and controller.begun.count("dan") == 2
+    [cat], [before, after] = batch.of("cat"), batch.of("dan")
+    assert cat["metadata"]["ownerReferences"][0]["name"] == batch.run
+    assert before["spec"]["shutdown"] == "Terminate" and "shutdown" not in after["spec"]

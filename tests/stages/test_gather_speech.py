@@ -1,0 +1,45 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.gather_speech import gather_speech
+from stages.plan_script import plan_script
+from tests.bulk.script import write_ledgers
+from tests.registry.conftest import make_voice
+from voicemill.bulk import read_plan
+from voicemill.errors import InputError
+
+PLACE = "voices/{speaker}/run/synthesize/speech/{shard}"
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    voices = [str(make_voice(tmp_path / name, speaker=name)) for name in ("ada", "bob")]
+    plan_script(tmp_path / "plan", script="One.\n\nThree.", voices=",".join(voices))
+    return tmp_path / "plan"
+
+
+def test_what_comes_in_is_spoken_or_not_and_a_silent_voice_is_told(tmp_path: Path, plan: Path) -> None:
+    ledgers = write_ledgers(plan, read_plan(plan), tmp_path / "ledgers", lambda speaker, line: speaker == "bob")
+    ledger = gather_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
+    summary = ledger.summary()
+    assert (summary["spoken"], summary["not_spoken"], summary["seconds"]) == (2, 3, 4.0)
+    assert summary["spoken"] + summary["not_spoken"] == len((tmp_path / "manifest.jsonl").read_text().splitlines())
+    (reason,) = [entry["reason"] for entry in ledger.entries if entry["outcome"] == "dropped"]
+    assert reason == "it could speak none of its lines; the first, line 1: there is nothing to say in it"
+
+
+def test_a_script_of_which_nothing_was_spoken_fails(tmp_path: Path, plan: Path) -> None:
+    ledgers = write_ledgers(plan, read_plan(plan), tmp_path / "ledgers", lambda speaker, line: True)
+    with pytest.raises(InputError, match="0 voices that spoke anything"):
+        gather_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
+    assert not (tmp_path / "manifest.jsonl").exists()
+
+
+def test_a_manifest_appears_whole_or_not_at_all(tmp_path: Path, plan: Path) -> None:
+    ledgers = write_ledgers(plan, read_plan(plan), tmp_path / "ledgers")
+    (ledgers / "00001.jsonl").write_text(json.dumps({"item": "000009", "outcome": "kept"}) + "\n")
+    with pytest.raises(InputError, match="00001"):
+        gather_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
+    assert not (tmp_path / "manifest.jsonl").exists()

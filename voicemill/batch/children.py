@@ -1,0 +1,219 @@
+"""The workflows of a batch on a cluster: one that conducts it, and one for each speaker.
+
+Labels tell which they are, what each was made for and what came of it; whether one has ended is said by the
+controller's own. So they can be listed by the thousand without their specs and statuses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from voicemill.batch import state as states
+from voicemill.batch.checking import Order
+from voicemill.batch.state import Batch, State
+from voicemill.cluster import nodes
+from voicemill.cluster.api import GROUP, VERSION, Json
+from voicemill.cluster.submission import Plan, workflow_of
+from voicemill.errors import UsageError
+
+BATCH = "voicemill.dev/batch"
+"""Label of all of them: the batch's name."""
+CONDUCTOR = "voicemill.dev/conductor"
+"""Label of a speaker's: the run that conducts it."""
+MARK = "voicemill.dev/mark"
+"""Label of a speaker's: what its voice is made from."""
+OUTCOME = "voicemill.dev/outcome"
+"""Label of a speaker's that has ended, once what came of it is kept."""
+SPEAKER = "voicemill.dev/speaker-of-batch"
+"""Annotation of a speaker's: the name, which a label need not hold."""
+ROW = "voicemill.dev/row"
+"""Annotation of a speaker's with an outcome: its row of the summary, as JSON."""
+COMPLETED = "workflows.argoproj.io/completed"
+
+QUEUE = "kueue.x-k8s.io/queue-name"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_LONGEST_REASON = 1000
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which a batch is conducted.
+
+    Attributes:
+        name: The batch's.
+        run: Name of the workflow that conducts it.
+        uid: That workflow's.
+        at_once: Speakers that are worked on at the same time.
+        priority: Of their workflows among all others of the controller.
+        queue: Kueue's, for their pods; none if empty.
+    """
+
+    name: str
+    run: str
+    uid: str
+    at_once: int = 10
+    priority: int = 0
+    queue: str = ""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A speaker's workflow, by its metadata."""
+
+    name: str
+    speaker: str
+    mark: str
+    conductor: str
+    outcome: str
+    phase: str
+    completed: bool
+    created: str
+    row: State | None
+
+    @property
+    def has_voice(self) -> bool:
+        return self.phase == "Succeeded"
+
+
+def check_name(name: str) -> str:
+    """A name that a batch can have.
+
+    Raises:
+        UsageError: if it cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a batch's name: use small letters, digits and -, 40 at most")
+    return name
+
+
+def of_batch(name: str) -> str:
+    """Selector of the speakers' workflows of a batch."""
+    return f"{BATCH}={name},{CONDUCTOR}"
+
+
+def conductors(name: str) -> str:
+    """Selector of the workflows that conduct a batch, or did."""
+    return f"{BATCH}={name},!{CONDUCTOR}"
+
+
+def name_of(terms: Terms, speaker: str, mark: str) -> str:
+    """Name of a speaker's workflow: the same whenever the same conductor asks, and another for every other one."""
+    digest = hashlib.sha256("\0".join([terms.name, terms.run, speaker, mark]).encode()).hexdigest()[:10]
+    readable = re.sub("[^a-z0-9]+", "-", speaker.lower())[:20].strip("-")
+    # The controller puts it into a label, which holds 63 characters.
+    return "-".join(part for part in (terms.name[:24].strip("-"), readable, digest) if part)
+
+
+def owner(terms: Terms) -> list[Json]:
+    """What ties a speaker's workflow to the conductor's: when that is deleted, the cluster deletes this."""
+    kind = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Workflow"}
+    return [{**kind, "name": terms.run, "uid": terms.uid, "blockOwnerDeletion": False}]
+
+
+def workflow_for(plan: Plan, order: Order, mark: str, terms: Terms) -> Json:
+    """A speaker's workflow, to be created.
+
+    Args:
+        plan: The workflow that makes a voice.
+        order: The speaker's.
+        mark: Of what the voice is made from.
+        terms: The batch's.
+    """
+    workflow = workflow_of(plan, order.values, name_of(terms, order.speaker, mark))
+    metadata, spec = workflow["metadata"], workflow["spec"]
+    metadata["labels"] |= {BATCH: terms.name, CONDUCTOR: terms.run, MARK: mark}
+    metadata["annotations"] = {**metadata.get("annotations", {}), SPEAKER: order.speaker}
+    metadata["ownerReferences"] = owner(terms)
+    if terms.priority:
+        spec["priority"] = terms.priority
+    if terms.queue:
+        given = plan.template["spec"].get("podMetadata") or {}
+        spec["podMetadata"] = {**given, "labels": {**(given.get("labels") or {}), QUEUE: terms.queue}}
+    return workflow
+
+
+def child_of(sketch: Json) -> Child:
+    """A speaker's workflow as a list of sketches has it."""
+    metadata = sketch["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    row = annotations.get(ROW)
+    return Child(
+        name=metadata["name"],
+        speaker=annotations.get(SPEAKER, ""),
+        mark=labels.get(MARK, ""),
+        conductor=labels.get(CONDUCTOR, ""),
+        outcome=labels.get(OUTCOME, ""),
+        phase=labels.get(nodes.PHASE, "Pending"),
+        completed=labels.get(COMPLETED) == "true",
+        created=metadata.get("creationTimestamp", ""),
+        row=row_from(json.loads(row)) if row else None,
+    )
+
+
+def latest(children: Iterable[Child]) -> dict[str, Child]:
+    """Each speaker's latest."""
+    return {child.speaker: child for child in sorted(children, key=lambda child: child.created)}
+
+
+def noted(row: State) -> Json:
+    """The metadata of a workflow of which the outcome is kept."""
+    return {"labels": {OUTCOME: row.outcome}, "annotations": {ROW: json.dumps(asdict(row), ensure_ascii=False)}}
+
+
+def row_from(fields: Json) -> State:
+    """A row out of JSON."""
+    return State(**{**fields, "tasks": tuple(fields.get("tasks", ()))})
+
+
+def row_of(workflow: Json, order: Order, batch: Batch) -> State:
+    """What came of a speaker's workflow that has ended.
+
+    Args:
+        workflow: With its whole status.
+        order: The speaker's.
+        batch: Has the prices.
+    """
+    outcome, status = nodes.outcome_of(workflow), workflow.get("status") or {}
+    tasks = {task.name: task for task in nodes.tasks(workflow)}
+    run = workflow["metadata"]["name"]
+    row = State(order.speaker, order.line, "voice" if outcome == "done" else "failed")
+    row.folder = nodes.place(workflow, f"{states.RUNS}/{order.speaker}/{run}")
+    if outcome == "stopped":
+        row.outcome = "stopped"
+    elif outcome != "done":
+        row.reason = _reason(tasks, status)[:_LONGEST_REASON]
+    used = status.get("resourcesDuration") or {}
+    # Of what pods ask for, only devices have a vendor's name before a slash.
+    gpu_seconds = sum(seconds for name, seconds in used.items() if "/" in name)
+    row.minutes = nodes.seconds_between(status.get("startedAt"), status.get("finishedAt")) / 60
+    row.gpu_minutes, row.cpu_minutes = gpu_seconds / 60, used.get("cpu", 0) / 60
+    row.cost = (gpu_seconds * batch.gpu_hour + used.get("cpu", 0) * batch.cpu_hour) / 3600
+    row.minutes_in, row.minutes_used = _minutes(tasks.get("ingest")), _minutes(tasks.get("format"))
+    published = _summary(tasks.get("publish")) if row.outcome == "voice" else {}
+    row.voice = published.get("version")
+    row.error_rate, row.similarity, row.score = (published.get(name) for name in ("error_rate", "similarity", "score"))
+    return row
+
+
+def _reason(tasks: dict[str, nodes.Task], status: Json) -> str:
+    for task in tasks.values():
+        if task.phase in ("Failed", "Error"):
+            code = f" (exit code {task.exit_code})" if task.exit_code is not None else ""
+            return f"{task.name}: {task.node['message']}{code}"
+    return status.get("message") or f"ended as {status.get('phase', 'nothing')}"
+
+
+def _summary(task: nodes.Task | None) -> dict[str, Any]:
+    """What a stage said of itself when it ended well."""
+    outputs = (task.node.get("outputs") or {}).get("parameters") or [] if task else []
+    return next((json.loads(item["value"]) for item in outputs if item["name"] == "summary" and "value" in item), {})
+
+
+def _minutes(task: nodes.Task | None) -> float | None:
+    seconds = _summary(task).get("seconds")
+    return None if seconds is None else seconds / 60

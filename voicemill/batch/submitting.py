@@ -1,0 +1,156 @@
+"""A batch on its way to a cluster, and how it stands there, seen from a user's machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicemill.batch import checking, children
+from voicemill.batch import manifest as manifests
+from voicemill.batch.checking import Order
+from voicemill.batch.manifest import Mistake
+from voicemill.batch.state import State
+from voicemill.cluster import nodes, submission
+from voicemill.cluster.api import Api, Json
+from voicemill.cluster.submission import Plan
+from voicemill.errors import InputError, UsageError
+from voicemill.storage import open_store
+
+CONDUCTS = "clone-batch"
+"""The WorkflowTemplate that makes a batch."""
+PLACE = "batches"
+
+Upload = Callable[[Path, str | None], str]
+"""Uploads a path for a speaker, or for all, and returns its address."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A batch that somebody wants.
+
+    Attributes:
+        manifest: The manifest here.
+        common: Parameters for all speakers; paths are meant from the current folder.
+        in_pods: Parameters whose paths are places in the pods.
+    """
+
+    manifest: Path
+    common: dict[str, str]
+    in_pods: frozenset[str] = frozenset()
+
+
+def check(request: Request, plan: Plan) -> tuple[list[Order], list[Mistake]]:
+    """What is asked for and what is wrong with it, before anything is uploaded.
+
+    Args:
+        request: What somebody wants.
+        plan: The workflow that makes a voice, as the cluster has it.
+
+    Raises:
+        UsageError: for parameters for all speakers that cannot be used.
+    """
+    elsewhere = request.in_pods
+    if wrong := checking.problems_of_common(request.common, plan.workflow, folder=Path.cwd(), elsewhere=elsewhere):
+        raise UsageError(f"-p: {'; '.join(wrong)}")
+    read, folder = manifests.read(request.manifest), request.manifest.absolute().parent
+    orders, mistakes = checking.orders(read, request.common, plan.workflow, folder=folder, elsewhere=elsewhere)
+    _placed(plan, request, request.common, str)
+    for order in orders:
+        try:
+            _placed(plan, request, _own(order, request), str)
+        except UsageError as error:
+            mistakes.append(Mistake(order.line, str(error)))
+    return orders, sorted(set(mistakes))
+
+
+def bring(request: Request, plan: Plan, orders: list[Order], name: str, upload: Upload) -> str:
+    """Upload the sources and other files of this machine, and a manifest that names where they are then.
+
+    Args:
+        request: What somebody wants.
+        plan: The workflow that makes a voice.
+        orders: The manifest's, without mistakes.
+        name: The batch's.
+        upload: Uploads.
+
+    Returns:
+        The manifest's s3:// address.
+    """
+    bucket = os.environ.get("S3_BUCKET")
+    if not bucket:
+        raise UsageError(
+            "the manifest is uploaded: set S3_BUCKET (and S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        )
+    common = _placed(plan, request, request.common, lambda path: upload(path, None))
+    lines = [""] * max(order.line for order in orders)
+    for order in orders:
+        own = _placed(plan, request, _own(order, request), lambda path, order=order: upload(path, order.speaker))
+        # On the line that it had, so that the summary can say it.
+        lines[order.line - 1] = json.dumps({**common, **own}, ensure_ascii=False)
+    content = "".join(f"{line}\n" for line in lines).encode()
+    key = f"{PLACE}/{name}/manifests/{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
+    open_store(f"s3://{bucket}").write(key, content)
+    return f"s3://{bucket}/{key}"
+
+
+def _own(order: Order, request: Request) -> dict[str, str]:
+    """An order's parameters that are not as for all speakers."""
+    return {name: value for name, value in order.values.items() if request.common.get(name) != value}
+
+
+def _placed(plan: Plan, request: Request, values: dict[str, str], upload: Callable[[Path], str]) -> dict[str, str]:
+    return submission.place_files(plan, values, request.in_pods, upload)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a batch stands.
+
+    Attributes:
+        rows: Of the speakers whose workflow the cluster has, in the order of the manifest as far as it is known.
+        conductor: The workflow that conducts it, or did last.
+        running: Whether it goes on.
+        progress: Speakers who are done and all of them, as `N/M`; empty before it is known.
+    """
+
+    rows: list[State]
+    conductor: str
+    running: bool
+    progress: str
+
+
+def standing(api: Api, name: str) -> Standing:
+    """How a batch stands, by one list of its speakers' workflows and one of those that conduct it.
+
+    Raises:
+        InputError: if the cluster has no such batch.
+    """
+    found = sorted(_conductors(api, name), key=lambda each: each["metadata"]["creationTimestamp"])
+    them = children.latest(children.child_of(sketch) for sketch in api.sketches(children.of_batch(name)))
+    if not found and not them:
+        raise InputError(f"the namespace {api.namespace} has no batch {name}, nor is there a folder of that name")
+    rows = sorted((_row(child) for child in them.values()), key=lambda row: (row.line, row.speaker))
+    if not found:
+        return Standing(rows, "", False, "")
+    conducts = [task for task in nodes.tasks(found[-1]) if task.name == "conduct"]
+    progress = conducts[-1].node.get("progress", "") if conducts else ""
+    return Standing(rows, found[-1]["metadata"]["name"], not nodes.has_ended(found[-1]), progress)
+
+
+def running(api: Api, name: str) -> list[str]:
+    """Names of the workflows that conduct a batch at this moment."""
+    return [each["metadata"]["name"] for each in _conductors(api, name) if not nodes.has_ended(each)]
+
+
+def _conductors(api: Api, name: str) -> list[Json]:
+    return api.workflows(children.conductors(children.check_name(name)))
+
+
+def _row(child: children.Child) -> State:
+    if child.row:
+        return child.row
+    return State(child.speaker, 0, "waiting" if child.phase == "Pending" else "running", folder=child.name)

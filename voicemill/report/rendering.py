@@ -1,0 +1,46 @@
+"""A page from its template: one file that needs no network, in the style that all pages share."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from markupsafe import Markup
+
+from voicemill import __version__
+from voicemill.report.sound import Snippet
+
+
+def render(package: str, template: str, **context: Any) -> str:
+    """Fill a template in.
+
+    Besides the context it has `style`, `version`, `player(snippet)` and the filter `shown`.
+
+    Args:
+        package: Where the template lies.
+        template: Its file name. What stands in it is escaped, unless it is markup.
+        **context: Everything that it names.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(package, "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["shown"] = shown
+    environment.globals["player"] = player
+    style = resources.files("voicemill.report").joinpath("page.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(context, style=Markup(style), version=__version__)
+
+
+def shown(value: Any) -> str:
+    """A value as a page shows it: three digits of a float, a dash for None."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def player(snippet: Snippet) -> Markup:
+    """A player that carries its sound."""
+    return Markup('<audio controls preload="metadata" src="{}"></audio>').format(snippet.data_uri())
