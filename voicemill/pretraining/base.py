@@ -101,7 +101,8 @@ def cluster(features: Sequence[Tensor], codes: int, seed: int) -> tuple[Tensor, 
     features_NC = torch.cat(list(features)).numpy()
     if len(features_NC) < codes:
         raise InputError(f"{len(features_NC)} tokens of speech are too few for a codebook of {codes} codes")
-    means = MiniBatchKMeans(codes, random_state=seed, batch_size=4096, n_init=1, max_iter=60).fit(features_NC)
+    means: Any = MiniBatchKMeans(codes, random_state=seed, batch_size=4096, n_init="auto", max_iter=60)
+    means.fit(features_NC)
     share = np.bincount(means.labels_, minlength=codes) / len(features_NC)
     entropy = -(share * np.log(share, where=share > 0, out=np.zeros_like(share))).sum()
     return torch.from_numpy(means.cluster_centers_.astype(np.float32)), float(np.exp(entropy))
