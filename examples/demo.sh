@@ -29,7 +29,7 @@ cat <<END
   speech   $(ls "$out"/speech/*.wav | wc -l) lines in $out/speech
   report   $out/report.html
 END
-if [ -f "$models/toy.json" ]; then
+if [ -f "$models/toy.json" ] && ! grep -q '"base"' "$models/toy.json"; then
     echo
     echo "  These are toy weights: the speech is babble. With real ones (voicemill models pull DIR): make demo MODELS=DIR"
 fi

@@ -22,6 +22,7 @@ target "image" {
     stage = [
       "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "revise", "format",
       "train-sovits", "train-gpt", "evaluate", "publish", "synthesize", "report", "recall", "compare", "admit",
+      "make-corpus", "train-content-encoder", "make-base", "finish-base",
       "prepare-models", "conduct", "summarize", "plan-script", "gather-speech", "proofread",
     ]
   }

@@ -39,6 +39,7 @@ def train_gpt(
     learning_rate: Annotated[float, Gt(0)] = 0.002,
     seed: int = 1234,
     dpo: bool = False,
+    joined: Annotated[int, Ge(1)] = 1,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     validation: Annotated[float, Ge(0), Le(0.5)] = 0.05,
     patience: Annotated[int, Ge(0)] = 0,
@@ -59,6 +60,8 @@ def train_gpt(
         learning_rate: Learning rate of ScaledAdam; the first step takes five times as much, as the reference does.
         seed: Seed of the order of clips and of dropout.
         dpo: Teach it also to prefer the clips to spoiled copies of them; against repeated and swallowed words.
+        joined: Most clips in a row to learn from at once, all of one speaker, whom names tell up to their last
+            underscore; for a base that knows nothing yet.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
         validation: Share of the clips that is not trained on but measured on after each epoch: at least one, at most 8,
             none of fewer than 10 clips.
@@ -73,6 +76,7 @@ def train_gpt(
     from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.gpt.data import read_items
     from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
+    from voicemill.gpt_sovits.gpt.joining import join
     from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
     from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.logs import get_logger
@@ -92,7 +96,7 @@ def train_gpt(
     items, held_out = watching.hold_out(items, validation)
     tuning = FineTuning(
         load_gpt(base),
-        items,
+        join(items, joined, seed),
         recipe,
         state,
         Precision(precision, choose_device()),

@@ -4,6 +4,7 @@ Reads   dataset/2-name2text.txt, 4-cnhubert/, 5-wav32k/, 7-sv_cn/ for v2Pro*   f
 Writes  weights/sovits_e<epoch>_s<step>.safetensors      every --save-every epochs, and the last
         weights/metrics.jsonl, weights/tensorboard/      losses of each step
         weights/parameters.json                          how it was trained
+        weights/base/                                    with --as-base: files that other trainings start from
 Drops   clips without features or phones, damaged ones, those shorter than 0.66 s or longer than 38 s
 """
 
@@ -38,6 +39,10 @@ def train_sovits(
     save_every: Annotated[int, Ge(1)] = 4,
     learning_rate: Annotated[float, Gt(0)] = 1e-4,
     text_learning_rate_scale: Annotated[float, Ge(0)] = 0.4,
+    learning_rate_decay: Annotated[float, Gt(0), Le(1)] = 0.999875,
+    adversary_from: Annotated[int, Ge(0)] = 0,
+    crop: Annotated[float, Ge(0)] = 0.0,
+    as_base: bool = False,
     seed: int = 1234,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     validation: Annotated[float, Ge(0), Le(0.5)] = 0.05,
@@ -58,6 +63,10 @@ def train_sovits(
         save_every: Epochs between two weights files; the last epoch is always saved.
         learning_rate: Learning rate of AdamW.
         text_learning_rate_scale: Factor on it for the parts that read the text, which need less change.
+        learning_rate_decay: Factor on the learning rate after each epoch.
+        adversary_from: Steps without an adversary, for a base that knows nothing yet.
+        crop: Seconds of a clip to train on at a time, from a place drawn for each epoch, at least 0.7; 0 takes all.
+        as_base: Also give the last epoch as base files, with the discriminator and what only training needs.
         seed: Seed of the order of clips, of where they are cut, of noise and of dropout.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
         validation: Share of the clips that is not trained on but measured on after each epoch: at least one, at most 8,
@@ -74,6 +83,7 @@ def train_sovits(
     from voicemill.gpt_sovits.sovits import data
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
     from voicemill.gpt_sovits.sovits.training import Recipe
+    from voicemill.gpt_sovits.spectrogram import HOP, SAMPLE_RATE
     from voicemill.logs import get_logger
     from voicemill.models import at_hand, locate
     from voicemill.text import symbols
@@ -106,7 +116,10 @@ def train_sovits(
         learning_rate,
         text_learning_rate_scale,
         seed,
+        learning_rate_decay,
         patience=patience,
+        adversary_from=adversary_from,
+        crop=2 * round(crop * SAMPLE_RATE / HOP / 2),
     )
     run = FineTuning(
         checkpoints.load_sovits(base),
@@ -125,6 +138,8 @@ def train_sovits(
     )
     saved = run.run(lambda steps, total: progress(steps, "training", total=total))
     run.hand_over(weights, model_version, base)
+    if as_base:
+        run.write_base(weights / "base")
     rows = [json.loads(row) for row in run.state.metrics.read_text(encoding="utf-8").splitlines()]
     last = [row for row in rows if "loss_mel" in row][-1]
     ledger.note(

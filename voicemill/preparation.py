@@ -49,7 +49,7 @@ class Preparation:
         self._speaker_vector: Callable[[torch.Tensor], torch.Tensor] | None = None
         if version != "v2":
             self._speaker_vector = speaker.load(locate(models, "speaker-encoder"), device)
-        self._bert_folder, self._device = locate(models, "bert"), device
+        self._models, self._device = models, device
         self._bert: bert.Bert | None = None
         self._texts: dict[str, Text] = {}
         self._codes: dict[str, list[int]] = {}
@@ -105,7 +105,7 @@ class Preparation:
     def _loaded_bert(self) -> bert.Bert:
         # Only Chinese needs it, and it is the largest model here.
         if self._bert is None:
-            self._bert = bert.load(self._bert_folder, self._device)
+            self._bert = bert.load(locate(self._models, "bert"), self._device)
         return self._bert
 
 

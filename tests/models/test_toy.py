@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.errors import InputError
-from voicemill.models import checking, layout, locate
+from voicemill.models import checking, layout, locate, record
 from voicemill.models.toy import make_all
 
 
@@ -64,3 +64,21 @@ def test_folder_with_other_things_in_it_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not empty"):
         make_all(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_base_takes_the_places_of_the_toys_and_the_rest_stays(made: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    paths = [layout.place("sovits-g"), f"{layout.place('hubert')}/config.json"]
+    for path in paths:
+        (base / path).parent.mkdir(parents=True)
+        (base / path).write_text("another one")
+    record.add(base, {path: record.describe(base / path, "mine", record.TOY) for path in paths})
+    whole = tmp_path / "whole"
+    assert make_all(whole, base=base) and not make_all(whole, base=base)
+    assert all((whole / path).read_text() == "another one" for path in paths)
+    assert [path.name for path in (whole / layout.place("hubert")).iterdir()] == ["config.json"]
+    assert {finding.state for finding in checking.verify(whole, [])} == {"ok"}
+    assert locate(whole, "separation").is_dir() and locate(whole, "gpt").is_file()
+    (base / paths[1]).write_text("changed since")
+    with pytest.raises(InputError, match="no whole base.*config.json"):
+        make_all(tmp_path / "other", base=base)

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.stages.test_synthesize import models, voice
+from tests.workflows.test_golden_yaml import GOLDEN
+from voicemill.engine import validation
 from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
 from voicemill.engine.workflow import load
 from voicemill.models import locate, record
@@ -47,3 +51,9 @@ def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -
     assert parameters_of(load("synthesize-bulk"), DESTINATIONS) == {"registry"}
     assert parameters_of(load("prepare-models"), LOCATIONS) == {"source"}
     assert parameters_of(load("prepare-models"), DESTINATIONS) == {"destination"}
+    assert parameters_of(load("pretrain"), DESTINATIONS) == {"destination"}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_every_workflow_of_ours_can_run_here(name: str) -> None:
+    validation.check(load(Path(name).stem.replace("_", "-")))

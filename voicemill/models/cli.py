@@ -76,6 +76,7 @@ def toy(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything else.")],
     seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
     versions: Annotated[str, typer.Option(help="GPT-SoVITS versions to make: v2,v2Pro,v2ProPlus.")] = "v2",
+    base: Annotated[Path | None, typer.Option(help="Take the voice models of a folder that pretrain made.")] = None,
 ) -> None:
     """Make tiny models in the real formats: everything runs in seconds, but voices babble."""
     from voicemill.models.toy import make_all
@@ -84,5 +85,6 @@ def toy(
     wanted: list[Version] = [version for version in VERSIONS if version in asked]
     if len(wanted) != len(asked):
         raise UsageError(f"--versions {versions}: name some of {', '.join(VERSIONS)}, with commas between them")
-    made = make_all(folder, seed, report=typer.echo, versions=wanted)
-    typer.echo(f"{folder}: {'made' if made else 'there already'}. Toy models, for trying out: voices babble.")
+    made = make_all(folder, seed, report=typer.echo, versions=wanted, base=base)
+    voices = "babble" if base is None else f"speak as the base {base} does"
+    typer.echo(f"{folder}: {'made' if made else 'there already'}. Toy models, for trying out: voices {voices}.")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -74,3 +75,17 @@ def test_an_epoch_has_every_item_and_the_same_order_for_the_same_seed() -> None:
     assert all(len(batch) == 2 for batch in first)
     assert data.batches(buckets, 2, seed=7) == first
     assert any(data.batches(buckets, 2, seed=s) != first for s in range(8, 12))
+
+
+def test_a_crop_takes_the_same_piece_of_sound_features_and_tokens(dataset: Path) -> None:
+    example = data.load(find(dataset).items[1])
+    frames = example.spec_FT.shape[1]
+    for seed in range(5):
+        part = example.cropped(34, np.random.default_rng(seed))
+        (start,) = (i for i in range(frames) if torch.equal(example.spec_FT[:, i : i + 34], part.spec_FT))
+        # Tokens are made of two frames each, from the first on.
+        assert start % 2 == 0
+        assert torch.equal(part.ssl_1CT, example.ssl_1CT[..., start : start + 34])
+        assert torch.equal(part.wav_1L, example.wav_1L[:, start * 640 : (start + 34) * 640])
+        assert torch.equal(part.phones_P, example.phones_P)
+    assert example.cropped(frames + 2, np.random.default_rng(0)) is example

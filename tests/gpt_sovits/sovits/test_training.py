@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,19 @@ def test_text_parts_learn_more_slowly(models: Path) -> None:
     assert rates == pytest.approx([1e-4 * 0.999875, *[0.4e-4 * 0.999875] * 3])
     grouped = sum(len(group["params"]) for group in made.optimizer_g.param_groups)
     assert grouped == len(list(made.generator.parameters()))
+
+
+def test_nothing_judges_the_generator_before_its_time(models: Path) -> None:
+    made = trainer(models)
+    made.recipe = replace(made.recipe, adversary_from=1)
+    before = {name: weight.clone() for name, weight in made.discriminator.state_dict().items()}
+    alone = step(made)
+    assert alone.discriminator == alone.adversarial == alone.features == 0.0
+    assert alone.generator == pytest.approx(alone.mel + alone.kl, rel=1e-6)
+    assert all(torch.equal(weight, before[name]) for name, weight in made.discriminator.state_dict().items())
+    resumed = trainer(models)
+    resumed.recipe = made.recipe
+    resumed.load_state_dict(made.state_dict())
+    judged = step(resumed)
+    assert judged.discriminator > 0 and judged.adversarial > 0 and judged.features > 0
+    assert vars(judged) == vars(step(made))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -69,6 +70,21 @@ class Example:
     wav_1L: Tensor
     phones_P: Tensor
     speaker_vector_1S: Tensor | None
+
+    def cropped(self, frames: int, dice: np.random.Generator) -> Example:
+        """At most so many frames of it, from an even one on, so that tokens stay what they are; the text stays whole.
+
+        Args:
+            frames: An even number.
+            dice: Decides where.
+        """
+        starts = (self.spec_FT.shape[1] - frames) // 2 + 1
+        if starts <= 1:
+            return self
+        start = 2 * int(dice.integers(starts))
+        part = slice(start, start + frames)
+        wav_1L = self.wav_1L[:, start * HOP : (start + frames) * HOP]
+        return Example(self.ssl_1CT[..., part], self.spec_FT[:, part], wav_1L, self.phones_P, self.speaker_vector_1S)
 
 
 @dataclass

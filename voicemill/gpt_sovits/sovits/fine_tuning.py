@@ -7,11 +7,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Unpack
 
+import numpy as np
 import torch
 
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import fine_tuning
-from voicemill.gpt_sovits.checkpoints import SovitsCheckpoint, build_generator, load_exactly, load_sovits, save_sovits
+from voicemill.gpt_sovits.checkpoints import (
+    SovitsCheckpoint,
+    build_generator,
+    export_discriminator,
+    export_sovits,
+    load_exactly,
+    load_sovits,
+    save_sovits,
+)
 from voicemill.gpt_sovits.runs import Precision, first_micro_batch
 from voicemill.gpt_sovits.sovits.data import Batch, Example, Item, batches, collate, load, make_buckets
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
@@ -85,7 +94,11 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         return batches(self.buckets, self.recipe.batch_size, self.recipe.seed + epoch)
 
     def read(self, items: list[int]) -> Batch:
-        return collate([load(self.items[index]) for index in items])
+        examples = [load(self.items[index]) for index in items]
+        if self.recipe.crop:
+            dice = [np.random.default_rng([self.recipe.seed, self.epoch, index]) for index in items]
+            examples = [example.cropped(self.recipe.crop, one) for example, one in zip(examples, dice, strict=True)]
+        return collate(examples)
 
     def train_on(self, batch: Batch) -> None:
         losses = self.trainer.step(batch)
@@ -105,6 +118,13 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         info = f"{self.epoch}epoch_{self.step}iteration"
         save_sovits(path, replace(self.base, weights=self.trainer.generator.state_dict(), info=info))
         prove(path, load(self.items[0]))
+
+    def write_base(self, folder: Path) -> None:
+        """Write the models as they are as files that a training starts from: `s2G.pth` and `s2D.pth`."""
+        folder.mkdir()
+        weights, info = self.trainer.generator.state_dict(), f"{self.epoch - 1}epoch_{self.step}iteration"
+        export_sovits(folder / "s2G.pth", replace(self.base, weights=weights, info=info), as_base=True)
+        export_discriminator(folder / "s2D.pth", self.trainer.discriminator.state_dict(), self.base.hps)
 
 
 def start_models(base: SovitsCheckpoint, judge: dict[str, torch.Tensor]) -> tuple[Generator, Discriminator]:

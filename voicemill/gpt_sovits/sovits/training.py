@@ -35,6 +35,10 @@ class Recipe:
         learning_rate: Of all but the parts that read the text.
         text_learning_rate_scale: Factor on it for the text embedding, the text encoder and the text fusion.
         learning_rate_decay: Factor on the rates after each epoch, and once before the first.
+        adversary_from: Steps in which nothing judges the generator. A fresh one learns to speak sooner from the mel
+            alone, in half the time a step; the adversary then makes it clear.
+        crop: Frames of a clip that are trained on at a time, from a place that is drawn for each epoch; 0 takes all of
+            it. The vocoder hears `SEGMENT_FRAMES` of a clip however long it is, so shorter ones teach it sooner.
     """
 
     epochs: int = 8
@@ -49,6 +53,8 @@ class Recipe:
     mel_weight: float = 45.0
     kl_weight: float = 1.0
     patience: int = 0
+    adversary_from: int = 0
+    crop: int = 0
 
 
 @dataclass
@@ -91,7 +97,7 @@ class Trainer:
         say: Callable[[str], None] = lambda message: None,
     ):
         self.generator, self.discriminator, self.recipe, self.precision = generator, discriminator, recipe, precision
-        self.micro_batch, self.say = micro_batch or recipe.batch_size, say
+        self.micro_batch, self.say, self.steps = micro_batch or recipe.batch_size, say, 0
         self.device = precision.device
         text = [generator.enc_p.text_embedding, generator.enc_p.encoder_text, generator.enc_p.mrte]
         slow = [list(part.parameters()) for part in text]
@@ -129,11 +135,18 @@ class Trainer:
         self.generator.train()
         self.discriminator.train()
         whole = _Whole(batch, noise_BCT, places_B)
-        step = Losses()
-        passed = self._within_memory(self._discriminator_phase, whole, step, None)
+        step, passed = Losses(), None
+        if self.is_judged:
+            passed = self._within_memory(self._discriminator_phase, whole, step, None)
         self._within_memory(self._generator_phase, whole, step, passed)
         self.precision.scaler.update()
+        self.steps += 1
         return step
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the discriminator takes part in the next step."""
+        return self.steps >= self.recipe.adversary_from
 
     def _within_memory(self, phase: Callable, whole: _Whole, step: Losses, passed: Any) -> Any:
         while True:
@@ -202,30 +215,37 @@ class Trainer:
 
     def _terms(self, part: _Part, output: TrainingOutput) -> dict[str, Tensor]:
         """The generator's losses on a part, weighted so that those of all parts add up to the batch's."""
-        with self.precision.autocast():
-            with torch.no_grad():
-                real = self.discriminator(part.segments(output.starts_B))
-            fake = self.discriminator(output.wav_B1L)
+        judged = self._judgement(part, output) if self.is_judged else {}
         mel = cut_segments(mel_of_linear(part.batch.spec_BFT), output.starts_B, SEGMENT_FRAMES)
         made_mel = mel_spectrogram(output.wav_B1L.squeeze(1).float())
         kl = losses.kl_sum(output.z_p_BCT, output.logs_q_BCT, output.m_p_BCT, output.logs_p_BCT, output.mask_B1T)
         return {
-            "adversarial": part.share * torch.stack(losses.adversarial_losses(fake)).sum(),
-            "features": part.share * losses.feature_loss(real, fake),
+            **judged,
             "mel": part.share * self.recipe.mel_weight * F.l1_loss(mel, made_mel),
             "commit": part.share * output.commit_loss,
             "kl": self.recipe.kl_weight * kl / part.frames_of_whole,
         }
 
+    def _judgement(self, part: _Part, output: TrainingOutput) -> dict[str, Tensor]:
+        with self.precision.autocast():
+            with torch.no_grad():
+                real = self.discriminator(part.segments(output.starts_B))
+            fake = self.discriminator(output.wav_B1L)
+        return {
+            "adversarial": part.share * torch.stack(losses.adversarial_losses(fake)).sum(),
+            "features": part.share * losses.feature_loss(real, fake),
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, but for the random numbers."""
         parts = (self.generator, self.discriminator, self.optimizer_g, self.optimizer_d, self.precision.scaler)
-        return {str(i): part.state_dict() for i, part in enumerate(parts)}
+        return {str(i): part.state_dict() for i, part in enumerate(parts)} | {"steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         parts = (self.generator, self.discriminator, self.optimizer_g, self.optimizer_d, self.precision.scaler)
         for i, part in enumerate(parts):
             part.load_state_dict(state[str(i)])
+        self.steps = state["steps"]
 
 
 @dataclass

@@ -5,10 +5,12 @@ trained for real.
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from voicemill.contract.outputs import atomic
 from voicemill.errors import InputError
@@ -26,6 +28,10 @@ Made by `voicemill models toy`, seed {seed}. They have the formats and names of 
 them: they are for trying out voicemill and for its tests. Voices trained from them babble, the separators clean nothing
 and the recogniser's words mean nothing. Get the real models with `voicemill models pull`.
 """
+BASE_README = """
+The content encoder, SoVITS and the token model are no toys: they were taken from another folder. Voices trained from
+them speak as well as those do.
+"""
 
 
 def make_all(
@@ -33,6 +39,7 @@ def make_all(
     seed: int = 0,
     report: Callable[[str], None] = log.info,
     versions: Sequence[Version] = ("v2",),
+    base: Path | None = None,
 ) -> bool:
     """Make every toy model in the places of the real ones.
 
@@ -41,6 +48,7 @@ def make_all(
         seed: Seed of the random weights; the same seed gives the same bytes.
         report: Gets one line a model.
         versions: GPT-SoVITS versions to make; v2Pro and v2ProPlus come with a speaker encoder.
+        base: Models folder, such as pretrain makes, whose models take the places of the toys that are for the same.
 
     Returns:
         Whether anything was made.
@@ -50,7 +58,9 @@ def make_all(
     """
     from voicemill.contract.code import code_version
 
-    mark = {"seed": seed, "versions": sorted(versions), "code": code_version("voicemill.models.toy")}
+    mark: dict[str, Any] = {"seed": seed, "versions": sorted(versions), "code": code_version("voicemill.models.toy")}
+    if base is not None:
+        mark["base"] = _base_files(base)
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / MARK).is_file():
             raise InputError(f"{folder} is not empty and was not made by `voicemill models toy`: name another folder")
@@ -58,14 +68,20 @@ def make_all(
             return False
     with atomic(folder, is_folder=True) as building:
         entries: dict[str, record.Entry] = {}
-        for name, make in _makers(versions):
+        makers = _makers(versions)
+        if base is not None:
+            makers.append(("base", lambda folder, seed: _lay_over(folder, base)))
+        for name, make in makers:
             started = time.monotonic()
             make(building, seed)
             fresh = [path for path in _files(building) if path not in entries]
             entries |= {path: record.describe(building / path, name, record.TOY) for path in fresh}
             size = sum(entries[path].size for path in fresh) / 1e6
             report(f"{name}: {len(fresh)} files, {size:.1f} MB, {time.monotonic() - started:.1f} s")
-        (building / "README.md").write_text(README.format(seed=seed))
+        if base is not None:
+            entries = {path: entry for path, entry in entries.items() if (building / path).is_file()}
+            entries |= {path: record.describe(building / path, "base", record.TOY) for path in mark["base"]}
+        (building / "README.md").write_text(README.format(seed=seed) + (BASE_README if base is not None else ""))
         record.add(building, entries)
         (building / MARK).write_text(json.dumps(mark))
         for path in _files(building):
@@ -92,6 +108,29 @@ def _makers(versions: Sequence[Version]) -> list[tuple[str, Callable[[Path, int]
         *([("speaker-encoder", make_speaker_encoder)] if set(versions) - {"v2"} else []),
         ("gpt", make_gpt),
     ]
+
+
+def _base_files(base: Path) -> dict[str, str]:
+    """Digests of a base's files, by path.
+
+    Raises:
+        InputError: It has no record of them, or they are not what they were.
+    """
+    from voicemill.models import checking
+
+    findings = checking.verify(base, [])
+    bad = [finding.file.path for finding in findings if finding.state != "ok"]
+    if bad or not findings:
+        raise InputError(f"{base} is no whole base, such as pretrain makes: {', '.join(bad) or 'nothing is recorded'}")
+    return {path: entry.sha256 for path, entry in record.read(base).items()}
+
+
+def _lay_over(folder: Path, base: Path) -> None:
+    """Put a base's models in the place of toys; nothing of a toy HuBERT may stay beside it."""
+    shutil.rmtree(folder / place("hubert"))
+    for path in record.read(base):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(base / path, folder / path)
 
 
 def _files(folder: Path) -> list[str]:

@@ -1,0 +1,102 @@
+"""How well a base in the making speaks: word errors of copies and of text, by saved epochs.
+
+    python -m stages.make_corpus --clips C/clips --transcripts C/texts --minutes 1 --speakers 4 --corpus-seed 99
+    python -m stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
+    python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ...] [--models DIR] [--audio FOLDER]
+
+The dataset is of sentences that were not trained on. A copy is what SoVITS makes of a clip's own tokens, in the clip's
+voice; with a token model, the same texts are spoken after another clip of the same speaker. pocketsphinx listens.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import torch
+
+from benchmarks.recognition import words
+from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
+from voicemill.asr.transcript import RATE
+from voicemill.audio.reading import read_mono, write_wav
+from voicemill.audio.resampling import resample
+from voicemill.gpt_sovits.checkpoints import build_generator, load_sovits
+from voicemill.gpt_sovits.dataset import RATE as SPEECH_RATE
+from voicemill.gpt_sovits.dataset import DatasetFolder
+from voicemill.gpt_sovits.sovits import data
+from voicemill.gpt_sovits.synthesis.reference import Reference
+from voicemill.gpt_sovits.synthesis.script import Options
+from voicemill.speaking import Pretrained
+from voicemill.text import symbols
+
+
+def copies(sovits: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
+    """Each clip from its own tokens, float32 at 32 kHz."""
+    generator = build_generator(load_sovits(sovits))
+    torch.manual_seed(0)
+    for item in items:
+        example = data.load(item)
+        codes = generator.extract_codes(example.ssl_1CT)
+        yield generator.decode(codes, example.phones_P[None], [example.spec_FT[None]])[0, 0].numpy()
+
+
+def spoken(sovits: Path, gpt: Path, models: Path, texts: dict[str, str], folder: Path) -> Iterable[np.ndarray]:
+    """Each text after another clip of its speaker, float32 at 32 kHz."""
+    synthesizer = Pretrained(models).synthesizer(sovits, gpt)
+    for name, text in texts.items():
+        speaker = name.partition("_")[0]
+        other = next(n for n in texts if n != name and n.startswith(f"{speaker}_"))
+        prompt = synthesizer.prepare(Reference(folder / other, texts[other], "en"))
+        (speech,) = synthesizer.perform([synthesizer.script(text, "en", seed=1)], prompt, Options())
+        yield np.asarray(speech.samples, np.float32)
+
+
+def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audio: Path | None) -> None:
+    """Print the word errors, by voice and in all; keep the audio if asked."""
+    listener, rows = PocketsphinxRecognizer(), []
+    for (name, text), samples in zip(texts.items(), sounds, strict=True):
+        heard = listener.transcribe(resample(samples, SPEECH_RATE, RATE)).text
+        rows.append((name.partition("_")[0], words(text, "en"), words(heard, "en"), len(samples) / SPEECH_RATE))
+        if audio:
+            folder = audio / title.replace(" ", "_")
+            folder.mkdir(parents=True, exist_ok=True)
+            write_wav(folder / name, (np.clip(samples, -1, 1) * 32767).astype(np.int16), SPEECH_RATE, "PCM_16")
+    voices = dict.fromkeys(row[0] for row in rows)
+    each = {v: jiwer.wer([r[1] for r in rows if r[0] == v], [r[2] for r in rows if r[0] == v]) for v in voices}
+    everything = jiwer.wer([r[1] for r in rows], [r[2] for r in rows])
+    seconds = sum(row[3] for row in rows)
+    print(
+        f"{title}: {everything:.1%} word errors, {seconds:.0f} s;",
+        ", ".join(f"{v} {wer:.0%}" for v, wer in each.items()),
+        flush=True,
+    )
+    if audio:
+        lines = [f"{voice}\t{asked}\t{heard}\n" for voice, asked, heard, _ in rows]
+        (audio / f"{title.replace(' ', '_')}.tsv").write_text("".join(lines), encoding="utf-8")
+
+
+def main() -> None:
+    """Print a line for the clips themselves, one for each SoVITS, and one for each pair with a token model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--sovits", nargs="*", type=Path, default=[])
+    parser.add_argument("--gpt", nargs="*", type=Path, default=[])
+    parser.add_argument("--models", type=Path, default=Path("models"))
+    parser.add_argument("--audio", type=Path)
+    arguments = parser.parse_args()
+    folder = DatasetFolder(arguments.dataset)
+    texts = {name: text.norm_text for name, text in sorted(folder.texts().items())}
+    items = data.find_items(arguments.dataset, lambda phones: symbols.ids(phones, "v2")).items
+    originals = (read_mono(folder.wav_path(name), SPEECH_RATE) for name in texts)
+    report("the clips", originals, texts, None)
+    for sovits in arguments.sovits:
+        report(f"copies by {sovits.stem}", copies(sovits, items), texts, arguments.audio)
+    for sovits in arguments.sovits:
+        for gpt in arguments.gpt:
+            sounds = spoken(sovits, gpt, arguments.models, texts, folder.wav_folder)
+            report(f"{sovits.stem} with {gpt.stem}", sounds, texts, arguments.audio)
+
+
+if __name__ == "__main__":
+    main()

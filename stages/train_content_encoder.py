@@ -1,0 +1,87 @@
+"""Train a small content encoder: speech to what is said, 50 vectors a second.
+
+Reads   clips/*.wav, transcripts/segments.json      from make-corpus
+Writes  encoder/hubert/                             transformers' folder of a HuBERT
+        encoder/metrics.jsonl, encoder/tensorboard/ loss and share of rightly named frames
+        encoder/parameters.json                     how it was trained
+Drops   clips whose phones are not known
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from voicemill.contract import InputDir, Ledger, OutputDir, StateDir, check_stop, progress, stage, stop_requested
+
+
+@stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("loss", "accuracy"))
+def train_content_encoder(
+    clips: InputDir,
+    transcripts: InputDir,
+    encoder: OutputDir,
+    state: StateDir,
+    *,
+    epochs: Annotated[int, Ge(1)] = 6,
+    batch_size: Annotated[int, Ge(1)] = 16,
+    learning_rate: Annotated[float, Gt(0)] = 1e-3,
+    layers: Annotated[int, Ge(1)] = 1,
+    seed: int = 1234,
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    validation: Annotated[float, Ge(0), Le(0.5)] = 0.01,
+) -> Ledger:
+    """Train a small content encoder: speech to what is said, 50 vectors a second.
+
+    Args:
+        clips: Folder of clips, from make-corpus.
+        transcripts: Folder with segments.json, from make-corpus.
+        encoder: Where the encoder goes.
+        state: Where the run is kept while it goes on; a killed run goes on from there.
+        epochs: How often to go through the clips, two seconds of each a time.
+        batch_size: Clips a batch.
+        learning_rate: The highest learning rate of AdamW.
+        layers: Transformer layers.
+        seed: Seed of the weights, the order of clips, and of what is done to them.
+        precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
+        validation: Share of the clips that is not trained on but measured on after each epoch, at most 8.
+    """
+    import json
+
+    from voicemill.gpt_sovits import watching
+    from voicemill.gpt_sovits.runs import Precision, choose_device
+    from voicemill.logs import get_logger
+    from voicemill.pretraining import content_encoder
+    from voicemill.pretraining.flite import Segment
+
+    ledger = Ledger()
+    segments = json.loads((transcripts / "segments.json").read_text(encoding="utf-8"))
+    items = []
+    for path in ledger.each(sorted(clips.glob("*.wav")), label="reading clips"):
+        if path.name not in segments:
+            ledger.drop(path.name, "segments.json does not say which phone is when")
+            continue
+        phones = tuple(Segment(phone, end) for phone, end in segments[path.name])
+        items.append(content_encoder.Item(path.name, path, phones))
+        ledger.keep(path.name, seconds=phones[-1].end)
+    ledger.require(1, "clips to train the content encoder on")
+    items, held_out = watching.hold_out(items, validation)
+    training = content_encoder.Training(
+        items,
+        held_out,
+        content_encoder.configuration(layers),
+        content_encoder.Recipe(epochs, batch_size, learning_rate=learning_rate, seed=seed),
+        state,
+        Precision(precision, choose_device()),
+        check_stop=check_stop,
+        stop_requested=stop_requested,
+        say=get_logger(__name__).info,
+    )
+    training.run(lambda steps, total: progress(steps, "training", total=total))
+    training.hand_over_encoder(encoder)
+    rows = [json.loads(row) for row in training.state.metrics.read_text(encoding="utf-8").splitlines()]
+    last = [row for row in rows if "loss" in row][-1]
+    ledger.note(loss=round(last["loss"], 4), accuracy=round(last["accuracy"], 4), steps=last["step"])
+    return ledger
+
+
+if __name__ == "__main__":
+    train_content_encoder.main()

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.finish_base import finish_base
+from stages.format import format_dataset
+from stages.make_base import make_base
+from stages.train_gpt import train_gpt
+from stages.train_sovits import train_sovits
+from tests.pretraining.conftest import NAMES
+from voicemill.errors import InputError
+from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits.dataset import DatasetFolder
+from voicemill.gpt_sovits.gpt.config import GptConfig
+from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.sovits.fine_tuning import start_models
+from voicemill.models import locate, record
+from voicemill.models.toy.transformers_models import make_hubert
+from voicemill.pretraining import base
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny() -> Iterator[None]:
+    """Models with even fewer channels."""
+    sizes = {"inter_channels": 16, "hidden_channels": 16, "filter_channels": 16, "upsample_initial_channel": 32}
+    small = base.configuration()
+    small["model"] |= sizes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "configuration", lambda: small)
+        patch.setattr(base, "GPT", GptConfig(embedding_dim=16, hidden_dim=16, head=2, n_layer=1))
+        yield
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A content encoder as train-content-encoder gives it, that has learnt nothing."""
+    models, folder = (tmp_path_factory.mktemp(name) for name in ("models", "encoder"))
+    make_hubert(models)
+    locate(models, "hubert").rename(folder / "hubert")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fresh(encoder: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base") / "fresh"
+    ledger = make_base(encoder, corpus / "clips", destination=str(folder), codes=12)
+    assert ledger.kept == len(NAMES) and 1 < ledger.summary()["perplexity"] <= 12
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(fresh: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("format") / "dataset"
+    format_dataset(corpus / "clips", corpus / "transcripts", folder, models=str(fresh), version="v2")
+    return folder
+
+
+def test_k_means_finds_what_is_apart_and_refuses_too_little_speech() -> None:
+    places = torch.eye(768)[:3] * 5
+    spread = torch.randn(90, 768, generator=torch.Generator().manual_seed(0)) / 100
+    codes_KC, perplexity = base.cluster([places.repeat(30, 1) + spread], 3, seed=0)
+    assert torch.cdist(codes_KC, places).min(1).values.max() < 0.1
+    assert perplexity == pytest.approx(3.0)
+    with pytest.raises(InputError, match="90 tokens of speech are too few for a codebook of 91"):
+        base.cluster([spread], 91, seed=0)
+
+
+def test_only_the_codes_that_were_asked_for_are_ever_chosen(dataset: Path) -> None:
+    codes = DatasetFolder(dataset).codes()
+    assert set(codes) == set(NAMES)
+    assert {code for row in codes.values() for code in row} <= set(range(12))
+
+
+def test_a_fresh_base_is_written_the_same_way_twice(fresh: Path, encoder: Path, corpus: Path, tmp_path: Path) -> None:
+    make_base(encoder, corpus / "clips", destination=str(tmp_path), codes=12)
+    assert record.read(tmp_path) == record.read(fresh)
+
+
+def test_what_was_trained_becomes_a_base_to_train_from(
+    dataset: Path, fresh: Path, encoder: Path, tmp_path: Path
+) -> None:
+    sovits, gpt = tmp_path / "sovits", tmp_path / "gpt"
+    options = {"models": str(fresh), "validation": 0.0}
+    train_sovits(
+        dataset, sovits, tmp_path / "s", epochs=1, batch_size=24, crop=0.7, adversary_from=1000, as_base=True, **options
+    )
+    train_gpt(dataset, gpt, tmp_path / "g", epochs=2, save_every=1, batch_size=24, joined=3, **options)
+    ledger = finish_base(encoder, sovits, gpt, destination=str(tmp_path / "base"))
+    made = tmp_path / "base"
+    assert ledger.summary()["bytes"] == sum(entry.size for entry in record.read(made).values())
+    generator, judge = (locate(made, name) for name in ("sovits-g", "sovits-d"))
+    start_models(checkpoints.load_sovits(generator), checkpoints.load_discriminator(judge))
+    before = checkpoints.load_sovits(locate(fresh, "sovits-g")).weights
+    after = checkpoints.load_sovits(generator).weights
+    assert before.keys() == after.keys()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert {"enc_p", "enc_q", "dec", "flow", "ref_enc"} <= changed
+    # Nothing has judged yet, and the tokens stay what they were.
+    untouched = checkpoints.load_discriminator(locate(fresh, "sovits-d"))
+    assert all(torch.equal(tensor, untouched[name]) for name, tensor in checkpoints.load_discriminator(judge).items())
+    assert not {"ssl_proj", "quantizer"} & changed
+    trained = checkpoints.load_gpt(locate(made, "gpt"))
+    Gpt.from_checkpoint(trained.config, trained.weights)
+    assert trained.info == "GPT-e2"
+
+
+def test_a_training_without_base_files_is_refused(encoder: Path, tmp_path: Path) -> None:
+    for name in ("sovits", "gpt"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match="--as-base"):
+        finish_base(encoder, tmp_path / "sovits", tmp_path / "gpt", destination=str(tmp_path / "base"))
+    assert not (tmp_path / "base").exists()

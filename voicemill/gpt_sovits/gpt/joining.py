@@ -1,0 +1,44 @@
+"""Clips said one after the other, for a token model that knows nothing: in synthesis it goes on from a reference."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+
+from voicemill.errors import InputError
+from voicemill.gpt_sovits.gpt.data import Item
+
+
+def join(items: Sequence[Item], most: int, seed: int) -> list[Item]:
+    """Rows of 1 to `most` clips of one speaker; each clip is in one of them.
+
+    Args:
+        items: Clips whose speaker is their name up to its last underscore.
+        most: The longest row.
+        seed: Decides which clips come together.
+
+    Raises:
+        InputError: Where clips have BERT rows, which lie in one file a clip.
+    """
+    if most == 1:
+        return list(items)
+    if any(item.bert for item in items):
+        raise InputError("clips with BERT features cannot be joined; train with --joined 1")
+    dice, found = random.Random(seed), []
+    speakers: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        speakers[item.name.rpartition("_")[0]].append(item)
+    for clips in speakers.values():
+        dice.shuffle(clips)
+        while clips:
+            length = dice.randint(1, most)
+            found.append(_row(clips[:length]))
+            clips = clips[length:]
+    return found
+
+
+def _row(clips: Sequence[Item]) -> Item:
+    """One item of several."""
+    phones = [phone for clip in clips for phone in clip.phones]
+    return Item("+".join(clip.name for clip in clips), phones, [token for clip in clips for token in clip.tokens])

@@ -1,0 +1,145 @@
+"""Fresh small models to pretrain, in the places and formats of the public base weights.
+
+A content encoder decides what the codebook holds; nothing else in it is learnt yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import HubertModel
+
+from voicemill.audio.reading import read_mono
+from voicemill.audio.resampling import resample
+from voicemill.errors import InputError
+from voicemill.gpt_sovits import hubert
+from voicemill.gpt_sovits.checkpoints import (
+    GptCheckpoint,
+    SovitsCheckpoint,
+    export_discriminator,
+    export_gpt,
+    export_sovits,
+)
+from voicemill.gpt_sovits.dataset import RATE, level
+from voicemill.gpt_sovits.gpt.config import GptConfig
+from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.sovits.config import SovitsConfig
+from voicemill.gpt_sovits.sovits.discriminator import Discriminator
+from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.models.layout import place
+from voicemill.pretraining.placing import VERSION
+
+DISCRIMINATOR_WIDTH = 64
+GPT = GptConfig(embedding_dim=192, hidden_dim=192, head=6, n_layer=4)
+FAR = 100.0
+"""Where the codes lie that no frame may choose, when fewer are wanted than the format has."""
+
+
+def configuration() -> dict[str, Any]:
+    """The small SoVITS as the reference's `configs/s2.json` would say it.
+
+    The width of the speaker embedding, and of what the 768 features pass through, cannot be less; all else is narrower,
+    and the vocoder has one kernel width in place of three.
+    """
+    return {
+        "train": {"seed": 1234, "epochs": 100, "learning_rate": 0.0001, "betas": [0.8, 0.99], "eps": 1e-9}
+        | {"batch_size": 16, "lr_decay": 0.999875, "segment_size": 20480, "c_mel": 45, "c_kl": 1.0}
+        | {"text_low_lr_rate": 0.4},
+        "data": {"max_wav_value": 32768.0, "sampling_rate": 32000, "filter_length": 2048, "hop_length": 640}
+        | {"win_length": 2048, "n_mel_channels": 128, "mel_fmin": 0.0, "mel_fmax": None, "n_speakers": 300},
+        "model": {
+            "inter_channels": 96,
+            "hidden_channels": 96,
+            "filter_channels": 256,
+            "n_heads": 2,
+            "n_layers": 4,
+            "kernel_size": 3,
+            "p_dropout": 0.0,
+            "resblock": "1",
+            "resblock_kernel_sizes": [3],
+            "resblock_dilation_sizes": [[1, 3, 9]],
+            "upsample_rates": [10, 4, 4, 4],
+            "upsample_initial_channel": 192,
+            "upsample_kernel_sizes": [20, 8, 8, 8],
+            "use_spectral_norm": False,
+            "gin_channels": 512,
+            "semantic_frame_rate": "25hz",
+            "freeze_quantizer": True,
+            "version": VERSION,
+        },
+    }
+
+
+def token_features(model: HubertModel, clip: Path) -> Tensor:
+    """Features of a clip as the codebook sees them, two frames averaged, `[N, 768]`.
+
+    Args:
+        model: The content encoder, from `hubert.load`.
+        clip: Of speech.
+
+    Raises:
+        InputError: It cannot be read or is silent.
+    """
+    _, heard = level(read_mono(clip, RATE))
+    ssl_CT = hubert.features(model, resample(heard, RATE, hubert.RATE))[0]
+    return ssl_CT[:, : ssl_CT.shape[1] // 2 * 2].unflatten(1, (-1, 2)).mean(2).T
+
+
+def cluster(features: Sequence[Tensor], codes: int, seed: int) -> tuple[Tensor, float]:
+    """Centres of k-means, `[codes, 768]`, and the perplexity of their use: how many there would be if used alike.
+
+    Raises:
+        InputError: There are fewer frames than codes.
+    """
+    from sklearn.cluster import MiniBatchKMeans
+
+    features_NC = torch.cat(list(features)).numpy()
+    if len(features_NC) < codes:
+        raise InputError(f"{len(features_NC)} tokens of speech are too few for a codebook of {codes} codes")
+    means: Any = MiniBatchKMeans(codes, random_state=seed, batch_size=4096, n_init="auto", max_iter=60)
+    means.fit(features_NC)
+    share = np.bincount(means.labels_, minlength=codes) / len(features_NC)
+    entropy = -(share * np.log(share, where=share > 0, out=np.zeros_like(share))).sum()
+    return torch.from_numpy(means.cluster_centers_.astype(np.float32)), float(np.exp(entropy))
+
+
+def make_models(models: Path, codes_KC: Tensor, seed: int) -> None:
+    """Write a fresh generator with this codebook, a discriminator and a token model into a models folder.
+
+    Two frames are averaged on their way to a code; codes beyond those given lie where no frame comes to.
+
+    Args:
+        models: The folder.
+        codes_KC: From `cluster`, at most as many as the format has.
+        seed: Of the weights.
+    """
+    hps = configuration()
+    config = SovitsConfig.read(hps["model"], VERSION)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = Generator(config)
+        discriminator = Discriminator(config.discriminator_periods, DISCRIMINATOR_WIDTH)
+        gpt = Gpt(GPT)
+    with torch.no_grad():
+        average = torch.eye(codes_KC.shape[1]).unsqueeze(-1).expand(-1, -1, generator.token_frames)
+        generator.ssl_proj.weight.copy_(average / generator.token_frames)
+        assert generator.ssl_proj.bias is not None
+        generator.ssl_proj.bias.zero_()
+        book = generator.codebook
+        book.embed.fill_(FAR)
+        book.embed[: len(codes_KC)] = codes_KC
+        book.embed_avg.copy_(book.embed)
+        book.cluster_size.fill_(1.0)
+    for name in ("sovits-g", "sovits-d", "gpt"):
+        (models / place(name, VERSION)).parent.mkdir(parents=True, exist_ok=True)
+    base = SovitsCheckpoint(config, generator.state_dict(), "fresh", hps)
+    export_sovits(models / place("sovits-g", VERSION), base, as_base=True)
+    export_discriminator(models / place("sovits-d", VERSION), discriminator.state_dict(), hps)
+    train = {"seed": 1234, "epochs": 20, "batch_size": 8, "save_every_n_epoch": 1, "precision": "16-mixed"}
+    hps_gpt = {"train": train, "optimizer": {"lr": 0.01}, **GPT.to_dict()}
+    export_gpt(models / place("gpt", VERSION), GptCheckpoint(hps_gpt, gpt.state_dict(), "GPT-e0"))

@@ -1,0 +1,88 @@
+"""pretrain: a small base of one's own, from synthetic speech: content encoder, codebook, SoVITS, token model.
+
+voicemill run pretrain -p destination=models/small --out runs/pretrain
+argo submit --from workflowtemplate/pretrain -p destination=s3:///models-small
+"""
+
+from hera.workflows import DAG, WorkflowTemplate
+
+from stages.finish_base import finish_base
+from stages.format import format_dataset
+from stages.make_base import make_base
+from stages.make_corpus import make_corpus
+from stages.train_content_encoder import train_content_encoder
+from stages.train_gpt import train_gpt
+from stages.train_sovits import train_sovits
+from workflows.chain import Chain
+
+FRESH = "{{workflow.parameters.destination}}/fresh"
+# A base that knows nothing learns otherwise than one that is tuned.
+DEFAULTS = {
+    "sovits-epochs": "60",
+    "sovits-batch-size": "16",
+    "sovits-crop": "1.0",
+    "sovits-learning-rate": "0.0006",
+    "sovits-learning-rate-decay": "0.97",
+    "sovits-adversary-from": "1500",
+    "gpt-epochs": "40",
+    "gpt-batch-size": "2",
+    "gpt-joined": "3",
+    "gpt-learning-rate": "0.005",
+    "save-every": "5",
+}
+
+with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
+    chain = Chain(DAG(name="main"), keys="pretrain/{{workflow.name}}")
+    chain.task(make_corpus, None, "minutes", "speakers", "corpus-seed")
+    speech = {"clips": "make-corpus/clips", "transcripts": "make-corpus/transcripts"}
+    chain.task(
+        train_content_encoder,
+        speech,
+        "seed",
+        "precision",
+        epochs="encoder-epochs",
+        batch_size="encoder-batch-size",
+        learning_rate="encoder-learning-rate",
+        layers="encoder-layers",
+    )
+    encoded = {"encoder": "train-content-encoder/encoder"}
+    chain.task(
+        make_base,
+        encoded | {"clips": "make-corpus/clips"},
+        "codes",
+        "codebook-clips",
+        "seed",
+        gives={"destination": FRESH},
+    )
+    chain.task(format_dataset, speech, after="make-base", gives={"models": FRESH, "version": "v2"})
+    chain.task(
+        train_sovits,
+        {"dataset": "format/dataset"},
+        "seed",
+        "precision",
+        "save-every",
+        epochs="sovits-epochs",
+        batch_size="sovits-batch-size",
+        learning_rate="sovits-learning-rate",
+        learning_rate_decay="sovits-learning-rate-decay",
+        adversary_from="sovits-adversary-from",
+        crop="sovits-crop",
+        gives={"models": FRESH, "text-learning-rate-scale": "1", "as-base": "true"},
+    )
+    chain.task(
+        train_gpt,
+        {"dataset": "format/dataset"},
+        "seed",
+        "precision",
+        "save-every",
+        epochs="gpt-epochs",
+        batch_size="gpt-batch-size",
+        learning_rate="gpt-learning-rate",
+        joined="gpt-joined",
+        gives={"models": FRESH},
+    )
+    trained = {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}
+    chain.task(finish_base, encoded | trained, "destination")
+    for name, value in DEFAULTS.items():
+        chain.parameters[name].value = value
+    workflow.arguments = list(chain.parameters.values())
