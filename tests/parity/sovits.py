@@ -201,7 +201,9 @@ def train_steps(case: Case) -> None:
         which, key = name.split(".", 1)
         head = states[which][key].detach().flatten()[:64].numpy()
         case.check(name, head)
-        assert np.median(np.abs(head - case.expected(name))) < 2e-6, f"{case.name}.{name}: median difference"
+        # Three steps move a weight by 3e-4. Where gradients are small Adam makes much of their rounding, which differs
+        # between processors: 4e-6 with AVX2, below 2e-6 with AVX-512.
+        assert np.median(np.abs(head - case.expected(name))) < 1e-5, f"{case.name}.{name}: median difference"
 
 
 @covers("C_ckpt", "savee_*")
