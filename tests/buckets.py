@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -14,8 +15,12 @@ import pytest
 from voicemill.storage import s3
 
 _CLUSTERS = ("KUBECONFIG", "S3_", "AWS_", "ARGO_", "REGISTRY", "CLUSTER_")
-SETTINGS = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(_CLUSTERS)}
+_KEPT = "VOICEMILL_TEST_CLUSTER"
+SETTINGS: dict[str, str] = json.loads(os.environ.get(_KEPT, "{}"))
 """A real cluster's settings, out of the way of all tests but those that ask for it."""
+SETTINGS |= {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(_CLUSTERS)}
+# The workers of pytest-xdist are started from here, and import this anew.
+os.environ[_KEPT] = json.dumps(SETTINGS)
 REAL = {name: value for name, value in SETTINGS.items() if name.startswith("AWS_") or name == "S3_ENDPOINT"}
 """Those of its S3 server."""
 
