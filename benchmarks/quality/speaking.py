@@ -18,7 +18,7 @@ from voicemill.errors import InputError
 from voicemill.gpt_sovits.synthesis import Reference, Speech, Synthesizer
 from voicemill.models import locate
 from voicemill.models.layout import Version
-from voicemill.speaking import Pretrained, load_voice, recite, write_speech
+from voicemill.speaking import Pretrained, encode_speech, load_voice, recite
 
 
 @dataclass(frozen=True)
@@ -108,5 +108,5 @@ class Bench:
         software = f"voicemill {__version__}"
         provenance = json.dumps({"generated": True, "voice": title, "text": text, "by": software}, ensure_ascii=False)
         path = folder / f"{name}.wav"
-        write_speech(path, said.pcm16(), said.rate, provenance=provenance, software=software)
+        path.write_bytes(encode_speech(said.pcm16(), said.rate, provenance=provenance, software=software))
         return path
