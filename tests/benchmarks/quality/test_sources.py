@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pocketsphinx
 import pytest
 
 from benchmarks.quality import sources
@@ -15,7 +16,6 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def test_thirty_sentences_that_nothing_else_says_and_the_recogniser_knows() -> None:
-    pocketsphinx = pytest.importorskip("pocketsphinx")
     listed = Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8")
     known = {line.split(" ", 1)[0] for line in listed.splitlines()}
     lines = {plain(line, "en") for line in sources.sentences()}
