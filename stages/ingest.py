@@ -58,7 +58,7 @@ def ingest(
     if missing > 0 or not taken:
         raise InputError(
             f"{source}: {usable:.1f} s of usable audio in {len(taken)} recordings, {max(missing, 0):.1f} s short of the"
-            f" {min_minutes:g} minutes needed (--min-minutes); {ledger.dropped} files were dropped. Add recordings"
+            f" {min_minutes:g} minutes needed (--min-minutes; {ledger.losses()}). Add recordings"
         )
     return ledger
 

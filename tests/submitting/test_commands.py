@@ -210,6 +210,24 @@ def test_waiting_tells_of_each_change_once_and_where_the_results_are(
     assert "report: s3://studio/voices/anna/r/report/report" in result.output
 
 
+def test_waiting_tells_why_a_pod_finds_no_place(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    retried = node("slice", "Running", type="Retry", children=["try"])
+    full, starting = "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.", "PodInitializing"
+    pod = {"id": "try", "name": "run.slice(0)", "displayName": "slice(0)"}
+    cluster.script = [
+        status("Running", retried, node("x", "Pending") | pod),
+        status("Running", retried, node("x", "Pending", message=full) | pod),
+        status("Running", retried, node("x", "Pending", message=full) | pod),
+        status("Running", retried, node("x", "Pending", message=starting) | pod),
+        status("Running", retried, node("x", "Running") | pod),
+        status("Succeeded", node("slice", "Succeeded")),
+    ]
+    output = voicemill("submit", "clone-voice", *PARAMETERS, "--name", "anna-1", "--wait").output
+    told = [line.split(maxsplit=1)[1] for line in output.splitlines() if line.startswith("slice ")]
+    assert told == [f"Pending: {full}", "Running", "Succeeded"]
+
+
 OF_EXECUTOR = 'time=2026-01-01T00:00:00.6Z level=INFO msg="exited" argo=true error="x"\nError: exit status 65'
 
 

@@ -34,6 +34,8 @@ _RESULTS = {
     "summarize": "table",
 }
 """Task -> artifact that a user looks for."""
+_STARTING = ("", "PodInitializing", "ContainerCreating")
+"""What is said of a pod that has its place and is being made ready; anything else keeps it from its place."""
 
 
 class View(Protocol):
@@ -73,15 +75,17 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._told: dict[str, tuple[str, int]] = {}
+        self._told: dict[str, tuple[str, int, str]] = {}
 
     def show(self, workflow: Json) -> None:
         run = workflow["metadata"]["name"]
         for task in nodes.tasks(workflow):
             state = "waits" if task.waits else task.phase
-            if task.phase == "Omitted" or self._told.get(task.name) == (state, task.tries):
+            why = task.node["message"] if state == "Pending" else ""
+            news = (state, task.tries, why)
+            if state == "Omitted" or (state == "Pending" and why in _STARTING) or self._told.get(task.name) == news:
                 continue
-            self._told[task.name] = (state, task.tries)
+            self._told[task.name] = news
             tries = f", try {task.tries}" if task.tries > 1 else ""
             words = f": {task.node['message']}" if task.node["message"] else ""
             if task.waits:

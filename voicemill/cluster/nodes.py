@@ -93,7 +93,9 @@ def _tasks(nodes: dict[str, Json], of_retries: set[str]) -> Iterator[Task]:
         on_exit = node["displayName"].endswith(".onExit")
         name = node.get("templateName") or node["displayName"] if on_exit else node["displayName"]
         waits = node["type"] == "Suspend" and node["phase"] == "Running"
-        yield Task(name, node["phase"], {**latest, "message": _message(node, latest)}, max(1, len(tries)), waits)
+        # A node with tries is Running from the first on, whether or not the pod of one has found a place.
+        phase = "Pending" if node["phase"] == "Running" and latest["phase"] == "Pending" else node["phase"]
+        yield Task(name, phase, {**latest, "message": _message(node, latest)}, max(1, len(tries)), waits)
 
 
 def _is_try(node: Json, child: Json) -> bool:

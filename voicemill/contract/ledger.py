@@ -104,6 +104,12 @@ class Ledger:
     def dropped(self) -> int:
         return len(self.entries) - self.kept
 
+    def losses(self) -> str:
+        """How many items were dropped, and the first of them with its reason, as part of a sentence."""
+        drops = [entry for entry in self.entries if entry["outcome"] == "dropped"]
+        first = f"; the first: {drops[0]['item']}: {drops[0]['reason']}" if drops else ""
+        return f"{len(drops)} dropped{first}"
+
     def require(self, minimum: int = 1, what: str = "items") -> None:
         """End the stage rather than "succeed" with too little.
 
@@ -112,9 +118,7 @@ class Ledger:
         """
         if self.kept >= minimum:
             return
-        drops = [entry for entry in self.entries if entry["outcome"] == "dropped"]
-        first = f"; the first: {drops[0]['item']}: {drops[0]['reason']}" if drops else ""
-        raise InputError(f"{self.kept} {what} left, at least {minimum} needed ({len(drops)} dropped{first})")
+        raise InputError(f"{self.kept} {what} left, at least {minimum} needed ({self.losses()})")
 
     def summary(self) -> dict[str, Any]:
         """Counts (`in` = `kept` + `dropped`), `seconds` over kept items that carry it, and the notes."""
