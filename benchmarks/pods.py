@@ -24,9 +24,7 @@ def main(run: str, namespace: Annotated[str | None, typer.Option("--namespace", 
     pods: Any = kube.core.list_namespaced_pod(kube.namespace, label_selector=f"workflows.argoproj.io/workflow={run}")
     rows = sorted((found for pod in pods.items if (found := _times(pod))), key=lambda row: row[1])
     if not rows:
-        raise typer.BadParameter(
-            f"{run} has no pod that has ended: they are deleted when a run has succeeded"
-        )
+        raise typer.BadParameter(f"{run} has no pod that has ended: they are deleted when a run has succeeded")
     table = Table("stage", "before", "stage's own", "after", "next")
     sums = [0.0, 0.0, 0.0, 0.0]
     for (name, made, started, ended, over), (_, later, *_) in zip(rows, [*rows[1:], ("", None)], strict=True):
