@@ -187,8 +187,9 @@ class _Handler(BaseHTTPRequestHandler):
         page = fitting[begin : begin + min(limit, self.cluster.page)]
         more = {"continue": str(begin + len(page))} if begin + len(page) < len(fitting) else {}
         if "PartialObjectMetadataList" in (self.headers.get("Accept") or ""):
-            page = [{"metadata": item["metadata"]} for item in page]
-        if "fields" in query:
+            # As the API server says it: null for none.
+            page = [{"metadata": item["metadata"]} for item in page] or None
+        if page and "fields" in query:
             page = [{"metadata": _only(query["fields"], item["metadata"])} for item in page]
         return {"apiVersion": "v1", "kind": "List", "metadata": more, "items": page}
 

@@ -74,7 +74,8 @@ class Kube:
                     _headers=_SKETCH,
                     _request_timeout=_SECONDS,
                 )
-            for item in page["items"]:
+            # An empty list of metadata comes as null.
+            for item in page["items"] or []:
                 # Who wrote which field, by far the largest part of it, is nobody's business here.
                 item["metadata"].pop("managedFields", None)
                 yield item
