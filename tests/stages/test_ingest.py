@@ -89,6 +89,7 @@ def test_what_cannot_be_used_is_dropped_with_its_reason(source):
 def test_too_little_ends_with_65_the_figure_and_no_output(source):
     soundfile.write(source / "a.wav", speech(50), 16_000)
     (source / "empty.wav").touch()
+    (source / "a-transcript.txt").write_text("a voice speaks\n")
     said = (
         r"50\.0 s of usable audio in 1 recordings, 70\.0 s short of the 2 minutes .*1 dropped; the first: empty\.wav: "
     )

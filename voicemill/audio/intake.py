@@ -9,6 +9,7 @@ import numpy as np
 
 from voicemill.audio import probing, reading, speech
 from voicemill.audio.recordings import display
+from voicemill.contract.ledger import SKIPPED
 from voicemill.errors import InputError
 
 # GPT-SoVITS trains on no shorter clip.
@@ -69,7 +70,7 @@ def take(path: Path) -> reading.Audio:
         InputError: It is not audio, broken, too short, or nobody speaks in it.
     """
     if is_companion(path):
-        raise InputError("skipped: not audio by design (a transcript, notes or a system file beside the recordings)")
+        raise InputError(f"{SKIPPED}not audio by design (a transcript, notes or a system file beside the recordings)")
     audio = reading.read(path)
     if audio.seconds < MIN_SECONDS:
         raise InputError(f"too short: {audio.seconds:.2f} s, a clip needs at least {MIN_SECONDS} s")

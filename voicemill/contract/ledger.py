@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 latest: ContextVar[Ledger | None] = ContextVar("latest", default=None)
 """The ledger that the running stage opened last: what it holds is written down even when the stage then fails."""
+SKIPPED = "skipped: "
+"""How the reason begins for what was never to be kept."""
 
 
 def as_json(value: Any) -> str:
@@ -105,8 +107,8 @@ class Ledger:
         return len(self.entries) - self.kept
 
     def losses(self) -> str:
-        """How many items were dropped, and the first of them with its reason, as part of a sentence."""
-        drops = [entry for entry in self.entries if entry["outcome"] == "dropped"]
+        """How many items were dropped that might have been kept, and the first with its reason, for a sentence."""
+        drops = [entry for entry in self.entries if not entry.get("reason", SKIPPED).startswith(SKIPPED)]
         first = f"; the first: {drops[0]['item']}: {drops[0]['reason']}" if drops else ""
         return f"{len(drops)} dropped{first}"
 
