@@ -7,11 +7,14 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import voicemill
 
 _PACKAGES = ("voicemill", "stages")
 _ROOT = Path(voicemill.__file__).parents[1]
+# Python 3.11 counts the depth of all threads' syntax trees as one, and fails when they grow at the same time.
+_one_tree_at_a_time = Lock()
 
 
 def code_version(module: str) -> str:
@@ -49,7 +52,9 @@ def _imports(source: Path) -> frozenset[str]:
 def _named(source: Path) -> Iterator[str]:
     parts = source.relative_to(_ROOT).with_suffix("").parts
     package = parts[:-1]
-    for node in ast.walk(ast.parse(source.read_bytes())):
+    with _one_tree_at_a_time:
+        tree = ast.parse(source.read_bytes())
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
