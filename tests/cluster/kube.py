@@ -43,7 +43,7 @@ class Cluster:
             self.core.delete_namespace(name)
 
     def _let_go(self, namespace: str) -> None:
-        """Leave its workflows.s artifacts: who collects them goes away with the namespace, which would wait for ever."""
+        """Leave the artifacts of its workflows: who collects them goes away with it, which would wait for ever."""
         kind = self.resource({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"})
         change = {"metadata": {"finalizers": None}}
         for workflow in kind.get(namespace=namespace).items:
