@@ -57,8 +57,8 @@ def conduct(
     cluster, ledger = Kube(), Ledger()
     prices = (min_success_ratio, gpu_hour, cpu_hour)
     asked = commission.read(cluster, commission.Wanted(manifest, batch, workflow, parameters, *prices))
-    for mistake in asked.mistakes:
-        ledger.drop(f"line {mistake.line}", mistake.text)
+    for line, texts in asked.wrong.items():
+        ledger.drop(f"line {line}", texts)
     if asked.mistakes:
         first = asked.mistakes[0]
         raise InputError(

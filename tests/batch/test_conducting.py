@@ -241,6 +241,14 @@ def test_twenty_mistakes_are_twenty_lines_and_nothing_is_begun(batch: Batch) -> 
     assert batch.summary()["s0"]["reason"].startswith("gpt-epochs")
 
 
+def test_two_mistakes_on_a_line_are_both_told(batch: Batch) -> None:
+    batch.manifest("anna,s3:///in/nobody,-1", heading="speaker,source,gpt-epochs")
+    assert batch.conduct() == 65
+    [told] = [json.loads(line) for line in batch.ledger.read_text().splitlines()]
+    assert told["item"] == "line 2" and "gpt-epochs" in told["reason"] and "nothing at" in told["reason"]
+    assert batch.summary()["anna"]["reason"].startswith("gpt-epochs")
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -31,6 +31,14 @@ class Commission:
     plan: Plan
     mistakes: list[Mistake]
 
+    @property
+    def wrong(self) -> dict[int, str]:
+        """Lines that have mistakes, with all of them."""
+        texts: dict[int, list[str]] = {}
+        for mistake in self.mistakes:
+            texts.setdefault(mistake.line, []).append(mistake.text)
+        return {line: "; ".join(several) for line, several in texts.items()}
+
 
 @dataclass(frozen=True)
 class Wanted:

@@ -209,7 +209,7 @@ def conclude(cluster: Kube, commission: Commission, terms: Terms, kept: records.
     if left:
         log.warning("%d workflows were told to end and have not yet, such as %s", len(left), left[0].name)
     before = patiently(lambda: kept.read(orders))
-    wrong = {mistake.line: mistake.text for mistake in commission.mistakes}
+    wrong = commission.wrong
     rows = [State(order.speaker, order.line, "waiting", wrong.get(order.line, "")) for order in commission.batch.orders]
     return [replace(before[row.speaker].row, line=row.line) if row.speaker in before else row for row in rows]
 
