@@ -32,6 +32,9 @@ class Site:
 
     def submit(self, speaker: str, source: Path, *options: str, **parameters: str) -> subprocess.Popen[str]:
         """`voicemill submit clone-voice`, running."""
+        kept = self.stored(speaker)
+        for entry in list(kept.list()):  # of a run under the same name, in a namespace that is gone
+            kept.delete(entry.key)
         given = {"speaker": speaker, "source": str(source), "language": "en", **SHORT}
         given |= {name.replace("_", "-"): value for name, value in parameters.items()}
         return self.start("submit", "clone-voice", "--name", speaker, *self.pairs(given), *options)
