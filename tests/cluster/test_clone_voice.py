@@ -21,7 +21,7 @@ import pytest
 from tests.cluster import images
 from tests.cluster.site import STAGES, Site, finish, site, tasks, wait_for
 from voicemill.models import record
-from voicemill.storage import open_store
+from voicemill.storage import Store, open_store
 
 __all__ = ["site"]
 
@@ -63,7 +63,7 @@ def test_a_deleted_training_pod_goes_on_from_its_last_save(site: Site) -> None:
     # Of the two trainings the longer one: it still runs when its first save is seen.
     done = site.submit("berta", SPEAKER, "--wait", sovits_epochs="8")
     site.until("berta", "train-sovits", "Running")
-    wait_for(lambda: any(site.stored("berta").list("train-sovits/state/")), seconds=600)
+    wait_for(lambda: has_checkpoint(site.stored("berta"), "train-sovits"), seconds=600)
     pod = site.pod("berta", "train-sovits")
     site.namespace.cluster.core.delete_namespaced_pod(pod, site.namespace.name)
     said = finish(done)
@@ -120,6 +120,11 @@ def test_nothing_but_a_corrupt_file_is_the_users_to_mend(site: Site, tmp_path: P
     assert done.returncode == 65, said
     assert "broken.wav" in said
     assert len([task for task in tasks(site.workflow("frida")) if task["type"] == "Pod"]) <= 2, "it was tried again"
+
+
+def has_checkpoint(run: Store, stage: str) -> bool:
+    index = f"{stage}/state/index.json"
+    return bool(run.find(index)) and "checkpoint.pt" in json.loads(run.read(index)[0])["files"]
 
 
 @contextmanager
