@@ -34,7 +34,9 @@ class FieldLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 def get_logger(name: str) -> FieldLogger:
-    """The logger of a module; its level methods accept fields as keyword arguments."""
+    """The logger of a module, also of a program's; its level methods accept fields as keyword arguments."""
+    spec = sys.modules["__main__"].__spec__ if name == "__main__" else None
+    name = spec.name if spec else name
     return FieldLogger(logging.getLogger(name), {})
 
 

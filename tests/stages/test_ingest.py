@@ -1,6 +1,9 @@
 """Every file of the source is taken or dropped with a reason, and too little in all is an error."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -135,3 +138,13 @@ def test_recordings_come_from_s3(source, bucket, monkeypatch):
     open_store(f"s3://{bucket}/in").upload(source / "a.wav", "中 one/a.wav")
     found = outcomes(ingest(source.parent / "audio", source=f"s3://{bucket}/in", min_minutes=0.0))
     assert found == {"中 one/a.wav": "kept"}
+
+
+def test_a_stage_that_is_run_as_a_program_logs_under_its_own_name(source):
+    soundfile.write(source / "a.wav", speech(5), 16_000)
+    command = [sys.executable, "-m", "stages.ingest", "--source", source, "--audio", source.parent / "audio"]
+    environment = os.environ | {"VOICEMILL_LOG": "json"}
+    done = subprocess.run([*command, "--min-minutes", "0"], env=environment, capture_output=True, text=True, check=True)
+    loggers = {line["message"]: line["logger"] for line in map(json.loads, done.stderr.splitlines())}
+    # By its name a stage's lines get their level: as `__main__` those of information would be left out.
+    assert loggers["no consent was recorded; say with --consent what the speaker agreed to"] == "stages.ingest"
