@@ -12,15 +12,14 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-import jiwer
 import numpy as np
 import torch
 
-from benchmarks.recognition import words
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.resampling import resample
+from voicemill.evaluation import Errors, errors
 from voicemill.gpt_sovits.checkpoints import build_generator, load_sovits
 from voicemill.gpt_sovits.dataset import RATE as SPEECH_RATE
 from voicemill.gpt_sovits.dataset import DatasetFolder
@@ -57,22 +56,20 @@ def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audi
     listener, rows = PocketsphinxRecognizer(), []
     for (name, text), samples in zip(texts.items(), sounds, strict=True):
         heard = listener.transcribe(resample(samples, SPEECH_RATE, RATE)).text
-        rows.append((name.partition("_")[0], words(text, "en"), words(heard, "en"), len(samples) / SPEECH_RATE))
+        rows.append((name.partition("_")[0], errors(text, heard, "en"), len(samples) / SPEECH_RATE, text, heard))
         if audio:
             folder = audio / title.replace(" ", "_")
             folder.mkdir(parents=True, exist_ok=True)
             write_wav(folder / name, (np.clip(samples, -1, 1) * 32767).astype(np.int16), SPEECH_RATE, "PCM_16")
-    voices = dict.fromkeys(row[0] for row in rows)
-    each = {v: jiwer.wer([r[1] for r in rows if r[0] == v], [r[2] for r in rows if r[0] == v]) for v in voices}
-    everything = jiwer.wer([r[1] for r in rows], [r[2] for r in rows])
-    seconds = sum(row[3] for row in rows)
+    voices = dict.fromkeys(voice for voice, *_ in rows)
+    each = {voice: Errors.of_all(row[1] for row in rows if row[0] == voice).rate for voice in voices}
     print(
-        f"{title}: {everything:.1%} word errors, {seconds:.0f} s;",
-        ", ".join(f"{v} {wer:.0%}" for v, wer in each.items()),
+        f"{title}: {Errors.of_all(row[1] for row in rows).rate:.1%} word errors, {sum(row[2] for row in rows):.0f} s;",
+        ", ".join(f"{voice} {rate:.0%}" for voice, rate in each.items()),
         flush=True,
     )
     if audio:
-        lines = [f"{voice}\t{asked}\t{heard}\n" for voice, asked, heard, _ in rows]
+        lines = [f"{voice}\t{text}\t{heard}\n" for voice, *_, text, heard in rows]
         (audio / f"{title.replace(' ', '_')}.tsv").write_text("".join(lines), encoding="utf-8")
 
 
