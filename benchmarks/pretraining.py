@@ -1,4 +1,4 @@
-"""How well a base in the making speaks: word errors of copies and of text, by saved epochs.
+"""How well a base in the making speaks: word and phone errors of copies and of text, by saved epochs.
 
     python -m stages.make_corpus --clips C/clips --transcripts C/texts --minutes 1 --speakers 4 --corpus-seed 99
     python -m stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
@@ -15,16 +15,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.quality.measures import phones
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.resampling import resample
-from voicemill.evaluation import Errors, errors
+from voicemill.evaluation import Errors, count_errors, errors
 from voicemill.gpt_sovits.checkpoints import build_generator, load_sovits
 from voicemill.gpt_sovits.dataset import RATE as SPEECH_RATE
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.sovits import data
-from voicemill.gpt_sovits.synthesis.reference import Reference
+from voicemill.gpt_sovits.synthesis.reference import LONGEST_SECONDS, SHORTEST_SECONDS, Reference
 from voicemill.gpt_sovits.synthesis.script import Options
 from voicemill.speaking import Pretrained
 from voicemill.text import symbols
@@ -40,23 +41,27 @@ def copies(sovits: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
         yield generator.decode(codes, example.phones_P[None], [example.spec_FT[None]])[0, 0].numpy()
 
 
-def spoken(sovits: Path, gpt: Path, models: Path, texts: dict[str, str], folder: Path) -> Iterable[np.ndarray]:
-    """Each text after another clip of its speaker, float32 at 32 kHz."""
+def spoken(
+    sovits: Path, gpt: Path, models: Path, texts: dict[str, str], items: list[data.Item]
+) -> Iterable[np.ndarray]:
+    """Each text after another clip of its speaker that is long enough for a reference, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
+    prompts = [item for item in items if SHORTEST_SECONDS < item.seconds < LONGEST_SECONDS]
     for name, text in texts.items():
         speaker = name.partition("_")[0]
-        other = next(n for n in texts if n != name and n.startswith(f"{speaker}_"))
-        prompt = synthesizer.prepare(Reference(folder / other, texts[other], "en"))
+        other = next(item for item in prompts if item.name != name and item.name.startswith(f"{speaker}_"))
+        prompt = synthesizer.prepare(Reference(other.wav, texts[other.name], "en"))
         (speech,) = synthesizer.perform([synthesizer.script(text, "en", seed=1)], prompt, Options())
         yield np.asarray(speech.samples, np.float32)
 
 
 def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audio: Path | None) -> None:
-    """Print the word errors, by voice and in all; keep the audio if asked."""
+    """Print the errors, those in words by voice too; keep the audio if asked."""
     listener, rows = PocketsphinxRecognizer(), []
     for (name, text), samples in zip(texts.items(), sounds, strict=True):
         heard = listener.transcribe(resample(samples, SPEECH_RATE, RATE)).text
-        rows.append((name.partition("_")[0], errors(text, heard, "en"), len(samples) / SPEECH_RATE, text, heard))
+        wrong = errors(text, heard, "en"), count_errors(phones(text, "en"), phones(heard, "en"))
+        rows.append((name.partition("_")[0], *wrong, len(samples) / SPEECH_RATE, text, heard))
         if audio:
             folder = audio / title.replace(" ", "_")
             folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +69,8 @@ def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audi
     voices = dict.fromkeys(voice for voice, *_ in rows)
     each = {voice: Errors.of_all(row[1] for row in rows if row[0] == voice).rate for voice in voices}
     print(
-        f"{title}: {Errors.of_all(row[1] for row in rows).rate:.1%} word errors, {sum(row[2] for row in rows):.0f} s;",
+        f"{title}: {Errors.of_all(row[1] for row in rows).rate:.1%} word errors,",
+        f"{Errors.of_all(row[2] for row in rows).rate:.1%} phone errors, {sum(row[3] for row in rows):.0f} s; words:",
         ", ".join(f"{voice} {rate:.0%}" for voice, rate in each.items()),
         flush=True,
     )
@@ -91,7 +97,7 @@ def main() -> None:
         report(f"copies by {sovits.stem}", copies(sovits, items), texts, arguments.audio)
     for sovits in arguments.sovits:
         for gpt in arguments.gpt:
-            sounds = spoken(sovits, gpt, arguments.models, texts, folder.wav_folder)
+            sounds = spoken(sovits, gpt, arguments.models, texts, items)
             report(f"{sovits.stem} with {gpt.stem}", sounds, texts, arguments.audio)
 
 
