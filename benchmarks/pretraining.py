@@ -5,7 +5,8 @@
     python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ...] [--models DIR] [--audio FOLDER]
 
 The dataset is of sentences that were not trained on. A copy is what SoVITS makes of a clip's own tokens, in the clip's
-voice; with a token model, the same texts are spoken after another clip of the same speaker. pocketsphinx listens.
+voice; with a token model, the same texts are spoken after another clip of the same speaker, where there is one
+that lasts 3 s. pocketsphinx listens.
 """
 
 import argparse
@@ -41,17 +42,26 @@ def copies(sovits: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
         yield generator.decode(codes, example.phones_P[None], [example.spec_FT[None]])[0, 0].numpy()
 
 
+def prompts_of(items: list[data.Item]) -> dict[str, data.Item]:
+    """For each clip another one of its speaker that can be a reference; clips that have none are left out."""
+    long_enough = [item for item in items if SHORTEST_SECONDS < item.seconds < LONGEST_SECONDS]
+    found = {}
+    for item in items:
+        speaker = item.name.partition("_")[0]
+        others = (one for one in long_enough if one != item and one.name.startswith(f"{speaker}_"))
+        if (other := next(others, None)) is not None:
+            found[item.name] = other
+    return found
+
+
 def spoken(
-    sovits: Path, gpt: Path, models: Path, texts: dict[str, str], items: list[data.Item]
+    sovits: Path, gpt: Path, models: Path, texts: dict[str, str], prompts: dict[str, data.Item]
 ) -> Iterable[np.ndarray]:
-    """Each text after another clip of its speaker that is long enough for a reference, float32 at 32 kHz."""
+    """The text of each clip that has a prompt, spoken after that, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
-    prompts = [item for item in items if SHORTEST_SECONDS < item.seconds < LONGEST_SECONDS]
-    for name, text in texts.items():
-        speaker = name.partition("_")[0]
-        other = next(item for item in prompts if item.name != name and item.name.startswith(f"{speaker}_"))
+    for name, other in prompts.items():
         prompt = synthesizer.prepare(Reference(other.wav, texts[other.name], "en"))
-        (speech,) = synthesizer.perform([synthesizer.script(text, "en", seed=1)], prompt, Options())
+        (speech,) = synthesizer.perform([synthesizer.script(texts[name], "en", seed=1)], prompt, Options())
         yield np.asarray(speech.samples, np.float32)
 
 
@@ -95,10 +105,12 @@ def main() -> None:
     report("the clips", originals, texts, None)
     for sovits in arguments.sovits:
         report(f"copies by {sovits.stem}", copies(sovits, items), texts, arguments.audio)
+    prompts = prompts_of(items)
+    asked = {name: texts[name] for name in prompts}
     for sovits in arguments.sovits:
         for gpt in arguments.gpt:
-            sounds = spoken(sovits, gpt, arguments.models, texts, items)
-            report(f"{sovits.stem} with {gpt.stem}", sounds, texts, arguments.audio)
+            sounds = spoken(sovits, gpt, arguments.models, texts, prompts)
+            report(f"{sovits.stem} with {gpt.stem}", sounds, asked, arguments.audio)
 
 
 if __name__ == "__main__":
