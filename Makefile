@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= runs/demo
 AUDIO  ?= examples/demo_speaker
-MODELS ?= $(OUT)/../toy-models
+MODELS ?= $(OUT)/../small-models
 GOLDEN := charts/voicemill/workflows
 
 TOOLS               := .tools/bin

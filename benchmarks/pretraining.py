@@ -1,31 +1,32 @@
-"""How well a base in the making speaks: word errors of copies and of text, by saved epochs.
+"""How well a base in the making speaks: word and phone errors of copies and of text, by saved epochs.
 
     python -m stages.make_corpus --clips C/clips --transcripts C/texts --minutes 1 --speakers 4 --corpus-seed 99
     python -m stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
     python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ...] [--models DIR] [--audio FOLDER]
 
 The dataset is of sentences that were not trained on. A copy is what SoVITS makes of a clip's own tokens, in the clip's
-voice; with a token model, the same texts are spoken after another clip of the same speaker. pocketsphinx listens.
+voice; with a token model, the same texts are spoken after another clip of the same speaker, where there is one
+that lasts 3 s. pocketsphinx listens.
 """
 
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-import jiwer
 import numpy as np
 import torch
 
-from benchmarks.recognition import words
+from benchmarks.quality.measures import phones
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.resampling import resample
+from voicemill.evaluation import Errors, count_errors, errors
 from voicemill.gpt_sovits.checkpoints import build_generator, load_sovits
 from voicemill.gpt_sovits.dataset import RATE as SPEECH_RATE
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.sovits import data
-from voicemill.gpt_sovits.synthesis.reference import Reference
+from voicemill.gpt_sovits.synthesis.reference import LONGEST_SECONDS, SHORTEST_SECONDS, Reference
 from voicemill.gpt_sovits.synthesis.script import Options
 from voicemill.speaking import Pretrained
 from voicemill.text import symbols
@@ -41,38 +42,50 @@ def copies(sovits: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
         yield generator.decode(codes, example.phones_P[None], [example.spec_FT[None]])[0, 0].numpy()
 
 
-def spoken(sovits: Path, gpt: Path, models: Path, texts: dict[str, str], folder: Path) -> Iterable[np.ndarray]:
-    """Each text after another clip of its speaker, float32 at 32 kHz."""
+def prompts_of(items: list[data.Item]) -> dict[str, data.Item]:
+    """For each clip another one of its speaker that can be a reference; clips that have none are left out."""
+    long_enough = [item for item in items if SHORTEST_SECONDS < item.seconds < LONGEST_SECONDS]
+    found = {}
+    for item in items:
+        speaker = item.name.partition("_")[0]
+        others = (one for one in long_enough if one != item and one.name.startswith(f"{speaker}_"))
+        if (other := next(others, None)) is not None:
+            found[item.name] = other
+    return found
+
+
+def spoken(
+    sovits: Path, gpt: Path, models: Path, texts: dict[str, str], prompts: dict[str, data.Item]
+) -> Iterable[np.ndarray]:
+    """The text of each clip that has a prompt, spoken after that, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
-    for name, text in texts.items():
-        speaker = name.partition("_")[0]
-        other = next(n for n in texts if n != name and n.startswith(f"{speaker}_"))
-        prompt = synthesizer.prepare(Reference(folder / other, texts[other], "en"))
-        (speech,) = synthesizer.perform([synthesizer.script(text, "en", seed=1)], prompt, Options())
+    for name, other in prompts.items():
+        prompt = synthesizer.prepare(Reference(other.wav, texts[other.name], "en"))
+        (speech,) = synthesizer.perform([synthesizer.script(texts[name], "en", seed=1)], prompt, Options())
         yield np.asarray(speech.samples, np.float32)
 
 
 def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audio: Path | None) -> None:
-    """Print the word errors, by voice and in all; keep the audio if asked."""
+    """Print the errors, those in words by voice too; keep the audio if asked."""
     listener, rows = PocketsphinxRecognizer(), []
     for (name, text), samples in zip(texts.items(), sounds, strict=True):
         heard = listener.transcribe(resample(samples, SPEECH_RATE, RATE)).text
-        rows.append((name.partition("_")[0], words(text, "en"), words(heard, "en"), len(samples) / SPEECH_RATE))
+        wrong = errors(text, heard, "en"), count_errors(phones(text, "en"), phones(heard, "en"))
+        rows.append((name.partition("_")[0], *wrong, len(samples) / SPEECH_RATE, text, heard))
         if audio:
             folder = audio / title.replace(" ", "_")
             folder.mkdir(parents=True, exist_ok=True)
             write_wav(folder / name, (np.clip(samples, -1, 1) * 32767).astype(np.int16), SPEECH_RATE, "PCM_16")
-    voices = dict.fromkeys(row[0] for row in rows)
-    each = {v: jiwer.wer([r[1] for r in rows if r[0] == v], [r[2] for r in rows if r[0] == v]) for v in voices}
-    everything = jiwer.wer([r[1] for r in rows], [r[2] for r in rows])
-    seconds = sum(row[3] for row in rows)
+    voices = dict.fromkeys(voice for voice, *_ in rows)
+    each = {voice: Errors.of_all(row[1] for row in rows if row[0] == voice).rate for voice in voices}
     print(
-        f"{title}: {everything:.1%} word errors, {seconds:.0f} s;",
-        ", ".join(f"{v} {wer:.0%}" for v, wer in each.items()),
+        f"{title}: {Errors.of_all(row[1] for row in rows).rate:.1%} word errors,",
+        f"{Errors.of_all(row[2] for row in rows).rate:.1%} phone errors, {sum(row[3] for row in rows):.0f} s; words:",
+        ", ".join(f"{voice} {rate:.0%}" for voice, rate in each.items()),
         flush=True,
     )
     if audio:
-        lines = [f"{voice}\t{asked}\t{heard}\n" for voice, asked, heard, _ in rows]
+        lines = [f"{voice}\t{text}\t{heard}\n" for voice, *_, text, heard in rows]
         (audio / f"{title.replace(' ', '_')}.tsv").write_text("".join(lines), encoding="utf-8")
 
 
@@ -92,10 +105,12 @@ def main() -> None:
     report("the clips", originals, texts, None)
     for sovits in arguments.sovits:
         report(f"copies by {sovits.stem}", copies(sovits, items), texts, arguments.audio)
+    prompts = prompts_of(items)
+    asked = {name: texts[name] for name in prompts}
     for sovits in arguments.sovits:
         for gpt in arguments.gpt:
-            sounds = spoken(sovits, gpt, arguments.models, texts, folder.wav_folder)
-            report(f"{sovits.stem} with {gpt.stem}", sounds, texts, arguments.audio)
+            sounds = spoken(sovits, gpt, arguments.models, texts, prompts)
+            report(f"{sovits.stem} with {gpt.stem}", sounds, asked, arguments.audio)
 
 
 if __name__ == "__main__":

@@ -3,27 +3,19 @@
     python -m benchmarks.recognition ../shared/data/en_lj ../shared/data/en_kathleen
     python -m benchmarks.recognition --backend whisper --models MODELS --language zh ../shared/data/zh_s0150
 
-Each folder holds recordings and a transcripts.csv (file|text|lang). Chinese and Japanese are counted by character.
+Each folder holds recordings and a transcripts.csv (file|text|lang). Languages that do not space their words are counted
+by character.
 """
 
 import argparse
 import time
 from pathlib import Path
 
-import jiwer
-
 from voicemill.asr import recognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono
+from voicemill.evaluation import Errors, errors
 from voicemill.labels import read
-
-BY_CHARACTER = ("zh", "yue", "ja")
-
-
-def words(text: str, language: str) -> str:
-    """A text as it is compared: lower case, no punctuation, characters parted where the script parts no words."""
-    plain = "".join(c if c.isalnum() or c == "'" else " " for c in text.lower())
-    return " ".join(plain.replace(" ", "") if language in BY_CHARACTER else plain.split())
 
 
 def main() -> None:
@@ -44,14 +36,14 @@ def main() -> None:
             heard = listener.transcribe(sound)
             spent += time.perf_counter() - began
             seconds += len(sound) / RATE
-            rows.append((words(label.text, label.language), words(heard.text, label.language), heard.confidence))
-        everything = jiwer.wer([row[0] for row in rows], [row[1] for row in rows])
+            rows.append((errors(label.text, heard.text, label.language), heard.confidence))
+        everything = Errors.of_all(found for found, _ in rows).rate
         print(f"{folder.name}: {everything:.1%} errors, {spent / seconds:.2f} s a second of speech; ", end="")
         for name, part in (
-            ("flagged", [row for row in rows if row[2] < listener.trusted_above]),
-            ("trusted", [row for row in rows if row[2] >= listener.trusted_above]),
+            ("flagged", [found for found, confidence in rows if confidence < listener.trusted_above]),
+            ("trusted", [found for found, confidence in rows if confidence >= listener.trusted_above]),
         ):
-            rate = f"{jiwer.wer([row[0] for row in part], [row[1] for row in part]):.1%}" if part else "-"
+            rate = f"{Errors.of_all(part).rate:.1%}" if part else "-"
             print(f"{name} {len(part)}: {rate}  ", end="")
         print()
 

@@ -3,14 +3,14 @@
 #
 #   examples/demo.sh RECORDINGS MODELS OUT
 #
-# MODELS that do not exist are made as toys: tiny networks in the real formats, which show that everything works and babble.
+# MODELS that do not exist are unpacked from the small base in models/small, whose model card says how well it speaks.
 set -euo pipefail
 
 recordings=$1 models=$2 out=$3
 voicemill=${VOICEMILL:-voicemill}
 
 if [ ! -d "$models" ]; then
-    "$voicemill" models toy "$models"
+    "$voicemill" models small "$models"
 fi
 
 lines=$recordings/lines.txt
@@ -29,7 +29,12 @@ cat <<END
   speech   $(ls "$out"/speech/*.wav | wc -l) lines in $out/speech
   report   $out/report.html
 END
-if [ -f "$models/toy.json" ] && ! grep -q '"base"' "$models/toy.json"; then
+if [ -f "$models/toy.json" ]; then
     echo
-    echo "  These are toy weights: the speech is babble. With real ones (voicemill models pull DIR): make demo MODELS=DIR"
+    if grep -q '"base"' "$models/toy.json"; then
+        echo "  These are small weights, of which models/small/README.md says what to expect."
+        echo "  With real ones (voicemill models pull DIR): make demo MODELS=DIR"
+    else
+        echo "  These are toy weights: the speech is babble. With real ones (voicemill models pull DIR): make demo MODELS=DIR"
+    fi
 fi

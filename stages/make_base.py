@@ -2,6 +2,7 @@
 
 Reads   encoder/hubert/, clips/*.wav     from train-content-encoder and make-corpus
 Writes  destination                      a models folder: content encoder, generator, discriminator, token model
+        With --start the models that are there, as they are
 Drops   clips that cannot be read
 """
 
@@ -9,7 +10,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from voicemill.contract import Destination, InputDir, Ledger, stage
+from voicemill.contract import Destination, InputDir, Ledger, Location, stage
 
 
 @stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("codes", "perplexity"))
@@ -18,6 +19,7 @@ def make_base(
     clips: InputDir,
     *,
     destination: Destination,
+    start: Location = "",
     codes: Annotated[int, Ge(1), Le(1024)] = 256,
     codebook_clips: Annotated[int, Ge(1)] = 500,
     seed: int = 1234,
@@ -28,6 +30,7 @@ def make_base(
         encoder: Folder of the content encoder, from train-content-encoder.
         clips: Folder of clips, from make-corpus.
         destination: Folder or s3:// address for the models.
+        start: Models folder to go on from: its codebook and weights take the place of fresh ones.
         codes: How many semantic tokens there are.
         codebook_clips: How many clips to cluster.
         seed: Seed of the clustering and of the weights.
@@ -35,6 +38,9 @@ def make_base(
     import shutil
     import tempfile
     from pathlib import Path
+
+    if start:
+        return _take(start, destination)
 
     import numpy as np
 
@@ -61,6 +67,29 @@ def make_base(
         base.make_models(folder, codes_KC, seed)
         placing.put(folder, destination)
     ledger.note(codes=codes, perplexity=round(perplexity, 1))
+    return ledger
+
+
+def _take(start: str, destination: str) -> Ledger:
+    """The models of another base."""
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    from voicemill.models import at_hand, locate
+    from voicemill.models.layout import place
+    from voicemill.pretraining import placing
+
+    ledger = Ledger()
+    with tempfile.TemporaryDirectory(prefix="voicemill-base-") as scratch:
+        for name in ("hubert", "sovits-g", "sovits-d", "gpt"):
+            found = locate(at_hand(start), name, placing.VERSION)
+            path = Path(scratch) / place(name, placing.VERSION)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if found.is_dir() else shutil.copyfile)(found, path)
+            ledger.keep(name)
+        placing.put(Path(scratch), destination)
+    ledger.note(codes=None, perplexity=None)
     return ledger
 
 

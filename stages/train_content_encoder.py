@@ -4,6 +4,7 @@ Reads   clips/*.wav, transcripts/segments.json      from make-corpus
 Writes  encoder/hubert/                             transformers' folder of a HuBERT
         encoder/metrics.jsonl, encoder/tensorboard/ loss and share of rightly named frames
         encoder/parameters.json                     how it was trained
+        With --start just the folder of the HuBERT, as it is there
 Drops   clips whose phones are not known
 """
 
@@ -11,7 +12,17 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from voicemill.contract import InputDir, Ledger, OutputDir, StateDir, check_stop, progress, stage, stop_requested
+from voicemill.contract import (
+    InputDir,
+    Ledger,
+    Location,
+    OutputDir,
+    StateDir,
+    check_stop,
+    progress,
+    stage,
+    stop_requested,
+)
 
 
 @stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("loss", "accuracy"))
@@ -21,6 +32,7 @@ def train_content_encoder(
     encoder: OutputDir,
     state: StateDir,
     *,
+    start: Location = "",
     epochs: Annotated[int, Ge(1)] = 6,
     batch_size: Annotated[int, Ge(1)] = 16,
     learning_rate: Annotated[float, Gt(0)] = 1e-3,
@@ -36,6 +48,8 @@ def train_content_encoder(
         transcripts: Folder with segments.json, from make-corpus.
         encoder: Where the encoder goes.
         state: Where the run is kept while it goes on; a killed run goes on from there.
+        start: Models folder to go on from, whose encoder is taken as it is, because what SoVITS and the token model
+            know is said in its terms.
         epochs: How often to go through the clips, two seconds of each a time.
         batch_size: Clips a batch.
         learning_rate: The highest learning rate of AdamW.
@@ -45,6 +59,9 @@ def train_content_encoder(
         validation: Share of the clips that is not trained on but measured on after each epoch, at most 8.
     """
     import json
+
+    if start:
+        return _take(start, encoder)
 
     from voicemill.gpt_sovits import watching
     from voicemill.gpt_sovits.runs import Precision, choose_device
@@ -80,6 +97,20 @@ def train_content_encoder(
     rows = [json.loads(row) for row in training.state.metrics.read_text(encoding="utf-8").splitlines()]
     last = [row for row in rows if "loss" in row][-1]
     ledger.note(loss=round(last["loss"], 4), accuracy=round(last["accuracy"], 4), steps=last["step"])
+    return ledger
+
+
+def _take(start: str, encoder: OutputDir) -> Ledger:
+    """The encoder of a models folder."""
+    import shutil
+
+    from voicemill.models import at_hand, locate
+
+    ledger = Ledger()
+    shutil.copytree(locate(at_hand(start), "hubert"), encoder / "hubert")
+    for path in sorted((encoder / "hubert").iterdir()):
+        ledger.keep(path.name, bytes=path.stat().st_size)
+    ledger.note(loss=None, accuracy=None)
     return ledger
 
 

@@ -1,4 +1,4 @@
-"""The whole job on toy models: recordings in, a voice and speech out; and the same after three kills."""
+"""The whole job on the small base: recordings in, a voice and speech out; and the same after three kills."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import pytest
 import soundfile
 
 from tests.proofread.serving import Client, serving
-from voicemill.models.toy import make_all
 from voicemill.storage import file_digest
 from voicemill.voice import read_voice
 
@@ -34,8 +33,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[s
     for name in ("01_river_walk", "04_winter"):
         samples, rate = soundfile.read(DEMO / f"{name}.ogg")
         soundfile.write(source / f"{name}.flac", samples[: 16 * rate], rate)
-    models = tmp_path_factory.mktemp("models") / "toy"
-    make_all(models)
+    models = tmp_path_factory.mktemp("models") / "small"
+    subprocess.run([sys.executable, "-m", "voicemill", "models", "small", str(models)], check=True)
     parameters = {
         "speaker": "demo",
         "source": source,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,6 +101,12 @@ class Errors:
     def rate(self) -> float:
         """Errors over length; can exceed 1."""
         return self.count / self.length
+
+    @staticmethod
+    def of_all(several: Iterable[Errors]) -> Errors:
+        """Of several lines taken together, so that a short one weighs what it holds."""
+        found = list(several)
+        return Errors(sum(one.count for one in found), sum(one.length for one in found))
 
 
 def errors(asked: str, heard: str, language: str) -> Errors:

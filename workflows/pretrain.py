@@ -2,6 +2,8 @@
 
 voicemill run pretrain -p destination=models/small --out runs/pretrain
 argo submit --from workflowtemplate/pretrain -p destination=s3:///models-small
+
+With `start` it goes on from another base instead, in the terms of its content encoder and codebook.
 """
 
 from hera.workflows import DAG, WorkflowTemplate
@@ -38,6 +40,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
     chain.task(
         train_content_encoder,
         speech,
+        "start",
         "seed",
         "precision",
         epochs="encoder-epochs",
@@ -49,6 +52,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
     chain.task(
         make_base,
         encoded | {"clips": "make-corpus/clips"},
+        "start",
         "codes",
         "codebook-clips",
         "seed",

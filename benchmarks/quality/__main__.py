@@ -5,11 +5,13 @@
     python -m benchmarks.quality --minutes 1,2,5,10 --models models --speaker recordings/anna --out quality
     python -m benchmarks.quality --epochs-of runs/anna --models models --speaker recordings/anna --out quality
     python -m benchmarks.quality --list meta.lst --models models --out quality
+    python -m benchmarks.quality --speech runs/anna/speech --speaker recordings/anna --out quality
 
 Errors in words and phones by a recogniser, likeness to the speaker and to others, DNSMOS, and time a phone; of the
 speaker's recordings too, with which a voice is compared. --minutes clones the speaker from the first minutes of the
 recordings; --epochs-of measures every saved epoch of a run, and the base; --list speaks each line of a list in the form
-of seed-tts-eval (utt|prompt_text|prompt_wav|text) as its prompt does, by the voice or else by the base weights.
+of seed-tts-eval (utt|prompt_text|prompt_wav|text) as its prompt does, by the voice or else by the base weights;
+--speech measures lines that synthesize has spoken.
 Writes results.json, table.md and page.html, and audio/ with what was spoken.
 """
 
@@ -44,6 +46,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     what.add_argument("--list", type=Path, metavar="FILE", help="speak the lines of a list, each by its own prompt")
     what.add_argument("--minutes", type=_numbers, metavar="1,2,5", help="clone the speaker from so many minutes each")
     what.add_argument("--epochs-of", type=Path, metavar="RUN", help="measure every saved epoch of a clone-voice run")
+    what.add_argument("--speech", type=Path, metavar="FOLDER", help="measure what synthesize has spoken")
     parser.add_argument("--voice", type=Path, help="a published voice")
     parser.add_argument("--speaker", type=Path, help="recordings of the speaker, with transcripts.csv or a .list file")
     parser.add_argument("--others", type=Path, nargs="+", default=[], help="folders of other speakers' recordings")
@@ -57,8 +60,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     given = parser.parse_args(arguments)
     if not given.list and not given.speaker:
         raise UsageError("say with --speaker whose recordings the voice is compared with")
-    if given.voice and (given.minutes or given.epochs_of):
-        raise UsageError("--minutes and --epochs-of measure voices of their own; leave --voice out")
+    if given.voice and (given.minutes or given.epochs_of or given.speech):
+        raise UsageError("--minutes, --epochs-of and --speech measure voices of their own; leave --voice out")
     if given.language != "en" and given.sentences == sources.SENTENCES and not given.list:
         raise UsageError(f"the sentences that come with it are English; name some of language {given.language}")
     return given
@@ -83,6 +86,8 @@ def measure(given: argparse.Namespace) -> tuple[str, list[Summary], list[Trainin
         title = given.voice.name if given.voice else "base"
         return name, bench.measure_prompted(title, synthesizer, sources.read_list(given.list)), []
     own = listener.summarize("recordings", sources.spoken_by(given.speaker), of_speaker=True)
+    if given.speech:
+        return name, [own, listener.summarize("speech", sources.spoken_lines(given.speech))], []
     if given.minutes:
         return name, [own, *measure_minutes(bench, given.speaker, given.minutes, given.parameters, given.out)], []
     if given.epochs_of:

@@ -11,6 +11,7 @@ from voicemill import labels
 from voicemill.audio import intake, reading
 from voicemill.errors import InputError
 from voicemill.lines import read_lines
+from voicemill.report.collect import json_lines
 
 SENTENCES = Path(__file__).with_name("sentences.txt")
 _LIST_FORM = ("utt", "prompt_text", "prompt_wav", "text")
@@ -55,6 +56,18 @@ def spoken_by(folder: Path) -> list[Sentence]:
     """The recordings of a speaker as sentences, with their words where somebody wrote them down."""
     known = transcripts(folder)
     return [Sentence(path.stem, known[path].text if path in known else None, path) for path in recordings(folder)]
+
+
+def spoken_lines(folder: Path) -> list[Sentence]:
+    """What synthesize has spoken: the rows of its manifest.
+
+    Raises:
+        InputError: There is none.
+    """
+    rows = json_lines(folder / "manifest.jsonl")
+    if not rows:
+        raise InputError(f"{folder} is no folder of synthesize: it has no manifest.jsonl, or nothing is in it")
+    return [Sentence(Path(row["file"]).stem, row["text"], folder / row["file"]) for row in rows]
 
 
 def whole_clips(seconds: Mapping[Path, float], minutes: float) -> list[Path]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import torch
 from stages.finish_base import finish_base
 from stages.format import format_dataset
 from stages.make_base import make_base
+from stages.train_content_encoder import train_content_encoder
 from stages.train_gpt import train_gpt
 from stages.train_sovits import train_sovits
 from tests.pretraining.conftest import NAMES
-from voicemill.errors import InputError
+from voicemill.errors import InputError, MissingModelError
 from voicemill.gpt_sovits import checkpoints
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.gpt.config import GptConfig
@@ -113,4 +115,22 @@ def test_a_training_without_base_files_is_refused(encoder: Path, tmp_path: Path)
         (tmp_path / name).mkdir()
     with pytest.raises(InputError, match="--as-base"):
         finish_base(encoder, tmp_path / "sovits", tmp_path / "gpt", destination=str(tmp_path / "base"))
+    assert not (tmp_path / "base").exists()
+
+
+def test_from_another_base_training_goes_on_in_its_terms(fresh: Path, corpus: Path, tmp_path: Path) -> None:
+    encoder, start = tmp_path / "encoder", str(fresh)
+    train_content_encoder(corpus / "clips", corpus / "transcripts", encoder, tmp_path / "state", start=start)
+    ledger = make_base(encoder, corpus / "clips", destination=str(tmp_path / "base"), start=start)
+    assert ledger.kept == 4
+    assert record.read(tmp_path / "base") == record.read(fresh)
+    weights = "model.safetensors"
+    assert (encoder / "hubert" / weights).read_bytes() == (locate(fresh, "hubert") / weights).read_bytes()
+
+
+def test_a_base_to_go_on_from_has_every_model(fresh: Path, corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(fresh, tmp_path / "half")
+    locate(tmp_path / "half", "gpt").unlink()
+    with pytest.raises(MissingModelError, match="gpt of v2"):
+        make_base(fresh, corpus / "clips", destination=str(tmp_path / "base"), start=str(tmp_path / "half"))
     assert not (tmp_path / "base").exists()

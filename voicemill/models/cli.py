@@ -9,7 +9,9 @@ from voicemill.errors import InputError, MissingModelError, UsageError
 from voicemill.models import catalogue, checking
 from voicemill.models.layout import VERSIONS, Version
 
-app = typer.Typer(help="Pretrained models: list, pull, verify; toy models for trying out.", no_args_is_help=True)
+app = typer.Typer(
+    help="Pretrained models: list, pull, verify; the small base and toy models for trying out.", no_args_is_help=True
+)
 
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", help="Models folder, laid out as GPT-SoVITS's pretrained_models.")
@@ -88,3 +90,34 @@ def toy(
     made = make_all(folder, seed, report=typer.echo, versions=wanted, base=base)
     voices = "babble" if base is None else f"speak as the base {base} does"
     typer.echo(f"{folder}: {'made' if made else 'there already'}. Toy models, for trying out: voices {voices}.")
+
+
+@app.command()
+def small(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything else.")],
+    packed: Annotated[
+        Path | None, typer.Option(help="Packed base to unpack.", show_default="models/small of the checkout")
+    ] = None,
+) -> None:
+    """Unpack the small base, and put toy separators and what else it takes to clone a voice around it."""
+    import tempfile
+
+    from voicemill.models.toy import make_all
+    from voicemill.pretraining import packing
+
+    with tempfile.TemporaryDirectory(prefix="voicemill-small-") as scratch:
+        packing.unpack(packed or packing.SMALL, scratch)
+        made = make_all(folder, report=typer.echo, base=Path(scratch))
+    typer.echo(f"{folder}: {'made' if made else 'there already'}. A small base and toys around it, for trying out.")
+
+
+@app.command()
+def pack(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="Models folder, such as pretrain makes.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the packed base.")],
+) -> None:
+    """Pack a base's models as int8, from which `voicemill models small` makes them again."""
+    from voicemill.pretraining import packing
+
+    written = packing.pack(base, folder)
+    typer.echo(f"{folder}: {written / 1e6:.1f} MB")

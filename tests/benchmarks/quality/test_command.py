@@ -21,6 +21,7 @@ from voicemill.errors import InputError, UsageError
     [
         ("--voice v --out o", "--speaker"),
         ("--minutes 1,2 --speaker s --voice v --out o", "leave --voice out"),
+        ("--speech f --speaker s --voice v --out o", "leave --voice out"),
         ("--speaker s --language ja --out o", "English"),
     ],
 )

@@ -57,3 +57,11 @@ def test_recordings_know_their_words_and_notes_are_no_recordings(tmp_path: Path)
         (tmp_path / name).write_bytes(b"RIFF")
     spoken = sources.spoken_by(tmp_path)
     assert [(one.audio.name, one.text) for one in spoken] == [("a.wav", "Good morning."), ("b.wav", None)]
+
+
+def test_what_synthesize_has_spoken_is_told_by_its_manifest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no folder of synthesize"):
+        sources.spoken_lines(tmp_path)
+    (tmp_path / "manifest.jsonl").write_text('{"file": "2.wav", "text": "Good morning.", "seconds": 1.5}\n')
+    (one,) = sources.spoken_lines(tmp_path)
+    assert (one.name, one.text, one.audio, one.prompt) == ("2", "Good morning.", tmp_path / "2.wav", None)
