@@ -2,7 +2,7 @@
 
 Reads   encoder/hubert/, clips/*.wav     from train-content-encoder and make-corpus
 Writes  destination                      a models folder: content encoder, generator, discriminator, token model
-        With --start the models that are there, as they are
+        With --start the models that are there, as they are; with --sovits-start their SoVITS, but for the codebook
 Drops   clips that cannot be read
 """
 
@@ -20,6 +20,7 @@ def make_base(
     *,
     destination: Destination,
     start: Location = "",
+    sovits_start: Location = "",
     codes: Annotated[int, Ge(1), Le(1024)] = 256,
     codebook_clips: Annotated[int, Ge(1)] = 500,
     seed: int = 1234,
@@ -31,6 +32,8 @@ def make_base(
         clips: Folder of clips, from make-corpus.
         destination: Folder or s3:// address for the models.
         start: Models folder to go on from: its codebook and weights take the place of fresh ones.
+        sovits_start: Models folder whose SoVITS and discriminator take the place of random ones, but for the codebook:
+            they know voices, and learn anew what the codes mean.
         codes: How many semantic tokens there are.
         codebook_clips: How many clips to cluster.
         seed: Seed of the clustering and of the weights.
@@ -46,6 +49,7 @@ def make_base(
 
     from voicemill.gpt_sovits import hubert
     from voicemill.gpt_sovits.runs import choose_device
+    from voicemill.models import at_hand
     from voicemill.models.layout import place
     from voicemill.pretraining import base, placing
 
@@ -65,6 +69,8 @@ def make_base(
         folder = Path(scratch)
         shutil.copytree(encoder / "hubert", folder / place("hubert"))
         base.make_models(folder, codes_KC, seed)
+        if sovits_start:
+            base.take_sovits(folder, at_hand(sovits_start))
         placing.put(folder, destination)
     ledger.note(codes=codes, perplexity=round(perplexity, 1))
     return ledger

@@ -41,6 +41,7 @@ def train_sovits(
     text_learning_rate_scale: Annotated[float, Ge(0)] = 0.4,
     learning_rate_decay: Annotated[float, Gt(0), Le(1)] = 0.999875,
     adversary_from: Annotated[int, Ge(0)] = 0,
+    mel_scales: Annotated[int, Ge(1), Le(4)] = 1,
     crop: Annotated[float, Ge(0)] = 0.0,
     as_base: bool = False,
     seed: int = 1234,
@@ -65,6 +66,8 @@ def train_sovits(
         text_learning_rate_scale: Factor on it for the parts that read the text, which need less change.
         learning_rate_decay: Factor on the learning rate after each epoch.
         adversary_from: Steps without an adversary, for a base that knows nothing yet.
+        mel_scales: Of how many spectrograms, each with windows half as long, the mel loss is the mean; more than one
+            for a base that knows nothing yet.
         crop: Seconds of a clip to train on at a time, from a place drawn for each epoch, at least 0.7; 0 takes all.
         as_base: Also give the last epoch as base files, with the discriminator and what only training needs.
         seed: Seed of the order of clips, of where they are cut, of noise and of dropout.
@@ -119,6 +122,7 @@ def train_sovits(
         learning_rate_decay,
         patience=patience,
         adversary_from=adversary_from,
+        mel_scales=mel_scales,
         crop=2 * round(crop * SAMPLE_RATE / HOP / 2),
     )
     run = FineTuning(

@@ -3,7 +3,8 @@
 voicemill run pretrain -p destination=models/small --out runs/pretrain
 argo submit --from workflowtemplate/pretrain -p destination=s3:///models-small
 
-With `start` it goes on from another base instead, in the terms of its content encoder and codebook.
+With `start` it goes on from another base instead, in the terms of its content encoder and codebook; with `sovits-start`
+from its SoVITS alone.
 """
 
 from hera.workflows import DAG, WorkflowTemplate
@@ -26,6 +27,7 @@ DEFAULTS = {
     "sovits-learning-rate": "0.0006",
     "sovits-learning-rate-decay": "0.97",
     "sovits-adversary-from": "1500",
+    "sovits-mel-scales": "3",
     "gpt-epochs": "40",
     "gpt-batch-size": "2",
     "gpt-joined": "3",
@@ -53,6 +55,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         make_base,
         encoded | {"clips": "make-corpus/clips"},
         "start",
+        "sovits-start",
         "codes",
         "codebook-clips",
         "seed",
@@ -70,6 +73,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         learning_rate="sovits-learning-rate",
         learning_rate_decay="sovits-learning-rate-decay",
         adversary_from="sovits-adversary-from",
+        mel_scales="sovits-mel-scales",
         crop="sovits-crop",
         gives={"models": FRESH, "text-learning-rate-scale": "1", "as-base": "true"},
     )

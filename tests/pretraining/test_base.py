@@ -134,3 +134,29 @@ def test_a_base_to_go_on_from_has_every_model(fresh: Path, corpus: Path, tmp_pat
     with pytest.raises(MissingModelError, match="gpt of v2"):
         make_base(fresh, corpus / "clips", destination=str(tmp_path / "base"), start=str(tmp_path / "half"))
     assert not (tmp_path / "base").exists()
+
+
+def test_a_new_codebook_can_have_another_bases_sovits(fresh: Path, encoder: Path, corpus: Path, tmp_path: Path) -> None:
+    make_base(encoder, corpus / "clips", destination=str(tmp_path / "a"), codes=7, seed=5, sovits_start=str(fresh))
+    make_base(encoder, corpus / "clips", destination=str(tmp_path / "b"), codes=7, seed=5)
+    taken, known, own = (
+        checkpoints.load_sovits(locate(f, "sovits-g")) for f in (tmp_path / "a", fresh, tmp_path / "b")
+    )
+    assert taken.weights.keys() == known.weights.keys()
+    for name, tensor in taken.weights.items():
+        source = own if name.split(".")[0] in ("ssl_proj", "quantizer") else known
+        assert torch.equal(tensor, source.weights[name]), name
+    assert not torch.equal(own.weights["dec.conv_pre.weight"], known.weights["dec.conv_pre.weight"])
+    judges = [checkpoints.load_discriminator(locate(f, "sovits-d")) for f in (tmp_path / "a", fresh)]
+    assert all(torch.equal(tensor, judges[1][name]) for name, tensor in judges[0].items())
+
+
+def test_sovits_of_another_size_is_refused(
+    encoder: Path, corpus: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = base.configuration()
+    narrow["model"] |= {"upsample_initial_channel": 64}
+    monkeypatch.setattr(base, "configuration", lambda: narrow)
+    with pytest.raises(InputError, match="another size"):
+        make_base(encoder, corpus / "clips", destination=str(tmp_path), codes=7, sovits_start=str(fresh))
+    assert not (tmp_path / record.NAME).exists()

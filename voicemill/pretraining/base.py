@@ -5,7 +5,9 @@ A content encoder decides what the codebook holds; nothing else in it is learnt 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from voicemill.gpt_sovits.checkpoints import (
     export_discriminator,
     export_gpt,
     export_sovits,
+    load_sovits,
 )
 from voicemill.gpt_sovits.dataset import RATE, level
 from voicemill.gpt_sovits.gpt.config import GptConfig
@@ -31,6 +34,7 @@ from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.models import locate
 from voicemill.models.layout import place
 from voicemill.pretraining.placing import VERSION
 
@@ -143,3 +147,23 @@ def make_models(models: Path, codes_KC: Tensor, seed: int) -> None:
     train = {"seed": 1234, "epochs": 20, "batch_size": 8, "save_every_n_epoch": 1, "precision": "16-mixed"}
     hps_gpt = {"train": train, "optimizer": {"lr": 0.01}, **GPT.to_dict()}
     export_gpt(models / place("gpt", VERSION), GptCheckpoint(hps_gpt, gpt.state_dict(), "GPT-e0"))
+
+
+def take_sovits(models: Path, other: Path) -> None:
+    """Put another base's generator and discriminator into a models folder of `make_models`, which keeps its codebook.
+
+    Args:
+        models: The folder.
+        other: Models folder with the other base.
+
+    Raises:
+        InputError: The other's SoVITS is of another size.
+    """
+    generator = locate(models, "sovits-g", VERSION)
+    fresh, known = load_sovits(generator), load_sovits(locate(other, "sovits-g", VERSION))
+    if fresh.config != known.config:
+        raise InputError(f"the SoVITS of {other} is of another size than the one that is made here")
+    own = ("ssl_proj.", "quantizer.")
+    weights = known.weights | {name: tensor for name, tensor in fresh.weights.items() if name.startswith(own)}
+    export_sovits(generator, replace(known, weights=weights), as_base=True)
+    shutil.copyfile(locate(other, "sovits-d", VERSION), locate(models, "sovits-d", VERSION))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from voicemill.errors import OutOfGpuMemory
 from voicemill.gpt_sovits import checkpoints
@@ -13,7 +14,9 @@ from voicemill.gpt_sovits.runs import Precision
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
 from voicemill.gpt_sovits.sovits.layers import NormedConv2d, computed_once
+from voicemill.gpt_sovits.sovits.losses import finer_mel_losses
 from voicemill.gpt_sovits.sovits.training import Diverged, Recipe, Trainer
+from voicemill.gpt_sovits.spectrogram import mel_spectrogram
 from voicemill.models import locate
 
 FRAMES, PHONES = 50, 12
@@ -143,3 +146,17 @@ def test_nothing_judges_the_generator_before_its_time(models: Path) -> None:
     judged = step(resumed)
     assert judged.discriminator > 0 and judged.adversarial > 0 and judged.features > 0
     assert vars(judged) == vars(step(made))
+
+
+def test_finer_mels_hear_what_a_long_window_blurs(models: Path) -> None:
+    early, late = torch.zeros(1, 1, 20480), torch.zeros(1, 1, 20480)
+    early[..., 9800::640], late[..., 10000::640] = 1.0, 1.0  # clicks 6 ms apart, 20 ms between two of them
+    reference = F.l1_loss(*(mel_spectrogram(wav_B1L.squeeze(1)) for wav_B1L in (early, late)))
+    finer, finest = finer_mel_losses(early, late, 2)
+    assert reference < finer < finest
+    assert finer_mel_losses(early, early, 2) == [0.0, 0.0]
+
+    made, whole = trainer(models), trainer(models)
+    made.recipe = replace(made.recipe, mel_scales=3)
+    assert step(made).mel != pytest.approx(step(whole).mel, rel=1e-3)
+    assert Recipe().mel_scales == 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from voicemill.gpt_sovits.sovits.discriminator import Judgement
+from voicemill.gpt_sovits.spectrogram import HOP, MEL_BANDS, N_FFT, mel_spectrogram
 
 
 def discriminator_losses(real: list[Judgement], fake: list[Judgement]) -> list[Tensor]:
@@ -26,6 +28,17 @@ def feature_loss(real: list[Judgement], fake: list[Judgement]) -> Tensor:
         for r, f in zip(of_real, of_fake, strict=True)
     ]
     return 2 * torch.stack(distances).sum()
+
+
+def finer_mel_losses(real_B1L: Tensor, made_B1L: Tensor, scales: int) -> list[Tensor]:
+    """L1 distances of log mel spectrograms whose windows, hops and bands are halved so many times (as in Kumar et al.
+    2023, "High-Fidelity Audio Compression with Improved RVQGAN", section 3.4).
+    """
+    waves = (real_B1L.squeeze(1), made_B1L.squeeze(1))
+    return [
+        F.l1_loss(*(mel_spectrogram(wav_BL, N_FFT >> finer, HOP >> finer, MEL_BANDS >> finer) for wav_BL in waves))
+        for finer in range(1, scales + 1)
+    ]
 
 
 def kl_sum(z_p_BCT: Tensor, logs_q_BCT: Tensor, m_p_BCT: Tensor, logs_p_BCT: Tensor, mask_B1T: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voicemill.gpt_sovits.sovits.layers import as_plain_weight, channels_together, samples_of_frames
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.vocoder import SLOPE, ResidualBlock, Vocoder
 
@@ -45,30 +46,16 @@ class _Convolution:
 
 
 class _Upsampling:
-    """A transposed convolution as a plain one whose channels are the samples that a frame becomes.
-
-    oneDNN has no fast transposed convolution. Sample r of a frame hears tap `r + padding + stride * n` of the frame n
-    before it.
-    """
+    """A transposed convolution as a plain one whose channels are the samples that a frame becomes."""
 
     def __init__(self, up: nn.ConvTranspose1d, dtype: torch.dtype):
-        weight_COk, self.stride, padding = up.weight.detach(), up.stride[0], int(up.padding[0])
-        C, outputs, k = weight_COk.shape
-        reach = max(k - 1 - padding, self.stride - 1 + padding) // self.stride
-        phases = weight_COk.new_zeros(self.stride, outputs, C, 2 * reach + 1)
-        for sample in range(self.stride):
-            for before in range(-reach, reach + 1):
-                tap = sample + padding + self.stride * before
-                if 0 <= tap < k:
-                    phases[sample, :, :, reach - before] = weight_COk[:, :, tap].t()
-        bias = None if up.bias is None else up.bias.detach().repeat(self.stride)
-        self.convolution = _Convolution(phases.flatten(0, 1), bias, 1, dtype)
+        self.stride = up.stride[0]
+        weight_OCk = as_plain_weight(up.weight.detach(), self.stride, int(up.padding[0]))
+        bias_O = None if up.bias is None else up.bias.detach().repeat(self.stride)
+        self.convolution = _Convolution(weight_OCk, bias_O, 1, dtype)
 
     def __call__(self, x_BC1T: Tensor) -> Tensor:
-        B, _, _, T = x_BC1T.shape
-        # In memory a frame's samples lie one after the other.
-        frames_B1TC = self.convolution(x_BC1T).permute(0, 2, 3, 1)
-        return frames_B1TC.reshape(B, 1, T * self.stride, -1).permute(0, 3, 1, 2)
+        return samples_of_frames(self.convolution(x_BC1T), self.stride)
 
 
 class _Block:
@@ -114,8 +101,7 @@ class PackedVocoder(nn.Module):
             g_BG1 = g_BG1.expand(len(z_BCT), -1, -1)
             wavs = [self(z_BCT[i : i + 1, :, :n], g_BG1[i : i + 1])[0, 0] for i, n in enumerate(lengths_B.tolist())]
             return nn.utils.rnn.pad_sequence(wavs, batch_first=True).unsqueeze(1)
-        x_BC1T = (self.conv_pre(z_BCT) + self.cond(g_BG1)).to(self.dtype).unsqueeze(2)
-        x_BC1T = x_BC1T.contiguous(memory_format=torch.channels_last)
+        x_BC1T = channels_together((self.conv_pre(z_BCT) + self.cond(g_BG1)).to(self.dtype))
         for upsample, blocks in self.stages:
             x_BC1T = _mean_in_tiles(blocks, upsample(F.leaky_relu_(x_BC1T, SLOPE)))
         return torch.tanh(self.conv_post(F.leaky_relu_(x_BC1T.squeeze(2).float())))

@@ -37,6 +37,8 @@ class Recipe:
         learning_rate_decay: Factor on the rates after each epoch, and once before the first.
         adversary_from: Steps in which nothing judges the generator. A fresh one learns to speak sooner from the mel
             alone, in half the time a step; the adversary then makes it clear.
+        mel_scales: Of how many spectrograms the mel loss is the mean. Each after the reference's has windows half as
+            long, and hears consonants that 64 ms blur; for a base that knows nothing yet, whose adversary cannot help.
         crop: Frames of a clip that are trained on at a time, from a place that is drawn for each epoch; 0 takes all of
             it. The vocoder hears `SEGMENT_FRAMES` of a clip however long it is, so shorter ones teach it sooner.
     """
@@ -54,6 +56,7 @@ class Recipe:
     kl_weight: float = 1.0
     patience: int = 0
     adversary_from: int = 0
+    mel_scales: int = 1
     crop: int = 0
 
 
@@ -217,11 +220,15 @@ class Trainer:
         """The generator's losses on a part, weighted so that those of all parts add up to the batch's."""
         judged = self._judgement(part, output) if self.is_judged else {}
         mel = cut_segments(mel_of_linear(part.batch.spec_BFT), output.starts_B, SEGMENT_FRAMES)
-        made_mel = mel_spectrogram(output.wav_B1L.squeeze(1).float())
+        made_B1L = output.wav_B1L.float()
+        mel_loss = F.l1_loss(mel, mel_spectrogram(made_B1L.squeeze(1)))
+        if self.recipe.mel_scales > 1:
+            finer = losses.finer_mel_losses(part.segments(output.starts_B), made_B1L, self.recipe.mel_scales - 1)
+            mel_loss = torch.stack([mel_loss, *finer]).mean()
         kl = losses.kl_sum(output.z_p_BCT, output.logs_q_BCT, output.m_p_BCT, output.logs_p_BCT, output.mask_B1T)
         return {
             **judged,
-            "mel": part.share * self.recipe.mel_weight * F.l1_loss(mel, made_mel),
+            "mel": part.share * self.recipe.mel_weight * mel_loss,
             "commit": part.share * output.commit_loss,
             "kl": self.recipe.kl_weight * kl / part.frames_of_whole,
         }
