@@ -2,11 +2,12 @@
 
     python -m stages.make_corpus --clips C/clips --transcripts C/texts --minutes 1 --speakers 4 --corpus-seed 99
     python -m stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
-    python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ...] [--models DIR] [--audio FOLDER]
+    python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ...] [--base s2G.pth ...] [--models DIR]
 
 The dataset is of sentences that were not trained on. A copy is what SoVITS makes of a clip's own tokens, in the clip's
 voice; with a token model, the same texts are spoken after another clip of the same speaker, where there is one
-that lasts 3 s. pocketsphinx listens.
+that lasts 3 s. Base files also say a clip from its own spectrogram: what is lost then, the vocoder loses. pocketsphinx
+listens.
 """
 
 import argparse
@@ -22,10 +23,11 @@ from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.evaluation import Errors, count_errors, errors
-from voicemill.gpt_sovits.checkpoints import build_generator, load_sovits
+from voicemill.gpt_sovits.checkpoints import build_generator, load_exactly, load_sovits
 from voicemill.gpt_sovits.dataset import RATE as SPEECH_RATE
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.sovits import data
+from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis.reference import LONGEST_SECONDS, SHORTEST_SECONDS, Reference
 from voicemill.gpt_sovits.synthesis.script import Options
 from voicemill.speaking import Pretrained
@@ -40,6 +42,20 @@ def copies(sovits: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
         example = data.load(item)
         codes = generator.extract_codes(example.ssl_1CT)
         yield generator.decode(codes, example.phones_P[None], [example.spec_FT[None]])[0, 0].numpy()
+
+
+@torch.no_grad()
+def resyntheses(base: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
+    """Each clip through the posterior encoder and the vocoder, float32 at 32 kHz."""
+    checkpoint = load_sovits(base)
+    generator = Generator(checkpoint.config)
+    load_exactly(generator, checkpoint.weights)
+    generator.eval()
+    for item in items:
+        spec_1FT = data.load(item).spec_FT.unsqueeze(0)
+        mask_11T = torch.ones_like(spec_1FT[:, :1])
+        g_1G1 = generator.speaker(spec_1FT, mask_11T)
+        yield generator.dec(generator.enc_q(spec_1FT, mask_11T, g_1G1)[0], g_1G1)[0, 0].numpy()
 
 
 def prompts_of(items: list[data.Item]) -> dict[str, data.Item]:
@@ -90,10 +106,11 @@ def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audi
 
 
 def main() -> None:
-    """Print a line for the clips themselves, one for each SoVITS, and one for each pair with a token model."""
+    """Print a line for the clips, one for each base and each SoVITS, and one for each pair with a token model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--sovits", nargs="*", type=Path, default=[])
+    parser.add_argument("--base", nargs="*", type=Path, default=[])
     parser.add_argument("--gpt", nargs="*", type=Path, default=[])
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--audio", type=Path)
@@ -103,6 +120,8 @@ def main() -> None:
     items = data.find_items(arguments.dataset, lambda phones: symbols.ids(phones, "v2")).items
     originals = (read_mono(folder.wav_path(name), SPEECH_RATE) for name in texts)
     report("the clips", originals, texts, None)
+    for base in arguments.base:
+        report(f"vocoder of {base.parent.name}/{base.stem}", resyntheses(base, items), texts, arguments.audio)
     for sovits in arguments.sovits:
         report(f"copies by {sovits.stem}", copies(sovits, items), texts, arguments.audio)
     prompts = prompts_of(items)

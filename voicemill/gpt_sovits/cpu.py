@@ -150,29 +150,36 @@ class _Dropout(torch.autograd.Function):
         # Sixteen random bits decide on an element, which rounds the probability to a 65536th.
         least = round(probability * 65536)
         bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-        dropped = (bits[: x.numel()] < least - 32768).view(x.shape)
-        ctx.save_for_backward(dropped)
+        # As numbers: torch takes a mask of truth values one at a time.
+        kept = torch.empty(x.shape, dtype=torch.uint8)
+        torch.ge(bits[: x.numel()].view(x.shape), least - 32768, out=kept)
+        ctx.save_for_backward(kept)
         ctx.scale = 65536 / (65536 - least)
-        return x.masked_fill(dropped, 0).mul_(ctx.scale)
+        return kept.to(x.dtype).mul_(x).mul_(ctx.scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (dropped,) = ctx.saved_tensors
-        return gradients[0].masked_fill(dropped, 0).mul_(ctx.scale), None
+        (kept,) = ctx.saved_tensors
+        return kept.to(gradients[0].dtype).mul_(gradients[0]).mul_(ctx.scale), None
+
+
+def _draws(x: Tensor) -> bool:
+    """Whether what is dropped of x is drawn here, which under autocast is worth as much."""
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
 
 
 def dropout(x: Tensor, probability: float, training: bool) -> Tensor:
     """`F.dropout`."""
     if not training or probability == 0:
         return x
-    return _Dropout.apply(x, probability) if _applies(x) else F.dropout(x, probability)
+    return _Dropout.apply(x, probability) if _draws(x) else F.dropout(x, probability)
 
 
 def attention(q_BHLd: Tensor, k_BHSd: Tensor, v_BHSd: Tensor, mask: Tensor | None, probability: float) -> Tensor:
     """`F.scaled_dot_product_attention` with a mask that is True where something is seen; every row sees something."""
-    if probability == 0 or not _applies(q_BHLd):
+    if probability == 0 or not _draws(q_BHLd):
         return F.scaled_dot_product_attention(q_BHLd, k_BHSd, v_BHSd, attn_mask=mask, dropout_p=probability)
     scores = (q_BHLd * q_BHLd.shape[-1] ** -0.5) @ k_BHSd.transpose(2, 3)
     if mask is not None:
-        scores = scores + torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, -torch.inf)
+        scores = scores + torch.where(mask, 0.0, -torch.inf).to(scores.dtype)
     return dropout(scores.softmax(-1), probability, True) @ v_BHSd

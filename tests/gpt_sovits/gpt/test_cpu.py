@@ -89,24 +89,27 @@ def test_convolutions_over_time_alone_take_the_same_way():
     torch.testing.assert_close(cpu.active_convolution(x, conv, None), conv(x))
 
 
-def test_dropout_keeps_the_mean_and_drops_gradients_with_values():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_keeps_the_mean_and_drops_gradients_with_values(dtype: torch.dtype):
     torch.manual_seed(0)
-    x = torch.ones(400, 333, requires_grad=True)
+    x = torch.ones(400, 333, dtype=dtype, requires_grad=True)
     y = cpu.dropout(x, 0.1, True)
     y.sum().backward()
     assert x.grad is not None
     assert torch.equal(x.grad, y.detach())
     assert abs(float((y == 0).float().mean()) - 0.1) < 0.005
-    assert abs(float(y.detach().mean()) - 1) < 0.01
+    assert abs(float(y.detach().float().mean()) - 1) < 0.01
+    assert y.detach().float().unique().tolist() == pytest.approx([0.0, 1 / 0.9], rel=4e-3)
     assert cpu.dropout(x, 0.1, False) is x
 
 
-def test_attention_without_dropped_weights_is_torchs():
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_attention_without_dropped_weights_is_torchs(dtype: torch.dtype, tolerance: float):
     dice = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(2, 3, 6, 4, generator=dice) for _ in range(3))
+    q, k, v = (torch.randn(2, 3, 6, 4, generator=dice).to(dtype) for _ in range(3))
     mask = torch.ones(6, 6, dtype=torch.bool).tril()[None, None]
     exact = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    torch.testing.assert_close(cpu.attention(q, k, v, mask, 1e-9), exact)
+    torch.testing.assert_close(cpu.attention(q, k, v, mask, 1e-9), exact, atol=tolerance, rtol=tolerance)
 
 
 def test_memory_that_was_freed_is_used_again():
