@@ -9,7 +9,7 @@ Drops   clips without phones, tokens or BERT features, and those whose text cann
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from voicemill.contract import (
     InputDir,
@@ -39,6 +39,7 @@ def train_gpt(
     learning_rate: Annotated[float, Gt(0)] = 0.002,
     seed: int = 1234,
     dpo: bool = False,
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1,
     joined: Annotated[int, Ge(1)] = 1,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     validation: Annotated[float, Ge(0), Le(0.5)] = 0.05,
@@ -60,6 +61,7 @@ def train_gpt(
         learning_rate: Learning rate of ScaledAdam; the first step takes five times as much, as the reference does.
         seed: Seed of the order of clips and of dropout.
         dpo: Teach it also to prefer the clips to spoiled copies of them; against repeated and swallowed words.
+        dropout: Share of what layers give that is dropped; none for a base that knows nothing yet and has much to hear.
         joined: Most clips in a row to learn from at once, all of one speaker, whom names tell up to their last
             underscore; for a base that knows nothing yet.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
@@ -90,7 +92,7 @@ def train_gpt(
     ledger.require(1, "clips to train the token model on")
 
     base = locate(at_hand(models), "gpt", model_version)
-    recipe = Recipe(epochs, batch_size or BATCH_SIZE, save_every, learning_rate, seed, dpo, patience)
+    recipe = Recipe(epochs, batch_size or BATCH_SIZE, save_every, learning_rate, seed, dpo, patience, dropout)
     if deterministic:
         watching.be_deterministic()
     items, held_out = watching.hold_out(items, validation)

@@ -31,6 +31,7 @@ DEFAULTS = {
     "gpt-epochs": "40",
     "gpt-batch-size": "2",
     "gpt-joined": "3",
+    "gpt-dropout": "0",
     "gpt-learning-rate": "0.005",
     "save-every": "5",
 }
@@ -87,6 +88,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         batch_size="gpt-batch-size",
         learning_rate="gpt-learning-rate",
         joined="gpt-joined",
+        dropout="gpt-dropout",
         gives={"models": FRESH},
     )
     trained = {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}

@@ -97,6 +97,18 @@ def test_training_lowers_the_loss(base: GptCheckpoint, items: list[Item], tmp_pa
     assert losses[-1] < 0.85 * losses[0]
 
 
+def test_without_dropout_nothing_is_left_to_chance(base: GptCheckpoint, items: list[Item], tmp_path: Path):
+    def heard_twice(dropout: float) -> list[torch.Tensor]:
+        run = tune(base, items, tmp_path / str(dropout), replace(RECIPE, dropout=dropout))
+        model, batch = run.trainer.model.train(), run.read(items[:2])
+        return [model(*batch)[0] for _ in range(2)]
+
+    first, second = heard_twice(0.0)
+    assert torch.equal(first, second)
+    first, second = heard_twice(Recipe().dropout)
+    assert not torch.equal(first, second)
+
+
 def test_the_last_epoch_is_always_saved_and_loads(base: GptCheckpoint, items: list[Item], tmp_path: Path):
     saved = tune(base, items, tmp_path, replace(RECIPE, epochs=3, save_every=2)).run()
     assert [file.epoch for file in saved] == [2, 3]

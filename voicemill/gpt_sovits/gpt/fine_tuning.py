@@ -60,6 +60,7 @@ class FineTuning(fine_tuning.FineTuning[list[Item], Batch]):
         self.base, self.items, self.held_out = base, repeated(items), held_out
         self.batch_size = recipe.items_per_batch(len(self.items))
         model = Gpt.from_checkpoint(base.config, base.weights).float().to(precision.device).train()
+        model.drop(recipe.dropout)
         if recompute_layers:
             recompute(model.h["layers"].children())
         fixed, each = memory_needs(model, precision, self.items, dpo=recipe.dpo, recomputed=recompute_layers)

@@ -134,6 +134,14 @@ class Gpt(nn.Module):
             raise InputError(f"the token model's weights do not fit their configuration: {reason:.300}") from error
         return model
 
+    def drop(self, share: float) -> None:
+        """Drop another share of what positions and layers give, in training; `DROPOUT` is the reference's."""
+        for module in self.modules():
+            if isinstance(module, Attention | Block):
+                module.dropout = share
+            elif isinstance(module, Position):
+                module.dropout.p = share
+
     def embed_text(self, phones_BX: Tensor, bert_BCX: Tensor) -> Tensor:
         """Phonemes and their BERT rows to vectors `[B, X, D]`, positions counted from the first column."""
         x_BXD = self.ar_text_embedding(phones_BX) + self.bert_proj(bert_BCX.transpose(1, 2))

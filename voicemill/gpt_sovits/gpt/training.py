@@ -34,6 +34,7 @@ class Recipe:
     seed: int = 1234
     dpo: bool = False
     patience: int = 0
+    dropout: float = Gpt.DROPOUT
 
     def items_per_batch(self, items: int) -> int:
         """As many as asked, half for DPO (each item is there twice); an epoch has at least 4 batches."""
