@@ -61,7 +61,7 @@ def train_gpt(
         learning_rate: Learning rate of ScaledAdam; the first step takes five times as much, as the reference does.
         seed: Seed of the order of clips and of dropout.
         dpo: Teach it also to prefer the clips to spoiled copies of them; against repeated and swallowed words.
-        dropout: Share of what layers give that is dropped; none for a base that knows nothing yet and has much to hear.
+        dropout: Share of what layers give that is dropped; less learns faster, and sooner knows the clips by heart.
         joined: Most clips in a row to learn from at once, all of one speaker, whom names tell up to their last
             underscore; for a base that knows nothing yet.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.

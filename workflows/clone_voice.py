@@ -121,7 +121,8 @@ with WorkflowTemplate(
     chain.task(evaluate, trained, "models", "seed", backend="asr-backend", lines="evaluation-lines")
     published = trained | {"evaluation": "evaluate/evaluation", "recordings": "ingest/audio"}
     chain.task(publish, published, "speaker", "models", "registry", export="export-reference")
-    chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "lexicon", "seed")
+    sampling = ("top-k", "top-p", "temperature", "repetition-penalty")
+    chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "lexicon", "seed", *sampling)
 
     dag.outputs = [
         Artifact(name="voice", from_=reference("publish/voice")),

@@ -31,7 +31,6 @@ DEFAULTS = {
     "gpt-epochs": "40",
     "gpt-batch-size": "2",
     "gpt-joined": "3",
-    "gpt-dropout": "0",
     "gpt-learning-rate": "0.005",
     "save-every": "5",
 }
