@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.quality.measures import phones
+from benchmarks.quality.speaking import STEADY
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
@@ -29,7 +30,6 @@ from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.sovits import data
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis.reference import LONGEST_SECONDS, SHORTEST_SECONDS, Reference
-from voicemill.gpt_sovits.synthesis.script import Options
 from voicemill.speaking import Pretrained
 from voicemill.text import symbols
 
@@ -76,8 +76,8 @@ def spoken(
     """The text of each clip that has a prompt, spoken after that, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
     for name, other in prompts.items():
-        prompt = synthesizer.prepare(Reference(other.wav, texts[other.name], "en"))
-        (speech,) = synthesizer.perform([synthesizer.script(texts[name], "en", seed=1)], prompt, Options())
+        reference = Reference(other.wav, texts[other.name], "en")
+        speech = synthesizer.speak(texts[name], "en", reference, seed=1, options=STEADY)
         yield np.asarray(speech.samples, np.float32)
 
 

@@ -16,11 +16,18 @@ fi
 lines=$recordings/lines.txt
 [ -f "$lines" ] || lines=$(dirname "$0")/demo_speaker/lines.txt
 
+# A small base is best understood when it always takes the likeliest token and hears a whole line at once.
+speaking=()
+if grep -qs '"base"' "$models/toy.json"; then
+    speaking=(-p top-k=1 -p repetition-penalty=1 -p cut=cut0)
+fi
+
 "$voicemill" run clone-voice \
     -p speaker="$(basename "$recordings")" \
     -p source="$recordings" \
     -p models="$models" \
     -p lines="$lines" \
+    "${speaking[@]}" \
     --out "$out"
 
 cat <<END
@@ -31,10 +38,10 @@ cat <<END
 END
 if [ -f "$models/toy.json" ]; then
     echo
-    if grep -q '"base"' "$models/toy.json"; then
+    if [ ${#speaking[@]} -gt 0 ]; then
         echo "  These are small weights, of which models/small/README.md says what to expect."
-        echo "  With real ones (voicemill models pull DIR): make demo MODELS=DIR"
     else
-        echo "  These are toy weights: the speech is babble. With real ones (voicemill models pull DIR): make demo MODELS=DIR"
+        echo "  These are toy weights: the speech is babble."
     fi
+    echo "  With real ones (voicemill models pull DIR): make demo MODELS=DIR"
 fi

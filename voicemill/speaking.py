@@ -15,8 +15,9 @@ from voicemill.errors import InputError
 from voicemill.gpt_sovits import bert, checkpoints, hubert
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.runs import choose_device
-from voicemill.gpt_sovits.synthesis import Reference, Speech, Synthesizer
+from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
 from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
+from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.models import locate
 from voicemill.registry.signatures import require_at_load
 from voicemill.text import BY_DICTIONARIES, Reading
@@ -135,7 +136,12 @@ def load_voice(
 
 
 def recite(
-    synthesizer: Synthesizer, reference: Reference, lines: Sequence[str], language: str, seed: int
+    synthesizer: Synthesizer,
+    reference: Reference,
+    lines: Sequence[str],
+    language: str,
+    seed: int,
+    options: Options = AS_REFERENCE,
 ) -> list[Speech]:
     """Speak lines for measuring: each with a seed of its own, so that one unlucky draw does not spoil them all.
 
@@ -145,13 +151,16 @@ def recite(
         lines: What to say.
         language: Language of the lines.
         seed: The first line's; the same seed speaks the lines the same way.
+        options: How to speak.
 
     Raises:
         InputError: When a line or the reference cannot be used.
     """
     prompt = synthesizer.prepare(reference)
-    scripts = [synthesizer.script(line, language, seed=seed + number) for number, line in enumerate(lines)]
-    return synthesizer.perform(scripts, prompt)
+    scripts = [
+        synthesizer.script(line, language, cut=options.cut, seed=seed + number) for number, line in enumerate(lines)
+    ]
+    return synthesizer.perform(scripts, prompt, options)
 
 
 def recordings_in(place: Path) -> list[Path]:

@@ -26,10 +26,11 @@ from benchmarks.quality.epochs import Training, measure_epochs
 from benchmarks.quality.few_shot import measure_minutes
 from benchmarks.quality.listening import Listener
 from benchmarks.quality.measures import Summary
-from benchmarks.quality.speaking import Bench
+from benchmarks.quality.speaking import STEADY, Bench
 from voicemill.asr import recognizer
 from voicemill.contract.outputs import write_text
 from voicemill.errors import UsageError, VoicemillError
+from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.likeness import SpeakerLikeness
 
 
@@ -54,6 +55,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sentences", type=Path, default=sources.SENTENCES, help="a text file; else 30 of our own")
     parser.add_argument("--language", default="en", help="of the sentences and recordings (en)")
     parser.add_argument("--whisper", action="store_true", help="Whisper of the models folder listens, not pocketsphinx")
+    parser.add_argument("--steady", action="store_true", help="likeliest tokens, lines not cut: best of a small base")
     parser.add_argument("--seed", type=int, default=1234)
     parser.add_argument("-p", dest="parameters", action="append", default=[], help="name=value for clone-voice")
     parser.add_argument("--out", type=Path, required=True)
@@ -79,7 +81,9 @@ def measure(given: argparse.Namespace) -> tuple[str, list[Summary], list[Trainin
         SpeakerLikeness(sources.recordings(given.speaker)) if given.speaker else None,
         {folder.name: SpeakerLikeness(sources.recordings(folder)) for folder in given.others},
     )
-    bench = Bench(given.models, listener, sources.sentences(given.sentences), given.seed, given.out / "audio")
+    sentences = sources.sentences(given.sentences)
+    manner = STEADY if given.steady else AS_REFERENCE
+    bench = Bench(given.models, listener, sentences, given.seed, given.out / "audio", manner)
     name = listener.recogniser.name
     if given.list:
         synthesizer = bench.voice(given.voice)[0] if given.voice else bench.base()

@@ -15,10 +15,15 @@ from benchmarks.quality.measures import Sentence, Summary
 from benchmarks.quality.sources import Prompted
 from voicemill import __version__, pronunciation
 from voicemill.errors import InputError
-from voicemill.gpt_sovits.synthesis import Reference, Speech, Synthesizer
+from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
+from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.models import locate
 from voicemill.models.layout import Version
 from voicemill.speaking import Pretrained, encode_speech, load_voice, recite
+
+STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0), cut="cut0")
+"""How a small base is best understood: its few codes have to come again, and it has heard whole sentences alone."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Bench:
         lines: What is spoken, unless a list says it.
         seed: Of the first line.
         audio: Folder for what was said; each voice has one of its own in it.
+        options: How to speak.
     """
 
     models: Path
@@ -38,6 +44,7 @@ class Bench:
     lines: Sequence[str]
     seed: int
     audio: Path
+    options: Options = AS_REFERENCE
 
     @cached_property
     def pretrained(self) -> Pretrained:
@@ -71,7 +78,7 @@ class Bench:
         Raises:
             InputError: The reference or a line cannot be used.
         """
-        spoken = recite(synthesizer, reference, self.lines, self.language, self.seed)
+        spoken = recite(synthesizer, reference, self.lines, self.language, self.seed, self.options)
         sentences, dropped = [], {}
         for number, (text, said) in enumerate(zip(self.lines, spoken, strict=True), start=1):
             name = f"{number:02d}"
@@ -91,7 +98,8 @@ class Bench:
         for number, row in enumerate(rows):
             try:
                 reference = Reference(row.prompt, row.prompt_text, self.language)
-                said = synthesizer.speak(row.text, self.language, reference, seed=self.seed + number)
+                seed = self.seed + number
+                said = synthesizer.speak(row.text, self.language, reference, seed=seed, options=self.options)
                 audio = self._write(title, row.name, row.text, said)
                 sentences.append(Sentence(row.name, row.text, audio, row.prompt))
             except InputError as error:

@@ -43,6 +43,7 @@ _ELSEWHERE = (
     "top-p",
     "temperature",
     "repetition-penalty",
+    "cut",
     "compare-lines",
     "max-error-rate-rise",
     "max-similarity-drop",
