@@ -16,10 +16,11 @@ fi
 lines=$recordings/lines.txt
 [ -f "$lines" ] || lines=$(dirname "$0")/demo_speaker/lines.txt
 
-# A small base is best understood when it always takes the likeliest token and hears a whole line at once.
-speaking=()
+# A small base is best understood when it always takes the likeliest token and hears a whole line at once. Tuned for long on
+# transcripts without marks, as pocketsphinx writes them, it forgets where a sentence ends.
+small=()
 if grep -qs '"base"' "$models/toy.json"; then
-    speaking=(-p top-k=1 -p repetition-penalty=1 -p cut=cut0)
+    small=(-p gpt-epochs=5 -p top-k=1 -p repetition-penalty=1 -p cut=cut0)
 fi
 
 "$voicemill" run clone-voice \
@@ -27,7 +28,7 @@ fi
     -p source="$recordings" \
     -p models="$models" \
     -p lines="$lines" \
-    "${speaking[@]}" \
+    "${small[@]}" \
     --out "$out"
 
 cat <<END
@@ -38,7 +39,7 @@ cat <<END
 END
 if [ -f "$models/toy.json" ]; then
     echo
-    if [ ${#speaking[@]} -gt 0 ]; then
+    if [ ${#small[@]} -gt 0 ]; then
         echo "  These are small weights, of which models/small/README.md says what to expect."
     else
         echo "  These are toy weights: the speech is babble."
