@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
+from voicemill.asr.transcript import RATE as ASR_RATE
 from voicemill.audio.reading import read_mono
 from voicemill.audio.resampling import resample
+from voicemill.evaluation import count_errors
 from voicemill.gpt_sovits import checkpoints, hubert
 from voicemill.gpt_sovits.dataset import RATE, level
 from voicemill.gpt_sovits.gpt.model import Gpt
@@ -79,6 +82,20 @@ def test_tokens_carry_what_is_said(copies: dict[str, Tensor], recorded_1L: Tenso
         return float((true[..., :frames] - made[..., :frames]).abs().mean())
 
     assert distance(copies["same"]) < 0.8 * distance(copies["mixed"])
+
+
+def test_a_recogniser_hears_what_was_said(copies: dict[str, Tensor]) -> None:
+    recogniser = PocketsphinxRecognizer()
+    said = phonemize("The morning train was late again, so we walked along the", "en", "v2", lead_in=False).phones
+
+    def errors(name: str) -> float:
+        heard = recogniser.transcribe(resample(copies[name][0].numpy(), RATE, ASR_RATE)).text
+        return count_errors(letters(said), letters(phonemize(heard or "a", "en", "v2", lead_in=False).phones)).rate
+
+    def letters(phones: list[str]) -> list[str]:
+        return [phone.rstrip("012") for phone in phones if phone[0].isalpha()]
+
+    assert errors("same") < 0.5 < errors("mixed")
 
 
 def test_a_copy_sounds_like_its_speaker(copies: dict[str, Tensor]) -> None:

@@ -34,11 +34,12 @@ def finer_mel_losses(real_B1L: Tensor, made_B1L: Tensor, scales: int) -> list[Te
     """L1 distances of log mel spectrograms whose windows, hops and bands are halved so many times (as in Kumar et al.
     2023, "High-Fidelity Audio Compression with Improved RVQGAN", section 3.4).
     """
-    waves = (real_B1L.squeeze(1), made_B1L.squeeze(1))
-    return [
-        F.l1_loss(*(mel_spectrogram(wav_BL, N_FFT >> finer, HOP >> finer, MEL_BANDS >> finer) for wav_BL in waves))
-        for finer in range(1, scales + 1)
-    ]
+    found = []
+    for finer in range(1, scales + 1):
+        sizes = N_FFT >> finer, HOP >> finer, MEL_BANDS >> finer
+        real_BMT, made_BMT = (mel_spectrogram(wav_B1L.squeeze(1), *sizes) for wav_B1L in (real_B1L, made_B1L))
+        found.append(F.l1_loss(real_BMT, made_BMT))
+    return found
 
 
 def kl_sum(z_p_BCT: Tensor, logs_q_BCT: Tensor, m_p_BCT: Tensor, logs_p_BCT: Tensor, mask_B1T: Tensor) -> Tensor:
