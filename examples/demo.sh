@@ -28,7 +28,7 @@ fi
     -p source="$recordings" \
     -p models="$models" \
     -p lines="$lines" \
-    "${small[@]}" \
+    ${small[@]+"${small[@]}"} \
     --out "$out"
 
 cat <<END

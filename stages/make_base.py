@@ -11,6 +11,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from voicemill.contract import Destination, InputDir, Ledger, Location, stage
+from voicemill.errors import UsageError
 
 
 @stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("codes", "perplexity"))
@@ -42,6 +43,8 @@ def make_base(
     import tempfile
     from pathlib import Path
 
+    if start and sovits_start:
+        raise UsageError("start takes the other base's SoVITS already; leave sovits-start out")
     if start:
         return _take(start, destination)
 

@@ -14,7 +14,7 @@ from stages.train_content_encoder import train_content_encoder
 from stages.train_gpt import train_gpt
 from stages.train_sovits import train_sovits
 from tests.pretraining.conftest import NAMES
-from voicemill.errors import InputError, MissingModelError
+from voicemill.errors import InputError, MissingModelError, UsageError
 from voicemill.gpt_sovits import checkpoints
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.gpt.config import GptConfig
@@ -159,4 +159,12 @@ def test_sovits_of_another_size_is_refused(
     monkeypatch.setattr(base, "configuration", lambda: narrow)
     with pytest.raises(InputError, match="another size"):
         make_base(encoder, corpus / "clips", destination=str(tmp_path), codes=7, sovits_start=str(fresh))
+    assert not (tmp_path / record.NAME).exists()
+
+
+def test_sovits_of_a_base_that_is_taken_whole_is_not_asked_for_too(
+    encoder: Path, corpus: Path, fresh: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="leave sovits-start out"):
+        make_base(encoder, corpus / "clips", destination=str(tmp_path), start=str(fresh), sovits_start=str(fresh))
     assert not (tmp_path / record.NAME).exists()
