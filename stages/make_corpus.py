@@ -1,6 +1,6 @@
 """Make a corpus to pretrain on: synthetic speakers that read sentences without end.
 
-Reads   nothing but the synthesizer flite and CMUdict
+Reads   nothing but the synthesizer flite, CMUdict and, with --texts, a file of sentences
 Writes  clips/*.wav       32 kHz mono PCM_16, named <speaker>_<number>.wav
         transcripts/      transcripts.list, segments.json (which phone is when), speakers.json (how a voice is made)
 Drops   sentences that flite reads otherwise than our front-end
@@ -10,7 +10,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from voicemill.contract import Ledger, OutputDir, stage
+from voicemill.contract import Ledger, Location, OutputDir, stage
 
 
 @stage(family="corpus", cpu=1, memory="4Gi", results=("kept", "seconds"))
@@ -21,6 +21,7 @@ def make_corpus(
     minutes: Annotated[float, Gt(0)] = 120.0,
     speakers: Annotated[int, Ge(1)] = 32,
     corpus_seed: int = 0,
+    texts: Location = "",
 ) -> Ledger:
     """Make a corpus to pretrain on: synthetic speakers that read sentences without end.
 
@@ -30,6 +31,8 @@ def make_corpus(
         minutes: How much speech.
         speakers: How many speakers: the four voices of flite as they are, then others made of them.
         corpus_seed: Seed of the sentences, the speakers and the noise.
+        texts: File of sentences, one a line, to say besides those of a small grammar; lines with figures or signs, and
+            those of fewer than 2 or more than 14 words, are passed over.
     """
     import itertools
     import json
@@ -37,7 +40,7 @@ def make_corpus(
 
     import numpy as np
 
-    from voicemill import labels
+    from voicemill import labels, storage
     from voicemill.audio.reading import write_wav
     from voicemill.contract import check_stop, progress
     from voicemill.pretraining import corpus, sentences
@@ -47,7 +50,8 @@ def make_corpus(
     people = corpus.speakers(speakers, corpus_seed)
     noise = np.random.default_rng(corpus_seed)
     spoken, segments, seconds = [], {}, 0.0
-    turns = zip(sentences.sentences(corpus_seed), itertools.cycle(people), itertools.count())
+    said = sentences.sentences(corpus_seed, sentences.read_texts(storage.fetch(texts)) if texts else ())
+    turns = zip(said, itertools.cycle(people), itertools.count())
     for text, speaker, number in progress(turns, "speaking"):
         check_stop()
         name = f"{speaker.name}_{number:05}.wav"

@@ -37,6 +37,7 @@ def train_gpt(
     batch_size: Annotated[int, Ge(0)] = 0,
     save_every: Annotated[int, Ge(1)] = 5,
     learning_rate: Annotated[float, Gt(0)] = 0.002,
+    learning_rate_decay: Annotated[float, Gt(0), Le(1)] = 1.0,
     seed: int = 1234,
     dpo: bool = False,
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1,
@@ -59,6 +60,7 @@ def train_gpt(
         batch_size: Clips a batch; 0 takes 8. What fits into the GPU's memory at once is found out by itself.
         save_every: Epochs between two weights files; the last epoch is always saved.
         learning_rate: Learning rate of ScaledAdam; the first step takes five times as much, as the reference does.
+        learning_rate_decay: Factor on the learning rate after each epoch.
         seed: Seed of the order of clips and of dropout.
         dpo: Teach it also to prefer the clips to spoiled copies of them; against repeated and swallowed words.
         dropout: Share of what layers give that is dropped; less learns faster, and sooner knows the clips by heart.
@@ -92,7 +94,17 @@ def train_gpt(
     ledger.require(1, "clips to train the token model on")
 
     base = locate(at_hand(models), "gpt", model_version)
-    recipe = Recipe(epochs, batch_size or BATCH_SIZE, save_every, learning_rate, seed, dpo, patience, dropout)
+    recipe = Recipe(
+        epochs,
+        batch_size or BATCH_SIZE,
+        save_every,
+        learning_rate,
+        seed,
+        dpo,
+        patience,
+        dropout,
+        learning_rate_decay,
+    )
     if deterministic:
         watching.be_deterministic()
     items, held_out = watching.hold_out(items, validation)

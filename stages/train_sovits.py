@@ -79,6 +79,7 @@ def train_sovits(
         deterministic: Give the same weights again on the same GPU, bit for bit; slower. On a CPU it always is so.
     """
     import json
+    from concurrent.futures import ThreadPoolExecutor
 
     from voicemill.gpt_sovits import checkpoints, watching
     from voicemill.gpt_sovits.dataset import DatasetFolder
@@ -100,11 +101,13 @@ def train_sovits(
     for name, reason in found.drops.items():
         ledger.drop(name, reason)
     items = []
-    for item in ledger.each(found.items, label="reading clips"):
-        with ledger.item(item.name):
-            data.check(item)
-            items.append(item)
-            ledger.keep(item.name, seconds=round(item.seconds, 2))
+    with ThreadPoolExecutor() as readers:
+        checks = {item.name: readers.submit(data.check, item) for item in found.items}
+        for item in ledger.each(found.items, label="reading clips"):
+            with ledger.item(item.name):
+                checks[item.name].result()
+                items.append(item)
+                ledger.keep(item.name, seconds=round(item.seconds, 2))
     ledger.require(1, "clips to train SoVITS on")
     if deterministic:
         watching.be_deterministic()

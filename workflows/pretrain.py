@@ -37,7 +37,7 @@ DEFAULTS = {
 
 with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
     chain = Chain(DAG(name="main"), keys="pretrain/{{workflow.name}}")
-    chain.task(make_corpus, None, "minutes", "speakers", "corpus-seed")
+    chain.task(make_corpus, None, "minutes", "speakers", "corpus-seed", "texts")
     speech = {"clips": "make-corpus/clips", "transcripts": "make-corpus/transcripts"}
     chain.task(
         train_content_encoder,
@@ -86,6 +86,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         epochs="gpt-epochs",
         batch_size="gpt-batch-size",
         learning_rate="gpt-learning-rate",
+        learning_rate_decay="gpt-learning-rate-decay",
         joined="gpt-joined",
         dropout="gpt-dropout",
         gives={"models": FRESH},

@@ -77,6 +77,17 @@ def test_rows_of_zeros_stay_zeros_and_short_rows_stay_as_they_are() -> None:
         assert np.array_equal(back[name], weights[name].astype(np.float16))
 
 
+def test_what_is_there_twice_is_packed_once_and_comes_back_twice() -> None:
+    one, other = rows(), rows() + 1
+    arrays = {"embed": one, "embed_avg": one.copy(), "other": other}
+    kept, copies = packing.without_copies(arrays)
+    assert set(kept) == {"embed", "other"} and copies == {"embed_avg": "embed"}
+    back = packing.with_copies(kept, copies, HERE)
+    assert set(back) == set(arrays) and all(np.array_equal(back[name], arrays[name]) for name in arrays)
+    with pytest.raises(InputError, match="no embed, which another is a copy of"):
+        packing.with_copies({"other": other}, copies, HERE)
+
+
 @pytest.mark.parametrize("spoilt", [np.array([[1.0, np.nan] * 20]), np.array([[1, 2] * 20])])
 def test_what_is_no_finite_number_is_not_packed(spoilt: np.ndarray) -> None:
     with pytest.raises(InputError, match="weights cannot be packed: w holds something else than finite numbers"):

@@ -1,7 +1,11 @@
 from itertools import islice
+from pathlib import Path
 
+import pytest
+
+from voicemill.errors import InputError
 from voicemill.preparation import pronounce
-from voicemill.pretraining.sentences import sentences
+from voicemill.pretraining.sentences import read_texts, sentences
 from voicemill.text import symbols
 
 
@@ -28,3 +32,33 @@ def test_a_and_an_follow_the_word_after_them() -> None:
             # The h of an hour is not said.
             if article in ("a", "an") and word.rstrip(",.?!") != "hour":
                 assert (article == "an") == (word[0] in "aeiou"), sentence
+
+
+def test_texts_are_mixed_in_each_once_some_without_a_mark_at_the_end() -> None:
+    texts = [f"the {name} of the story" for name in ("end", "middle", "beginning", "hero", "moral")]
+    texts += [f"{a} and {b}." for a in ("tea", "milk", "bread", "wine") for b in ("salt", "oil", "honey", "rice")]
+    said = list(islice(sentences(3, texts), 200))
+    assert said == list(islice(sentences(3, texts), 200))
+    of_texts = [line for line in said if line.rstrip(".").lower() in {text.rstrip(".") for text in texts}]
+    assert len(of_texts) == len(texts) and all(line[0].isupper() for line in of_texts)
+    assert 0 < sum(line.endswith(".") for line in of_texts) < len(of_texts)
+    assert any(line not in of_texts for line in said[: len(texts)])
+
+
+def test_of_a_file_the_lines_are_read_that_can_be_sentences(tmp_path: Path) -> None:
+    lines = [
+        "a plain line",
+        "one",
+        "it cost 5 pounds",
+        " spaces around, and a mark! ",
+        "word " * 20,
+        "caf\u00e9 au lait",
+        "",
+    ]
+    (tmp_path / "texts").write_text("\n".join(lines), encoding="utf-8")
+    assert read_texts(tmp_path / "texts") == ["a plain line", "spaces around, and a mark!"]
+    (tmp_path / "texts").write_text("5\n6\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no line of"):
+        read_texts(tmp_path / "texts")
+    with pytest.raises(InputError, match="cannot be read as texts"):
+        read_texts(tmp_path / "none")

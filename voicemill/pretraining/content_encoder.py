@@ -279,7 +279,7 @@ def labelled(wav: np.ndarray, segments: list[Segment]) -> tuple[np.ndarray, list
 
 def crop(item: Item, dice: np.random.Generator) -> tuple[np.ndarray, list[int]]:
     """Some seconds of a clip, played faster or slower and with another sound, and the phone of each frame."""
-    speed = float(np.exp(dice.uniform(-0.15, 0.15)))
+    speed = float(np.exp(dice.uniform(-0.2, 0.2)))
     wav = resample(read_mono(item.wav, RATE), round(RATE * speed / 100) * 100, RATE)
     speed = round(RATE * speed / 100) * 100 / RATE
     length = round(CROP_SECONDS * RATE)

@@ -2,9 +2,9 @@
 
     hubert.safetensors  sovits-g.safetensors  sovits-d.safetensors  gpt.safetensors
 
-Metadata holds what a public file says beside its weights. A matrix is a row of numbers for each index of its first
-dimension; it becomes int8 `name` and float32 `name::scale`, and a number comes back within half a scale of what it was.
-Short rows, biases and norms stay in half precision.
+Metadata holds what a public file says beside its weights, and which tensors are copies of another. A matrix is a row of
+numbers for each index of its first dimension; it becomes int8 `name` and float32 `name::scale`, and a number comes back
+within half a scale of what it was. Short rows, biases and norms stay in half precision.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ def pack(base: Path, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
     for name, (weights, hps, info) in _read_base(base).items():
-        about = {"kind": KIND, "model": name, "hps": hps, "info": info}
-        content = _save(squeeze(weights, base / place(name, VERSION)), {own_files.METADATA: _json(about)})
+        arrays, copies = without_copies(squeeze(weights, base / place(name, VERSION)))
+        about = {"kind": KIND, "model": name, "hps": hps, "info": info, "copies": copies}
+        content = _save(arrays, {own_files.METADATA: _json(about)})
         with reference_writing.replacing(folder / f"{name}.safetensors") as partial:
             partial.write_bytes(content)
         written += len(content)
@@ -79,8 +80,41 @@ def unpack(folder: Path, destination: str) -> None:
                 raise InputError(f"{packed} is refused: it says that it holds the model {about.get('model')!r}")
             path = laid_out / place(name, VERSION)
             path.parent.mkdir(parents=True, exist_ok=True)
+            arrays = with_copies(arrays, about.get("copies", {}), packed)
             _write(name, path, expand(arrays, packed), about["hps"], about["info"])
         put(laid_out, destination)
+
+
+def without_copies(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays of which none is as another is, and for each that was left out the name of its like.
+
+    A codebook that does not move is there twice, as itself and as the average of what is near it.
+    """
+    kept, copies, known = {}, {}, {}
+    for name, array in arrays.items():
+        first = known.setdefault((array.dtype.str, array.shape, array.tobytes()), name)
+        if first == name:
+            kept[name] = array
+        else:
+            copies[name] = first
+    return kept, copies
+
+
+def with_copies(arrays: Mapping[str, np.ndarray], copies: Mapping[str, str], path: Path) -> dict[str, np.ndarray]:
+    """What `without_copies` was given.
+
+    Args:
+        arrays: Those that it kept.
+        copies: The names that it gave.
+        path: Where they are from, for messages.
+
+    Raises:
+        InputError: The like of one is not there.
+    """
+    absent = sorted(set(copies.values()) - set(arrays))
+    if absent:
+        raise InputError(f"{path} is refused: it has no {absent[0]}, which another is a copy of")
+    return {**arrays, **{name: arrays[first] for name, first in copies.items()}}
 
 
 def squeeze(weights: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:

@@ -1,14 +1,17 @@
 """English sentences without end: a small grammar over everyday words, and now and then a word of the dictionary.
 
-Everything is written for voicemill or comes from CMUdict, so that nothing of it belongs to anybody else.
+Everything is written for voicemill or comes from CMUdict, so that nothing of it belongs to anybody else. A user's own
+texts can be mixed in, which have the words and the turns of a language that no small grammar has.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from voicemill.errors import InputError
 from voicemill.text.english.dictionary import package_file
 
 WORDS = {
@@ -94,22 +97,51 @@ SENTENCES = (
 )
 RARE_LENGTH = (4, 10)
 """Letters of the words that are drawn from the dictionary."""
+WORDS_OF_A_TEXT = (2, 14)
+"""How many words a line of a user's texts has; more last longer than the models are trained on."""
+SHARE_OF_TEXTS = 0.7
+WITHOUT_END = 0.3
+"""Share of the texts' lines that end without a mark, as recognisers write them."""
 
 
-def sentences(seed: int) -> Iterator[str]:
+def sentences(seed: int, texts: Sequence[str] = ()) -> Iterator[str]:
     """Sentences without end, none of them twice.
 
     Args:
         seed: The same seed gives the same sentences.
+        texts: Lines that are said too, in an order of the seed's, until none is left.
     """
-    dice, said = random.Random(seed), set()
+    dice, said, left = random.Random(seed), set(), list(texts)
+    dice.shuffle(left)
     choices = {name: words.split("|") for name, words in WORDS.items()} | {"rare": _dictionary()}
     while True:
-        drawn = re.sub(r"\{(\w+)\}", lambda slot: dice.choice(choices[slot[1]]), dice.choice(SENTENCES))
-        sentence = _with_articles(drawn[0].upper() + drawn[1:])
+        if left and dice.random() < SHARE_OF_TEXTS:
+            drawn = left.pop().rstrip(".") + ("" if dice.random() < WITHOUT_END else ".")
+        else:
+            pattern = dice.choice(SENTENCES)
+            drawn = _with_articles(re.sub(r"\{(\w+)\}", lambda slot: dice.choice(choices[slot[1]]), pattern))
+        sentence = drawn[0].upper() + drawn[1:]
         if sentence not in said:
             said.add(sentence)
             yield sentence
+
+
+def read_texts(path: Path) -> list[str]:
+    """The lines of a file that can be sentences: words in plain letters, neither too many nor too few.
+
+    Raises:
+        InputError: There is no such file, or no line of it can be one.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as texts: {error}") from error
+    low, high = WORDS_OF_A_TEXT
+    plain = re.compile(r"[A-Za-z][A-Za-z' ,;:-]*[.?!]?")
+    found = [line.strip() for line in lines if plain.fullmatch(line.strip()) and low <= len(line.split()) <= high]
+    if not found:
+        raise InputError(f"no line of {path} is a sentence of {low} to {high} words in plain letters")
+    return found
 
 
 def _with_articles(sentence: str) -> str:

@@ -97,6 +97,17 @@ def test_training_lowers_the_loss(base: GptCheckpoint, items: list[Item], tmp_pa
     assert losses[-1] < 0.85 * losses[0]
 
 
+def test_the_learning_rate_falls_from_epoch_to_epoch_also_after_a_kill(
+    base: GptCheckpoint, items: list[Item], tmp_path: Path
+):
+    recipe = replace(RECIPE, epochs=3, learning_rate_decay=0.5)
+    with pytest.raises(Killed):
+        tune(base, items, tmp_path, recipe).run(killing_after(9))
+    run = tune(base, items, tmp_path, recipe)
+    run.run()
+    assert run.trainer.optimizer.param_groups[0]["lr"] == pytest.approx(recipe.learning_rate / 4)
+
+
 def test_without_dropout_nothing_is_left_to_chance(base: GptCheckpoint, items: list[Item], tmp_path: Path):
     def heard_twice(dropout: float) -> list[torch.Tensor]:
         run = tune(base, items, tmp_path / str(dropout), replace(RECIPE, dropout=dropout))

@@ -35,6 +35,7 @@ class Recipe:
     dpo: bool = False
     patience: int = 0
     dropout: float = Gpt.DROPOUT
+    learning_rate_decay: float = 1.0
 
     def items_per_batch(self, items: int) -> int:
         """As many as asked, half for DPO (each item is there twice); an epoch has at least 4 batches."""
@@ -83,6 +84,7 @@ class Trainer:
         micro_batch: Items that go through the model at once; halved when the GPU's memory runs out.
         say: Takes messages for the user.
         step: Optimizer steps done.
+        epochs: Epochs done.
         sums: Of the current epoch.
     """
 
@@ -92,6 +94,7 @@ class Trainer:
     micro_batch: int
     say: Callable[[str], None] = lambda message: None
     step: int = 0
+    epochs: int = 0
     sums: Sums = field(default_factory=Sums)
 
     def __post_init__(self) -> None:
@@ -151,7 +154,8 @@ class Trainer:
 
     def update(self) -> None:
         """Step the optimizer with the gradients that were added, and forget them."""
-        self.optimizer.param_groups[0]["lr"] = learning_rate(self.recipe.learning_rate, self.step)
+        decayed = self.recipe.learning_rate * self.recipe.learning_rate_decay**self.epochs
+        self.optimizer.param_groups[0]["lr"] = learning_rate(decayed, self.step)
         self.precision.scaler.step(self.optimizer)
         self.precision.scaler.update()
         self.optimizer.zero_grad()
@@ -166,6 +170,7 @@ class Trainer:
         if not all(bool(parameter.isfinite().all()) for parameter in self.parameters):
             raise Diverged("a weight is no longer a number")
         row, self.sums = self.sums.row(), Sums()
+        self.epochs += 1
         return row
 
     @torch.no_grad()
@@ -192,6 +197,7 @@ class Trainer:
             "scaler": self.precision.scaler.state_dict(),
             "gradients": [parameter.grad for parameter in self.parameters],
             "step": self.step,
+            "epochs": self.epochs,
             "sums": vars(self.sums),
         }
 
@@ -201,4 +207,4 @@ class Trainer:
         self.precision.scaler.load_state_dict(state["scaler"])
         for parameter, gradient in zip(self.parameters, state["gradients"], strict=True):
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
-        self.step, self.sums = state["step"], Sums(**state["sums"])
+        self.step, self.epochs, self.sums = state["step"], state["epochs"], Sums(**state["sums"])

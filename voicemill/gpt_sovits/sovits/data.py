@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.sovits.config import SPEAKER_CHANNELS, SSL_CHANNELS
-from voicemill.gpt_sovits.spectrogram import HOP, SAMPLE_RATE, linear_spectrogram
+from voicemill.gpt_sovits.spectrogram import HOP, N_FFT, SAMPLE_RATE, linear_spectrogram
 
 SHORTEST, LONGEST = 0.6, 54.0
 """Seconds between which a clip is used."""
@@ -86,6 +87,10 @@ class Example:
         wav_1L = self.wav_1L[:, start * HOP : (start + frames) * HOP]
         return Example(self.ssl_1CT[..., part], self.spec_FT[:, part], wav_1L, self.phones_P, self.speaker_vector_1S)
 
+    def to(self, device: torch.device) -> Example:
+        values = (getattr(self, f.name) for f in fields(self))
+        return Example(*(None if value is None else value.to(device) for value in values))  # pyright: ignore[reportArgumentType]
+
 
 @dataclass
 class Batch:
@@ -108,7 +113,7 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """The same where a GPU reads it without waiting."""
-        return self._map(Tensor.pin_memory)
+        return self._map(lambda x: x if x.is_cuda else x.pin_memory())
 
     def to(self, device: torch.device) -> Batch:
         return self._map(lambda x: x.to(device, non_blocking=True))
@@ -212,6 +217,33 @@ def load(item: Item) -> Example:
     return Example(ssl_1CT, spec_FT, wav_1L, torch.tensor(item.phones), vector)
 
 
+class Clips:
+    """Clips to train on, read when they are wanted, or once and for all into a GPU's memory where there is room.
+
+    A GPU is otherwise kept waiting: a processor takes longer to read a second of speech than a GPU to learn from it.
+
+    Args:
+        items: What there is.
+        device: Where it is trained on.
+        share: Of the GPU's free memory that they may take.
+    """
+
+    BYTES_A_FRAME = 4 * (SSL_CHANNELS + N_FFT // 2 + 1 + HOP)
+
+    def __init__(self, items: Sequence[Item], device: torch.device, share: float = 0.3):
+        self.items, self._near = items, {}
+        different = {item.name: item for item in items}
+        needed = sum(item.frames for item in different.values()) * self.BYTES_A_FRAME
+        if device.type == "cuda" and needed < share * torch.cuda.mem_get_info(device)[0]:
+            with ThreadPoolExecutor() as readers:
+                examples = readers.map(load, different.values())
+                self._near = {name: one.to(device) for name, one in zip(different, examples, strict=True)}
+
+    def __getitem__(self, index: int) -> Example:
+        item = self.items[index]
+        return self._near.get(item.name) or load(item)
+
+
 def check(item: Item) -> None:
     """Whether a clip can be trained on.
 
@@ -238,8 +270,8 @@ def _read_tensor(path: Path, shape: tuple[int | None, ...]) -> Tensor:
     return tensor
 
 
-def _even(frames: int) -> int:
-    """The next even number, always at least one frame more."""
+def padded_frames(frames: int) -> int:
+    """What clips of so many frames are padded to: the next even number, always at least one frame more."""
     return 2 * (frames // 2 + 1)
 
 
@@ -254,8 +286,8 @@ def collate(examples: Sequence[Example]) -> Batch:
     phone_lengths = [len(e.phones_P) for e in ordered]
     vectors = [e.speaker_vector_1S for e in ordered if e.speaker_vector_1S is not None]
     return Batch(
-        padded([e.ssl_1CT[0] for e in ordered], _even(spec_lengths[0])),
-        padded([e.spec_FT for e in ordered], _even(spec_lengths[0])),
+        padded([e.ssl_1CT[0] for e in ordered], padded_frames(spec_lengths[0])),
+        padded([e.spec_FT for e in ordered], padded_frames(spec_lengths[0])),
         torch.tensor(spec_lengths),
         padded([e.wav_1L for e in ordered], max(e.wav_1L.shape[1] for e in ordered)),
         padded([e.phones_P for e in ordered], max(phone_lengths)),

@@ -22,10 +22,11 @@ from voicemill.gpt_sovits.checkpoints import (
     save_sovits,
 )
 from voicemill.gpt_sovits.runs import Precision, first_micro_batch
-from voicemill.gpt_sovits.sovits.data import Batch, Example, Item, batches, collate, load, make_buckets
+from voicemill.gpt_sovits.sovits.data import Batch, Clips, Example, Item, batches, collate, load, make_buckets
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import WaveNet
 from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.sovits.recorded import RecordedTrainer
 from voicemill.gpt_sovits.sovits.training import Losses, Recipe, Trainer
 from voicemill.gpt_sovits.sovits.validation import validation_losses
 from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
@@ -79,12 +80,17 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         generator, discriminator = start_models(base, judge)
         if recompute_layers:
             recompute(module for module in generator.modules() if isinstance(module, ResidualBlock | WaveNet))
+        self.clips = Clips(self.items, precision.device)
         longest = max(item.frames for item in items)
         fixed, each = memory_needs(generator, discriminator, precision, longest, recomputed=recompute_layers)
         micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
         models = (generator.to(precision.device), discriminator.to(precision.device))
-        trainer = Trainer(*models, recipe, precision, micro, hooks.get("say", lambda message: None))
+        settings = (*models, recipe, precision, micro, hooks.get("say", lambda message: None))
         used = [*self.items, *held_out]
+        if recipe.crop and precision.device.type == "cuda" and not precision.scaler.is_enabled():
+            trainer = RecordedTrainer(*settings, phones=max(len(item.phones) for item in used))
+        else:
+            trainer = Trainer(*settings)
         rows = [[item.name, item.phones] for item in used]
         files = [path for item in used for path in (item.wav, item.ssl, item.speaker) if path]
         digest = fine_tuning.fingerprint(recipe, precision, rows, files, base.weights, judge)
@@ -94,7 +100,7 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         return batches(self.buckets, self.recipe.batch_size, self.recipe.seed + epoch)
 
     def read(self, items: list[int]) -> Batch:
-        examples = [load(self.items[index]) for index in items]
+        examples = [self.clips[index] for index in items]
         if self.recipe.crop:
             dice = [np.random.default_rng([self.recipe.seed, self.epoch, index]) for index in items]
             examples = [example.cropped(self.recipe.crop, one) for example, one in zip(examples, dice, strict=True)]
@@ -104,7 +110,7 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         losses = self.trainer.step(batch)
         self.watch.see_step(losses.generator)
         self.step += 1
-        rate = self.trainer.optimizer_g.param_groups[0]["lr"]
+        rate = float(self.trainer.optimizer_g.param_groups[0]["lr"])
         self.state.log(self.step, epoch=self.epoch, learning_rate=rate, **_row(losses))
 
     def figures(self) -> tuple[dict[str, float], float | None]:

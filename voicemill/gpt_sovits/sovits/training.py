@@ -75,10 +75,9 @@ class Losses:
     gradient_g: float = 0.0
 
 
-def gradient_norm(module: nn.Module) -> float:
+def gradient_norm(module: nn.Module) -> Tensor:
     """L2 norm over all gradients."""
-    norms = [p.grad.detach().norm() for p in module.parameters() if p.grad is not None]
-    return float(torch.stack(norms).norm())
+    return nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
 
 
 class Trainer:
@@ -135,15 +134,18 @@ class Trainer:
         shape = (len(batch), self.generator.config.inter_channels, batch.spec_BFT.shape[-1])
         noise_BCT = torch.randn(shape) if noise_BCT is None else noise_BCT
         places_B = torch.rand(len(batch)) if places_B is None else places_B
+        losses = self._step(Whole(batch, noise_BCT, places_B))
+        self.steps += 1
+        return losses
+
+    def _step(self, whole: Whole) -> Losses:
         self.generator.train()
         self.discriminator.train()
-        whole = _Whole(batch, noise_BCT, places_B)
         step, passed = Losses(), None
         if self.is_judged:
             passed = self._within_memory(self._discriminator_phase, whole, step, None)
         self._within_memory(self._generator_phase, whole, step, passed)
         self.precision.scaler.update()
-        self.steps += 1
         return step
 
     @property
@@ -151,7 +153,7 @@ class Trainer:
         """Whether the discriminator takes part in the next step."""
         return self.steps >= self.recipe.adversary_from
 
-    def _within_memory(self, phase: Callable, whole: _Whole, step: Losses, passed: Any) -> Any:
+    def _within_memory(self, phase: Callable, whole: Whole, step: Losses, passed: Any) -> Any:
         while True:
             try:
                 return phase(whole, step, passed)
@@ -170,7 +172,7 @@ class Trainer:
         with self.precision.autocast():
             return self.generator(*part.batch.for_generator(), noise_BCT=part.noise_BCT, places_B=part.places_B)
 
-    def _discriminator_phase(self, whole: _Whole, step: Losses, _: None) -> TrainingOutput | None:
+    def _discriminator_phase(self, whole: Whole, step: Losses, _: None) -> TrainingOutput | None:
         """Update the discriminator; returns the generator's pass if the batch was taken at once, to be used again."""
         step.discriminator = 0.0
         self.optimizer_d.zero_grad()
@@ -183,12 +185,12 @@ class Trainer:
                 waves = torch.cat([part.segments(output.starts_B), output.wav_B1L.detach()])
                 real, fake = halves(self.discriminator(waves))
             loss = part.share * torch.stack(losses.discriminator_losses(real, fake)).sum()
-            step.discriminator += _finite(loss, "discriminator")
+            step.discriminator += self._finite(loss, "discriminator's loss")
             self.precision.scaler.scale(loss).backward()
         step.gradient_d = self._update(self.optimizer_d, self.discriminator)
         return output if len(parts) == 1 else None
 
-    def _generator_phase(self, whole: _Whole, step: Losses, passed: TrainingOutput | None) -> None:
+    def _generator_phase(self, whole: Whole, step: Losses, passed: TrainingOutput | None) -> None:
         for name in ("generator", "adversarial", "features", "mel", "commit", "kl"):
             setattr(step, name, 0.0)
         self.optimizer_g.zero_grad()
@@ -199,9 +201,9 @@ class Trainer:
                 for part in whole.parts(self.micro_batch, self.device):
                     terms = self._terms(part, passed or self._generate(part))
                     loss = torch.stack(list(terms.values())).sum()
-                    step.generator += _finite(loss, "generator")
+                    step.generator += self._finite(loss, "generator's loss")
                     for name, term in terms.items():
-                        setattr(step, name, getattr(step, name) + float(term.detach()))
+                        setattr(step, name, getattr(step, name) + self._number(term))
                     self.precision.scaler.scale(loss).backward()
         finally:
             self.discriminator.requires_grad_(True)
@@ -211,10 +213,23 @@ class Trainer:
         self.precision.scaler.unscale_(optimizer)
         norm = gradient_norm(module)
         # A scaler leaves out such a step by itself and lowers its scale.
-        if not math.isfinite(norm) and not self.precision.scaler.is_enabled():
-            raise Diverged(f"a gradient became {norm}")
+        norm = self._number(norm) if self.precision.scaler.is_enabled() else self._finite(norm, "gradient")
         self.precision.scaler.step(optimizer)
         return norm
+
+    def _number(self, value: Tensor) -> float:
+        return float(value.detach())
+
+    def _finite(self, value: Tensor, name: str) -> float:
+        """A number that the step may go on with.
+
+        Raises:
+            Diverged: It is none.
+        """
+        number = self._number(value)
+        if not math.isfinite(number):
+            raise Diverged(f"the {name} became {number}")
+        return number
 
     def _terms(self, part: _Part, output: TrainingOutput) -> dict[str, Tensor]:
         """The generator's losses on a part, weighted so that those of all parts add up to the batch's."""
@@ -252,6 +267,9 @@ class Trainer:
         parts = (self.generator, self.discriminator, self.optimizer_g, self.optimizer_d, self.precision.scaler)
         for i, part in enumerate(parts):
             part.load_state_dict(state[str(i)])
+        for optimizer in (self.optimizer_g, self.optimizer_d):
+            for group in optimizer.param_groups:
+                group.update(lr=float(group["lr"]), capturable=False)
         self.steps = state["steps"]
 
 
@@ -263,7 +281,7 @@ class _Part:
     noise_BCT: Tensor
     places_B: Tensor
     share: float
-    frames_of_whole: float
+    frames_of_whole: Tensor
 
     def segments(self, starts_B: Tensor) -> Tensor:
         """The recorded waves where the generated ones are."""
@@ -271,7 +289,7 @@ class _Part:
 
 
 @dataclass
-class _Whole:
+class Whole:
     """A batch with the random numbers that are drawn for it."""
 
     batch: Batch
@@ -279,7 +297,7 @@ class _Whole:
     places_B: Tensor
 
     def parts(self, size: int, device: torch.device) -> list[_Part]:
-        frames = float(self.batch.spec_lengths_B.sum())
+        frames = self.batch.spec_lengths_B.sum()
         made, start = [], 0
         for batch in self.batch.split(size):
             rows = slice(start, start + len(batch))
@@ -294,10 +312,3 @@ class _Whole:
             )
             start += len(batch)
         return made
-
-
-def _finite(loss: Tensor, name: str) -> float:
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise Diverged(f"the {name}'s loss became {value}")
-    return value

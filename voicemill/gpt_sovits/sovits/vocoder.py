@@ -27,6 +27,11 @@ def active(x_BCT: Tensor, mask_B1T: Tensor | None, slope: float = SLOPE) -> Tens
     return x_BCT if mask_B1T is None else x_BCT * mask_B1T
 
 
+def gain_together(x_BCT: Tensor) -> bool:
+    """Whether convolutions of so many channels are faster where channels lie together in memory."""
+    return x_BCT.device.type == "cpu" and x_BCT.shape[1] <= NARROW
+
+
 class ResidualBlock(nn.Module):
     """Pairs of a dilated and an undilated convolution, each pair with a residual connection."""
 
@@ -70,7 +75,7 @@ class Vocoder(nn.Module):
             lengths_B: Frames of each item, whose z is 0 after them; each then sounds as it does alone.
         """
         x_BCT = self.conv_pre(z_BCT) + self.cond(g_BG1)
-        together = lengths_B is None and x_BCT.device.type == "cpu" and x_BCT.shape[1] <= NARROW
+        together = lengths_B is None and gain_together(x_BCT)
         x_BCT = channels_together(x_BCT) if together else x_BCT
         widths, mask_B1T = len(self.resblocks) // len(self.ups), None
         for i, upsample in enumerate(self.ups):
