@@ -1,13 +1,13 @@
 """How well a base in the making speaks: word and phone errors of copies and of text, by saved epochs.
 
-    python -m stages.make_corpus --clips C/clips --transcripts C/texts --minutes 1 --speakers 4 --corpus-seed 99
+    python -m benchmarks.pretraining C --say
     python -m stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
     python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ...] [--base s2G.pth ...] [--models DIR]
 
-The dataset is of sentences that were not trained on. A copy is what SoVITS makes of a clip's own tokens, in the clip's
-voice; with a token model, the same texts are spoken after another clip of the same speaker, where there is one
-that lasts 3 s. Base files also say a clip from its own spectrogram: what is lost then, the vocoder loses. pocketsphinx
-listens.
+--say has flite say the sentences of benchmarks.quality, which are not trained on. A copy is what SoVITS makes of the
+tokens of a clip, in its voice; with a token model, the same texts are spoken after another clip of the same speaker,
+where there is one that lasts 3 s. Base files also say a clip from its own spectrogram: what is lost then, the vocoder
+loses. pocketsphinx listens.
 """
 
 import argparse
@@ -18,7 +18,9 @@ import numpy as np
 import torch
 
 from benchmarks.quality.measures import phones
+from benchmarks.quality.sources import sentences
 from benchmarks.quality.speaking import STEADY
+from voicemill import labels
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
@@ -30,6 +32,8 @@ from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.sovits import data
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis.reference import LONGEST_SECONDS, SHORTEST_SECONDS, Reference
+from voicemill.pretraining import corpus
+from voicemill.pretraining.flite import VOICES
 from voicemill.speaking import Pretrained
 from voicemill.text import symbols
 
@@ -105,16 +109,34 @@ def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audi
         (audio / f"{title.replace(' ', '_')}.tsv").write_text("".join(lines), encoding="utf-8")
 
 
+def say(folder: Path) -> None:
+    """Write clips and transcripts of the quality benchmark's sentences by each voice, as make-corpus does."""
+    noise, spoken = np.random.default_rng(0), []
+    for path in (folder / "clips", folder / "texts"):
+        path.mkdir(parents=True, exist_ok=True)
+    for speaker in corpus.speakers(len(VOICES), 0):
+        for number, text in enumerate(sentences()):
+            name = f"{speaker.name}_{number:05}.wav"
+            wav, _ = speaker.say(text, noise)
+            write_wav(folder / "clips" / name, (wav * 32767).astype(np.int16), corpus.RATE, "PCM_16")
+            spoken.append(labels.Label(name, speaker.name, "en", text))
+    labels.write(folder / "texts" / "transcripts.list", spoken)
+
+
 def main() -> None:
     """Print a line for the clips, one for each base and each SoVITS, and one for each pair with a token model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
+    parser.add_argument("--say", action="store_true", help="write clips to make a dataset of into this folder instead")
     parser.add_argument("--sovits", nargs="*", type=Path, default=[])
     parser.add_argument("--base", nargs="*", type=Path, default=[])
     parser.add_argument("--gpt", nargs="*", type=Path, default=[])
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--audio", type=Path)
     arguments = parser.parse_args()
+    if arguments.say:
+        say(arguments.dataset)
+        return
     folder = DatasetFolder(arguments.dataset)
     texts = {name: text.norm_text for name, text in sorted(folder.texts().items())}
     items = data.find_items(arguments.dataset, lambda phones: symbols.ids(phones, "v2")).items

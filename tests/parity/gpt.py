@@ -251,6 +251,7 @@ def dataset_bounds(case: Case) -> None:
             torch.save(torch.ones(1024, phones), dataset / "3-bert" / f"{name}.pt")
         items = data.read_items(dataset, "v2", lambda name, reason: None)
         first_two = data.collate(items[:2], 1024)
+    assert first_two.bert_BCX is not None
     case.check("kept", [item.name for item in items])
     case.check("n_items", len(data.repeated(items)))
     case.check("sample_sec", {item.name: item.seconds for item in items})

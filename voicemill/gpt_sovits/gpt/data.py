@@ -57,24 +57,30 @@ class Item:
 
 
 class Batch(NamedTuple):
-    """Items side by side, padded on the right: phonemes with 0, tokens with EOS, BERT rows with zeros."""
+    """Items side by side, padded on the right: phonemes with 0, tokens with EOS, BERT rows with zeros.
+
+    Without BERT rows where no item has any: they would be most of what is brought to a GPU.
+    """
 
     phones_BX: Tensor
     phones_len_B: Tensor
     tokens_BY: Tensor
     tokens_len_B: Tensor
-    bert_BCX: Tensor
+    bert_BCX: Tensor | None
 
     def rows(self, start: int, end: int) -> Batch:
         """Some of the items, padded as they are: parts of a batch have the loss of the whole."""
-        return Batch(*(part[start:end] for part in self))
+        return self._map(lambda part: part[start:end])
 
     def pin_memory(self) -> Batch:
         """The same where a GPU reads it without waiting."""
-        return Batch(*(part.pin_memory() for part in self))
+        return self._map(Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(part.to(device, non_blocking=True) for part in self))
+        return self._map(lambda part: part.to(device, non_blocking=True))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(*(None if part is None else change(part) for part in self))  # pyright: ignore[reportArgumentType]
 
 
 def read_items(dataset: Path, version: str, drop: Callable[[str, str], None]) -> list[Item]:
@@ -164,9 +170,11 @@ def collate(items: Sequence[Item], eos: int) -> Batch:
         return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
 
     phones_BX = pad([item.phones for item in items], 0)
-    bert_BCX = torch.zeros(len(items), BERT_CHANNELS, phones_BX.shape[1])
-    for row, item in zip(bert_BCX, items, strict=True):
-        row[:, : len(item.phones)] = item.load_bert()
+    bert_BCX = None
+    if any(item.bert for item in items):
+        bert_BCX = torch.zeros(len(items), BERT_CHANNELS, phones_BX.shape[1])
+        for row, item in zip(bert_BCX, items, strict=True):
+            row[:, : len(item.phones)] = item.load_bert()
     return Batch(
         phones_BX,
         torch.tensor([len(item.phones) for item in items]),

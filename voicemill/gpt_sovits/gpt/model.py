@@ -142,9 +142,10 @@ class Gpt(nn.Module):
             elif isinstance(module, Position):
                 module.dropout.p = share
 
-    def embed_text(self, phones_BX: Tensor, bert_BCX: Tensor) -> Tensor:
-        """Phonemes and their BERT rows to vectors `[B, X, D]`, positions counted from the first column."""
-        x_BXD = self.ar_text_embedding(phones_BX) + self.bert_proj(bert_BCX.transpose(1, 2))
+    def embed_text(self, phones_BX: Tensor, bert_BCX: Tensor | None) -> Tensor:
+        """Phonemes and their BERT rows, if any, to vectors `[B, X, D]`, positions counted from the first column."""
+        bert_BXD = self.bert_proj.bias if bert_BCX is None else self.bert_proj(bert_BCX.transpose(1, 2))
+        x_BXD = self.ar_text_embedding(phones_BX) + bert_BXD
         return self.ar_text_position(x_BXD, torch.arange(phones_BX.shape[1], device=phones_BX.device)[None])
 
     def embed_tokens(self, tokens_BY: Tensor, position_BY: Tensor | None = None) -> Tensor:
@@ -170,7 +171,7 @@ class Gpt(nn.Module):
         phones_len_B: Tensor,
         tokens_BY: Tensor,
         tokens_len_B: Tensor,
-        bert_BCX: Tensor,
+        bert_BCX: Tensor | None,
         *,
         shift_phones: bool = True,
     ) -> tuple[Tensor, Tensor]:
@@ -181,7 +182,7 @@ class Gpt(nn.Module):
             phones_len_B: Real phonemes of each item.
             tokens_BY: Semantic tokens without EOS.
             tokens_len_B: Real tokens of each item.
-            bert_BCX: BERT rows, zero where there are none.
+            bert_BCX: BERT rows, zero where there are none; None where no item has any.
             shift_phones: Move the phonemes of shorter items to the right edge, where the mask and the first prediction
                 expect them. The reference forgets this: its mask then hides a shorter item's first phonemes, shows it
                 the padding, and the first prediction is read from padding. False does as the reference does.

@@ -143,9 +143,11 @@ class Trainer:
         if not math.isfinite(value):
             raise Diverged(f"the loss became {value}")
         # Gradients are taken apart from .grad: a pass that runs out of memory half-way leaves nothing behind there.
-        gradients = torch.autograd.grad(self.precision.scaler.scale(loss), self.parameters)
+        # What reads BERT rows has none where there are no rows.
+        gradients = torch.autograd.grad(self.precision.scaler.scale(loss), self.parameters, allow_unused=True)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
         hits, counted = losses.top_hits(logits.detach(), targets, self.model.config.eos)
         self.sums.loss += value
         self.sums.targets += targets.numel()
