@@ -38,7 +38,7 @@ from voicemill.models import locate
 from voicemill.models.layout import place
 from voicemill.pretraining.placing import VERSION
 
-DISCRIMINATOR_WIDTH = 128
+DISCRIMINATOR_WIDTH = 64
 GPT = GptConfig(embedding_dim=224, hidden_dim=224, head=7, n_layer=6)
 FAR = 100.0
 """Where the codes lie that no frame may choose, when fewer are wanted than the format has."""
@@ -47,7 +47,8 @@ FAR = 100.0
 def configuration() -> dict[str, Any]:
     """The small SoVITS as the reference's `configs/s2.json` would say it.
 
-    The width of the speaker embedding, and of what the 768 features pass through, cannot be less; all else is narrower.
+    The width of the speaker embedding, and of what the 768 features pass through, cannot be less; all else is narrower,
+    and the vocoder has one kernel width in place of three.
     """
     return {
         "train": {"seed": 1234, "epochs": 100, "learning_rate": 0.0001, "betas": [0.8, 0.99], "eps": 1e-9}
@@ -64,8 +65,8 @@ def configuration() -> dict[str, Any]:
             "kernel_size": 3,
             "p_dropout": 0.0,
             "resblock": "1",
-            "resblock_kernel_sizes": [3, 7, 11],
-            "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
+            "resblock_kernel_sizes": [3],
+            "resblock_dilation_sizes": [[1, 3, 9]],
             "upsample_rates": [10, 4, 4, 4],
             "upsample_initial_channel": 192,
             "upsample_kernel_sizes": [20, 8, 8, 8],

@@ -89,3 +89,4 @@ def test_a_crop_takes_the_same_piece_of_sound_features_and_tokens(dataset: Path)
         assert torch.equal(part.wav_1L, example.wav_1L[:, start * 640 : (start + 34) * 640])
         assert torch.equal(part.phones_P, example.phones_P)
     assert example.cropped(frames + 2, np.random.default_rng(0)) is example
+    assert example.cropped(2 * (frames // 2), np.random.default_rng(0)).spec_FT.shape[1] == 2 * (frames // 2)

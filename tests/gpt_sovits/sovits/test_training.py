@@ -160,3 +160,15 @@ def test_finer_mels_hear_what_a_long_window_blurs(models: Path) -> None:
     made.recipe = replace(made.recipe, mel_scales=3)
     assert step(made).mel != pytest.approx(step(whole).mel, rel=1e-3)
     assert Recipe().mel_scales == 1
+
+
+def test_the_prior_alone_learns_and_what_makes_sound_stays_as_it_is(models: Path) -> None:
+    like = trainer(models)
+    before = {name: value.clone() for name, value in like.generator.state_dict().items()}
+    made = Trainer(like.generator, like.discriminator, replace(like.recipe, only_prior=True), like.precision)
+    found = [step(made) for _ in range(4)]
+    assert found[-1].kl < found[0].kl and not any(losses.mel or losses.discriminator for losses in found)
+    changed = {
+        name.split(".")[0] for name, value in made.generator.state_dict().items() if not value.equal(before[name])
+    }
+    assert changed == {"enc_p", "flow"}

@@ -79,10 +79,9 @@ class Example:
             frames: An even number.
             dice: Decides where.
         """
-        starts = (self.spec_FT.shape[1] - frames) // 2 + 1
-        if starts <= 1:
+        if self.spec_FT.shape[1] <= frames:
             return self
-        start = 2 * int(dice.integers(starts))
+        start = 2 * int(dice.integers((self.spec_FT.shape[1] - frames) // 2 + 1))
         part = slice(start, start + frames)
         wav_1L = self.wav_1L[:, start * HOP : (start + frames) * HOP]
         return Example(self.ssl_1CT[..., part], self.spec_FT[:, part], wav_1L, self.phones_P, self.speaker_vector_1S)

@@ -118,12 +118,15 @@ class Generator(nn.Module):
         speaker_vectors_BS: Tensor | None = None,
         noise_BCT: Tensor | None = None,
         places_B: Tensor | None = None,
+        *,
+        vocoded: bool = True,
     ) -> TrainingOutput:
         """A training pass.
 
         Args:
             noise_BCT: Standard normal noise of the posterior; drawn when None.
             places_B: Where in [0, 1) of the possible starts each segment is cut; drawn when None.
+            vocoded: Whether segments are made waves of; without, they have no samples.
         """
         mask_B1T = length_mask(spec_lengths_B, spec_BFT.shape[-1], spec_BFT.dtype)
         phone_mask_B1P = length_mask(phone_lengths_B, phones_BP.shape[-1], spec_BFT.dtype)
@@ -138,7 +141,9 @@ class Generator(nn.Module):
         z_p_BCT = self.flow(z_BCT, mask_B1T, g_BG1)
         places_B = torch.rand(len(spec_lengths_B)) if places_B is None else places_B
         starts_B = (places_B.to(spec_lengths_B.device) * (spec_lengths_B - SEGMENT_FRAMES + 1)).long()
-        wav_B1L = self.dec(cut_segments(z_BCT, starts_B, SEGMENT_FRAMES), g_BG1)
+        wav_B1L = z_BCT.new_zeros(len(z_BCT), 1, 0)
+        if vocoded:
+            wav_B1L = self.dec(cut_segments(z_BCT, starts_B, SEGMENT_FRAMES), g_BG1)
         return TrainingOutput(
             wav_B1L, commit_loss, starts_B, mask_B1T, z_BCT, z_p_BCT, m_p, logs_p, m_q, logs_q, quantized_BCT
         )

@@ -107,8 +107,8 @@ class RecordedTrainer(Trainer):
 
     def _fits(self, batch: Batch) -> bool:
         """Whether a batch can be padded to the recorded shape, and goes through the models at once."""
-        frames = padded_frames(self.recipe.crop)
-        of_shape = len(batch) == self.recipe.batch_size and batch.spec_BFT.shape[-1] <= frames
+        longest = int(batch.spec_lengths_B.max())
+        of_shape = len(batch) == self.recipe.batch_size and longest <= self.recipe.crop
         return of_shape and batch.phones_BP.shape[-1] <= self.phones and self.micro_batch >= self.recipe.batch_size
 
     def _put(self, whole: Whole) -> Whole:
@@ -121,7 +121,9 @@ class RecordedTrainer(Trainer):
         for place, given in pairs:
             if given is not None:
                 place.zero_()
-                place[tuple(slice(size) for size in given.shape)].copy_(given, non_blocking=True)
+                # A clip that is not cut has up to a frame of samples more than its frames.
+                part = tuple(slice(min(sizes)) for sizes in zip(place.shape, given.shape, strict=True))
+                place[part].copy_(given[part], non_blocking=True)
         return mine
 
     def _room(self, whole: Whole) -> Whole:
