@@ -42,6 +42,7 @@ def train_gpt(
     dpo: bool = False,
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1,
     joined: Annotated[int, Ge(1)] = 1,
+    guide: Annotated[float, Ge(0)] = 0.0,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     validation: Annotated[float, Ge(0), Le(0.5)] = 0.05,
     patience: Annotated[int, Ge(0)] = 0,
@@ -66,6 +67,8 @@ def train_gpt(
         dropout: Share of what layers give that is dropped; less learns faster, and sooner knows the clips by heart.
         joined: Most clips in a row to learn from at once, all of one speaker, whom names tell up to their last
             underscore; for a base that knows nothing yet.
+        guide: Weight of a loss that keeps one head of the middle layers on the phones that are about to be said; for a
+            base that knows nothing yet.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
         validation: Share of the clips that is not trained on but measured on after each epoch: at least one, at most 8,
             none of fewer than 10 clips.
@@ -104,6 +107,7 @@ def train_gpt(
         patience,
         dropout,
         learning_rate_decay,
+        guide,
     )
     if deterministic:
         watching.be_deterministic()

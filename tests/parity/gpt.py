@@ -37,7 +37,7 @@ def check_head(case: Case, name: str, tensor: torch.Tensor) -> None:
 @covers("B_s1", "forward_old")
 def training_loss(case: Case) -> None:
     model, batch = build(case), batch_of(case)
-    logits, targets = model(*batch, shift_phones=False)
+    logits, targets = model(*batch.inputs, shift_phones=False)
     loss = losses.cross_entropy(logits, targets)
     hits, counted = losses.top_hits(logits, targets, model.config.eos)
     loss.backward()
@@ -62,8 +62,8 @@ def preference_loss(case: Case) -> None:
     rejected = batch._replace(
         tokens_BY=torch.tensor(case.inputs["reject_y"]), tokens_len_B=torch.tensor(case.inputs["reject_y_lens"])
     )
-    logits, targets = model(*batch, shift_phones=False)
-    reject_logits, reject_targets = model(*rejected, shift_phones=False)
+    logits, targets = model(*batch.inputs, shift_phones=False)
+    reject_logits, reject_targets = model(*rejected.inputs, shift_phones=False)
     loss_ce = losses.cross_entropy(logits, targets)
     loss_dpo = losses.preference(
         losses.log_probability(logits, targets), losses.log_probability(reject_logits, reject_targets)
@@ -225,7 +225,7 @@ def training_steps(case: Case) -> None:
     optimizer = ScaledAdam(model.parameters(), lr=training.learning_rate(0.002, 0))
     steps, seen = 0, []
     for index in range(len(case.expected("losses"))):
-        loss = losses.cross_entropy(*model(*batch, shift_phones=False))
+        loss = losses.cross_entropy(*model(*batch.inputs, shift_phones=False))
         loss.backward()
         seen.append(float(loss.detach()))
         if training.steps_after(index):

@@ -5,7 +5,7 @@ import torch
 
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
-from voicemill.gpt_sovits.gpt.data import Item, epoch_batches, read_items, repeated
+from voicemill.gpt_sovits.gpt.data import FAR_AWAY, Item, collate, epoch_batches, guide, read_items, repeated
 
 ENGLISH = Text(["HH", "AH0", "L", "OW1", ".", "AA1", "B"], None, "hello. ab")
 MANDARIN = Text(["n", "i3", "h", "ao3", "sh", "ir4"], [2, 2, 2], "你好是")
@@ -88,3 +88,24 @@ def test_few_clips_are_gone_through_until_there_are_about_a_hundred(items: list[
     assert len(repeated(items)) == 99
     assert len(repeated(items[:1])) == 100
     assert len(repeated(items * 20)) == 180
+
+
+def test_a_guide_goes_through_the_phones_of_each_clip_at_an_even_pace():
+    row = Item("a+b", [1, 2, 3, 4, 5, 6], [7] * 30, parts=((2, 10), (4, 20)))
+    guide_YX = guide(row, phones=8, tokens=33)
+    # Two columns of padding on the left, three rows after the end.
+    assert guide_YX.shape == (33, 8)
+    assert (guide_YX[:30, :2] == FAR_AWAY).all() and (guide_YX[30:] == 0).all()
+    assert (guide_YX[:10, 4:] == FAR_AWAY).all() and (guide_YX[10:30, :4] == FAR_AWAY).all()
+    best = (guide_YX[:30].argmax(1) - 2).tolist()
+    assert best == sorted(best) and set(best) == set(range(6))
+    assert best[0] == 0 and best[9] == 1 and best[10] == 2 and best[29] == 5
+
+
+def test_a_batch_has_a_guide_where_it_is_asked_for():
+    items = [Item("a", [1, 2], [3] * 12), Item("b", [1, 2, 3], [4] * 9)]
+    assert collate(items, 1024).guide_BYX is None
+    batch = collate(items, 1024, guided=True)
+    assert batch.guide_BYX is not None and batch.guide_BYX.shape == (2, 12, 3)
+    part = batch.rows(1, 2)
+    assert part.guide_BYX is not None and torch.equal(part.guide_BYX[0, :9], guide(items[1], 3, 9))

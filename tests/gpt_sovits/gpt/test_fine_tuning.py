@@ -9,6 +9,7 @@ from voicemill.errors import InputError, Interrupted, OutOfGpuMemory
 from voicemill.gpt_sovits.checkpoints import GptCheckpoint, load_gpt
 from voicemill.gpt_sovits.gpt.data import Item, collate
 from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
+from voicemill.gpt_sovits.gpt.losses import off_guide
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.training import Recipe, Trainer
 from voicemill.gpt_sovits.runs import Precision
@@ -108,11 +109,23 @@ def test_the_learning_rate_falls_from_epoch_to_epoch_also_after_a_kill(
     assert run.trainer.optimizer.param_groups[0]["lr"] == pytest.approx(recipe.learning_rate / 4)
 
 
+def test_with_a_guide_a_head_learns_to_read_what_is_said(base: GptCheckpoint, items: list[Item], tmp_path: Path):
+    def beside(weight: float) -> float:
+        run = tune(base, items, tmp_path / str(weight), replace(RECIPE, epochs=10, batch_size=8, guide=weight))
+        run.run()
+        batch, read = collate(items, TINY.eos, guided=True), []
+        run.trainer.model.eval()(*batch.inputs, read=read)
+        assert read and batch.guide_BYX is not None
+        return float(off_guide(read, batch.guide_BYX, batch.tokens_len_B) / batch.tokens_len_B.sum())
+
+    assert beside(1.0) < 0.8 * beside(0.0)
+
+
 def test_without_dropout_nothing_is_left_to_chance(base: GptCheckpoint, items: list[Item], tmp_path: Path):
     def heard_twice(dropout: float) -> list[torch.Tensor]:
         run = tune(base, items, tmp_path / str(dropout), replace(RECIPE, dropout=dropout))
         model, batch = run.trainer.model.train(), run.read(items[:2])
-        return [model(*batch)[0] for _ in range(2)]
+        return [model(*batch.inputs)[0] for _ in range(2)]
 
     first, second = heard_twice(0.0)
     assert torch.equal(first, second)

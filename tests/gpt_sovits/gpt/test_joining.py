@@ -21,6 +21,7 @@ def test_every_clip_is_in_one_row_with_others_of_its_speaker() -> None:
         assert len({part.name.partition("_")[0] for part in parts}) == 1
         assert row.phones == [phone for part in parts for phone in part.phones]
         assert row.tokens == [token for part in parts for token in part.tokens]
+        assert row.parts == tuple((len(part.phones), len(part.tokens)) for part in parts)
 
 
 def test_the_seed_decides_who_comes_together_and_rows_of_one_are_the_clips() -> None:

@@ -20,6 +20,9 @@ MIN_PHONES_PER_SECOND, MAX_PHONES_PER_SECOND = 3, 25
 FEWEST_ITEMS = 100
 BUCKET_SECONDS = 2.0
 EOS = 1024
+PACE = 0.08
+"""By how much of its length speech may be ahead or behind an even pace."""
+FAR_AWAY = -100.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Item:
     tokens: list[int]
     bert: Path | None = None
     """File of the BERT rows; None where the language has none."""
+    parts: tuple[tuple[int, int], ...] = ()
+    """Phones and tokens of each clip, where several are said one after the other."""
 
     @property
     def seconds(self) -> float:
@@ -59,7 +64,8 @@ class Item:
 class Batch(NamedTuple):
     """Items side by side, padded on the right: phonemes with 0, tokens with EOS, BERT rows with zeros.
 
-    Without BERT rows where no item has any: they would be most of what is brought to a GPU.
+    Without BERT rows where no item has any: they would be most of what is brought to a GPU. With a guide where it is
+    asked for, see `guide`.
     """
 
     phones_BX: Tensor
@@ -67,6 +73,12 @@ class Batch(NamedTuple):
     tokens_BY: Tensor
     tokens_len_B: Tensor
     bert_BCX: Tensor | None
+    guide_BYX: Tensor | None = None
+
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """What the model takes."""
+        return self.phones_BX, self.phones_len_B, self.tokens_BY, self.tokens_len_B, self.bert_BCX
 
     def rows(self, start: int, end: int) -> Batch:
         """Some of the items, padded as they are: parts of a batch have the loss of the whole."""
@@ -162,7 +174,30 @@ def repeated(items: Sequence[Item]) -> list[Item]:
     return list(items) * max(2, FEWEST_ITEMS // len(items))
 
 
-def collate(items: Sequence[Item], eos: int) -> Batch:
+def guide(item: Item, phones: int, tokens: int) -> Tensor:
+    """Log of how near each phone is to what is said at a token, `[tokens, phones]`: 0 at best, far less elsewhere.
+
+    Speech goes through its phones at an even pace, more or less (Tachibana et al. 2018, "Efficiently trainable
+    text-to-speech", section 4.1); in a row of clips, each through its own.
+
+    Args:
+        item: What is said. Its phones stand at the right edge.
+        phones: Columns.
+        tokens: Rows; those after the item's are 0.
+    """
+    made_YX = torch.full((tokens, phones), FAR_AWAY)
+    made_YX[len(item.tokens) :] = 0.0
+    row, column = 0, phones - len(item.phones)
+    for X, Y in item.parts or ((len(item.phones), len(item.tokens)),):
+        # At a token what comes after it is decided.
+        said_Y1 = (torch.arange(Y).unsqueeze(1) + 1.5) / Y
+        off_YX = said_Y1 - (torch.arange(X) + 0.5) / X
+        made_YX[row : row + Y, column : column + X] = -(off_YX**2) / (2 * PACE**2)
+        row, column = row + Y, column + X
+    return made_YX
+
+
+def collate(items: Sequence[Item], eos: int, *, guided: bool = False) -> Batch:
     """Pad items to one batch."""
 
     def pad(rows: list[list[int]], value: int) -> Tensor:
@@ -181,7 +216,13 @@ def collate(items: Sequence[Item], eos: int) -> Batch:
         pad([item.tokens for item in items], eos),
         torch.tensor([len(item.tokens) for item in items]),
         bert_BCX,
+        _guides(items, phones_BX.shape[1]) if guided else None,
     )
+
+
+def _guides(items: Sequence[Item], phones: int) -> Tensor:
+    tokens = max(len(item.tokens) for item in items)
+    return torch.stack([guide(item, phones, tokens) for item in items])
 
 
 def buckets(seconds: Sequence[float]) -> list[list[int]]:

@@ -75,7 +75,7 @@ class FineTuning(fine_tuning.FineTuning[list[Item], Batch]):
         return list(epoch_batches(self.items, self.batch_size, self.recipe.seed, epoch - 1))
 
     def read(self, items: list[Item]) -> Batch:
-        return collate(items, self.trainer.model.config.eos)
+        return collate(items, self.trainer.model.config.eos, guided=self.recipe.guide > 0)
 
     def train_on(self, batch: Batch) -> None:
         sums = self.trainer.sums

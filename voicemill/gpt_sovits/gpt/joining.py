@@ -41,4 +41,6 @@ def join(items: Sequence[Item], most: int, seed: int) -> list[Item]:
 def _row(clips: Sequence[Item]) -> Item:
     """One item of several."""
     phones = [phone for clip in clips for phone in clip.phones]
-    return Item("+".join(clip.name for clip in clips), phones, [token for clip in clips for token in clip.tokens])
+    parts = tuple((len(clip.phones), len(clip.tokens)) for clip in clips)
+    tokens = [token for clip in clips for token in clip.tokens]
+    return Item("+".join(clip.name for clip in clips), phones, tokens, parts=parts)

@@ -21,6 +21,19 @@ def top_hits(logits_BYV: Tensor, targets_BY: Tensor, eos: int, k: int = 3) -> tu
     return (hit_BY & counted_BY).sum(), counted_BY.sum()
 
 
+def off_guide(read: list[Tensor], guide_BYX: Tensor, tokens_len_B: Tensor) -> Tensor:
+    """How far heads read beside what is said, summed over tokens and averaged over layers.
+
+    Args:
+        read: Log of what a head of each layer reads of the phonemes at each token, `[B, Y, X]`.
+        guide_BYX: See `data.guide`.
+        tokens_len_B: Real tokens of each item.
+    """
+    real_BY = torch.arange(guide_BYX.shape[1], device=guide_BYX.device) < tokens_len_B.unsqueeze(1)
+    found = [-torch.logsumexp(of_layer + guide_BYX, -1).masked_fill(~real_BY, 0.0).sum() for of_layer in read]
+    return torch.stack(found).mean()
+
+
 def log_probability(logits_BYV: Tensor, targets_BY: Tensor) -> Tensor:
     """Log-probability of each whole row `[B]`, padded positions included."""
     return logits_BYV.log_softmax(-1).gather(2, targets_BY.unsqueeze(2)).squeeze(2).sum(-1)

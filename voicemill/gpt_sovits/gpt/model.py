@@ -12,7 +12,7 @@ token, whose prediction is read there, in training as in decoding.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -72,6 +72,13 @@ class Attention(nn.Module):
         q_BHLd, k_BHLd, v_BHLd = qkv.permute(2, 0, 3, 1, 4)
         y_BHLd = cpu.attention(q_BHLd, k_BHLd, v_BHLd, mask, self.dropout if self.training else 0.0)
         return cpu.linear(y_BHLd.transpose(1, 2).reshape(B, L, D), self.out_proj.weight, self.out_proj.bias)
+
+    def first_head(self, x_BLD: Tensor, mask: Tensor, rows: slice) -> Tensor:
+        """Log of what the first head's queries in some rows read of each position, `[B, rows, S]`."""
+        D, d = x_BLD.shape[-1], x_BLD.shape[-1] // self.heads
+        (q, k), (q_bias, k_bias) = ((part[:d], part[D : D + d]) for part in (self.in_proj_weight, self.in_proj_bias))
+        scores_BLS = F.linear(x_BLD[:, rows], q, q_bias) @ F.linear(x_BLD, k, k_bias).transpose(1, 2) / math.sqrt(d)
+        return scores_BLS.float().masked_fill(~mask[:, 0, rows], -math.inf).log_softmax(-1)
 
 
 class Block(nn.Module):
@@ -134,6 +141,12 @@ class Gpt(nn.Module):
             raise InputError(f"the token model's weights do not fit their configuration: {reason:.300}") from error
         return model
 
+    @property
+    def middle(self) -> range:
+        """The layers that have heard the context and have yet to decide: the middle half."""
+        layers = self.config.n_layer
+        return range(layers // 3, max(layers // 3 + 1, layers - layers // 6))
+
     def drop(self, share: float) -> None:
         """Drop another share of what positions and layers give, in training; `DROPOUT` is the reference's."""
         for module in self.modules():
@@ -154,14 +167,18 @@ class Gpt(nn.Module):
             position_BY = torch.arange(tokens_BY.shape[1], device=tokens_BY.device)[None]
         return self.ar_audio_position(self.ar_audio_embedding(tokens_BY), position_BY)
 
-    def transform(self, x_BLD: Tensor, mask: Tensor | None) -> Tensor:
+    def transform(
+        self, x_BLD: Tensor, mask: Tensor | None, see: Callable[[Attention, Tensor, int], None] = lambda *_: None
+    ) -> Tensor:
         """Run the layers.
 
         Args:
             x_BLD: Embedded positions.
             mask: True where a position (row) sees another (column); broadcasts to `[B, H, L, S]`.
+            see: Told each layer's attention, what it is given, and the layer's number.
         """
-        for block in self.h["layers"]:  # type: ignore[union-attr]
+        for number, block in enumerate(self.h["layers"]):  # type: ignore[arg-type]
+            see(block.self_attn, x_BLD, number)
             x_BLD = block(x_BLD, mask)
         return x_BLD
 
@@ -174,6 +191,7 @@ class Gpt(nn.Module):
         bert_BCX: Tensor | None,
         *,
         shift_phones: bool = True,
+        read: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Score every next token of a training batch, padded on the right as the dataset collates it.
 
@@ -186,6 +204,8 @@ class Gpt(nn.Module):
             shift_phones: Move the phonemes of shorter items to the right edge, where the mask and the first prediction
                 expect them. The reference forgets this: its mask then hides a shorter item's first phonemes, shows it
                 the padding, and the first prediction is read from padding. False does as the reference does.
+            read: Gets, for each of the middle layers, the log of what its first head reads of the phonemes at each
+                token, `[B, Y, X]`.
 
         Returns:
             Scores `[B, Y + 1, V]` and the targets `[B, Y + 1]`: tokens, then EOS to the end of the row.
@@ -204,7 +224,12 @@ class Gpt(nn.Module):
 
         sees_BSS = visible(X, Y, phones_BX.device) & torch.cat([column_X >= padding_B1, real_BY], 1).unsqueeze(1)
         x_BSD = torch.cat([text_BXD, self.embed_tokens(inputs_BY)], dim=1)
-        y_BSD = self.transform(x_BSD, sees_BSS.unsqueeze(1))
+
+        def see(attention: Attention, given_BSD: Tensor, layer: int) -> None:
+            if read is not None and layer in self.middle:
+                read.append(attention.first_head(given_BSD, sees_BSS.unsqueeze(1), slice(X, None))[..., :X])
+
+        y_BSD = self.transform(x_BSD, sees_BSS.unsqueeze(1), see)
         return cpu.linear(y_BSD[:, X - 1 :], self.ar_predict_layer.weight, None), targets_BY1
 
 

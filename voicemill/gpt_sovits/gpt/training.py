@@ -36,6 +36,7 @@ class Recipe:
     patience: int = 0
     dropout: float = Gpt.DROPOUT
     learning_rate_decay: float = 1.0
+    guide: float = 0.0
 
     def items_per_batch(self, items: int) -> int:
         """As many as asked, half for DPO (each item is there twice); an epoch has at least 4 batches."""
@@ -131,17 +132,20 @@ class Trainer:
 
     def _add_part(self, batch: Batch, rejected: Batch | None, whole: int) -> None:
         device = self.precision.device
+        batch, read = batch.to(device), []
         with self.precision.autocast():
-            logits, targets = self.model(*batch.to(device))
+            logits, targets = self.model(*batch.inputs, read=None if batch.guide_BYX is None else read)
             loss = losses.cross_entropy(logits.float(), targets)
+            value = float(loss.detach())
+            if batch.guide_BYX is not None:
+                loss = loss + self.recipe.guide * losses.off_guide(read, batch.guide_BYX, batch.tokens_len_B)
             if rejected is not None:
-                reject_logits, reject_targets = self.model(*rejected.to(device))
+                reject_logits, reject_targets = self.model(*rejected.to(device).inputs)
                 chosen_B = losses.log_probability(logits.float(), targets)
                 rejected_B = losses.log_probability(reject_logits.float(), reject_targets)
                 loss = loss + losses.preference(chosen_B, rejected_B).sum() / whole
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise Diverged(f"the loss became {value}")
+        if not math.isfinite(float(loss.detach())):
+            raise Diverged(f"the loss became {float(loss.detach())}")
         # Gradients are taken apart from .grad: a pass that runs out of memory half-way leaves nothing behind there.
         # What reads BERT rows has none where there are no rows.
         gradients = torch.autograd.grad(self.precision.scaler.scale(loss), self.parameters, allow_unused=True)
@@ -182,7 +186,7 @@ class Trainer:
         self.model.eval()
         for batch in batches:
             with self.precision.autocast():
-                logits, targets = self.model(*batch.to(device))
+                logits, targets = self.model(*batch.to(device).inputs)
             sums.loss += float(losses.cross_entropy(logits.float(), targets))
             sums.targets += targets.numel()
             hits, counted = losses.top_hits(logits, targets, self.model.config.eos)
