@@ -32,6 +32,7 @@ DEFAULTS = {
     "gpt-batch-size": "2",
     "gpt-joined": "3",
     "gpt-learning-rate": "0.005",
+    "gpt-guide": "1.0",
     "save-every": "5",
 }
 
@@ -89,6 +90,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         learning_rate_decay="gpt-learning-rate-decay",
         joined="gpt-joined",
         dropout="gpt-dropout",
+        guide="gpt-guide",
         gives={"models": FRESH},
     )
     trained = {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}

@@ -111,7 +111,12 @@ def test_the_learning_rate_falls_from_epoch_to_epoch_also_after_a_kill(
 
 def test_with_a_guide_a_head_learns_to_read_what_is_said(base: GptCheckpoint, items: list[Item], tmp_path: Path):
     def beside(weight: float) -> float:
-        run = tune(base, items, tmp_path / str(weight), replace(RECIPE, epochs=10, batch_size=8, guide=weight))
+        run = tune(
+            base,
+            items,
+            tmp_path / str(weight),
+            replace(RECIPE, epochs=15, batch_size=8, save_every=15, learning_rate=0.02, guide=weight),
+        )
         run.run()
         batch, read = collate(items, TINY.eos, guided=True), []
         run.trainer.model.eval()(*batch.inputs, read=read)
