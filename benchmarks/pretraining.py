@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.quality.measures import phones
 from benchmarks.quality.sources import sentences
-from benchmarks.quality.speaking import STEADY
+from benchmarks.quality.speaking import STEADY, STEADY_SILENCE
 from voicemill import labels
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE
@@ -80,7 +80,7 @@ def spoken(
     """The text of each clip that has a prompt, spoken after that, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
     for name, other in prompts.items():
-        reference = Reference(other.wav, texts[other.name], "en")
+        reference = Reference(other.wav, texts[other.name], "en", silence=STEADY_SILENCE)
         speech = synthesizer.speak(texts[name], "en", reference, seed=1, options=STEADY)
         yield np.asarray(speech.samples, np.float32)
 

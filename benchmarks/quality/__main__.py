@@ -26,10 +26,11 @@ from benchmarks.quality.epochs import Training, measure_epochs
 from benchmarks.quality.few_shot import measure_minutes
 from benchmarks.quality.listening import Listener
 from benchmarks.quality.measures import Summary
-from benchmarks.quality.speaking import STEADY, Bench
+from benchmarks.quality.speaking import STEADY, STEADY_SILENCE, Bench
 from voicemill.asr import recognizer
 from voicemill.contract.outputs import write_text
 from voicemill.errors import UsageError, VoicemillError
+from voicemill.gpt_sovits.synthesis.reference import SILENCE_SECONDS
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.likeness import SpeakerLikeness
 
@@ -82,8 +83,8 @@ def measure(given: argparse.Namespace) -> tuple[str, list[Summary], list[Trainin
         {folder.name: SpeakerLikeness(sources.recordings(folder)) for folder in given.others},
     )
     sentences = sources.sentences(given.sentences)
-    manner = STEADY if given.steady else AS_REFERENCE
-    bench = Bench(given.models, listener, sentences, given.seed, given.out / "audio", manner)
+    manner = (STEADY, STEADY_SILENCE) if given.steady else (AS_REFERENCE, SILENCE_SECONDS)
+    bench = Bench(given.models, listener, sentences, given.seed, given.out / "audio", *manner)
     name = listener.recogniser.name
     if given.list:
         synthesizer = bench.voice(given.voice)[0] if given.voice else bench.base()

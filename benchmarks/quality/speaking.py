@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from voicemill import __version__, pronunciation
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
+from voicemill.gpt_sovits.synthesis.reference import SILENCE_SECONDS
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.models import locate
 from voicemill.models.layout import Version
@@ -24,6 +25,8 @@ from voicemill.speaking import Pretrained, encode_speech, load_voice, recite
 
 STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0), cut="cut0")
 """How a small base is best understood: its few codes have to come again, and it has heard whole sentences alone."""
+STEADY_SILENCE = 0.0
+"""What it knows behind a reference: nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Bench:
         seed: Of the first line.
         audio: Folder for what was said; each voice has one of its own in it.
         options: How to speak.
+        silence: Behind a reference, in seconds.
     """
 
     models: Path
@@ -45,6 +49,7 @@ class Bench:
     seed: int
     audio: Path
     options: Options = AS_REFERENCE
+    silence: float = SILENCE_SECONDS
 
     @cached_property
     def pretrained(self) -> Pretrained:
@@ -78,6 +83,7 @@ class Bench:
         Raises:
             InputError: The reference or a line cannot be used.
         """
+        reference = replace(reference, silence=self.silence)
         spoken = recite(synthesizer, reference, self.lines, self.language, self.seed, self.options)
         sentences, dropped = [], {}
         for number, (text, said) in enumerate(zip(self.lines, spoken, strict=True), start=1):
@@ -97,7 +103,7 @@ class Bench:
         sentences, dropped = [], {}
         for number, row in enumerate(rows):
             try:
-                reference = Reference(row.prompt, row.prompt_text, self.language)
+                reference = Reference(row.prompt, row.prompt_text, self.language, silence=self.silence)
                 seed = self.seed + number
                 said = synthesizer.speak(row.text, self.language, reference, seed=seed, options=self.options)
                 audio = self._write(title, row.name, row.text, said)

@@ -44,6 +44,7 @@ _ELSEWHERE = (
     "temperature",
     "repetition-penalty",
     "cut",
+    "reference-silence",
     "compare-lines",
     "max-error-rate-rise",
     "max-similarity-drop",
