@@ -5,9 +5,9 @@
     python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ...] [--base s2G.pth ...] [--models DIR]
 
 --say has flite say the sentences of benchmarks.quality, which are not trained on. A copy is what SoVITS makes of the
-tokens of a clip, in its voice; with a token model, the same texts are spoken after another clip of the same speaker,
-where there is one that lasts 3 s. Base files also say a clip from its own spectrogram: what is lost then, the vocoder
-loses. pocketsphinx listens.
+tokens of a clip, in its voice; with a token model, the same texts are spoken in the voice of another clip of the same
+speaker, where there is one that lasts 3 s. Base files also say a clip from its own spectrogram: what is lost then, the
+vocoder loses. pocketsphinx listens.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.quality.measures import phones
 from benchmarks.quality.sources import sentences
-from benchmarks.quality.speaking import STEADY, STEADY_SILENCE
+from benchmarks.quality.speaking import STEADY
 from voicemill import labels
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE
@@ -77,10 +77,10 @@ def prompts_of(items: list[data.Item]) -> dict[str, data.Item]:
 def spoken(
     sovits: Path, gpt: Path, models: Path, texts: dict[str, str], prompts: dict[str, data.Item]
 ) -> Iterable[np.ndarray]:
-    """The text of each clip that has a prompt, spoken after that, float32 at 32 kHz."""
+    """The text of each clip that has a prompt, in its voice, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
     for name, other in prompts.items():
-        reference = Reference(other.wav, texts[other.name], "en", silence=STEADY_SILENCE)
+        reference = Reference(other.wav, "", "en")
         speech = synthesizer.speak(texts[name], "en", reference, seed=1, options=STEADY)
         yield np.asarray(speech.samples, np.float32)
 

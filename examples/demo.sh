@@ -16,12 +16,11 @@ fi
 lines=$recordings/lines.txt
 [ -f "$lines" ] || lines=$(dirname "$0")/demo_speaker/lines.txt
 
-# A small base is best understood when it always takes the likeliest token, hears a whole line at once, and goes on from a
-# reference without silence between, as it has learnt to. Tuned for long on transcripts without marks, as pocketsphinx
-# writes them, it forgets where a sentence ends.
+# A small base is best understood when it always takes the likeliest token, hears a whole line at once, and does not go on
+# from other words. Its token model has more to lose by a recogniser's transcripts than to learn from them.
 small=()
 if grep -qs '"base"' "$models/toy.json"; then
-    small=(-p gpt-epochs=5 -p top-k=1 -p repetition-penalty=1 -p cut=cut0 -p reference-silence=0)
+    small=(-p gpt-epochs=1 -p gpt-learning-rate=0.0001 -p top-k=1 -p repetition-penalty=1 -p cut=cut0 -p prompted=false)
 fi
 
 "$voicemill" run clone-voice \

@@ -48,7 +48,7 @@ def synthesize(
     speed: Annotated[float, Ge(0.25), Le(4)] = 1.0,
     cut: Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "cut5",
     pause: Annotated[float, Ge(0)] = 0.3,
-    reference_silence: Annotated[float, Ge(0)] = 0.6,
+    prompted: bool = True,
     batch_size: Annotated[int, Ge(1)] = 16,
     seed: int = 0,
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto",
@@ -82,8 +82,8 @@ def synthesize(
         cut: Where lines are cut into pieces: cut0 nowhere, cut1 after four phrases, cut2 at 50 characters, cut3 at the
             Chinese full stop, cut4 at the English one, cut5 at every mark.
         pause: Silence after each piece, in seconds.
-        reference_silence: Silence behind the reference before it is gone on from, in seconds; public weights know 0.6,
-            the small base none.
+        prompted: Go on from the words of the reference, in its manner; without, its voice alone is taken on, which the
+            small base is better at.
         batch_size: Pieces that are spoken at once.
         seed: The same seed speaks a line the same way.
         precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU, bf16 is faster where the
@@ -120,7 +120,8 @@ def synthesize(
         version = version_of(folder).version
         pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphones, trained=folder)
         speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)
-        speaking = replace(speaking, reference=replace(speaking.reference, silence=reference_silence))
+        if not prompted:
+            speaking = replace(speaking, reference=replace(speaking.reference, text=""))
         if shard:
             wanted = read_shard(shard)
         else:
@@ -133,7 +134,7 @@ def synthesize(
             "hubert": fingerprint(locate(pretrained, "hubert")),
             "precision": precision,
             "compiled": compiled,
-            "reference_silence": reference_silence,
+            "prompted": prompted,
             "polyphones": pronounced.polyphones,
             "lexicon": fingerprint(pronounced.lexicon) if pronounced.lexicon else "",
             "others": fingerprint(others) if others else "",

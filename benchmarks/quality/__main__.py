@@ -26,11 +26,10 @@ from benchmarks.quality.epochs import Training, measure_epochs
 from benchmarks.quality.few_shot import measure_minutes
 from benchmarks.quality.listening import Listener
 from benchmarks.quality.measures import Summary
-from benchmarks.quality.speaking import STEADY, STEADY_SILENCE, Bench
+from benchmarks.quality.speaking import STEADY, Bench
 from voicemill.asr import recognizer
 from voicemill.contract.outputs import write_text
 from voicemill.errors import UsageError, VoicemillError
-from voicemill.gpt_sovits.synthesis.reference import SILENCE_SECONDS
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.likeness import SpeakerLikeness
 
@@ -56,7 +55,9 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sentences", type=Path, default=sources.SENTENCES, help="a text file; else 30 of our own")
     parser.add_argument("--language", default="en", help="of the sentences and recordings (en)")
     parser.add_argument("--whisper", action="store_true", help="Whisper of the models folder listens, not pocketsphinx")
-    parser.add_argument("--steady", action="store_true", help="likeliest tokens, lines not cut: best of a small base")
+    parser.add_argument(
+        "--steady", action="store_true", help="likeliest tokens, whole lines, no prompt: best of a small base"
+    )
     parser.add_argument("--seed", type=int, default=1234)
     parser.add_argument("-p", dest="parameters", action="append", default=[], help="name=value for clone-voice")
     parser.add_argument("--out", type=Path, required=True)
@@ -83,8 +84,8 @@ def measure(given: argparse.Namespace) -> tuple[str, list[Summary], list[Trainin
         {folder.name: SpeakerLikeness(sources.recordings(folder)) for folder in given.others},
     )
     sentences = sources.sentences(given.sentences)
-    manner = (STEADY, STEADY_SILENCE) if given.steady else (AS_REFERENCE, SILENCE_SECONDS)
-    bench = Bench(given.models, listener, sentences, given.seed, given.out / "audio", *manner)
+    manner = STEADY if given.steady else AS_REFERENCE
+    bench = Bench(given.models, listener, sentences, given.seed, given.out / "audio", manner, not given.steady)
     name = listener.recogniser.name
     if given.list:
         synthesizer = bench.voice(given.voice)[0] if given.voice else bench.base()

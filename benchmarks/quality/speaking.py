@@ -17,16 +17,14 @@ from voicemill import __version__, pronunciation
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
-from voicemill.gpt_sovits.synthesis.reference import SILENCE_SECONDS
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.models import locate
 from voicemill.models.layout import Version
 from voicemill.speaking import Pretrained, encode_speech, load_voice, recite
 
 STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0), cut="cut0")
-"""How a small base is best understood: its few codes have to come again, and it has heard whole sentences alone."""
-STEADY_SILENCE = 0.0
-"""What it knows behind a reference: nothing."""
+"""How a small base is best understood, without a prompt: its few codes have to come again, and it has heard whole
+sentences alone."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Bench:
         seed: Of the first line.
         audio: Folder for what was said; each voice has one of its own in it.
         options: How to speak.
-        silence: Behind a reference, in seconds.
+        prompted: Whether voices go on from the words of their reference.
     """
 
     models: Path
@@ -49,7 +47,7 @@ class Bench:
     seed: int
     audio: Path
     options: Options = AS_REFERENCE
-    silence: float = SILENCE_SECONDS
+    prompted: bool = True
 
     @cached_property
     def pretrained(self) -> Pretrained:
@@ -83,7 +81,7 @@ class Bench:
         Raises:
             InputError: The reference or a line cannot be used.
         """
-        reference = replace(reference, silence=self.silence)
+        reference = reference if self.prompted else replace(reference, text="")
         spoken = recite(synthesizer, reference, self.lines, self.language, self.seed, self.options)
         sentences, dropped = [], {}
         for number, (text, said) in enumerate(zip(self.lines, spoken, strict=True), start=1):
@@ -103,7 +101,7 @@ class Bench:
         sentences, dropped = [], {}
         for number, row in enumerate(rows):
             try:
-                reference = Reference(row.prompt, row.prompt_text, self.language, silence=self.silence)
+                reference = Reference(row.prompt, row.prompt_text if self.prompted else "", self.language)
                 seed = self.seed + number
                 said = synthesizer.speak(row.text, self.language, reference, seed=seed, options=self.options)
                 audio = self._write(title, row.name, row.text, said)

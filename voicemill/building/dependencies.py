@@ -44,7 +44,7 @@ _ELSEWHERE = (
     "temperature",
     "repetition-penalty",
     "cut",
-    "reference-silence",
+    "prompted",
     "compare-lines",
     "max-error-rate-rise",
     "max-similarity-drop",

@@ -19,8 +19,8 @@ from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.spectrogram import SAMPLE_RATE, linear_spectrogram
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 3, 10
-SILENCE_SECONDS = 0.6
-"""Silence behind the prompt. (The reference means 0.3 s, but counts its samples at 32 kHz instead of 16.)"""
+SILENCE_SAMPLES = 9600
+"""Silence behind the prompt, at HuBERT's 16 kHz: 0.6 s. (The reference means 0.3 s, but counts it at 32 kHz.)"""
 
 SpeakerEncoder = Callable[[Tensor], Tensor]
 """Speaker vector `[1, 20480]` of samples `[1, n]` at 16 kHz."""
@@ -35,15 +35,12 @@ class Reference:
         text: What is said in it; without a text its manner of speaking is not taken on, only its voice.
         language: Language of the text.
         others: More recordings of any length whose voice is averaged in.
-        silence: Seconds of silence behind it. A token model that has heard clips without, one after the other, takes it
-            for a part of the next sentence.
     """
 
     audio: Path
     text: str = ""
     language: str = "auto"
     others: tuple[Path, ...] = ()
-    silence: float = SILENCE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,8 @@ class Voice:
     speaker_vectors: list[Tensor] | None
 
 
-def prompt_tokens(audio: Path, model: HubertModel, sovits: Generator, silence: float = SILENCE_SECONDS) -> Tensor:
-    """Semantic tokens `[T]` of the reference and a little silence, in seconds.
+def prompt_tokens(audio: Path, model: HubertModel, sovits: Generator) -> Tensor:
+    """Semantic tokens `[T]` of the reference and a little silence.
 
     Raises:
         InputError: When the recording is not 3 to 10 seconds long.
@@ -67,7 +64,7 @@ def prompt_tokens(audio: Path, model: HubertModel, sovits: Generator, silence: f
             f"{audio} lasts {seconds:.2f} s, but a reference must last {SHORTEST_SECONDS} to {LONGEST_SECONDS} s; "
             "cut it or take another"
         )
-    wav16k = np.concatenate([wav16k, np.zeros(round(silence * hubert.RATE), dtype=np.float32)])
+    wav16k = np.concatenate([wav16k, np.zeros(SILENCE_SAMPLES, dtype=np.float32)])
     device = next(sovits.parameters()).device
     return sovits.extract_codes(hubert.features(model, wav16k).to(device))[0, 0].cpu()
 

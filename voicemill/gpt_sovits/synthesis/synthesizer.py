@@ -96,7 +96,7 @@ class Synthesizer:
         Raises:
             InputError: When it cannot be read, is not 3 to 10 seconds long, or its text cannot be pronounced.
         """
-        tokens = prompt_tokens(reference.audio, self.hubert, self.sovits, reference.silence)
+        tokens = prompt_tokens(reference.audio, self.hubert, self.sovits)
         text = full_stop(reference.text, reference.language)
         fragment = None
         if text:
