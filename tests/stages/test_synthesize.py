@@ -166,6 +166,23 @@ def test_text_on_the_command_line_is_spoken_the_same_each_time(voice: Path, mode
     assert (tmp_path / "a" / "0001.wav").read_bytes() == (tmp_path / "b" / "0001.wav").read_bytes()
 
 
+def test_without_a_prompt_the_words_of_the_reference_do_not_matter(voice: Path, models: Path, tmp_path: Path):
+    other = shutil.copytree(voice, tmp_path / "other")
+    told = json.loads((other / "voice.json").read_text(encoding="utf-8"))
+    told["reference"]["text"] = "我们去。"
+    (other / "voice.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+
+    def speaking(folder: Path, *, prompted: bool) -> bytes:
+        speech = tmp_path / f"{folder.name}-{prompted}"
+        speech.mkdir()
+        synthesize(folder, speech, models=str(models), lines="Hello there.", prompted=prompted)
+        (file,) = speech.glob("*.wav")
+        return soundfile.read(file)[0].tobytes()
+
+    assert speaking(voice, prompted=False) == speaking(other, prompted=False)
+    assert speaking(voice, prompted=True) != speaking(other, prompted=True)
+
+
 def test_without_lines_it_speaks_sentences_in_the_voices_language(voice: Path, models: Path, tmp_path: Path):
     synthesize(voice, tmp_path / "speech", models=str(models))
     assert [row["text"] for row in manifest(tmp_path / "speech")] == list(LINES["en"])
