@@ -136,16 +136,18 @@ class Trainer:
         with self.precision.autocast():
             logits, targets = self.model(*batch.inputs, read=None if batch.guide_BYX is None else read)
             loss = losses.cross_entropy(logits.float(), targets)
-            value = float(loss.detach())
-            if batch.guide_BYX is not None:
-                loss = loss + self.recipe.guide * losses.off_guide(read, batch.guide_BYX, batch.tokens_len_B)
             if rejected is not None:
                 reject_logits, reject_targets = self.model(*rejected.to(device).inputs)
                 chosen_B = losses.log_probability(logits.float(), targets)
                 rejected_B = losses.log_probability(reject_logits.float(), reject_targets)
                 loss = loss + losses.preference(chosen_B, rejected_B).sum() / whole
-        if not math.isfinite(float(loss.detach())):
-            raise Diverged(f"the loss became {float(loss.detach())}")
+            # What is written down is comparable with and without a guide.
+            value = whole_value = float(loss.detach())
+            if batch.guide_BYX is not None:
+                loss = loss + self.recipe.guide * losses.off_guide(read, batch.guide_BYX, batch.tokens_len_B)
+                whole_value = float(loss.detach())
+        if not math.isfinite(whole_value):
+            raise Diverged(f"the loss became {whole_value}")
         # Gradients are taken apart from .grad: a pass that runs out of memory half-way leaves nothing behind there.
         # What reads BERT rows has none where there are no rows.
         gradients = torch.autograd.grad(self.precision.scaler.scale(loss), self.parameters, allow_unused=True)

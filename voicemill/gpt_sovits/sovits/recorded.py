@@ -66,13 +66,13 @@ class RecordedTrainer(Trainer):
         judged = self.is_judged
         if not self._fits(whole.batch):
             return super()._step(whole)
+        given = self._put(whole)
         if judged not in self._replays:
             with _trying_convolutions():
                 if self._warm[judged] < WARM_UP:
                     self._warm[judged] += 1
-                    return self._aside(self._put(whole))
-                self._replays[judged] = self._recorded(self._put(whole))
-        self._put(whole)
+                    return self._aside(given)
+                self._replays[judged] = self._recorded(given)
         return _numbers(self._replays[judged]())
 
     def _recorded(self, given: Whole) -> Work:
