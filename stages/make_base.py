@@ -6,12 +6,17 @@ Writes  destination                      a models folder: content encoder, gener
 Drops   clips that cannot be read
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Ge, Le
 
 from voicemill.contract import Destination, InputDir, Ledger, Location, stage
 from voicemill.errors import UsageError
+
+NAMES = ("hubert", "sovits-g", "sovits-d", "gpt")
 
 
 @stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("codes", "perplexity"))
@@ -22,6 +27,7 @@ def make_base(
     destination: Destination,
     start: Location = "",
     sovits_start: Location = "",
+    widen: bool = False,
     codes: Annotated[int, Ge(1), Le(1024)] = 256,
     codebook_clips: Annotated[int, Ge(1)] = 500,
     seed: int = 1234,
@@ -35,24 +41,26 @@ def make_base(
         start: Models folder to go on from: its codebook and weights take the place of fresh ones.
         sovits_start: Models folder whose SoVITS and discriminator take the place of random ones, but for the codebook:
             they know voices, and learn anew what the codes mean.
+        widen: Give the vocoder of start or sovits-start, which has one kernel width, those of a fresh one, so that it
+            sounds the same and can learn more.
         codes: How many semantic tokens there are.
         codebook_clips: How many clips to cluster.
         seed: Seed of the clustering and of the weights.
     """
     import shutil
     import tempfile
-    from pathlib import Path
 
     if start and sovits_start:
         raise UsageError("start takes the other base's SoVITS already; leave sovits-start out")
+    if widen and not (start or sovits_start):
+        raise UsageError("widen is for a base that is there; name it as start or sovits-start")
     if start:
-        return _take(start, destination)
+        return _take(start, destination, seed if widen else None)
 
     import numpy as np
 
     from voicemill.gpt_sovits import hubert
     from voicemill.gpt_sovits.runs import choose_device
-    from voicemill.models import at_hand
     from voicemill.models.layout import place
     from voicemill.pretraining import base, placing
 
@@ -73,33 +81,46 @@ def make_base(
         shutil.copytree(encoder / "hubert", folder / place("hubert"))
         base.make_models(folder, codes_KC, seed)
         if sovits_start:
-            base.take_sovits(folder, at_hand(sovits_start))
+            with _copy(sovits_start, ("sovits-g", "sovits-d"), seed if widen else None) as other:
+                base.take_sovits(folder, other)
         placing.put(folder, destination)
     ledger.note(codes=codes, perplexity=round(perplexity, 1))
     return ledger
 
 
-def _take(start: str, destination: str) -> Ledger:
+def _take(start: str, destination: str, widen_seed: int | None) -> Ledger:
     """The models of another base."""
-    import shutil
-    import tempfile
-    from pathlib import Path
-
-    from voicemill.models import at_hand, locate
-    from voicemill.models.layout import place
     from voicemill.pretraining import placing
 
     ledger = Ledger()
-    with tempfile.TemporaryDirectory(prefix="voicemill-base-") as scratch:
-        for name in ("hubert", "sovits-g", "sovits-d", "gpt"):
-            found = locate(at_hand(start), name, placing.VERSION)
-            path = Path(scratch) / place(name, placing.VERSION)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            (shutil.copytree if found.is_dir() else shutil.copyfile)(found, path)
-            ledger.keep(name)
-        placing.put(Path(scratch), destination)
+    with _copy(start, NAMES, widen_seed) as folder:
+        placing.put(folder, destination)
+    for name in NAMES:
+        ledger.keep(name)
     ledger.note(codes=None, perplexity=None)
     return ledger
+
+
+@contextmanager
+def _copy(models: str, names: Sequence[str], widen_seed: int | None) -> Iterator[Path]:
+    """A folder with some models of another, whose vocoder is widened if there is a seed for that."""
+    import shutil
+    import tempfile
+
+    from voicemill.models import at_hand, locate
+    from voicemill.models.layout import place
+    from voicemill.pretraining import base, placing
+
+    with tempfile.TemporaryDirectory(prefix="voicemill-base-") as scratch:
+        folder = Path(scratch)
+        for name in names:
+            found = locate(at_hand(models), name, placing.VERSION)
+            path = folder / place(name, placing.VERSION)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if found.is_dir() else shutil.copyfile)(found, path)
+        if widen_seed is not None:
+            base.widen(folder, widen_seed)
+        yield folder
 
 
 if __name__ == "__main__":

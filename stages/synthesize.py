@@ -45,6 +45,7 @@ def synthesize(
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
     temperature: Annotated[float, Ge(0)] = 1.0,
     repetition_penalty: Annotated[float, Gt(0)] = 1.35,
+    beams: Annotated[int, Ge(1), Le(16)] = 1,
     speed: Annotated[float, Ge(0.25), Le(4)] = 1.0,
     cut: Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "cut5",
     pause: Annotated[float, Ge(0)] = 0.3,
@@ -78,6 +79,8 @@ def synthesize(
         top_p: Choose from the likeliest tokens that make up this probability; 1 is all.
         temperature: Below 1 is steadier, above 1 livelier.
         repetition_penalty: Above 1 speaks the same token less often.
+        beams: Above 1 speaks the likeliest line among so many beginnings at a time, in the place of choosing token by
+            token, and one line after the other.
         speed: 2 is twice as fast.
         cut: Where lines are cut into pieces: cut0 nowhere, cut1 after four phrases, cut2 at 50 characters, cut3 at the
             Chinese full stop, cut4 at the English one, cut5 at every mark.
@@ -110,7 +113,7 @@ def synthesize(
     from voicemill.takes import Takes
 
     together = max(1, batch_size // micro_batch_divisor())
-    options = Options(Sampling(top_k, top_p, temperature, repetition_penalty), cut, pause, together)
+    options = Options(Sampling(top_k, top_p, temperature, repetition_penalty, beams), cut, pause, together)
     if voice is None and not voice_at:
         raise UsageError("say with --voice or --voice-at which voice is to speak")
     pretrained = at_hand(models)

@@ -43,7 +43,7 @@ def train_sovits(
     adversary_from: Annotated[int, Ge(0)] = 0,
     mel_scales: Annotated[int, Ge(1), Le(4)] = 1,
     crop: Annotated[float, Ge(0)] = 0.0,
-    only_prior: bool = False,
+    part: Literal["all", "prior", "vocoder"] = "all",
     as_base: bool = False,
     seed: int = 1234,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
@@ -70,8 +70,8 @@ def train_sovits(
         mel_scales: Of how many spectrograms, each with windows half as long, the mel loss is the mean; more than one
             for a base that knows nothing yet.
         crop: Seconds of a clip to train on at a time, from a place drawn for each epoch, at least 0.7; 0 takes all.
-        only_prior: Train what reads tokens and text towards what is there of sound, which stays as it is; for a base
-            that gets other tokens.
+        part: Train all; or the prior alone, which reads tokens and text, towards what is there of sound, for a base
+            that gets other tokens; or the vocoder alone with its adversary, for a base whose sound is to get better.
         as_base: Also give the last epoch as base files, with the discriminator and what only training needs.
         seed: Seed of the order of clips, of where they are cut, of noise and of dropout.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
@@ -130,7 +130,7 @@ def train_sovits(
         adversary_from=adversary_from,
         mel_scales=mel_scales,
         crop=2 * round(crop * SAMPLE_RATE / HOP / 2),
-        only_prior=only_prior,
+        part=part,
     )
     run = FineTuning(
         checkpoints.load_sovits(base),

@@ -121,7 +121,7 @@ with WorkflowTemplate(
     chain.task(evaluate, trained, "models", "seed", backend="asr-backend", lines="evaluation-lines")
     published = trained | {"evaluation": "evaluate/evaluation", "recordings": "ingest/audio"}
     chain.task(publish, published, "speaker", "models", "registry", export="export-reference")
-    sampling = ("top-k", "top-p", "temperature", "repetition-penalty", "cut", "prompted")
+    sampling = ("top-k", "top-p", "temperature", "repetition-penalty", "beams", "cut", "prompted")
     chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "lexicon", "seed", *sampling)
 
     dag.outputs = [

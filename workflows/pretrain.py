@@ -57,6 +57,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         encoded | {"clips": "make-corpus/clips"},
         "start",
         "sovits-start",
+        "widen",
         "codes",
         "codebook-clips",
         "seed",

@@ -56,7 +56,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--language", default="en", help="of the sentences and recordings (en)")
     parser.add_argument("--whisper", action="store_true", help="Whisper of the models folder listens, not pocketsphinx")
     parser.add_argument(
-        "--steady", action="store_true", help="likeliest tokens, whole lines, no prompt: best of a small base"
+        "--steady", action="store_true", help="likeliest of four beams, whole lines, no prompt: best of a small base"
     )
     parser.add_argument("--seed", type=int, default=1234)
     parser.add_argument("-p", dest="parameters", action="append", default=[], help="name=value for clone-voice")

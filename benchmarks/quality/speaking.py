@@ -22,9 +22,9 @@ from voicemill.models import locate
 from voicemill.models.layout import Version
 from voicemill.speaking import Pretrained, encode_speech, load_voice, recite
 
-STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0), cut="cut0")
-"""How a small base is best understood, without a prompt: its few codes have to come again, and it has heard whole
-sentences alone."""
+STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0, beams=4), cut="cut0")
+"""How a small base is best understood, without a prompt: its few codes have to come again, it has heard whole sentences
+alone, and it gets lost less where it may look ahead."""
 
 
 @dataclass(frozen=True)

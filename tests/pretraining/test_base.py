@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def tiny() -> Iterator[None]:
     small = base.configuration()
     small["model"] |= sizes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "configuration", lambda: small)
+        patch.setattr(base, "configuration", lambda: deepcopy(small))
         patch.setattr(base, "GPT", GptConfig(embedding_dim=16, hidden_dim=16, head=2, n_layer=1))
         yield
 
@@ -151,6 +152,37 @@ def test_a_new_codebook_can_have_another_bases_sovits(fresh: Path, encoder: Path
     assert all(torch.equal(tensor, judges[1][name]) for name, tensor in judges[0].items())
 
 
+def test_a_narrower_vocoder_is_taken_as_a_wider_one_that_sounds_the_same(
+    encoder: Path, corpus: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = base.configuration()
+    narrow["model"] |= {"resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 3, 9]]}
+    options = {"codes": 7, "seed": 5}
+    with monkeypatch.context() as patch:
+        patch.setattr(base, "configuration", lambda: narrow)
+        patch.setattr(base, "DISCRIMINATOR_WIDTH", 64)
+        make_base(encoder, corpus / "clips", destination=str(tmp_path / "narrow"), **options)
+    with pytest.raises(InputError, match="another size"):
+        make_base(
+            encoder, corpus / "clips", destination=str(tmp_path), sovits_start=str(tmp_path / "narrow"), **options
+        )
+    for name in ("start", "sovits_start"):
+        given = {name: str(tmp_path / "narrow"), "widen": True}
+        make_base(encoder, corpus / "clips", destination=str(tmp_path / name), **options, **given)
+    found = [checkpoints.load_sovits(locate(tmp_path / f, "sovits-g")) for f in ("narrow", "start", "sovits_start")]
+    assert [len(one.config.resblock_kernel_sizes) for one in found] == [1, 3, 3]
+    with pytest.raises(InputError, match="only a vocoder of one kernel width"):
+        base.widen(tmp_path / "start", seed=1)
+    models = [start_models(one, checkpoints.load_discriminator(locate(fresh, "sovits-d")))[0] for one in found]
+    z_BCT, g_BG1 = torch.randn(2, 16, 9), torch.randn(2, 512, 1)
+    narrow_wav, *wide_wavs = (model.dec(z_BCT, g_BG1) for model in models)
+    for wav in wide_wavs:
+        torch.testing.assert_close(wav, narrow_wav)
+    # A narrower discriminator knows nothing that one of this width could use.
+    judges = [checkpoints.load_discriminator(locate(folder, "sovits-d")) for folder in (tmp_path / "start", fresh)]
+    assert all(tensor.shape == judges[1][name].shape for name, tensor in judges[0].items())
+
+
 def test_sovits_of_another_size_is_refused(
     encoder: Path, corpus: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,4 +199,6 @@ def test_sovits_of_a_base_that_is_taken_whole_is_not_asked_for_too(
 ) -> None:
     with pytest.raises(UsageError, match="leave sovits-start out"):
         make_base(encoder, corpus / "clips", destination=str(tmp_path), start=str(fresh), sovits_start=str(fresh))
+    with pytest.raises(UsageError, match="a base that is there"):
+        make_base(encoder, corpus / "clips", destination=str(tmp_path), widen=True)
     assert not (tmp_path / record.NAME).exists()

@@ -43,6 +43,7 @@ _ELSEWHERE = (
     "top-p",
     "temperature",
     "repetition-penalty",
+    "beams",
     "cut",
     "prompted",
     "compare-lines",

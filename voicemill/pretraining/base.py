@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import HubertModel
 
 from voicemill.audio.reading import read_mono
@@ -26,6 +27,7 @@ from voicemill.gpt_sovits.checkpoints import (
     export_discriminator,
     export_gpt,
     export_sovits,
+    load_discriminator,
     load_sovits,
 )
 from voicemill.gpt_sovits.dataset import RATE, level
@@ -38,7 +40,7 @@ from voicemill.models import locate
 from voicemill.models.layout import place
 from voicemill.pretraining.placing import VERSION
 
-DISCRIMINATOR_WIDTH = 64
+DISCRIMINATOR_WIDTH = 128
 GPT = GptConfig(embedding_dim=224, hidden_dim=224, head=7, n_layer=6)
 FAR = 100.0
 """Where the codes lie that no frame may choose, when fewer are wanted than the format has."""
@@ -65,8 +67,8 @@ def configuration() -> dict[str, Any]:
             "kernel_size": 3,
             "p_dropout": 0.0,
             "resblock": "1",
-            "resblock_kernel_sizes": [3],
-            "resblock_dilation_sizes": [[1, 3, 9]],
+            "resblock_kernel_sizes": [3, 7, 11],
+            "resblock_dilation_sizes": [[1, 3, 9]] * 3,
             "upsample_rates": [10, 4, 4, 4],
             "upsample_initial_channel": 192,
             "upsample_kernel_sizes": [20, 8, 8, 8],
@@ -167,3 +169,60 @@ def take_sovits(models: Path, other: Path) -> None:
     weights = known.weights | {name: tensor for name, tensor in fresh.weights.items() if name.startswith(own)}
     export_sovits(generator, replace(known, weights=weights), as_base=True)
     shutil.copyfile(locate(other, "sovits-d", VERSION), locate(models, "sovits-d", VERSION))
+
+
+def widen(models: Path, seed: int) -> None:
+    """Give the vocoder of a base residual blocks of every kernel width that is made here, for each of its single width.
+
+    It sounds as before. A discriminator narrower than the one that is made here gives way to a random one.
+
+    Args:
+        models: Models folder with the base, which is changed.
+        seed: Of the discriminator.
+
+    Raises:
+        InputError: Its vocoder has several widths already, or other dilations.
+    """
+    generator, judge = (locate(models, name, VERSION) for name in ("sovits-g", "sovits-d"))
+    known, made = load_sovits(generator), configuration()["model"]
+    sizes = {name: made[name] for name in ("resblock_kernel_sizes", "resblock_dilation_sizes")}
+    hps = {**known.hps, "model": {**known.hps["model"], **sizes}}
+    config = SovitsConfig.read(hps["model"], VERSION)
+    if len(known.config.resblock_kernel_sizes) > 1 or set(config.resblock_dilation_sizes) != set(
+        known.config.resblock_dilation_sizes
+    ):
+        raise InputError("only a vocoder of one kernel width, with the dilations that are used here, can be widened")
+    weights = widened(known.weights, config.resblock_kernel_sizes)
+    export_sovits(generator, replace(known, config=config, weights=weights, hps=hps), as_base=True)
+    if Discriminator.width_of(load_discriminator(judge)) < DISCRIMINATOR_WIDTH:
+        export_discriminator(judge, _discriminator(config, seed).state_dict(), hps)
+
+
+def widened(weights: dict[str, Tensor], sizes: Sequence[int]) -> dict[str, Tensor]:
+    """SoVITS's weights whose vocoder has for each residual block one of each kernel width, and gives what it gave.
+
+    A narrow kernel with zeros around it is a wide one, and the mean of equal blocks is one of them. The taps around it
+    tell them apart from there on.
+
+    Args:
+        weights: With a vocoder of one kernel width.
+        sizes: The new widths, none narrower; odd.
+    """
+    made = {}
+    for name, tensor in weights.items():
+        parts = name.split(".")
+        if parts[:2] != ["dec", "resblocks"]:
+            made[name] = tensor
+            continue
+        for number, size in enumerate(sizes):
+            place = str(int(parts[2]) * len(sizes) + number)
+            around = (size - tensor.shape[-1]) // 2 if name.endswith("weight_v") else 0
+            made[".".join([*parts[:2], place, *parts[3:]])] = F.pad(tensor, (around, around))
+    return made
+
+
+def _discriminator(config: SovitsConfig, seed: int) -> Discriminator:
+    """A random one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Discriminator(config.discriminator_periods, DISCRIMINATOR_WIDTH)

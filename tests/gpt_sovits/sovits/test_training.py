@@ -165,10 +165,26 @@ def test_finer_mels_hear_what_a_long_window_blurs(models: Path) -> None:
 def test_the_prior_alone_learns_and_what_makes_sound_stays_as_it_is(models: Path) -> None:
     like = trainer(models)
     before = {name: value.clone() for name, value in like.generator.state_dict().items()}
-    made = Trainer(like.generator, like.discriminator, replace(like.recipe, only_prior=True), like.precision)
+    made = Trainer(like.generator, like.discriminator, replace(like.recipe, part="prior"), like.precision)
     found = [step(made) for _ in range(4)]
     assert found[-1].kl < found[0].kl and not any(losses.mel or losses.discriminator for losses in found)
     changed = {
         name.split(".")[0] for name, value in made.generator.state_dict().items() if not value.equal(before[name])
     }
     assert changed == {"enc_p", "flow"}
+
+
+def test_the_vocoder_alone_learns_with_its_adversary_from_latents_that_stay(models: Path) -> None:
+    whole, like = trainer(models), trainer(models)
+    made = Trainer(like.generator, like.discriminator, replace(like.recipe, part="vocoder"), like.precision)
+    before = {name: value.clone() for name, value in made.generator.state_dict().items()}
+    want, first = step(whole), step(made)
+    # It hears what it would hear in the whole training.
+    assert first.discriminator == pytest.approx(want.discriminator, rel=1e-5)
+    assert (first.mel, first.features) == pytest.approx((want.mel, want.features), rel=1e-5)
+    assert first.kl == first.commit == 0.0
+    assert step(made).mel < first.mel
+    changed = {
+        name.split(".")[0] for name, value in made.generator.state_dict().items() if not value.equal(before[name])
+    }
+    assert changed == {"dec"}

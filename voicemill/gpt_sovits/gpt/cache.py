@@ -61,6 +61,13 @@ class Cache:
             for store in side:
                 store[target] = store[source]
 
+    def take(self, rows: list[int]) -> None:
+        """Put rows, of which one may come several times, in the place of the first ones."""
+        if rows != list(range(len(rows))):
+            for side in (self.keys, self.values):
+                for store in side:
+                    store[: len(rows)] = store[rows]
+
     def step(self, length_B: Tensor, end: int, even: int | None) -> Attend:
         """Prepare a step of all layers.
 

@@ -1,4 +1,7 @@
-"""Speaks tokens, many lines at once: a line that has ended leaves the batch, and one that waits takes its place."""
+"""Speaks tokens, many lines at once: a line that has ended leaves the batch, and one that waits takes its place.
+
+Where the likeliest whole line is looked for (`Sampling.beams`), the rows of the batch are beginnings of one line.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from voicemill.gpt_sovits.gpt import beam_search
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.sampling import RowNoise, draw, penalise, probabilities
@@ -22,12 +26,18 @@ MIN_TOKENS = 11
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen; the defaults are the reference's."""
+    """How tokens are chosen; the defaults are the reference's.
+
+    Attributes:
+        beams: More than 1 looks for the likeliest whole line among so many beginnings at a time, and draws nothing;
+            of the others only the repetition penalty then matters.
+    """
 
     top_k: int = 15
     top_p: float = 1.0
     temperature: float = 1.0
     repetition_penalty: float = 1.35
+    beams: int = 1
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
@@ -38,6 +48,8 @@ class Sampling:
             raise ValueError(f"temperature must not be negative, not {self.temperature}")
         if self.repetition_penalty <= 0:
             raise ValueError(f"repetition_penalty must be positive, not {self.repetition_penalty}")
+        if self.beams < 1:
+            raise ValueError(f"beams must be at least 1, not {self.beams}")
 
 
 @dataclass
@@ -91,6 +103,13 @@ def generate(
     decoder = model if isinstance(model, Decoder) else Decoder(model)
     none = torch.zeros(0, dtype=torch.long)
     prompts_long = [none if prompt is None else prompt.long().cpu() for prompt in prompts]
+    if sampling.beams > 1:
+        limits = [min(limit, MAX_TOKENS) for limit in max_tokens]
+        given = zip(phones, bert, prompts_long, limits, strict=True)
+        return [
+            _likeliest(decoder, phones_X, bert_CX, prompt, limit, sampling)
+            for phones_X, bert_CX, prompt, limit in given
+        ]
     lines = [
         _Line(index, len(prompt), len(phones[index]) + len(prompt), min(limit, MAX_TOKENS))
         for index, (prompt, limit) in enumerate(zip(prompts_long, max_tokens, strict=True))
@@ -136,6 +155,23 @@ def generate(
                 active.pop()
 
     return [torch.tensor(line.spoken, dtype=torch.long) for line in lines]
+
+
+def _likeliest(
+    decoder: Decoder, phones_X: Tensor, bert_CX: Tensor, prompt_Y: Tensor, limit: int, sampling: Sampling
+) -> Tensor:
+    """The likeliest tokens of a line `[T]`."""
+    spoken = beam_search.search(
+        decoder,
+        phones_X,
+        bert_CX,
+        prompt_Y,
+        beams=sampling.beams,
+        repetition_penalty=sampling.repetition_penalty,
+        min_tokens=MIN_TOKENS,
+        max_tokens=limit,
+    )
+    return torch.tensor(spoken, dtype=torch.long)
 
 
 def _step(decoder: Decoder, active: list[_Line]) -> Tensor:

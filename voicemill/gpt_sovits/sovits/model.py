@@ -36,12 +36,18 @@ from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 
 
 @dataclass
-class TrainingOutput:
-    """What one pass of training gives to the losses; segments are `SEGMENT_FRAMES` long and begin at `starts_B`."""
+class Segments:
+    """Waves of `SEGMENT_FRAMES` of each clip, which begin at `starts_B`."""
 
     wav_B1L: Tensor
-    commit_loss: Tensor
     starts_B: Tensor
+
+
+@dataclass
+class TrainingOutput(Segments):
+    """What one pass of training gives to the losses."""
+
+    commit_loss: Tensor
     mask_B1T: Tensor
     z_BCT: Tensor
     z_p_BCT: Tensor
@@ -135,18 +141,39 @@ class Generator(nn.Module):
             quantized_BCT, commit_loss = self.quantizer(self.ssl_proj(ssl_BCT))
         quantized_BCT = quantized_BCT.repeat_interleave(self.token_frames, dim=2)
         m_p, logs_p, _ = self.enc_p(quantized_BCT, mask_B1T, phones_BP, phone_mask_B1P, self._for_text(g_BG1))
-        m_q, logs_q = self.enc_q(spec_BFT, mask_B1T, g_BG1)
-        noise_BCT = torch.randn_like(m_q) if noise_BCT is None else noise_BCT
-        z_BCT = (m_q + noise_BCT * torch.exp(logs_q)) * mask_B1T
+        z_BCT, m_q, logs_q = self._posterior(spec_BFT, mask_B1T, g_BG1, noise_BCT)
         z_p_BCT = self.flow(z_BCT, mask_B1T, g_BG1)
-        places_B = torch.rand(len(spec_lengths_B)) if places_B is None else places_B
-        starts_B = (places_B.to(spec_lengths_B.device) * (spec_lengths_B - SEGMENT_FRAMES + 1)).long()
+        starts_B = _starts(spec_lengths_B, places_B)
         wav_B1L = z_BCT.new_zeros(len(z_BCT), 1, 0)
         if vocoded:
             wav_B1L = self.dec(cut_segments(z_BCT, starts_B, SEGMENT_FRAMES), g_BG1)
         return TrainingOutput(
-            wav_B1L, commit_loss, starts_B, mask_B1T, z_BCT, z_p_BCT, m_p, logs_p, m_q, logs_q, quantized_BCT
+            wav_B1L, starts_B, commit_loss, mask_B1T, z_BCT, z_p_BCT, m_p, logs_p, m_q, logs_q, quantized_BCT
         )
+
+    def resynthesize(
+        self,
+        spec_BFT: Tensor,
+        spec_lengths_B: Tensor,
+        speaker_vectors_BS: Tensor | None = None,
+        noise_BCT: Tensor | None = None,
+        places_B: Tensor | None = None,
+    ) -> Segments:
+        """A training pass of the vocoder alone, of latent frames that are given; see `forward`."""
+        with torch.no_grad():
+            mask_B1T = length_mask(spec_lengths_B, spec_BFT.shape[-1], spec_BFT.dtype)
+            g_BG1 = self.speaker(spec_BFT, mask_B1T, speaker_vectors_BS)
+            z_BCT, _, _ = self._posterior(spec_BFT, mask_B1T, g_BG1, noise_BCT)
+        starts_B = _starts(spec_lengths_B, places_B)
+        return Segments(self.dec(cut_segments(z_BCT, starts_B, SEGMENT_FRAMES), g_BG1), starts_B)
+
+    def _posterior(
+        self, spec_BFT: Tensor, mask_B1T: Tensor, g_BG1: Tensor, noise_BCT: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Latent frames of a spectrogram, and their mean and log deviation."""
+        m_q, logs_q = self.enc_q(spec_BFT, mask_B1T, g_BG1)
+        noise_BCT = torch.randn_like(m_q) if noise_BCT is None else noise_BCT
+        return (m_q + noise_BCT * torch.exp(logs_q)) * mask_B1T, m_q, logs_q
 
     @torch.no_grad()
     def extract_codes(self, ssl_BCT: Tensor) -> Tensor:
@@ -215,3 +242,9 @@ class Generator(nn.Module):
         z_BCT = self.flow.reverse(m_BCT + noise * torch.exp(logs_BCT) * noise_scale, mask_B1T, g_BG1)
         frames_B = None if lengths is None else self.token_frames * lengths.tokens_B
         return self.dec(z_BCT * mask_B1T, g_BG1, frames_B)
+
+
+def _starts(spec_lengths_B: Tensor, places_B: Tensor | None) -> Tensor:
+    """The frames at which segments begin."""
+    places_B = torch.rand(len(spec_lengths_B)) if places_B is None else places_B
+    return (places_B.to(spec_lengths_B.device) * (spec_lengths_B - SEGMENT_FRAMES + 1)).long()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,11 @@ from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator, halves
 from voicemill.gpt_sovits.sovits.layers import computed_once, cut_segments
-from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
+from voicemill.gpt_sovits.sovits.model import Generator, Segments, TrainingOutput
 from voicemill.gpt_sovits.spectrogram import HOP, mel_of_linear, mel_spectrogram
 from voicemill.gpt_sovits.watching import Diverged
+
+Part = Literal["all", "prior", "vocoder"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class Recipe:
             long, and hears consonants that 64 ms blur; for a base that knows nothing yet, whose adversary cannot help.
         crop: Frames of a clip that are trained on at a time, from a place that is drawn for each epoch; 0 takes all of
             it. The vocoder hears `SEGMENT_FRAMES` of a clip however long it is, so shorter ones teach it sooner.
-        only_prior: Train what reads tokens and text, and the flow, towards a posterior that stays as it is, from the KL
-            divergence alone. A base that gets other tokens has nothing else to learn, at a fifth of a step's price.
+        part: What is trained. `prior` is what reads tokens and text, and the flow, towards a posterior that stays as it
+            is, from the KL divergence alone: a base that gets other tokens has nothing else to learn, at a fifth of a
+            step's price. `vocoder` is the vocoder and its adversary, from latent frames that stay as they are.
     """
 
     epochs: int = 8
@@ -60,7 +63,7 @@ class Recipe:
     adversary_from: int = 0
     mel_scales: int = 1
     crop: int = 0
-    only_prior: bool = False
+    part: Part = "all"
 
 
 @dataclass
@@ -104,9 +107,12 @@ class Trainer:
         self.generator, self.discriminator, self.recipe, self.precision = generator, discriminator, recipe, precision
         self.micro_batch, self.say, self.steps = micro_batch or recipe.batch_size, say, 0
         self.device = precision.device
-        if recipe.only_prior:
-            for part in (generator.dec, generator.enc_q, generator.ref_enc):
-                part.requires_grad_(False)
+        if recipe.part == "prior":
+            for module in (generator.dec, generator.enc_q, generator.ref_enc):
+                module.requires_grad_(False)
+        elif recipe.part == "vocoder":
+            generator.requires_grad_(False)
+            generator.dec.requires_grad_(True)
         text = [generator.enc_p.text_embedding, generator.enc_p.encoder_text, generator.enc_p.mrte]
         slow = [list(part.parameters()) for part in text]
         of_text = {id(p) for part in slow for p in part}
@@ -157,7 +163,7 @@ class Trainer:
     @property
     def is_judged(self) -> bool:
         """Whether the discriminator takes part in the next step."""
-        return self.steps >= self.recipe.adversary_from and not self.recipe.only_prior
+        return self.steps >= self.recipe.adversary_from and self.recipe.part != "prior"
 
     def _within_memory(self, phase: Callable, whole: Whole, step: Losses, passed: Any) -> Any:
         while True:
@@ -174,16 +180,16 @@ class Trainer:
             torch.cuda.empty_cache()
             self.say(f"out of GPU memory: the micro-batch is {self.micro_batch} from here on")
 
-    def _generate(self, part: _Part) -> TrainingOutput:
+    def _generate(self, part: _Part) -> Segments:
+        batch, drawn = part.batch, {"noise_BCT": part.noise_BCT, "places_B": part.places_B}
         with self.precision.autocast():
-            return self.generator(
-                *part.batch.for_generator(),
-                noise_BCT=part.noise_BCT,
-                places_B=part.places_B,
-                vocoded=not self.recipe.only_prior,
-            )
+            if self.recipe.part == "vocoder":
+                return self.generator.resynthesize(
+                    batch.spec_BFT, batch.spec_lengths_B, batch.speaker_vectors_BS, **drawn
+                )
+            return self.generator(*batch.for_generator(), **drawn, vocoded=self.recipe.part == "all")
 
-    def _discriminator_phase(self, whole: Whole, step: Losses, _: None) -> TrainingOutput | None:
+    def _discriminator_phase(self, whole: Whole, step: Losses, _: None) -> Segments | None:
         """Update the discriminator; returns the generator's pass if the batch was taken at once, to be used again."""
         step.discriminator = 0.0
         self.optimizer_d.zero_grad()
@@ -201,7 +207,7 @@ class Trainer:
         step.gradient_d = self._update(self.optimizer_d, self.discriminator)
         return output if len(parts) == 1 else None
 
-    def _generator_phase(self, whole: Whole, step: Losses, passed: TrainingOutput | None) -> None:
+    def _generator_phase(self, whole: Whole, step: Losses, passed: Segments | None) -> None:
         for name in ("generator", "adversarial", "features", "mel", "commit", "kl"):
             setattr(step, name, 0.0)
         self.optimizer_g.zero_grad()
@@ -242,27 +248,26 @@ class Trainer:
             raise Diverged(f"the {name} became {number}")
         return number
 
-    def _terms(self, part: _Part, output: TrainingOutput) -> dict[str, Tensor]:
+    def _terms(self, part: _Part, output: Segments) -> dict[str, Tensor]:
         """The generator's losses on a part, weighted so that those of all parts add up to the batch's."""
-        kl = losses.kl_sum(output.z_p_BCT, output.logs_q_BCT, output.m_p_BCT, output.logs_p_BCT, output.mask_B1T)
-        kl = self.recipe.kl_weight * kl / part.frames_of_whole
-        if self.recipe.only_prior:
-            return {"kl": kl}
-        judged = self._judgement(part, output) if self.is_judged else {}
+        terms = {}
+        if isinstance(output, TrainingOutput):
+            kl = losses.kl_sum(output.z_p_BCT, output.logs_q_BCT, output.m_p_BCT, output.logs_p_BCT, output.mask_B1T)
+            terms = {"kl": self.recipe.kl_weight * kl / part.frames_of_whole}
+            if self.recipe.part == "prior":
+                return terms
+            terms["commit"] = part.share * output.commit_loss
+        if self.is_judged:
+            terms |= self._judgement(part, output)
         mel = cut_segments(mel_of_linear(part.batch.spec_BFT), output.starts_B, SEGMENT_FRAMES)
         made_B1L = output.wav_B1L.float()
         mel_loss = F.l1_loss(mel, mel_spectrogram(made_B1L.squeeze(1)))
         if self.recipe.mel_scales > 1:
             finer = losses.finer_mel_losses(part.segments(output.starts_B), made_B1L, self.recipe.mel_scales - 1)
             mel_loss = torch.stack([mel_loss, *finer]).mean()
-        return {
-            **judged,
-            "mel": part.share * self.recipe.mel_weight * mel_loss,
-            "commit": part.share * output.commit_loss,
-            "kl": kl,
-        }
+        return terms | {"mel": part.share * self.recipe.mel_weight * mel_loss}
 
-    def _judgement(self, part: _Part, output: TrainingOutput) -> dict[str, Tensor]:
+    def _judgement(self, part: _Part, output: Segments) -> dict[str, Tensor]:
         with self.precision.autocast():
             with torch.no_grad():
                 real = self.discriminator(part.segments(output.starts_B))
