@@ -16,11 +16,13 @@ fi
 lines=$recordings/lines.txt
 [ -f "$lines" ] || lines=$(dirname "$0")/demo_speaker/lines.txt
 
-# A small base is best understood when it looks for the likeliest line, hears it whole, and does not go on from other
-# words. Its token model has more to lose by a recogniser's transcripts than to learn from them.
+# A small base is best understood when it always takes the likeliest token, hears a whole line at once, and does not go on
+# from other words. It knows the demo speaker, of whom it has more to lose by a recogniser's transcripts, by music and by
+# echoes that its separators let through, than to learn: it is tuned little.
 small=()
 if grep -qs '"base"' "$models/toy.json"; then
-    small=(-p gpt-epochs=1 -p gpt-learning-rate=0.0001 -p top-k=1 -p repetition-penalty=1 -p beams=4 -p cut=cut0 -p prompted=false)
+    small=(-p sovits-epochs=4 -p sovits-learning-rate=0.00002 -p gpt-epochs=1 -p gpt-learning-rate=0.0001)
+    small+=(-p top-k=1 -p repetition-penalty=1 -p cut=cut0 -p prompted=false)
 fi
 
 "$voicemill" run clone-voice \

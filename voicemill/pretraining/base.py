@@ -49,8 +49,7 @@ FAR = 100.0
 def configuration() -> dict[str, Any]:
     """The small SoVITS as the reference's `configs/s2.json` would say it.
 
-    The width of the speaker embedding, and of what the 768 features pass through, cannot be less; all else is narrower,
-    and the vocoder has one kernel width in place of three.
+    The width of the speaker embedding, and of what the 768 features pass through, cannot be less; all else is narrower.
     """
     return {
         "train": {"seed": 1234, "epochs": 100, "learning_rate": 0.0001, "betas": [0.8, 0.99], "eps": 1e-9}
