@@ -23,8 +23,8 @@ from voicemill.models.layout import Version
 from voicemill.speaking import Pretrained, encode_speech, load_voice, recite
 
 STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0, beams=4), cut="cut0")
-"""How a small base is best understood, without a prompt: its few codes have to come again, it has heard whole sentences
-alone, and it gets lost less where it may look ahead."""
+"""How a small base is best understood, without a prompt: its few codes have to come again, and it has heard whole
+sentences alone. Beams helped a worse token model than the one that is packed, and cost this one nothing."""
 
 
 @dataclass(frozen=True)
