@@ -307,18 +307,27 @@ def spectrogram(case: Case) -> None:
     case.check("spec", linear_spectrogram(inputs(case)["audio"]))
 
 
+# In a band that is all but silent the logarithm makes much of what processors round differently: on one of them an
+# element of 6400 near a log of -9 lies 7e-4 off. The fixtures' README allows up to this factor on another processor.
+QUIET_BANDS = 20.0
+
+
 @covers("E_audio", "mel_s2")
 def mel(case: Case) -> None:
     audio = inputs(case)["audio"]
-    case.check("mel", mel_spectrogram(audio))
-    case.check("mel_from_spec", mel_of_linear(linear_spectrogram(audio)))
+    case.check("mel", mel_spectrogram(audio), slack=QUIET_BANDS)
+    case.check("mel_from_spec", mel_of_linear(linear_spectrogram(audio)), slack=QUIET_BANDS)
 
 
 @covers("E_audio", "mel_v3_v4")
 def mel_of_later_versions(case: Case) -> None:
     given = inputs(case)
-    case.check("mel_v3", mel_spectrogram(given["audio24"], n_fft=1024, hop=256, bands=100, rate=24000))
-    case.check("mel_v4", mel_spectrogram(given["audio32"], n_fft=1280, hop=320, bands=100, rate=32000))
+    later = {
+        "mel_v3": mel_spectrogram(given["audio24"], n_fft=1024, hop=256, bands=100, rate=24000),
+        "mel_v4": mel_spectrogram(given["audio32"], n_fft=1280, hop=320, bands=100, rate=32000),
+    }
+    for name, got in later.items():
+        case.check(name, got, slack=QUIET_BANDS)
 
 
 def make_dataset(folder: Path, case: Case) -> None:
