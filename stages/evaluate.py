@@ -10,7 +10,7 @@ Drops   pairs whose training diverged
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Le
 
 from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
 
@@ -28,6 +28,13 @@ def evaluate(
     *,
     models: Location,
     lines: Annotated[int, Ge(1)] = 3,
+    top_k: Annotated[int, Ge(1)] = 15,
+    top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
+    temperature: Annotated[float, Ge(0)] = 1.0,
+    repetition_penalty: Annotated[float, Gt(0)] = 1.35,
+    beams: Annotated[int, Ge(1), Le(16)] = 1,
+    cut: Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "cut5",
+    prompted: bool = True,
     seed: int = 1234,
     backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
 ) -> Ledger:
@@ -46,17 +53,26 @@ def evaluate(
         evaluation: Where measures and audio go.
         models: Models folder, for HuBERT, BERT and the recogniser.
         lines: How many lines each pair speaks.
+        top_k: Tokens to choose from at each step; like what follows, as the voice is going to speak.
+        top_p: Choose from the likeliest tokens that make up this probability; 1 is all.
+        temperature: Below 1 is steadier, above 1 livelier.
+        repetition_penalty: Above 1 speaks the same token less often.
+        beams: Above 1 speaks the likeliest line among so many beginnings at a time.
+        cut: Where lines are cut into pieces, as in synthesize.
+        prompted: Go on from the words of the reference clip; if not, only its voice is taken.
         seed: The same seed speaks the lines the same way.
         backend: Recogniser that counts the errors: whisper, pocketsphinx (English), or auto.
     """
     import json
+    from dataclasses import replace
     from pathlib import Path
 
     from voicemill import asr, pronunciation
     from voicemill.errors import InputError
     from voicemill.evaluation import Judge, Measure, search, weights_in
     from voicemill.gpt_sovits.dataset import DatasetFolder
-    from voicemill.gpt_sovits.synthesis import Reference
+    from voicemill.gpt_sovits.gpt.decoding import Sampling
+    from voicemill.gpt_sovits.synthesis import Options, Reference
     from voicemill.held_out import held_out_lines
     from voicemill.likeness import SpeakerLikeness
     from voicemill.logs import get_logger
@@ -75,13 +91,16 @@ def evaluate(
     judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness.of_clips(clips, rows), language)
     pretrained = Pretrained(folder)
     reading = pronunciation.load(folder, trained=dataset).reading
+    options = Options(Sampling(top_k, top_p, temperature, repetition_penalty, beams), cut)
     reference = Reference(clips / chosen["clip"], chosen["text"], chosen["language"].lower())
+    if not prompted:
+        reference = replace(reference, text="")
     (evaluation / "audio").mkdir()
 
     def measure(acoustic: Path, token: Path) -> Measure:
         name = f"{acoustic.stem}+{token.stem}"
         synthesizer = pretrained.synthesizer(acoustic, token, reading=reading)
-        spoken = recite(synthesizer, reference, asked, language, seed)
+        spoken = recite(synthesizer, reference, asked, language, seed, options)
         try:
             pair = judge.measure(acoustic.name, token.name, asked, spoken, evaluation / "audio")
         except InputError as error:

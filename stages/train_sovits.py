@@ -43,6 +43,8 @@ def train_sovits(
     adversary_from: Annotated[int, Ge(0)] = 0,
     mel_scales: Annotated[int, Ge(1), Le(4)] = 1,
     crop: Annotated[float, Ge(0)] = 0.0,
+    kl_weight: Annotated[float, Gt(0)] = 1.0,
+    content_weight: Annotated[float, Ge(0)] = 0.0,
     part: Literal["all", "prior", "vocoder"] = "all",
     as_base: bool = False,
     seed: int = 1234,
@@ -70,6 +72,9 @@ def train_sovits(
         mel_scales: Of how many spectrograms, each with windows half as long, the mel loss is the mean; more than one
             for a base that knows nothing yet.
         crop: Seconds of a clip to train on at a time, from a place drawn for each epoch, at least 0.7; 0 takes all.
+        kl_weight: Weight of the KL loss; less lets latent frames hold more than tokens and text can tell.
+        content_weight: Weight of how far what the content encoder hears in made speech is from the recorded; 0 does not
+            listen.
         part: Train all; or the prior alone, which reads tokens and text, towards what is there of sound, for a base
             that gets other tokens; or the vocoder alone with its adversary, for a base whose sound is to get better.
         as_base: Also give the last epoch as base files, with the discriminator and what only training needs.
@@ -84,7 +89,7 @@ def train_sovits(
     import json
     from concurrent.futures import ThreadPoolExecutor
 
-    from voicemill.gpt_sovits import checkpoints, watching
+    from voicemill.gpt_sovits import checkpoints, hubert, watching
     from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.gpt_sovits.sovits import data
@@ -130,6 +135,8 @@ def train_sovits(
         adversary_from=adversary_from,
         mel_scales=mel_scales,
         crop=2 * round(crop * SAMPLE_RATE / HOP / 2),
+        kl_weight=kl_weight,
+        content_weight=content_weight,
         part=part,
     )
     run = FineTuning(
@@ -145,6 +152,7 @@ def train_sovits(
         micro_batch_divisor=micro_batch_divisor(),
         held_out=held_out,
         recompute_layers=gradient_checkpointing,
+        encoder=hubert.load(locate(folder, "hubert", model_version)) if content_weight else None,
         say=log.info,
     )
     saved = run.run(lambda steps, total: progress(steps, "training", total=total))

@@ -91,6 +91,7 @@ with WorkflowTemplate(
         epochs="sovits-epochs",
         batch_size="sovits-batch-size",
         learning_rate="sovits-learning-rate",
+        content_weight="sovits-content-weight",
         text_learning_rate_scale="sovits-text-learning-rate-scale",
         save_every="sovits-save-every",
         patience="sovits-patience",
@@ -118,10 +119,10 @@ with WorkflowTemplate(
         "sovits": "train-sovits/weights",
         "gpt": "train-gpt/weights",
     }
-    chain.task(evaluate, trained, "models", "seed", backend="asr-backend", lines="evaluation-lines")
+    sampling = ("top-k", "top-p", "temperature", "repetition-penalty", "beams", "cut", "prompted")
+    chain.task(evaluate, trained, "models", "seed", *sampling, backend="asr-backend", lines="evaluation-lines")
     published = trained | {"evaluation": "evaluate/evaluation", "recordings": "ingest/audio"}
     chain.task(publish, published, "speaker", "models", "registry", export="export-reference")
-    sampling = ("top-k", "top-p", "temperature", "repetition-penalty", "beams", "cut", "prompted")
     chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "lexicon", "seed", *sampling)
 
     dag.outputs = [

@@ -77,6 +77,8 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         adversary_from="sovits-adversary-from",
         mel_scales="sovits-mel-scales",
         crop="sovits-crop",
+        kl_weight="sovits-kl-weight",
+        content_weight="sovits-content-weight",
         gives={"models": FRESH, "text-learning-rate-scale": "1", "as-base": "true"},
     )
     chain.task(

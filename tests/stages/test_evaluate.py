@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from stages.evaluate import evaluate
 from tests.a_run import make_run
 from tests.speech import speech
 from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models.toy.transformers_models import make_hubert
+from voicemill.speaking import Pretrained, recite
 
 
 def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None:
@@ -40,3 +44,22 @@ def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None
         (line,) = pair["lines"]
         assert soundfile.info(tmp_path / "out" / line["audio"]).samplerate == 32_000
         assert line["text"] and 0 < line["seconds"] < 20 and -1 <= line["similarity"] <= 1
+
+
+def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    make_hubert(run.models, 0)
+    clip = run.clips / "b-0000_1.wav"
+    soundfile.write(clip, speech(6.0), 16_000)
+    folders = (run.dataset, run.clips, run.transcripts, run.sovits, run.gpt)
+    manner = {"top_k": 1, "repetition_penalty": 1.0, "beams": 2, "cut": "cut0", "prompted": False}
+    evaluate(*folders, tmp_path / "out", models=str(run.models), lines=1, seed=7, **manner)
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    pair = found["pairs"][0]
+    (line,) = pair["lines"]
+
+    synthesizer = Pretrained(run.models).synthesizer(run.sovits / pair["sovits"], run.gpt / pair["gpt"])
+    options = Options(Sampling(top_k=1, repetition_penalty=1.0, beams=2), cut="cut0")
+    (said,) = recite(synthesizer, Reference(clip, "", "en"), [line["text"]], "en", 7, options)
+    spoken, _ = soundfile.read(tmp_path / "out" / line["audio"], dtype="int16")
+    np.testing.assert_allclose(spoken, said.pcm16(), atol=1)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from transformers import HubertModel
 
+from voicemill.audio.resampling import resample_sinc
 from voicemill.gpt_sovits.pretrained import loading
 
 RATE = 16_000
@@ -46,3 +47,12 @@ def features(model: HubertModel, wav16k: np.ndarray | torch.Tensor) -> torch.Ten
     hidden_1TC = model(samples[None]).last_hidden_state
 
     return hidden_1TC.transpose(1, 2).float().cpu().contiguous()
+
+
+def heard(model: HubertModel, wav_BL: torch.Tensor, rate: int) -> torch.Tensor:
+    """Content vectors `[B, T, C]` of waveforms, with a way back for gradients; see `features`.
+
+    Args:
+        rate: Of the waveforms, in Hz.
+    """
+    return model(resample_sinc(wav_BL, rate, RATE)).last_hidden_state

@@ -10,6 +10,7 @@ import soundfile
 import torch
 
 from voicemill.models.toy.sovits import make_sovits
+from voicemill.models.toy.transformers_models import make_hubert
 
 RATE = 32000
 PHONES = "HH AH0 L OW1 W ER1 L D ."
@@ -55,8 +56,9 @@ def dataset(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with the toy bases of v2 and v2ProPlus."""
+    """A models folder with the toy bases of v2 and v2ProPlus, and a toy content encoder."""
     folder = tmp_path_factory.mktemp("models")
+    make_hubert(folder)
     make_sovits(folder, seed=1)
     make_sovits(folder, seed=1, version="v2ProPlus")
     return folder

@@ -9,13 +9,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from voicemill.errors import OutOfGpuMemory
-from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits import checkpoints, hubert
 from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
 from voicemill.gpt_sovits.sovits.layers import NormedConv2d, computed_once
-from voicemill.gpt_sovits.sovits.losses import finer_mel_losses
-from voicemill.gpt_sovits.sovits.training import Diverged, Recipe, Trainer
+from voicemill.gpt_sovits.sovits.losses import content_losses, finer_mel_losses
+from voicemill.gpt_sovits.sovits.training import Diverged, Part, Recipe, Trainer
 from voicemill.gpt_sovits.spectrogram import mel_spectrogram
 from voicemill.models import locate
 
@@ -188,3 +189,57 @@ def test_the_vocoder_alone_learns_with_its_adversary_from_latents_that_stay(mode
         name.split(".")[0] for name, value in made.generator.state_dict().items() if not value.equal(before[name])
     }
     assert changed == {"dec"}
+
+
+def listening(models: Path, weight: float = 20.0, **changes) -> Trainer:
+    like, encoder = trainer(models), hubert.load(locate(models, "hubert"))
+    recipe = replace(like.recipe, content_weight=weight, **changes)
+    return Trainer(like.generator, like.discriminator, recipe, like.precision, encoder=encoder)
+
+
+def test_a_copy_in_training_is_what_the_voice_says_of_the_same_tokens(models: Path) -> None:
+    generator = trainer(models).generator.eval()
+    given = batch(2)
+    ssl, spec, phones = given.ssl_BCT[..., :SEGMENT_FRAMES], given.spec_BFT[..., :SEGMENT_FRAMES], given.phones_BP
+    noise = torch.randn(2, generator.config.inter_channels, SEGMENT_FRAMES)
+    lengths = torch.full((2,), SEGMENT_FRAMES)
+    with torch.no_grad():
+        pass_ = generator(ssl, spec, lengths, phones, given.phone_lengths_B, noise_BCT=noise, copied=True)
+        usual = generator(ssl, spec, lengths, phones, given.phone_lengths_B, noise_BCT=noise)
+    torch.testing.assert_close(pass_.wav_B1L, usual.wav_B1L)
+    for i in range(2):
+        codes = generator.extract_codes(ssl[i : i + 1])
+        said = generator.decode(codes, phones[i : i + 1], [spec[i : i + 1]], noise=noise[i : i + 1])
+        torch.testing.assert_close(pass_.copy_B1L[i : i + 1], said, rtol=1e-4, atol=1e-5)
+
+
+def test_the_content_encoder_hears_a_difference_and_none_in_the_same(models: Path) -> None:
+    encoder = hubert.load(locate(models, "hubert"))
+    torch.manual_seed(3)
+    one, other = torch.randn(2, 2, 1, 20480).mul(0.1)
+    same, different = content_losses(encoder, one, [one, other])
+    assert same == 0.0 < different
+    at_16k = one[0, :, ::2]
+    torch.testing.assert_close(hubert.heard(encoder, at_16k, hubert.RATE).mT, hubert.features(encoder, at_16k[0]))
+
+
+@pytest.mark.parametrize("part", ["all", "prior", "vocoder"])
+def test_what_the_encoder_hears_teaches_the_part_that_learns(models: Path, part: Part) -> None:
+    made = listening(models, part=part, learning_rate=1e-3, kl_weight=1e-3)
+    encoder = made.encoder
+    assert encoder is not None
+    kept = {name: value.clone() for name, value in encoder.state_dict().items()}
+    found = [step(made) for _ in range(4)]
+    assert 0 < found[-1].content < found[0].content
+    weighted = ("adversarial", "features", "mel", "commit", "kl", "content")
+    assert found[0].generator == pytest.approx(sum(getattr(found[0], name) for name in weighted), rel=1e-5)
+    assert all(value.equal(kept[name]) for name, value in encoder.state_dict().items())
+    halves = listening(models, part=part, learning_rate=1e-3, kl_weight=1e-3)
+    halves.micro_batch = 2
+    assert step(halves).content == pytest.approx(found[0].content, rel=1e-3)
+
+
+def test_who_listens_needs_an_encoder(models: Path) -> None:
+    like = trainer(models)
+    with pytest.raises(ValueError, match="content encoder"):
+        Trainer(like.generator, like.discriminator, replace(like.recipe, content_weight=1.0), like.precision)

@@ -9,6 +9,7 @@ from typing import Unpack
 
 import numpy as np
 import torch
+from transformers import HubertModel
 
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import fine_tuning
@@ -47,6 +48,7 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         micro_batch_divisor: Divides the first micro-batch, after tries that ran out of memory.
         held_out: Clips that are not trained on, for the validation loss of each epoch.
         recompute_layers: Gradient checkpointing: less memory, more time.
+        encoder: Content encoder, if the recipe listens by one.
         hooks: See `fine_tuning.Hooks`.
 
     Raises:
@@ -71,6 +73,7 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         micro_batch_divisor: int = 1,
         held_out: Sequence[Item] = (),
         recompute_layers: bool = False,
+        encoder: HubertModel | None = None,
         **hooks: Unpack[fine_tuning.Hooks],
     ):
         self.base, self.items, self.held_out = base, items * repeats, held_out
@@ -85,15 +88,19 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         fixed, each = memory_needs(generator, discriminator, precision, longest, recomputed=recompute_layers)
         micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
         models = (generator.to(precision.device), discriminator.to(precision.device))
-        settings = (*models, recipe, precision, micro, hooks.get("say", lambda message: None))
+        if encoder is not None:
+            encoder = encoder.to(precision.device)  # pyright: ignore[reportArgumentType]
+        settings = (*models, recipe, precision, micro, hooks.get("say", lambda message: None), encoder)
         used = [*self.items, *held_out]
-        if recipe.crop and precision.device.type == "cuda" and not precision.scaler.is_enabled():
+        recordable = recipe.crop and not recipe.content_weight and not precision.scaler.is_enabled()
+        if recordable and precision.device.type == "cuda":
             trainer = RecordedTrainer(*settings, phones=max(len(item.phones) for item in used))
         else:
             trainer = Trainer(*settings)
         rows = [[item.name, item.phones] for item in used]
         files = [path for item in used for path in (item.wav, item.ssl, item.speaker) if path]
-        digest = fine_tuning.fingerprint(recipe, precision, rows, files, base.weights, judge)
+        listener = {} if encoder is None else encoder.state_dict()
+        digest = fine_tuning.fingerprint(recipe, precision, rows, files, base.weights, judge, listener)
         super().__init__(trainer, recipe, state_folder, digest, precision, hooks)
 
     def order(self, epoch: int) -> list[list[int]]:

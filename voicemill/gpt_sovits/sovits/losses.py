@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import HubertModel
 
+from voicemill.gpt_sovits import hubert
 from voicemill.gpt_sovits.sovits.discriminator import Judgement
-from voicemill.gpt_sovits.spectrogram import HOP, MEL_BANDS, N_FFT, mel_spectrogram
+from voicemill.gpt_sovits.spectrogram import HOP, MEL_BANDS, N_FFT, SAMPLE_RATE, mel_spectrogram
 
 
 def discriminator_losses(real: list[Judgement], fake: list[Judgement]) -> list[Tensor]:
@@ -40,6 +44,18 @@ def finer_mel_losses(real_B1L: Tensor, made_B1L: Tensor, scales: int) -> list[Te
         real_BMT, made_BMT = (mel_spectrogram(wav_B1L.squeeze(1), *sizes) for wav_B1L in (real_B1L, made_B1L))
         found.append(F.l1_loss(real_BMT, made_BMT))
     return found
+
+
+def content_losses(encoder: HubertModel, real_B1L: Tensor, made: Sequence[Tensor]) -> list[Tensor]:
+    """For each of the made waves, the L1 distance of what a content encoder hears in it from what it hears in the real.
+
+    As recognisers judge synthesizers in training (e.g. Liu et al. 2018, "Improving Unsupervised Style Transfer in
+    End-to-End Speech Synthesis with End-to-End Speech Recognition").
+    """
+    with torch.no_grad():
+        real_BTC = hubert.heard(encoder, real_B1L.squeeze(1), SAMPLE_RATE).float()
+    heard = hubert.heard(encoder, torch.cat(list(made)).squeeze(1), SAMPLE_RATE).float()
+    return [F.l1_loss(made_BTC, real_BTC) for made_BTC in heard.chunk(len(made))]
 
 
 def kl_sum(z_p_BCT: Tensor, logs_q_BCT: Tensor, m_p_BCT: Tensor, logs_p_BCT: Tensor, mask_B1T: Tensor) -> Tensor:

@@ -34,6 +34,9 @@ from voicemill.gpt_sovits.sovits.quantizer import Codebook
 from voicemill.gpt_sovits.sovits.reference_encoder import ReferenceEncoder
 from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 
+NOISE_SCALE = 0.5
+"""How much of the prior's deviation speech is drawn with."""
+
 
 @dataclass
 class Segments:
@@ -56,6 +59,8 @@ class TrainingOutput(Segments):
     m_q_BCT: Tensor
     logs_q_BCT: Tensor
     quantized_BCT: Tensor
+    copy_B1L: Tensor
+    """The segments as they are said from tokens and text, where asked for."""
 
 
 @dataclass
@@ -126,6 +131,7 @@ class Generator(nn.Module):
         places_B: Tensor | None = None,
         *,
         vocoded: bool = True,
+        copied: bool = False,
     ) -> TrainingOutput:
         """A training pass.
 
@@ -133,6 +139,7 @@ class Generator(nn.Module):
             noise_BCT: Standard normal noise of the posterior; drawn when None.
             places_B: Where in [0, 1) of the possible starts each segment is cut; drawn when None.
             vocoded: Whether segments are made waves of; without, they have no samples.
+            copied: Whether they are also said from tokens and text, with the posterior's noise scaled as `decode` does.
         """
         mask_B1T = length_mask(spec_lengths_B, spec_BFT.shape[-1], spec_BFT.dtype)
         phone_mask_B1P = length_mask(phone_lengths_B, phones_BP.shape[-1], spec_BFT.dtype)
@@ -144,11 +151,19 @@ class Generator(nn.Module):
         z_BCT, m_q, logs_q = self._posterior(spec_BFT, mask_B1T, g_BG1, noise_BCT)
         z_p_BCT = self.flow(z_BCT, mask_B1T, g_BG1)
         starts_B = _starts(spec_lengths_B, places_B)
-        wav_B1L = z_BCT.new_zeros(len(z_BCT), 1, 0)
-        if vocoded:
-            wav_B1L = self.dec(cut_segments(z_BCT, starts_B, SEGMENT_FRAMES), g_BG1)
+        sources = [z_BCT] if vocoded else []
+        if copied:
+            noise_BCT = torch.randn_like(m_p) if noise_BCT is None else noise_BCT
+            sources.append(self.flow.reverse(m_p + noise_BCT * torch.exp(logs_p) * NOISE_SCALE, mask_B1T, g_BG1))
+        wav_B1L = copy_B1L = z_BCT.new_zeros(len(z_BCT), 1, 0)
+        if sources:
+            cut_BCT = torch.cat([cut_segments(source, starts_B, SEGMENT_FRAMES) for source in sources])
+            waves = list(self.dec(cut_BCT, g_BG1.repeat(len(sources), 1, 1)).chunk(len(sources)))
+            copy_B1L = waves.pop() if copied else copy_B1L
+            wav_B1L = waves.pop() if vocoded else wav_B1L
+        of_prior, of_posterior = (m_p, logs_p), (m_q, logs_q)
         return TrainingOutput(
-            wav_B1L, starts_B, commit_loss, mask_B1T, z_BCT, z_p_BCT, m_p, logs_p, m_q, logs_q, quantized_BCT
+            wav_B1L, starts_B, commit_loss, mask_B1T, z_BCT, z_p_BCT, *of_prior, *of_posterior, quantized_BCT, copy_B1L
         )
 
     def resynthesize(
@@ -214,7 +229,7 @@ class Generator(nn.Module):
         codes_B1T: Tensor,
         phones_BP: Tensor,
         spectrograms: Sequence[Tensor],
-        noise_scale: float = 0.5,
+        noise_scale: float = NOISE_SCALE,
         speed: float = 1.0,
         speaker_vectors: Sequence[Tensor] | None = None,
         noise: Tensor | None = None,

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import HubertModel
 
 from voicemill.errors import OutOfGpuMemory
 from voicemill.gpt_sovits.runs import Precision
@@ -43,6 +44,9 @@ class Recipe:
             long, and hears consonants that 64 ms blur; for a base that knows nothing yet, whose adversary cannot help.
         crop: Frames of a clip that are trained on at a time, from a place that is drawn for each epoch; 0 takes all of
             it. The vocoder hears `SEGMENT_FRAMES` of a clip however long it is, so shorter ones teach it sooner.
+        content_weight: Of the distance between what a content encoder hears in the recorded segments and in those that
+            are made, from the posterior and from tokens and text. Only so is what will be spoken, which no spectrogram
+            can be compared with, listened to in training.
         part: What is trained. `prior` is what reads tokens and text, and the flow, towards a posterior that stays as it
             is, from the KL divergence alone: a base that gets other tokens has nothing else to learn, at a fifth of a
             step's price. `vocoder` is the vocoder and its adversary, from latent frames that stay as they are.
@@ -63,6 +67,7 @@ class Recipe:
     adversary_from: int = 0
     mel_scales: int = 1
     crop: int = 0
+    content_weight: float = 0.0
     part: Part = "all"
 
 
@@ -77,6 +82,7 @@ class Losses:
     mel: float = 0.0
     commit: float = 0.0
     kl: float = 0.0
+    content: float = 0.0
     gradient_d: float = 0.0
     gradient_g: float = 0.0
 
@@ -93,6 +99,7 @@ class Trainer:
         generator: On the device to train on, like the discriminator.
         micro_batch: Items taken through the models at once; halved in place when memory runs out.
         say: Takes messages for the user.
+        encoder: Content encoder on the same device, if the recipe listens by one.
     """
 
     def __init__(
@@ -103,7 +110,11 @@ class Trainer:
         precision: Precision,
         micro_batch: int | None = None,
         say: Callable[[str], None] = lambda message: None,
+        encoder: HubertModel | None = None,
     ):
+        if recipe.content_weight and encoder is None:
+            raise ValueError("a recipe with a content weight needs a content encoder")
+        self.encoder = encoder and encoder.requires_grad_(False)
         self.generator, self.discriminator, self.recipe, self.precision = generator, discriminator, recipe, precision
         self.micro_batch, self.say, self.steps = micro_batch or recipe.batch_size, say, 0
         self.device = precision.device
@@ -187,7 +198,8 @@ class Trainer:
                 return self.generator.resynthesize(
                     batch.spec_BFT, batch.spec_lengths_B, batch.speaker_vectors_BS, **drawn
                 )
-            return self.generator(*batch.for_generator(), **drawn, vocoded=self.recipe.part == "all")
+            vocoded, copied = self.recipe.part == "all", self.recipe.content_weight > 0
+            return self.generator(*batch.for_generator(), **drawn, vocoded=vocoded, copied=copied)
 
     def _discriminator_phase(self, whole: Whole, step: Losses, _: None) -> Segments | None:
         """Update the discriminator; returns the generator's pass if the batch was taken at once, to be used again."""
@@ -208,7 +220,7 @@ class Trainer:
         return output if len(parts) == 1 else None
 
     def _generator_phase(self, whole: Whole, step: Losses, passed: Segments | None) -> None:
-        for name in ("generator", "adversarial", "features", "mel", "commit", "kl"):
+        for name in ("generator", "adversarial", "features", "mel", "commit", "kl", "content"):
             setattr(step, name, 0.0)
         self.optimizer_g.zero_grad()
         # Its gradients would be computed for nothing.
@@ -250,10 +262,10 @@ class Trainer:
 
     def _terms(self, part: _Part, output: Segments) -> dict[str, Tensor]:
         """The generator's losses on a part, weighted so that those of all parts add up to the batch's."""
-        terms = {}
+        terms = self._heard(part, output)
         if isinstance(output, TrainingOutput):
             kl = losses.kl_sum(output.z_p_BCT, output.logs_q_BCT, output.m_p_BCT, output.logs_p_BCT, output.mask_B1T)
-            terms = {"kl": self.recipe.kl_weight * kl / part.frames_of_whole}
+            terms["kl"] = self.recipe.kl_weight * kl / part.frames_of_whole
             if self.recipe.part == "prior":
                 return terms
             terms["commit"] = part.share * output.commit_loss
@@ -266,6 +278,15 @@ class Trainer:
             finer = losses.finer_mel_losses(part.segments(output.starts_B), made_B1L, self.recipe.mel_scales - 1)
             mel_loss = torch.stack([mel_loss, *finer]).mean()
         return terms | {"mel": part.share * self.recipe.mel_weight * mel_loss}
+
+    def _heard(self, part: _Part, output: Segments) -> dict[str, Tensor]:
+        if not self.recipe.content_weight or self.encoder is None:
+            return {}
+        waves = [output.wav_B1L, output.copy_B1L] if isinstance(output, TrainingOutput) else [output.wav_B1L]
+        made = [wave_B1L for wave_B1L in waves if wave_B1L.shape[-1]]
+        with self.precision.autocast():
+            distances = losses.content_losses(self.encoder, part.segments(output.starts_B), made)
+        return {"content": part.share * self.recipe.content_weight * torch.stack(distances).mean()}
 
     def _judgement(self, part: _Part, output: Segments) -> dict[str, Tensor]:
         with self.precision.autocast():
