@@ -88,12 +88,13 @@ def spoken(
 def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audio: Path | None) -> None:
     """Print the errors, those in words by voice too; keep the audio if asked."""
     listener, rows = PocketsphinxRecognizer(), []
+    file_name = title.replace(" ", "_").replace("/", "-")
     for (name, text), samples in zip(texts.items(), sounds, strict=True):
         heard = listener.transcribe(resample(samples, SPEECH_RATE, RATE)).text
         wrong = errors(text, heard, "en"), count_errors(phones(text, "en"), phones(heard, "en"))
         rows.append((name.partition("_")[0], *wrong, len(samples) / SPEECH_RATE, text, heard))
         if audio:
-            folder = audio / title.replace(" ", "_")
+            folder = audio / file_name
             folder.mkdir(parents=True, exist_ok=True)
             write_wav(folder / name, (np.clip(samples, -1, 1) * 32767).astype(np.int16), SPEECH_RATE, "PCM_16")
     voices = dict.fromkeys(voice for voice, *_ in rows)
@@ -106,7 +107,7 @@ def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audi
     )
     if audio:
         lines = [f"{voice}\t{text}\t{heard}\n" for voice, *_, text, heard in rows]
-        (audio / f"{title.replace(' ', '_')}.tsv").write_text("".join(lines), encoding="utf-8")
+        (audio / f"{file_name}.tsv").write_text("".join(lines), encoding="utf-8")
 
 
 def say(folder: Path) -> None:
