@@ -45,6 +45,8 @@ def train_sovits(
     crop: Annotated[float, Ge(0)] = 0.0,
     kl_weight: Annotated[float, Gt(0)] = 1.0,
     content_weight: Annotated[float, Ge(0)] = 0.0,
+    copies_judged: bool = False,
+    averaged_steps: Annotated[int, Ge(0)] = 0,
     part: Literal["all", "prior", "vocoder"] = "all",
     as_base: bool = False,
     seed: int = 1234,
@@ -75,6 +77,9 @@ def train_sovits(
         kl_weight: Weight of the KL loss; less lets latent frames hold more than tokens and text can tell.
         content_weight: Weight of how far what the content encoder hears in made speech is from the recorded; 0 does not
             listen.
+        copies_judged: Let the adversary judge also what is said from tokens and text, as it will be.
+        averaged_steps: Keep the average of the weights over so many steps, a few epochs', in place of the last ones;
+            0 does not.
         part: Train all; or the prior alone, which reads tokens and text, towards what is there of sound, for a base
             that gets other tokens; or the vocoder alone with its adversary, for a base whose sound is to get better.
         as_base: Also give the last epoch as base files, with the discriminator and what only training needs.
@@ -137,6 +142,8 @@ def train_sovits(
         crop=2 * round(crop * SAMPLE_RATE / HOP / 2),
         kl_weight=kl_weight,
         content_weight=content_weight,
+        copies_judged=copies_judged,
+        averaged_steps=averaged_steps,
         part=part,
     )
     run = FineTuning(

@@ -79,6 +79,8 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         crop="sovits-crop",
         kl_weight="sovits-kl-weight",
         content_weight="sovits-content-weight",
+        copies_judged="sovits-copies-judged",
+        averaged_steps="sovits-averaged-steps",
         gives={"models": FRESH, "text-learning-rate-scale": "1", "as-base": "true"},
     )
     chain.task(

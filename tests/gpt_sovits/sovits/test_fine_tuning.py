@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,14 +32,17 @@ def kill_after(steps: int) -> Callable[[Iterable[None], int], Iterator[None]]:
     return progress
 
 
-def run(dataset: Path, models: Path, state: Path, **options) -> FineTuning:
+RECIPE = Recipe(epochs=3, batch_size=2, save_every=2)
+
+
+def run(dataset: Path, models: Path, state: Path, recipe: Recipe = RECIPE, **options) -> FineTuning:
     found = data.find_items(dataset, lambda phones: symbols.ids(phones, "v2"))
     return FineTuning(
         checkpoints.load_sovits(locate(models, "sovits-g")),
         checkpoints.load_discriminator(locate(models, "sovits-d")),
         found.items,
         1,
-        Recipe(epochs=3, batch_size=2, save_every=2),
+        recipe,
         state,
         Precision("fp32", torch.device("cpu")),
         **options,
@@ -82,6 +86,27 @@ def test_killed_and_resumed_equals_never_killed(
     torch.manual_seed(steps)
     run(undisturbed / "dataset", models, tmp_path).run()
     assert files(tmp_path) == files(undisturbed / "state")
+
+
+def test_an_average_goes_on_after_a_kill_and_is_what_is_saved(undisturbed: Path, models: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, averaged_steps=4)
+    whole = run(undisturbed / "dataset", models, tmp_path / "whole", recipe)
+    whole.run()
+    with pytest.raises(Killed):
+        run(undisturbed / "dataset", models, tmp_path / "killed", recipe, checkpoint_steps=1).run(kill_after(3))
+    torch.manual_seed(3)
+    run(undisturbed / "dataset", models, tmp_path / "killed", recipe).run()
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+    # It is trained as ever; only what is kept of it is another.
+    logs = [folder / "metrics.jsonl" for folder in (tmp_path / "whole", undisturbed / "state")]
+    assert logs[0].read_bytes() == logs[1].read_bytes()
+    whole.write_base(tmp_path / "base")
+    name = "dec.conv_pre.weight"
+    kept, last = (model.state_dict()[name] for model in (whole.trainer.learnt, whole.trainer.generator))
+    for path in (whole.saved()[-1].path, tmp_path / "base" / "s2G.pth"):
+        assert checkpoints.load_sovits(path).weights[name].equal(kept.half())
+    assert not kept.half().equal(last.half())
 
 
 def test_a_request_to_stop_saves_the_very_step_and_resumes_from_it(

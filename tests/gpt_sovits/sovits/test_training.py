@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +17,8 @@ from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
 from voicemill.gpt_sovits.sovits.layers import NormedConv2d, computed_once
-from voicemill.gpt_sovits.sovits.losses import content_losses, finer_mel_losses
+from voicemill.gpt_sovits.sovits.losses import adversarial_losses, content_losses, finer_mel_losses
+from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
 from voicemill.gpt_sovits.sovits.training import Diverged, Part, Recipe, Trainer
 from voicemill.gpt_sovits.spectrogram import mel_spectrogram
 from voicemill.models import locate
@@ -243,3 +246,61 @@ def test_who_listens_needs_an_encoder(models: Path) -> None:
     like = trainer(models)
     with pytest.raises(ValueError, match="content encoder"):
         Trainer(like.generator, like.discriminator, replace(like.recipe, content_weight=1.0), like.precision)
+
+
+def loud_copies(generator: Generator) -> Callable[..., TrainingOutput]:
+    """A toy's copies are as faint as the rest, and a toy discriminator says the same of both."""
+    forward = generator.forward
+
+    def louder(*given: Any, **options: Any) -> TrainingOutput:
+        output = forward(*given, **options)
+        return replace(output, copy_B1L=100 * output.copy_B1L)
+
+    return louder
+
+
+def test_copies_are_judged_as_the_rest_and_compared_with_nothing(models: Path) -> None:
+    torch.manual_seed(0)
+    given, like = batch(), trainer(models)
+    # A fresh discriminator says the same of everything.
+    keen = {name: value * (3 if "weight_g" in name else 1) for name, value in like.discriminator.state_dict().items()}
+    like.discriminator.load_state_dict(keen)
+    noise = torch.randn(4, like.generator.config.inter_channels, FRAMES)
+    places = torch.rand(4)
+    drawn = {"noise_BCT": noise, "places_B": places}
+
+    def still(judged: bool, micro_batch: int = 4) -> Trainer:
+        like = trainer(models, micro_batch=micro_batch)
+        like.discriminator.load_state_dict(keen)
+        recipe = replace(like.recipe, copies_judged=judged)
+        made = Trainer(like.generator, like.discriminator, recipe, like.precision, micro_batch)
+        for group in made.optimizer_d.param_groups:
+            group["lr"] = 0.0
+        made.generator.forward = loud_copies(made.generator)
+        return made
+
+    with torch.no_grad():
+        waves = loud_copies(like.generator.train())(*given.for_generator(), **drawn, copied=True)
+        expected = torch.stack(adversarial_losses(like.discriminator(torch.cat([waves.wav_B1L, waves.copy_B1L]))))
+    usual, judged, parts = (made.step(given, **drawn) for made in (still(False), still(True), still(True, 3)))
+    assert judged.adversarial == pytest.approx(float(expected.sum()), rel=1e-4)
+    assert judged.adversarial != pytest.approx(usual.adversarial, rel=1e-3)
+    assert judged.discriminator != pytest.approx(usual.discriminator, rel=1e-3)
+    assert (judged.mel, judged.features, judged.kl) == pytest.approx((usual.mel, usual.features, usual.kl), rel=1e-5)
+    assert vars(parts) == pytest.approx(vars(judged), rel=2e-3)
+
+
+def test_what_is_kept_is_the_mean_of_the_last_steps(models: Path) -> None:
+    like, usual = trainer(models), trainer(models)
+    made = Trainer(like.generator, like.discriminator, replace(like.recipe, averaged_steps=2), like.precision)
+    weights = []
+    for _ in range(3):
+        assert vars(step(made)) == vars(step(usual))
+        weights.append({name: value.clone() for name, value in made.generator.named_parameters()})
+    first, second, third = weights
+    assert any(not second[name].equal(third[name]) for name in third)
+    kept = dict(made.learnt.named_parameters())
+    for name, value in third.items():
+        torch.testing.assert_close(kept[name], ((first[name] + second[name]) / 2 + value) / 2)
+    assert dict(made.learnt.named_buffers()).keys() == dict(made.generator.named_buffers()).keys()
+    assert usual.learnt is usual.generator

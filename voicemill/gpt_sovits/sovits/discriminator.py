@@ -94,8 +94,10 @@ class Discriminator(nn.Module):
         return [judge(wav_B1T) for judge in self.discriminators]
 
 
-def halves(judgements: list[Judgement]) -> tuple[list[Judgement], list[Judgement]]:
-    """The judgements of the first and of the second half of a batch."""
-    parted = [(scores.chunk(2), [feature.chunk(2) for feature in features]) for scores, features in judgements]
-    first, second = ([(scores[i], [pair[i] for pair in features]) for scores, features in parted] for i in (0, 1))
-    return first, second
+def parted(judgements: list[Judgement], count: int) -> tuple[list[Judgement], list[Judgement]]:
+    """The judgements of the first so many waves of a batch, and of the others."""
+    first, others = (
+        [(scores[part], [feature[part] for feature in features]) for scores, features in judgements]
+        for part in (slice(count), slice(count, None))
+    )
+    return first, others

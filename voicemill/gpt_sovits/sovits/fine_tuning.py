@@ -86,13 +86,16 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         self.clips = Clips(self.items, precision.device)
         longest = max(item.frames for item in items)
         fixed, each = memory_needs(generator, discriminator, precision, longest, recomputed=recompute_layers)
+        if recipe.averaged_steps:
+            fixed += 4.0 * sum(p.numel() for p in generator.parameters())
         micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
         models = (generator.to(precision.device), discriminator.to(precision.device))
         if encoder is not None:
             encoder = encoder.to(precision.device)  # pyright: ignore[reportArgumentType]
         settings = (*models, recipe, precision, micro, hooks.get("say", lambda message: None), encoder)
         used = [*self.items, *held_out]
-        recordable = recipe.crop and not recipe.content_weight and not precision.scaler.is_enabled()
+        copied = recipe.content_weight or recipe.copies_judged
+        recordable = recipe.crop and not copied and not precision.scaler.is_enabled()
         if recordable and precision.device.type == "cuda":
             trainer = RecordedTrainer(*settings, phones=max(len(item.phones) for item in used))
         else:
@@ -124,18 +127,18 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         self.trainer.end_epoch()
         if not self.held_out:
             return {}, None
-        row = validation_losses(self.trainer.generator, map(load, self.held_out), self.recipe, self.precision)
+        row = validation_losses(self.trainer.learnt, map(load, self.held_out), self.recipe, self.precision)
         return {f"loss_validation_{name}": value for name, value in row.items()}, sum(row.values())
 
     def write(self, path: Path) -> None:
         info = f"{self.epoch}epoch_{self.step}iteration"
-        save_sovits(path, replace(self.base, weights=self.trainer.generator.state_dict(), info=info))
+        save_sovits(path, replace(self.base, weights=self.trainer.learnt.state_dict(), info=info))
         prove(path, load(self.items[0]))
 
     def write_base(self, folder: Path) -> None:
         """Write the models as they are as files that a training starts from: `s2G.pth` and `s2D.pth`."""
         folder.mkdir()
-        weights, info = self.trainer.generator.state_dict(), f"{self.epoch - 1}epoch_{self.step}iteration"
+        weights, info = self.trainer.learnt.state_dict(), f"{self.epoch - 1}epoch_{self.step}iteration"
         export_sovits(folder / "s2G.pth", replace(self.base, weights=weights, info=info), as_base=True)
         export_discriminator(folder / "s2D.pth", self.trainer.discriminator.state_dict(), self.base.hps)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import HubertModel
 
 from voicemill.errors import OutOfGpuMemory
@@ -21,7 +22,7 @@ from voicemill.gpt_sovits.runs import Precision
 from voicemill.gpt_sovits.sovits import losses
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
-from voicemill.gpt_sovits.sovits.discriminator import Discriminator, halves
+from voicemill.gpt_sovits.sovits.discriminator import Discriminator, parted
 from voicemill.gpt_sovits.sovits.layers import computed_once, cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator, Segments, TrainingOutput
 from voicemill.gpt_sovits.spectrogram import HOP, mel_of_linear, mel_spectrogram
@@ -47,6 +48,10 @@ class Recipe:
         content_weight: Of the distance between what a content encoder hears in the recorded segments and in those that
             are made, from the posterior and from tokens and text. Only so is what will be spoken, which no spectrogram
             can be compared with, listened to in training.
+        copies_judged: Whether the discriminator judges those from tokens and text too, which then learn to sound like
+            recordings, and not only to be understood.
+        averaged_steps: The weights that are kept are a moving average over so many steps; 0 keeps the last step's. An
+            adversary never lets them rest, so that their mean is better than each of them, as after a rate that falls.
         part: What is trained. `prior` is what reads tokens and text, and the flow, towards a posterior that stays as it
             is, from the KL divergence alone: a base that gets other tokens has nothing else to learn, at a fifth of a
             step's price. `vocoder` is the vocoder and its adversary, from latent frames that stay as they are.
@@ -68,6 +73,8 @@ class Recipe:
     mel_scales: int = 1
     crop: int = 0
     content_weight: float = 0.0
+    copies_judged: bool = False
+    averaged_steps: int = 0
     part: Part = "all"
 
 
@@ -90,6 +97,18 @@ class Losses:
 def gradient_norm(module: nn.Module) -> Tensor:
     """L2 norm over all gradients."""
     return nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
+
+
+def averaged(module: nn.Module, steps: int) -> AveragedModel:
+    """A moving average of a module's parameters: the plain mean of the first so many updates, and from then on each
+    update counts for one of them.
+    """
+
+    def update(averages: Any, parameters: Any, before: Tensor | int) -> None:
+        decay = 1 - 1 / min(steps, int(before) + 1)
+        get_ema_multi_avg_fn(decay)(averages, parameters, before)
+
+    return AveragedModel(module, multi_avg_fn=update)
 
 
 class Trainer:
@@ -134,6 +153,7 @@ class Trainer:
             torch.optim.AdamW(parameters, rate, betas=recipe.betas, eps=recipe.eps, fused=True)
             for parameters in (groups, discriminator.parameters())
         )
+        self._average = averaged(generator, recipe.averaged_steps) if recipe.averaged_steps else None
         self.end_epoch()
 
     def end_epoch(self) -> None:
@@ -159,7 +179,14 @@ class Trainer:
         places_B = torch.rand(len(batch)) if places_B is None else places_B
         losses = self._step(Whole(batch, noise_BCT, places_B))
         self.steps += 1
+        if self._average is not None:
+            self._average.update_parameters(self.generator)
         return losses
+
+    @property
+    def learnt(self) -> Generator:
+        """The generator as it is to be kept: the average where there is one."""
+        return self.generator if self._average is None else cast(Generator, self._average.module)
 
     def _step(self, whole: Whole) -> Losses:
         self.generator.train()
@@ -198,7 +225,8 @@ class Trainer:
                 return self.generator.resynthesize(
                     batch.spec_BFT, batch.spec_lengths_B, batch.speaker_vectors_BS, **drawn
                 )
-            vocoded, copied = self.recipe.part == "all", self.recipe.content_weight > 0
+            vocoded = self.recipe.part == "all"
+            copied = self.recipe.content_weight > 0 or (self.recipe.copies_judged and vocoded)
             return self.generator(*batch.for_generator(), **drawn, vocoded=vocoded, copied=copied)
 
     def _discriminator_phase(self, whole: Whole, step: Losses, _: None) -> Segments | None:
@@ -211,8 +239,9 @@ class Trainer:
                 output = self._generate(part)
             with self.precision.autocast():
                 # Together, because each pass lays the weights out anew.
-                waves = torch.cat([part.segments(output.starts_B), output.wav_B1L.detach()])
-                real, fake = halves(self.discriminator(waves))
+                real_B1L, made = part.segments(output.starts_B), self._judged(output)
+                judgements = self.discriminator(torch.cat([real_B1L, *(wave_B1L.detach() for wave_B1L in made)]))
+                real, fake = parted(judgements, len(real_B1L))
             loss = part.share * torch.stack(losses.discriminator_losses(real, fake)).sum()
             step.discriminator += self._finite(loss, "discriminator's loss")
             self.precision.scaler.scale(loss).backward()
@@ -292,16 +321,24 @@ class Trainer:
         with self.precision.autocast():
             with torch.no_grad():
                 real = self.discriminator(part.segments(output.starts_B))
-            fake = self.discriminator(output.wav_B1L)
+            fake = self.discriminator(torch.cat(self._judged(output)))
+        # A copy has pitch and pace of its own: none of its features has to be where the recording has it.
+        comparable, _ = parted(fake, len(output.wav_B1L))
         return {
             "adversarial": part.share * torch.stack(losses.adversarial_losses(fake)).sum(),
-            "features": part.share * losses.feature_loss(real, fake),
+            "features": part.share * losses.feature_loss(real, comparable),
         }
+
+    def _judged(self, output: Segments) -> list[Tensor]:
+        """The waves that the discriminator is to tell from recordings."""
+        copies = [output.copy_B1L] if self.recipe.copies_judged and isinstance(output, TrainingOutput) else []
+        return [output.wav_B1L, *copies]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, but for the random numbers."""
         parts = (self.generator, self.discriminator, self.optimizer_g, self.optimizer_d, self.precision.scaler)
-        return {str(i): part.state_dict() for i, part in enumerate(parts)} | {"steps": self.steps}
+        average = {} if self._average is None else {"average": self._average.state_dict()}
+        return {str(i): part.state_dict() for i, part in enumerate(parts)} | {"steps": self.steps} | average
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         parts = (self.generator, self.discriminator, self.optimizer_g, self.optimizer_d, self.precision.scaler)
@@ -311,6 +348,8 @@ class Trainer:
             for group in optimizer.param_groups:
                 group.update(lr=float(group["lr"]), capturable=False)
         self.steps = state["steps"]
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
 
 
 @dataclass
