@@ -16,6 +16,7 @@ from tests.gpt_sovits.sovits.conftest import write_dataset
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import checkpoints
 from voicemill.models.toy.sovits import make_sovits
+from voicemill.models.toy.transformers_models import make_hubert
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     make_sovits(folder, seed=1)
     make_sovits(folder, seed=1, version="v2ProPlus")
+    make_hubert(folder, seed=1)
     return folder
 
 
@@ -69,6 +71,26 @@ def test_each_epoch_is_measured_on_a_clip_that_was_not_trained_on(models: Path, 
     assert ledger.summary()["held_out"] == 1 and ledger.summary()["peak_memory_gib"] > 0.1
     again = train(dataset, tmp_path / "plain", models, batch_size=3)
     assert again.summary()["loss_mel"] == pytest.approx(ledger.summary()["loss_mel"], rel=1e-4)
+
+
+def test_what_a_voice_will_say_is_listened_to_and_judged_and_an_average_kept(models: Path, tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", short=100)
+    options = {"crop": 0.8, "mel_scales": 3, "content_weight": 20.0, "copies_judged": True, "averaged_steps": 3}
+    train(dataset, tmp_path, models, batch_size=2, as_base=True, **options)
+    trained = json.loads((tmp_path / "weights" / "parameters.json").read_text())
+    assert {name: trained[name] for name in options} == options | {"crop": 40}
+    rows = [json.loads(row) for row in (tmp_path / "weights" / "metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 and all(row["loss_content"] > 0 for row in rows)
+    (voice,) = (tmp_path / "weights").glob("*.safetensors")
+    kept, base = (checkpoints.load_sovits(path).weights for path in (voice, tmp_path / "weights" / "base" / "s2G.pth"))
+    assert all(value.equal(base[name]) for name, value in kept.items())
+    assert base.keys() - kept.keys()
+
+    train(dataset, tmp_path / "last", models, batch_size=2, **(options | {"averaged_steps": 0}))
+    (last,) = (tmp_path / "last" / "weights").glob("*.safetensors")
+    logs = [folder / "weights" / "metrics.jsonl" for folder in (tmp_path, tmp_path / "last")]
+    assert logs[0].read_bytes() == logs[1].read_bytes()
+    assert any(not value.equal(kept[name]) for name, value in checkpoints.load_sovits(last).weights.items())
 
 
 def test_a_dataset_without_a_usable_clip_fails_and_says_why(models: Path, tmp_path: Path) -> None:
