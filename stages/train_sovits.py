@@ -77,7 +77,7 @@ def train_sovits(
         kl_weight: Weight of the KL loss; less lets latent frames hold more than tokens and text can tell.
         content_weight: Weight of how far what the content encoder hears in made speech is from the recorded; 0 does not
             listen.
-        copies_judged: Let the adversary judge also what is said from tokens and text, as it will be.
+        copies_judged: Let the adversary judge also what is said from tokens and text, as it will be; where part is all.
         averaged_steps: Keep the average of the weights over so many steps, a few epochs', in place of the last ones;
             0 does not.
         part: Train all; or the prior alone, which reads tokens and text, towards what is there of sound, for a base

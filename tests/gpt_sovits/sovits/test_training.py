@@ -265,12 +265,10 @@ def test_copies_are_judged_as_the_rest_and_compared_with_nothing(models: Path) -
     # A fresh discriminator says the same of everything.
     keen = {name: value * (3 if "weight_g" in name else 1) for name, value in like.discriminator.state_dict().items()}
     like.discriminator.load_state_dict(keen)
-    noise = torch.randn(4, like.generator.config.inter_channels, FRAMES)
-    places = torch.rand(4)
-    drawn = {"noise_BCT": noise, "places_B": places}
+    drawn = {"noise_BCT": torch.randn(4, like.generator.config.inter_channels, FRAMES), "places_B": torch.rand(4)}
 
     def still(judged: bool, micro_batch: int = 4) -> Trainer:
-        like = trainer(models, micro_batch=micro_batch)
+        like = trainer(models)
         like.discriminator.load_state_dict(keen)
         recipe = replace(like.recipe, copies_judged=judged)
         made = Trainer(like.generator, like.discriminator, recipe, like.precision, micro_batch)

@@ -85,9 +85,8 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
             recompute(module for module in generator.modules() if isinstance(module, ResidualBlock | WaveNet))
         self.clips = Clips(self.items, precision.device)
         longest = max(item.frames for item in items)
-        fixed, each = memory_needs(generator, discriminator, precision, longest, recomputed=recompute_layers)
-        if recipe.averaged_steps:
-            fixed += 4.0 * sum(p.numel() for p in generator.parameters())
+        extra = {"recomputed": recompute_layers, "averaged": recipe.averaged_steps > 0}
+        fixed, each = memory_needs(generator, discriminator, precision, longest, **extra)
         micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
         models = (generator.to(precision.device), discriminator.to(precision.device))
         if encoder is not None:
@@ -136,7 +135,7 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         prove(path, load(self.items[0]))
 
     def write_base(self, folder: Path) -> None:
-        """Write the models as they are as files that a training starts from: `s2G.pth` and `s2D.pth`."""
+        """Write the models as they are to be kept as files that a training starts from: `s2G.pth` and `s2D.pth`."""
         folder.mkdir()
         weights, info = self.trainer.learnt.state_dict(), f"{self.epoch - 1}epoch_{self.step}iteration"
         export_sovits(folder / "s2G.pth", replace(self.base, weights=weights, info=info), as_base=True)
@@ -161,19 +160,26 @@ def start_models(base: SovitsCheckpoint, judge: dict[str, torch.Tensor]) -> tupl
 
 
 def memory_needs(
-    generator: Generator, judge: Discriminator, precision: Precision, frames: int, *, recomputed: bool = False
+    generator: Generator,
+    judge: Discriminator,
+    precision: Precision,
+    frames: int,
+    *,
+    recomputed: bool = False,
+    averaged: bool = False,
 ) -> tuple[float, float]:
     """Bytes that training takes whatever the batch, and for each item of so many frames.
 
-    Fixed: weights, gradients and two optimizer tensors, 4 bytes each. For an item: on the full-size v2 model a step of
-    two 4 s clips in fp32 takes 2.4 GB over the fixed part, two thirds of it in the vocoder and the discriminators,
-    whose segment has one length; half precision halves it.
+    Fixed: weights, gradients and two optimizer tensors, 4 bytes each, and the generator's average if there is one. For
+    an item: on the full-size v2 model a step of two 4 s clips in fp32 takes 2.4 GB over the fixed part, two thirds of
+    it in the vocoder and the discriminators, whose segment has one length; half precision halves it.
     """
     parameters = sum(p.numel() for model in (generator, judge) for p in model.parameters())
     width = generator.config.upsample_initial_channel / 512
     halves = 1.0 if precision.dtype == torch.float32 else 0.5
     halves *= 0.65 if recomputed else 1.0
-    return 16.0 * parameters, halves * (0.8e9 * width + 0.4e9 * frames / 200)
+    average = 4.0 * sum(p.numel() for p in generator.parameters()) if averaged else 0.0
+    return 16.0 * parameters + average, halves * (0.8e9 * width + 0.4e9 * frames / 200)
 
 
 def prove(path: Path, example: Example) -> None:

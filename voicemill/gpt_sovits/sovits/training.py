@@ -49,7 +49,7 @@ class Recipe:
             are made, from the posterior and from tokens and text. Only so is what will be spoken, which no spectrogram
             can be compared with, listened to in training.
         copies_judged: Whether the discriminator judges those from tokens and text too, which then learn to sound like
-            recordings, and not only to be understood.
+            recordings, and not only to be understood; where all is trained.
         averaged_steps: The weights that are kept are a moving average over so many steps; 0 keeps the last step's. An
             adversary never lets them rest, so that their mean is better than each of them, as after a rate that falls.
         part: What is trained. `prior` is what reads tokens and text, and the flow, towards a posterior that stays as it
@@ -335,7 +335,7 @@ class Trainer:
         return [output.wav_B1L, *copies]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, but for the random numbers."""
+        """Everything that the next step and what is kept depend on, but for the random numbers."""
         parts = (self.generator, self.discriminator, self.optimizer_g, self.optimizer_d, self.precision.scaler)
         average = {} if self._average is None else {"average": self._average.state_dict()}
         return {str(i): part.state_dict() for i, part in enumerate(parts)} | {"steps": self.steps} | average
