@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -134,9 +136,9 @@ def texts_by_clip(path: Path, separator: str) -> dict[str, str]:
 
 def stopped_when(command: list[str], moment: Callable[[], bool]) -> None:
     """Start the command, wait for the moment, and stop it as Ctrl-C would."""
-    process = started_until(command, moment)
-    process.send_signal(signal.SIGINT)
-    process.wait(60)
+    run = started_until(command, moment)
+    run.process.send_signal(signal.SIGINT)
+    run.process.wait(60)
 
 
 def test_killed_at_three_points_it_ends_with_the_same_weights(
@@ -148,7 +150,7 @@ def test_killed_at_three_points_it_ends_with_the_same_weights(
     # A stage's own process: the engine sees it die and tries it again. The two trainings run in either order, so that
     # only a later stage is sure to be still to come; tests/stages kills a training itself.
     last = killed_while(command(folder), lambda: running(folder, "evaluate"), stage_of("stages.evaluate"))
-    assert last.wait(timeout=500) == 0
+    assert last.process.wait(timeout=500) == 0, last.account()
 
     finished = [e["task"] for e in events(folder) if e.get("phase") == "Succeeded" and e.get("template") in TASKS]
     assert sorted(finished) == sorted(set(finished)), "a finished task ran again"
@@ -183,23 +185,39 @@ def stage_of(module: str) -> Callable[[subprocess.Popen[bytes]], int]:
 
 def killed_while(
     command: list[str], moment: Callable[[], bool], victim: Callable[[subprocess.Popen[bytes]], int]
-) -> subprocess.Popen[bytes]:
-    """Start the command, wait for the moment, and kill the victim with SIGKILL; gives the command's process."""
-    process = started_until(command, moment)
+) -> Started:
+    """Start the command, wait for the moment, and kill the victim with SIGKILL."""
+    run = started_until(command, moment)
     time.sleep(0.3)
-    target = victim(process)
+    target = victim(run.process)
     os.kill(target, signal.SIGKILL)
-    if target == process.pid:
-        process.wait()
-    return process
+    if target == run.process.pid:
+        run.process.wait()
+    return run
 
 
-def started_until(command: list[str], moment: Callable[[], bool]) -> subprocess.Popen[bytes]:
+@dataclass
+class Started:
+    """A command that was started, and the file of what it says: a run that fails has to be found out about."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def account(self) -> str:
+        """Its exit code, what it said, and the log of the task that it named as the one that failed."""
+        said = self.output.read_text()
+        logs = [Path(place).read_text() for place in re.findall(r"^Its log: (.+)$", said, re.MULTILINE)]
+        return "\n".join([f"exit code {self.process.poll()}", said, *logs])
+
+
+def started_until(command: list[str], moment: Callable[[], bool]) -> Started:
     """Start the command and wait for the moment."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    output = Path(command[command.index("--out") + 1]).with_suffix(".output.txt")
+    with output.open("wb") as file:
+        run = Started(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT), output)
     deadline = time.monotonic() + 400
     while not moment():
-        assert process.poll() is None, "the run ended before the moment came"
-        assert time.monotonic() < deadline, "the moment did not come"
+        assert run.process.poll() is None, f"the run ended before the moment came: {run.account()}"
+        assert time.monotonic() < deadline, f"the moment did not come: {run.account()}"
         time.sleep(0.05)
-    return process
+    return run
