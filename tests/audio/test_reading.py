@@ -1,7 +1,11 @@
 """Any file is read, mended or refused with its reason."""
 
+import errno
+import resource
 import struct
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -179,3 +183,21 @@ def test_resampling_keeps_length_and_pitch():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone\.wav does not exist"):
         reading.read(Path(tmp_path, "gone.wav"))
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which files do not grow beyond a page, as on a disk that is about to be full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield tmp_path
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(("free", "error"), [(0, OSError), (1 << 30, soundfile.LibsndfileError)])
+def test_a_full_disk_is_told_from_other_errors_of_the_system(limited, monkeypatch, free, error):
+    monkeypatch.setattr(reading.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    with pytest.raises(error) as raised:
+        reading.write_wav(limited / "x.wav", speech(1), 16_000)
+    assert getattr(raised.value, "errno", None) == (errno.ENOSPC if error is OSError else None)
+    assert list(limited.iterdir()) == []

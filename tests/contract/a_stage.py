@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Interval
@@ -67,7 +68,13 @@ def copy_texts(
         "ctranslate": RuntimeError("CUDA failed with error out of memory"),
         "host": MemoryError(),
         "disk": OSError(28, "No space left on device", "/x"),
+        "weights": Exception("Error while serializing: I/O error: No space left on device (os error 28)"),
     }
+    if fail == "checkpoint":
+        import torch
+
+        with Path("/dev/full").open("wb") as file:
+            torch.save({"weight": torch.zeros(100_000)}, file)
     if fail in errors:
         raise errors[fail]
     ledger.note(copied=ledger.kept, error_rate=0.25, glossary=glossary is not None, limit=limit)

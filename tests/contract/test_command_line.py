@@ -19,6 +19,8 @@ from voicemill.contract.code import code_version
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tests.contract.a_stage"]
 
+needs_full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full, a full disk")
+
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("VOICEMILL_", "ARGO_"))}
@@ -81,6 +83,8 @@ def test_results_go_where_argo_asks_for_them(texts: Path, tmp_path: Path) -> Non
         ("input", 65, "a.txt is empty; write something into it"),
         ("model", 66, "no model"),
         ("disk", 73, "disk is full"),
+        ("weights", 73, "disk is full"),
+        pytest.param("checkpoint", 73, "disk is full", marks=needs_full_device),
         ("again", 75, "S3 is away"),
         ("gpu", 77, "out of memory"),
         ("ctranslate", 77, "out of memory"),

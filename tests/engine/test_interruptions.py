@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.running import POD, phases, run, write
+from voicemill.engine.pods import kill_orphans
 from voicemill.engine.workflow import Refused
 
 COUNTS_TO_FIVE = """
@@ -154,6 +156,28 @@ def test_what_a_dead_engine_left_running_is_killed_before_the_next_run(workflow:
     wait_for(lambda: orphan.pid in processes(folder))
     assert phases(run(workflow, folder))["after"] == "Succeeded"
     assert orphan.wait(timeout=10) == -signal.SIGKILL
+
+
+def test_orphans_are_gone_when_they_are_said_to_be_also_those_that_come_meanwhile(tmp_path: Path) -> None:
+    breeding = """
+import os, time
+while True:
+    if not os.fork():
+        bytearray(32 << 20)
+        time.sleep(600)
+    time.sleep(0.001)
+"""
+    environment = {**os.environ, "VOICEMILL_RUN": str(tmp_path)}
+    orphan = subprocess.Popen([sys.executable, "-c", breeding], env=environment, start_new_session=True)
+    try:
+        wait_for(lambda: len(processes(tmp_path)) > 3)
+        killed = kill_orphans(tmp_path)
+        assert processes(tmp_path) == []
+        assert orphan.pid in killed and len(killed) > 3
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(orphan.pid, signal.SIGKILL)
+        assert orphan.wait(timeout=10) == -signal.SIGKILL
 
 
 def test_two_engines_do_not_share_a_run_folder(workflow: Path, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ libsndfile (soundfile) reads what it can; PyAV, which brings its own ffmpeg libr
 files) and whatever libsndfile gives up on half-way. The content of a file decides, never its extension.
 """
 
+import errno
 import os
+import shutil
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,9 @@ LOST_IN_MEAN = 0.3
 MAX_UNREADABLE_SAMPLES = 0.1
 # Samples copied at a time, so that an hour of sound is in memory once and not twice.
 BLOCK = 1 << 20
+# What may be free on a disk on which something did not fit.
+_FULL_BYTES = 1 << 20
+_SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,9 @@ def write_wav(
         rate: Sampling rate in Hz.
         subtype: libsndfile's name of the sample format: FLOAT, PCM_16, PCM_24.
         comment: Text for the file's comment tag.
+
+    Raises:
+        OSError: ENOSPC where the disk is full; libsndfile itself only says "System error."
     """
     import soundfile
 
@@ -146,6 +154,10 @@ def write_wav(
             for first in range(0, samples.shape[-1], BLOCK):
                 sink.write(samples[..., first : first + BLOCK].T)
         os.replace(partial, path)
+    except soundfile.LibsndfileError as error:
+        if error.code == _SYSTEM_ERROR and shutil.disk_usage(path.parent).free < _FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

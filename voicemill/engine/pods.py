@@ -9,12 +9,18 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemill.engine.workflow import Refused
+
 RUN_MARK = "VOICEMILL_RUN"
 """Environment variable by which the processes of a run are known: the run folder's path."""
+
+_DYING_SECONDS = 10.0
 
 # Runs between fork and the command itself. Linux's PR_SET_PDEATHSIG (1) makes the kernel kill it when the engine dies,
 # however that happens; the check of the parent closes the gap before it is set. A preexec_fn would do the same, but may
@@ -124,17 +130,34 @@ def _signal(group: int, number: signal.Signals) -> None:
 def kill_orphans(run_folder: Path) -> list[int]:
     """Kill what an engine that died left running for this run folder; call it only with the run's lock held.
 
+    What is killed may yet finish the system call that it is in, so it is waited for: nobody but the new engine's own
+    processes writes to the folder from then on.
+
     Returns:
         The process ids killed. None are found where there is no /proc.
+
+    Raises:
+        Refused: if one is still there after ten seconds, as one that waits for a disk that does not answer.
     """
+    killed: dict[int, None] = {}
+    deadline = time.monotonic() + _DYING_SECONDS
+    while found := _of_run(run_folder):
+        if time.monotonic() > deadline:
+            raise Refused(f"{run_folder} is written to by processes that cannot be killed: {found}.")
+        for process in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+                killed[process] = None
+        time.sleep(0.01)
+    return list(killed)
+
+
+def _of_run(run_folder: Path) -> list[int]:
+    """Processes of a run besides this one; a dead one that nobody has fetched has no environment any more."""
     mark = f"{RUN_MARK}={run_folder}".encode()
-    killed: list[int] = []
+    found: list[int] = []
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if int(entry.name) == os.getpid() or mark not in (entry / "environ").read_bytes().split(b"\0"):
-                continue
-            os.kill(int(entry.name), signal.SIGKILL)
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-        killed.append(int(entry.name))
-    return killed
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if int(entry.name) != os.getpid() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return found
