@@ -52,7 +52,7 @@ def evaluate(
         gpt: Weights, from train-gpt.
         evaluation: Where measures and audio go.
         models: Models folder, for HuBERT, BERT and the recogniser.
-        lines: How many lines each pair speaks.
+        lines: How many lines each pair speaks; there are six of English and Mandarin, three of the others.
         top_k: Tokens to choose from at each step; like what follows, as the voice is going to speak.
         top_p: Choose from the likeliest tokens that make up this probability; 1 is all.
         temperature: Below 1 is steadier, above 1 livelier.
@@ -87,6 +87,8 @@ def evaluate(
     language = main_language(rows)
     trained_on = [text.norm_text for text in DatasetFolder(dataset).texts().values()]
     asked = held_out_lines(language, lines, trained_on)
+    if len(asked) < lines:
+        log.warning("each pair speaks %d lines, not %d: there are no more that were not trained on", len(asked), lines)
     folder = at_hand(models)
     judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness.of_clips(clips, rows), language)
     pretrained = Pretrained(folder)

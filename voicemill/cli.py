@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import voicemill
-from voicemill.errors import VoicemillError
+from voicemill.errors import VoicemillError, full_disk
 
 _COMMANDS = {
     "run": ("voicemill.engine.command", "Run a workflow on this machine, or go on with one that stopped."),
@@ -76,6 +76,9 @@ def main() -> None:
     """The console entry point: errors that are the user's to mend are told in one sentence."""
     try:
         app()
-    except VoicemillError as error:
-        typer.echo(f"voicemill: {error}", err=True)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        known = error if isinstance(error, VoicemillError) else full_disk(error)
+        if known is None:
+            raise
+        typer.echo(f"voicemill: {known}", err=True)
+        sys.exit(known.exit_code)

@@ -3,6 +3,10 @@
 The numbers follow sysexits.h where it has a meaning for them. 64 to 69 are the user's to mend and are never retried.
 """
 
+import errno
+import os
+from collections.abc import Iterator
+
 
 class VoicemillError(Exception):
     """An error whose message is a whole sentence for the user; it is shown without a traceback."""
@@ -54,3 +58,29 @@ class OutOfGpuMemory(VoicemillError):
     """The work did not fit into memory; it is retried with half the micro-batch."""
 
     exit_code = 77
+
+
+def full_disk(error: BaseException) -> NoSpace | None:
+    """What to say of an error, where a disk that is full is behind it; None where none is.
+
+    Libraries say it in words of their own. torch.save only says that its archive is out of step, the error of the file
+    being the context of its own; those of safetensors and SQLite are no OSError and have but a text.
+    """
+    for found in _with_origins(error):
+        by_number = isinstance(found, OSError) and found.errno in (errno.ENOSPC, errno.EDQUOT)
+        text = str(found).lower()
+        if by_number or os.strerror(errno.ENOSPC).lower() in text or "disk is full" in text:
+            place = getattr(found, "filename", None) or "while writing an output"
+            return NoSpace(f"the disk is full ({place}); free some space and run it again")
+    return None
+
+
+def _with_origins(error: BaseException) -> Iterator[BaseException]:
+    """An error, those that it came from, and for a group those that it holds."""
+    yield error
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _with_origins(one)
+    origin = error.__cause__ or error.__context__
+    if origin is not None:
+        yield from _with_origins(origin)

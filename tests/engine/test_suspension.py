@@ -71,6 +71,26 @@ def test_a_file_approves_exactly_its_node_and_supplies_outputs(workflow: Path, t
     assert (folder / "after" / "log.txt").read_text() == "anna\n"
 
 
+@pytest.mark.parametrize(("whole", "reviewer"), [(True, "anna\n"), (False, None)], ids=["whole", "broken"])
+def test_a_file_that_is_just_being_written_is_waited_for(
+    workflow: Path, tmp_path: Path, whole: bool, reviewer: str | None
+) -> None:
+    folder = tmp_path / "run"
+    run(workflow, folder, text="a")
+    approval = folder / "proofread" / "approval.json"
+    text = json.dumps({"parameters": {"reviewer": "anna"}})
+    approval.write_text(text[:20])
+    finishing = threading.Timer(1, approval.write_text, [text if whole else text[:30]])
+    finishing.start()
+    result = run(workflow, folder, text="a")
+    finishing.join()
+    if reviewer:
+        assert (folder / "after" / "log.txt").read_text() == reviewer
+    else:
+        assert phases(result)["proofread"] == "Error"
+        assert "is not of the form" in node(result, "proofread").message
+
+
 def test_a_waiting_run_goes_on_when_the_file_appears(workflow: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "voicemill", "run", str(workflow), "--out", str(folder), "-p", "text=a", "--wait"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from voicemill.contract import command_line, outputs, state, template
 from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
-from voicemill.errors import NoSpace, OutOfGpuMemory, UsageError, VoicemillError
+from voicemill.errors import OutOfGpuMemory, UsageError, VoicemillError, full_disk
 
 if TYPE_CHECKING:
     from hera.workflows import Container
@@ -200,26 +199,10 @@ def _known(error: BaseException) -> VoicemillError | None:
     """The error in the contract's terms, or None for a bug. Told by name, so that no heavy library is imported."""
     if isinstance(error, VoicemillError):
         return error
-    if (full := _full_disk(error)) is not None:
-        place = getattr(full, "filename", None) or "while writing an output"
-        return NoSpace(f"the disk is full ({place}); free some space and run it again")
+    if full := full_disk(error):
+        return full
     text = str(error).lower()
     by_text = "out of memory" in text or "can't allocate memory" in text or "cublas_status_alloc_failed" in text
     if type(error).__name__ in ("OutOfMemoryError", "MemoryError") or (isinstance(error, RuntimeError) and by_text):
         return OutOfGpuMemory(f"out of memory: {error}")
-    return None
-
-
-def _full_disk(error: BaseException) -> BaseException | None:
-    """Of an error and those that it came from, the one that says that a disk is full.
-
-    torch.save only says that its archive is out of step, the error of the file being the context of its own; that of
-    safetensors is no OSError and has but a text.
-    """
-    found: BaseException | None = error
-    while found is not None:
-        by_number = isinstance(found, OSError) and found.errno in (errno.ENOSPC, errno.EDQUOT)
-        if by_number or os.strerror(errno.ENOSPC).lower() in str(found).lower():
-            return found
-        found = found.__cause__ or found.__context__
     return None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 APPROVAL = "approval.json"
 _SECONDS_BETWEEN_LOOKS = 0.5
+_LOOKS_AT_A_BROKEN_FILE = 6  # whoever writes it may just be at it
 
 
 class _Unanswered(Exception):
@@ -69,18 +70,24 @@ async def _approved(
 ) -> dict[str, str] | None:
     """Values given with the approval; None if the duration passed instead."""
     asked: asyncio.Task[dict[str, str] | None] | None = None
+    looks = 0
     if execution.options.ask:
         asked = asyncio.create_task(execution.ask(node.name, _wanted(call)))
     try:
         while end is None or time.time() < end:
             if approval.exists():
-                return _read(approval)
-            if asked is not None and asked.done():
+                looks += 1
+                try:
+                    return _read(approval)
+                except Errored:
+                    if looks == _LOOKS_AT_A_BROKEN_FILE:
+                        raise
+            elif asked is not None and asked.done():
                 answer = asked.result()
                 if answer is None:
                     raise _Unanswered
                 return answer
-            if asked is None and end is None and not execution.options.wait:
+            elif asked is None and end is None and not execution.options.wait:
                 raise _Unanswered
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
         return None
@@ -93,7 +100,7 @@ def _read(approval: Path) -> dict[str, str]:
     try:
         found = json.loads(approval.read_text())
         return {name: text_of(value) for name, value in found.get("parameters", {}).items()}
-    except (json.JSONDecodeError, AttributeError):
+    except (ValueError, AttributeError):
         raise Errored(f'{approval} is not of the form {{"parameters": {{...}}}}') from None
 
 
