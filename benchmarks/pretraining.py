@@ -1,24 +1,26 @@
 """How well a base in the making speaks: word and phone errors of copies and of text, by saved epochs.
 
-    python -m benchmarks.pretraining C --say
+    python -m benchmarks.pretraining C --say [--sentences FILE]
     python -m stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
-    python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ...] [--base s2G.pth ...] [--models DIR]
+    python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ... [--beams N]] [--base s2G.pth ...]
+        [--models DIR]
 
---say has flite say the sentences of benchmarks.quality, which are not trained on. A copy is what SoVITS makes of the
-tokens of a clip, in its voice; with a token model, the same texts are spoken in the voice of another clip of the same
-speaker, where there is one that lasts 3 s. Base files also say a clip from its own spectrogram: what is lost then, the
-vocoder loses. pocketsphinx listens.
+--say has flite say the sentences of benchmarks.quality, which are not trained on, or those of a file. A copy is what
+SoVITS makes of the tokens of a clip, in its voice; with a token model, the same texts are spoken in the voice of
+another clip of the same speaker, where there is one that lasts 3 s. Base files also say a clip from its own
+spectrogram: what is lost then, the vocoder loses. pocketsphinx listens.
 """
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.quality.measures import phones
-from benchmarks.quality.sources import sentences
+from benchmarks.quality.sources import SENTENCES, sentences
 from benchmarks.quality.speaking import STEADY
 from voicemill import labels
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
@@ -75,13 +77,14 @@ def prompts_of(items: list[data.Item]) -> dict[str, data.Item]:
 
 
 def spoken(
-    sovits: Path, gpt: Path, models: Path, texts: dict[str, str], prompts: dict[str, data.Item]
+    sovits: Path, gpt: Path, models: Path, texts: dict[str, str], prompts: dict[str, data.Item], beams: int
 ) -> Iterable[np.ndarray]:
     """The text of each clip that has a prompt, in its voice, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
+    options = replace(STEADY, sampling=replace(STEADY.sampling, beams=beams))
     for name, other in prompts.items():
         reference = Reference(other.wav, "", "en")
-        speech = synthesizer.speak(texts[name], "en", reference, seed=1, options=STEADY)
+        speech = synthesizer.speak(texts[name], "en", reference, seed=1, options=options)
         yield np.asarray(speech.samples, np.float32)
 
 
@@ -110,13 +113,13 @@ def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audi
         (audio / f"{file_name}.tsv").write_text("".join(lines), encoding="utf-8")
 
 
-def say(folder: Path) -> None:
-    """Write clips and transcripts of the quality benchmark's sentences by each voice, as make-corpus does."""
+def say(folder: Path, lines: list[str]) -> None:
+    """Write clips and transcripts of sentences by each voice, as make-corpus does."""
     noise, spoken = np.random.default_rng(0), []
     for path in (folder / "clips", folder / "texts"):
         path.mkdir(parents=True, exist_ok=True)
     for speaker in corpus.speakers(len(VOICES), 0):
-        for number, text in enumerate(sentences()):
+        for number, text in enumerate(lines):
             name = f"{speaker.name}_{number:05}.wav"
             wav, _ = speaker.say(text, noise)
             write_wav(folder / "clips" / name, (wav * 32767).astype(np.int16), corpus.RATE, "PCM_16")
@@ -129,14 +132,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--say", action="store_true", help="write clips to make a dataset of into this folder instead")
+    parser.add_argument("--sentences", type=Path, default=SENTENCES, help="what --say says, a sentence a line")
     parser.add_argument("--sovits", nargs="*", type=Path, default=[])
     parser.add_argument("--base", nargs="*", type=Path, default=[])
     parser.add_argument("--gpt", nargs="*", type=Path, default=[])
     parser.add_argument("--models", type=Path, default=Path("models"))
+    parser.add_argument("--beams", type=int, default=STEADY.sampling.beams, help="of texts; 1 is token by token")
     parser.add_argument("--audio", type=Path)
     arguments = parser.parse_args()
     if arguments.say:
-        say(arguments.dataset)
+        say(arguments.dataset, sentences(arguments.sentences))
         return
     folder = DatasetFolder(arguments.dataset)
     texts = {name: text.norm_text for name, text in sorted(folder.texts().items())}
@@ -151,7 +156,7 @@ def main() -> None:
     asked = {name: texts[name] for name in prompts}
     for sovits in arguments.sovits:
         for gpt in arguments.gpt:
-            sounds = spoken(sovits, gpt, arguments.models, texts, prompts)
+            sounds = spoken(sovits, gpt, arguments.models, texts, prompts, arguments.beams)
             report(f"{sovits.stem} with {gpt.stem}", sounds, asked, arguments.audio)
 
 

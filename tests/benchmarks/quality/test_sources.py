@@ -15,11 +15,15 @@ from voicemill.held_out import LINES
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
-def test_thirty_sentences_that_nothing_else_says_and_the_recogniser_knows() -> None:
+@pytest.mark.parametrize("file", [sources.SENTENCES, sources.SET_ASIDE], ids=lambda file: file.stem)
+def test_thirty_sentences_that_nothing_else_says_and_the_recogniser_knows(file: Path) -> None:
     listed = Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8")
     known = {line.split(" ", 1)[0] for line in listed.splitlines()}
-    lines = {plain(line, "en") for line in sources.sentences()}
-    assert len(lines) == 30
+    lines, others = (
+        {plain(line, "en") for line in sources.sentences(one)}
+        for one in (file, *{sources.SENTENCES, sources.SET_ASIDE} - {file})
+    )
+    assert len(lines) == 30 and not lines & others
     elsewhere = [(EXAMPLES / name).read_text() for name in ("sentences.txt", "demo_speaker/lines.txt")]
     assert not lines & {plain(line, "en") for line in [*LINES["en"], *"".join(elsewhere).splitlines()]}
     assert {word for line in lines for word in line.split()} <= known
