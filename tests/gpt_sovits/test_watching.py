@@ -119,6 +119,7 @@ def test_a_model_thrown_off_its_course_stops_the_run_at_the_last_good_state(tmp_
 def test_where_arithmetic_may_differ_the_first_divergence_is_tried_again_and_the_second_is_not(tmp_path: Path) -> None:
     state = RunState(tmp_path, "a")
     state.load()
+    state.close()
     assert isinstance(state.after_divergence("NaN", "mend it", may_pass=True), TryAgain)
     again = state.after_divergence("NaN", "mend it", may_pass=True)
     assert isinstance(again, InputError) and "mend it" in str(again)

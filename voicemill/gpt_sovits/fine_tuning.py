@@ -152,9 +152,11 @@ class FineTuning(ABC, Generic[Items, B]):
             self.watch.load_state_dict(state["watch"])
             self.say(f"going on from epoch {self.epoch}, batch {self.batch}")
             self._forget_what_was_last()
-        for _ in progress(self._batches(), self.recipe.epochs * self.batches):
-            pass
-        self.state.close()
+        try:
+            for _ in progress(self._batches(), self.recipe.epochs * self.batches):
+                pass
+        finally:
+            self.state.close()
         return self.saved()
 
     def saved(self) -> list[Saved]:
