@@ -3,6 +3,7 @@
 import errno
 import resource
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,6 +167,17 @@ def test_a_written_file_is_whole_and_nothing_else_is_left(tmp_path):
     with pytest.raises(soundfile.LibsndfileError):
         reading.write_wav(tmp_path / "bad.wav", speech(1), 0)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("subtype", "comment"), [("FLOAT", None), ("FLOAT", "text"), ("PCM_16", "text")])
+def test_equal_sound_is_equal_bytes_whenever_it_is_written(tmp_path, subtype, comment):
+    """libsndfile would put the second of writing into the PEAK chunk of a float file."""
+    for name in ("a.wav", "b.wav"):
+        reading.write_wav(tmp_path / name, speech(1), 16_000, subtype, comment)
+        time.sleep(1.01 - time.time() % 1)
+    content = (tmp_path / "a.wav").read_bytes()
+    assert b"PEAK" not in content[:200]
+    assert content == (tmp_path / "b.wav").read_bytes()
 
 
 def test_resampling_keeps_length_and_pitch():

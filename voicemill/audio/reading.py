@@ -31,6 +31,7 @@ BLOCK = 1 << 20
 # What may be free on a disk on which something did not fit.
 _FULL_BYTES = 1 << 20
 _SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM
+_SET_ADD_PEAK_CHUNK = 0x1050  # libsndfile's SFC_SET_ADD_PEAK_CHUNK, which soundfile does not name
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def to_mono(samples: np.ndarray) -> tuple[np.ndarray, str | None]:
 def write_wav(
     path: str | os.PathLike[str], samples: np.ndarray, rate: int, subtype: str = "FLOAT", comment: str | None = None
 ) -> None:
-    """Write a WAV file beside its place and rename it when whole.
+    """Write a WAV file beside its place and rename it when whole. The same samples give the same bytes at any time.
 
     Args:
         path: Where to write.
@@ -149,6 +150,8 @@ def write_wav(
     try:
         channels = 1 if samples.ndim == 1 else samples.shape[0]
         with soundfile.SoundFile(partial, "w", rate, channels, subtype, format="WAV") as sink:
+            # The PEAK chunk of float files holds the time of writing: equal sound would be different bytes.
+            soundfile._snd.sf_command(sink._file, _SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
             if comment:
                 sink.comment = comment
             for first in range(0, samples.shape[-1], BLOCK):
