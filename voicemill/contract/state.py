@@ -127,8 +127,8 @@ class _Sender:
 
     def bring(self) -> None:
         """Take the state over, as a whole, and see that the store can be written to."""
+        from voicemill.core.safe_paths import safe_join
         from voicemill.storage import Conflict
-        from voicemill.storage.local import safe_join
 
         while not self._tag:
             tag = None
@@ -137,8 +137,9 @@ class _Sender:
                 self._known = json.loads(data)["files"]
             with suppress(Conflict):  # the one before was just sending: look again
                 self._tag = self._write_index(self._known, tag)
+        targets = {name: safe_join(self.folder, name) for name in self._known}
         for name, digest in self._known.items():
-            self.store.download(f"{_FILES}/{digest}", safe_join(self.folder, name))
+            self.store.download(f"{_FILES}/{digest}", targets[name])
         if self._known:
             log.info("going on from a state of %d files in S3", len(self._known))
         self._seen = _signature(self.folder)

@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from voicemill.contract import outputs
+from voicemill.core.safe_paths import safe_join
 from voicemill.errors import InputError
-from voicemill.storage.local import LocalStore, safe_join
+from voicemill.storage.local import LocalStore
 from voicemill.storage.store import Conflict, Entry, Store, Trace, file_digest
 
 __all__ = [
@@ -71,13 +72,13 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
     index_file = folder / "index.json"
     index = json.loads(index_file.read_text()) if index_file.exists() else {}
     content = folder / "content"
-    for entry in entries:
-        target = safe_join(content, entry.key)
+    targets = [safe_join(content, entry.key, portable=False) for entry in entries]
+    for entry, target in zip(entries, targets, strict=True):
         if index.get(entry.key) != entry.tag or not target.exists() or target.stat().st_size != entry.size:
             store.download(entry.key, target)
     wanted = {entry.key: entry.tag for entry in entries}
     for key in index.keys() - wanted.keys():
-        safe_join(content, key).unlink(missing_ok=True)
+        safe_join(content, key, portable=False).unlink(missing_ok=True)
     outputs.write_text(index_file, json.dumps(wanted))
     return content / entries[0].key if is_object else content
 

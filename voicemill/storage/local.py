@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voicemill.contract import outputs
+from voicemill.core.safe_paths import safe_join
 from voicemill.errors import InputError
 from voicemill.storage.store import Conflict, Entry, Trace, file_digest
 
@@ -104,7 +105,9 @@ class LocalStore:
         return ((key, path) for key, path in sorted(found) if key.startswith(prefix))
 
     def _path(self, key: str) -> Path:
-        return safe_join(self.root, key)
+        """Where a key or a prefix, which may be empty or end with /, lies."""
+        key = key.removesuffix("/")
+        return safe_join(self.root, key, portable=False) if key else self.root
 
     def _existing(self, key: str) -> Path:
         path = self._path(key)
@@ -123,15 +126,3 @@ class LocalStore:
         with self._lock_file.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def safe_join(root: Path, key: str) -> Path:
-    """`root / key`, refusing keys that would lead out of `root`.
-
-    Raises:
-        InputError: for a key that is absolute or climbs with `..`.
-    """
-    path = root / key
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"the key {key!r} leads out of its folder")
-    return path
