@@ -23,7 +23,9 @@ from voicemill.engine.workflow import LOADER, Templates, merged, text_of
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
 
-_POD = ("container", "script", "podSpecPatch")
+# Filled where they are used, once, when all their variables are known. A text that was filled is never filled again:
+# braces in a value would be read as a tag.
+_FILLED_LATER = ("container", "script", "podSpecPatch", "dag", "steps", "inputs", "outputs")
 
 
 def match(
@@ -58,8 +60,7 @@ def match(
             artifacts[item["name"]] = path
         elif not item.get("optional"):
             raise Errored(f"inputs.artifacts.{item['name']} was not supplied")
-    # A pod's body is filled once, when all its variables are known, so that braces in a value are never read as a tag.
-    early = {key: value for key, value in template.items() if key not in _POD}
+    early = {key: value for key, value in template.items() if key not in _FILLED_LATER}
     try:
         body = {**template, **templating.fill(early, variables, final=False)}
     except Unresolved as error:

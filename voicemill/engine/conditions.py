@@ -1,4 +1,8 @@
-"""The language of `when`: Argo evaluates it with govaluate after every tag is replaced, bare words being strings.
+"""The language of `when`, evaluated as govaluate does after every tag is replaced; bare words are strings.
+
+A value takes the place of its tag as one operand: in quotes it is escaped, elsewhere a value that is more than a word or
+a number becomes a string, so that a quote or an operator in a user's text never changes what is asked. (Argo inserts
+values as they are: there `'{{inputs.parameters.text}}' == ''` with the text `it's` ends the node in Error.)
 
 Comparison, `=~`, `!~`, `in (a, b)`, `&&`, `||`, `!`, arithmetic and parentheses are here; bitwise operators and the
 ternary are refused by name. A hyphen joins no word: `foo-bar` is a subtraction, which fails on strings, there as here.
@@ -14,6 +18,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from voicemill.engine.templating import TAG, Variables, value_of
+
 _LEVELS = (("||",), ("&&",), ("==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"), ("+", "-"), ("*", "/", "%"), ("**",))
 _ARITHMETIC: dict[str, Callable[[float, float], Any]] = {
     "+": operator.add,
@@ -25,10 +31,42 @@ _ARITHMETIC: dict[str, Callable[[float, float], Any]] = {
 }
 _ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _SYMBOLS = {symbol for level in _LEVELS for symbol in level} | {"!", "-"}
+# Also the words joined by hyphens that are a subtraction, as on Argo.
+_BARE = re.compile(r"|-?[\d.]+|(?!(?:in|IN)$)\w+(?:-\w+)*")
 
 
 class ConditionError(Exception):
     """A `when` that Argo would not evaluate either."""
+
+
+def fill(when: str, variables: Variables) -> str:
+    """Replace the tags of a `when`, each value as one operand.
+
+    Raises:
+        Unresolved: naming the tag and why it has no value.
+    """
+    parts: list[str] = []
+    end, quoted = 0, False
+    for tag in TAG.finditer(when):
+        written = when[end : tag.start()]
+        quoted = _in_quotes(written, quoted)
+        value = value_of(tag, variables, final=True)
+        escaped = re.sub(r"([\\'\"])", r"\\\1", value)
+        parts += [written, escaped if quoted else value if _BARE.fullmatch(value) else f"'{escaped}'"]
+        end = tag.end()
+    return "".join([*parts, when[end:]])
+
+
+def _in_quotes(text: str, quoted: bool) -> bool:
+    """Whether what follows a text stands in quotes; either quote ends a string, a backslash escapes anything in one."""
+    at = 0
+    while at < len(text):
+        if quoted and text[at] == "\\":
+            at += 1
+        elif text[at] in "'\"":
+            quoted = not quoted
+        at += 1
+    return quoted
 
 
 def holds(when: str) -> bool:

@@ -174,7 +174,7 @@ def _collect(call: Call, folder: Path, node: Node, wants_result: bool) -> list[s
             # Argo drops one newline at the end, so that `echo x > file` gives x.
             node.parameters[item["name"]] = file.read_text().removesuffix("\n")
         elif default is not None:
-            node.parameters[item["name"]] = text_of(default)
+            node.parameters[item["name"]] = filled(text_of(default), call.own_scope())
         else:
             missing.append(f"its output parameter {item['name']}")
     for item in artifacts:

@@ -41,7 +41,7 @@ async def run(
     """
     execution.events.tell("task", node)
     try:
-        if _never_runs(task, scope):
+        if _never_runs(call, task, scope):
             execution.settle(node, Phase.SKIPPED, f"when '{task['when']}' evaluated false")
             return
         items = _items(task, scope)
@@ -85,13 +85,13 @@ async def _run_one(
 ) -> None:
     """A task that is not a fan-out, or one item of one."""
     try:
-        when = filled(text_of(task.get("when", "")), scope)
+        when = conditions.fill(text_of(task.get("when", "")), scope.variables)
         if not conditions.holds(when):
             execution.settle(node, Phase.SKIPPED, f"when '{when}' evaluated false")
             return
         given = resolve_arguments(task, scope)
-        templates, template = execution.workflow.resolve(call.templates, filled(_holder(task), scope))
-    except (Errored, conditions.ConditionError) as error:
+        templates, template = execution.workflow.resolve(call.templates, _holder(task))
+    except (Errored, templating.Unresolved, conditions.ConditionError) as error:
         execution.settle(node, Phase.ERROR, str(error))
         return
     if not may_start():
@@ -115,7 +115,7 @@ def _holder(task: Json) -> Json:
     return {key: task[key] for key in ("name", "template", "templateRef", "inline") if key in task}
 
 
-def _never_runs(task: Json, scope: Scope) -> bool:
+def _never_runs(call: Call, task: Json, scope: Scope) -> bool:
     """Whether `when` is false whatever the items are; then nothing is expanded, for what it expands may not exist.
 
     A literal list is expanded all the same, into skipped items: so does Argo.
@@ -123,10 +123,9 @@ def _never_runs(task: Json, scope: Scope) -> bool:
     if "withParam" not in task or not task.get("when"):
         return False
     try:
-        when = templating.fill(task["when"], scope.variables, final=True)
-        if conditions.holds(when):
+        if conditions.holds(conditions.fill(task["when"], scope.variables)):
             return False
-        json.loads(templating.fill(task["withParam"], {}, final=False))
+        json.loads(templating.fill(task["withParam"], call.variables, final=False))
     except (templating.Unresolved, conditions.ConditionError):
         return False
     except json.JSONDecodeError:

@@ -46,7 +46,8 @@ class Call:
         name: Node name; empty for the entrypoint, so that its tasks carry their plain names.
         folder: Name of the folder in the run folder; derived from the node name.
         templates: Where the template's own calls resolve.
-        template: The template, tags of the workflow and of its inputs filled in, but for its container or script.
+        template: The template. Tags of the workflow and of its inputs are filled in where nothing else can be read (its
+            deadline, locks, retries); its body, inputs and outputs are as written.
         parameters: Values of `inputs.parameters`.
         artifacts: Places of `inputs.artifacts` that exist.
         variables: Everything that a pod's tags may read, besides paths and tries.
@@ -189,8 +190,8 @@ def template_outputs(template: Json, scope: Scope, node: Node) -> None:
         else:
             name = templating.sole_name(source.get("parameter", "")) or source.get("parameter", "")
             value = scope.variables.get(name)
-        if value is None:
-            value = source.get("default")
+        if value is None and source.get("default") is not None:
+            value = filled(text_of(source["default"]), scope)
         if value is None:
             raise Errored(reason)
         node.parameters[item["name"]] = text_of(value)

@@ -18,7 +18,7 @@ from voicemill.engine.digests import digest_of
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.retries import seconds_of
-from voicemill.engine.scope import Call, Errored
+from voicemill.engine.scope import Call, Errored, filled
 from voicemill.engine.workflow import text_of
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _wanted(call: Call) -> dict[str, str | None]:
     wanted: dict[str, str | None] = {}
     for item in _outputs(call):
         default = (item.get("valueFrom") or {}).get("default", inputs.get(item["name"], {}).get("default"))
-        wanted[item["name"]] = None if default is None else text_of(default)
+        wanted[item["name"]] = None if default is None else filled(text_of(default), call.own_scope())
     return wanted
 
 

@@ -1,5 +1,8 @@
 """Argo's tags: `{{name}}` is replaced by a variable, `{{=expression}}` by the value of an expression.
 
+Only what a template's author wrote is searched for tags: a value is inserted as it is and never searched in turn, so
+braces in a user's text stay braces. (Argo does search values again: see "Text with braces" in docs/cluster.md.)
+
 A variable whose value is `None` is an absent output: of a task that was skipped or omitted and declares no default. A
 plain tag that meets one is an error; an expression sees `nil` and may choose another value with `??`.
 Source: Argo's util/template, docs/variables.md ("Outputs of Skipped and Omitted Nodes").
@@ -16,7 +19,7 @@ from voicemill.engine.operators import ExpressionError, as_text
 
 Variables = Mapping[str, str | None]
 
-_TAG = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*)\}\}")
+TAG = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*)\}\}")
 _WHOLE = re.compile(r"\{\{([^{}=][^{}]*)\}\}")
 
 
@@ -27,7 +30,7 @@ class Unresolved(Exception):
 def tags(value: Any) -> Iterator[str]:
     """Every tag in the strings of a nested value, without its braces."""
     if isinstance(value, str):
-        yield from (match.strip() for match in _TAG.findall(value))
+        yield from (match.strip() for match in TAG.findall(value))
     elif isinstance(value, dict):
         for item in value.values():
             yield from tags(item)
@@ -63,20 +66,26 @@ def fill(value: Any, variables: Variables, *, final: bool) -> Any:
         Unresolved: naming the tag and why it has no value.
     """
 
-    def replace(match: re.Match[str]) -> str:
-        tag = match[1].strip()
-        if tag.startswith("="):
-            return _evaluate(tag[1:], variables, match[0], final=final)
-        if tag not in variables:
-            if final:
-                raise Unresolved(f"nothing gives {{{{{tag}}}}} a value")
-            return match[0]
-        found = variables[tag]
-        if found is None:
-            raise Unresolved(f"{{{{{tag}}}}} is the output of a task that did not run, and has no default")
-        return found
+    return over_strings(value, lambda text: TAG.sub(lambda tag: value_of(tag, variables, final=final), text))
 
-    return over_strings(value, lambda text: _TAG.sub(replace, text))
+
+def value_of(match: re.Match[str], variables: Variables, *, final: bool) -> str:
+    """The value of the tag that `TAG` matched; with `final` False, an unknown tag's own text.
+
+    Raises:
+        Unresolved: naming the tag and why it has no value.
+    """
+    tag = match[1].strip()
+    if tag.startswith("="):
+        return _evaluate(tag[1:], variables, match[0], final=final)
+    if tag not in variables:
+        if final:
+            raise Unresolved(f"nothing gives {{{{{tag}}}}} a value")
+        return match[0]
+    found = variables[tag]
+    if found is None:
+        raise Unresolved(f"{{{{{tag}}}}} is the output of a task that did not run, and has no default")
+    return found
 
 
 def _evaluate(text: str, variables: Variables, original: str, *, final: bool) -> str:

@@ -187,7 +187,7 @@ def _output_problems(template: Json, known: set[str]) -> Iterator[str]:
     for item in [*(outputs.get("parameters") or []), *(outputs.get("artifacts") or [])]:
         expression = (item.get("valueFrom") or {}).get("expression") or item.get("fromExpression")
         if expression:
-            yield from _tag_problems("{{=" + expression + "}}", known, f".outputs[{item['name']}]")
+            yield from _expression_problems(expression, known, f".outputs[{item['name']}]")
 
 
 def _pod_problems(template: Json, known: set[str]) -> Iterator[str]:
@@ -216,8 +216,16 @@ def _pod_problems(template: Json, known: set[str]) -> Iterator[str]:
     )
     expression = (template.get("retryStrategy") or {}).get("expression")
     if expression:
-        wrapped = "{{=" + expression.removeprefix("{{=").removesuffix("}}") + "}}"
-        yield from _tag_problems(wrapped, known | tries, ".retryStrategy.expression")
+        bare = expression.removeprefix("{{=").removesuffix("}}")
+        yield from _expression_problems(bare, known | tries, ".retryStrategy.expression")
+
+
+def _expression_problems(expression: str, known: set[str], at: str) -> Iterator[str]:
+    # A value put into an expression as text would be evaluated as a part of it.
+    for tag in templating.tags(expression):
+        yield f"{at}: an expression reads {tag} by its name; write it without braces"
+        return
+    yield from _tag_problems("{{=" + expression + "}}", known, at)
 
 
 def _tag_problems(value: Any, known: set[str], at: str) -> Iterator[str]:
