@@ -3,7 +3,7 @@
 
 variable "REGISTRY" { default = "" }
 variable "TAG" { default = "latest" }
-variable "BASE" { default = "python:3.11-slim-bookworm" }
+variable "BASE" { default = "python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b" }
 variable "SOURCE" { default = "" }
 variable "REVISION" { default = "" }
 variable "PIP_INDEX_URL" { default = "" }

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import re
 import subprocess
+import sys
 import tomllib
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 import stages
-from images import layer
+from images import groups, layer
 from voicemill.contract import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,23 +36,12 @@ def declared() -> list[Stage]:
 STAGES = {stage.image: stage for stage in declared()}
 
 
-def targets() -> dict[str, tuple[str, str]]:
-    """Every target with the one it stands on and its own lines."""
-    said = re.sub(r"^#.*\n", "", CONTAINERFILE, flags=re.MULTILINE)
-    parts = re.split(r"^FROM (\S+) AS (\S+)$", said, flags=re.MULTILINE)[1:]
-    return {name: (parent, body) for parent, name, body in zip(*[iter(parts)] * 3, strict=True)}
-
-
-TARGETS = targets()
+TARGETS = groups.targets(CONTAINERFILE)
 
 
 def chain(target: str) -> list[str]:
     """The lines of a target and of all it stands on."""
-    lines: list[str] = []
-    while target in TARGETS:
-        target, body = TARGETS[target]
-        lines += body.splitlines()
-    return lines
+    return "\n".join(TARGETS[each][1] for each in groups.chain(TARGETS, target)).splitlines()
 
 
 def installed(target: str) -> set[str]:
@@ -91,11 +83,53 @@ def test_only_images_of_gpu_stages_have_a_gpus_libraries(image: str) -> None:
 def test_the_bake_file_the_script_and_the_containerfile_name_the_same_images() -> None:
     expected = {*STAGES, *APPLICATIONS}
     assert {name for name, (_, body) in TARGETS.items() if "ENTRYPOINT" in body} == expected
-    listed = re.search(r"stage = \[(.*?)\]", BAKE, re.DOTALL)
-    assert listed and set(re.findall(r'"([a-z-]+)"', listed[1])) == expected
+    assert sorted(groups.names(BAKE)) == sorted(expected)
     script = "BUILDER=buildah; command() { :; }; . images/common.sh; every_stage"
     said = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert set(said.split()) == expected
+
+
+def test_ci_builds_every_image_of_the_bake_file_once_and_keeps_no_list_of_its_own() -> None:
+    command = [sys.executable, "images/groups.py"]
+    matrix = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    pushed = [image for row in matrix for image in row["images"].split(",")]
+    assert sorted(pushed) == sorted(groups.names(BAKE))
+    assert {"conduct", "summarize"} <= set(pushed)
+    workflow = (ROOT / ".github" / "workflows" / "images.yml").read_text()
+    job = yaml.safe_load(workflow)["jobs"]["push"]
+    assert "groups.outputs.groups" in job["strategy"]["matrix"]["include"]
+    assert [step["with"]["targets"] for step in job["steps"] if "targets" in step.get("with", {})] == [
+        "${{ matrix.images }}"
+    ]
+
+
+@pytest.mark.parametrize("workflow", sorted((ROOT / ".github" / "workflows").iterdir()), ids=lambda path: path.stem)
+def test_no_workflow_of_ci_lists_images(workflow: Path) -> None:
+    name = "|".join(groups.names(BAKE))
+    assert not re.search(rf"(?<![\w-])({name})[ ,]+({name})(?![\w-])", workflow.read_text())
+
+
+def test_a_group_of_images_shares_its_gpu_libraries_and_cpu_has_none() -> None:
+    for group, images in groups.groups(BAKE, CONTAINERFILE).items():
+        for image in images:
+            on_gpu = any(line.startswith(groups.GPU_MARK) for line in chain(image))
+            assert on_gpu == (group != groups.CPU)
+            assert group == groups.CPU or group in installed(image)
+
+
+def test_an_image_without_a_target_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'speak'"):
+        groups.groups(BAKE.replace('"ingest"', '"speak"'), CONTAINERFILE)
+
+
+def test_the_table_of_sizes_and_the_picture_of_layers_name_every_image_once() -> None:
+    readme = (ROOT / "images" / "README.md").read_text()
+    rows = re.findall(r"^\| ([a-z, -]+) \| [\d.]+ \|", readme, re.MULTILINE)
+    assert sorted(name for row in rows for name in row.split(", ")) == sorted(groups.names(BAKE))
+    drawn = readme.split("## Layers")[1].split("A layer is made")[0]
+    assert {name for name in groups.names(BAKE) if not re.search(rf"(?<![\w-]){name}(?![\w-])", drawn)} == set()
+    count = re.search(r"All (\d+) were built", readme)
+    assert count and int(count[1]) == len(groups.names(BAKE))
 
 
 def test_the_bake_file_and_the_script_give_the_same_labels_and_arguments() -> None:
@@ -105,6 +139,13 @@ def test_the_bake_file_and_the_script_give_the_same_labels_and_arguments() -> No
     passed = re.search(r"for name in (.*); do", script)
     assert passed and set(passed[1].split()) == set(re.findall(r"^ARG (\w+)", CONTAINERFILE, re.MULTILINE))
     assert set(passed[1].split()) <= set(re.findall(r'variable "(\w+)"', BAKE))
+
+
+def test_the_base_is_named_by_digest_the_same_in_both_files() -> None:
+    in_containerfile = re.findall(r"^ARG BASE=(.*)$", CONTAINERFILE, re.MULTILINE)
+    in_bake = re.findall(r'^variable "BASE" { default = "(.*)" }$', BAKE, re.MULTILINE)
+    assert in_containerfile == in_bake and len(in_bake) == 1
+    assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", in_bake[0])
 
 
 @pytest.mark.parametrize("extra", sorted(set().union(*map(installed, STAGES)) - {"cuda12"}))
