@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from voicemill.models import record
 from voicemill.voice import Voice, has_consent
 
 _CARD = """---
@@ -45,7 +46,7 @@ Errors are counted by a speech recogniser and include its own; similarity is the
 ## Made from
 
 {lineage}
-
+{toys}
 ## Licence
 
 The weights derive from the base weights named above and from the recordings: the licence of the base weights and the
@@ -56,6 +57,10 @@ speaker's consent both bind whoever uses them. The code that made them is MIT-li
 - It speaks as its data does: what the recordings lack (emotion, loudness, a language) the voice lacks too.
 - Long sentences, rare names and numbers may be misread; listen before publishing anything.
 - The measures above come from a handful of sentences, not from listeners.
+"""
+
+_TOYS = """
+**It was trained from toy weights**, which exist for trying voicemill out: it babbles.
 """
 
 
@@ -85,7 +90,14 @@ def model_card(
         transcripts=f"{len(transcripts)} texts, {flagged} of them flagged as doubtful" if transcripts else unknown,
         metrics=_table(metrics) or "Not measured.",
         lineage=_table(_flat(lineage)),
+        toys=_TOYS if _is_from_toys(lineage) else "",
     )
+
+
+def _is_from_toys(lineage: Mapping[str, Any]) -> bool:
+    """Whether the weights that were fine-tuned are toys; a toy BERT beside a trained base says nothing of the voice."""
+    sources = lineage.get("base_sources", {})
+    return any(sources.get(name) == record.TOY for name in ("sovits-g", "gpt"))
 
 
 def _consent(lineage: Mapping[str, Any]) -> str:

@@ -13,7 +13,8 @@ from voicemill.contract.code import code_version
 from voicemill.errors import InputError, MissingModelError
 from voicemill.gpt_sovits import own_files
 from voicemill.model_card import model_card
-from voicemill.models import locate
+from voicemill.models import locate, record
+from voicemill.models.layout import place
 from voicemill.registry import version_of
 from voicemill.storage import file_digest, fingerprint
 from voicemill.voice import Part, ReferenceClip, Voice, choose_reference, main_language
@@ -117,16 +118,27 @@ def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:
         },
         "review": json.loads(review.read_text(encoding="utf-8")) if review.is_file() else None,
         "base": _base_weights(sources.models, voice.version),
+        "base_sources": _base_sources(sources.models, voice.version),
         "weights": {"sovits": voice.sovits.origin, "gpt": voice.gpt.origin},
         "training": {name: _training(getattr(sources, name)) for name in ("sovits", "gpt")},
         "code": {"voicemill": __version__, **{name: code_version(f"stages.{name}") for name in _STAGES}},
     }
 
 
+def _base_names(version: str) -> tuple[str, ...]:
+    pro = ("speaker-encoder",) if version.startswith("v2Pro") else ()
+    return ("sovits-g", "sovits-d", "gpt", "hubert", "bert", *pro)
+
+
+def _base_sources(models: Path, version: str) -> dict[str, str]:
+    """Where each base model came from, as the models folder's record says: toys and trained bases are told apart."""
+    sources = {name: record.source(models, place(name, version)) for name in _base_names(version)}
+    return {name: source or "not recorded" for name, source in sources.items()}
+
+
 def _base_weights(models: Path, version: str) -> dict[str, str]:
     digests: dict[str, str] = {}
-    pro = ("speaker-encoder",) if version.startswith("v2Pro") else ()
-    for name in ("sovits-g", "sovits-d", "gpt", "hubert", "bert", *pro):
+    for name in _base_names(version):
         try:
             digests[name] = fingerprint(locate(models, name, version))
         except MissingModelError:

@@ -72,12 +72,17 @@ def test_a_base_takes_the_places_of_the_toys_and_the_rest_stays(made: Path, tmp_
     for path in paths:
         (base / path).parent.mkdir(parents=True)
         (base / path).write_text("another one")
-    record.add(base, {path: record.describe(base / path, "mine", record.TOY) for path in paths})
+    record.add(base, {path: record.describe(base / path, "mine", record.BASE) for path in paths})
     whole = tmp_path / "whole"
     assert make_all(whole, base=base) and not make_all(whole, base=base)
     assert all((whole / path).read_text() == "another one" for path in paths)
     assert [path.name for path in (whole / layout.place("hubert")).iterdir()] == ["config.json"]
-    assert {finding.state for finding in checking.verify(whole, [])} == {"ok"}
+    findings = checking.verify(whole, [])
+    assert {finding.state for finding in findings} == {"ok"}
+    assert {finding.file.path for finding in findings if finding.detail == record.BASE} == set(paths)
+    assert record.source(whole, layout.place("sovits-g")) == record.BASE
+    assert record.source(whole, layout.place("gpt")) == record.TOY
+    assert "trained base" in (whole / "README.md").read_text()
     assert locate(whole, "separation").is_dir() and locate(whole, "gpt").is_file()
     (base / paths[1]).write_text("changed since")
     with pytest.raises(InputError, match="no whole base.*config.json"):

@@ -125,6 +125,7 @@ def test_from_another_base_training_goes_on_in_its_terms(fresh: Path, corpus: Pa
     ledger = make_base(encoder, corpus / "clips", destination=str(tmp_path / "base"), start=start)
     assert ledger.kept == 4
     assert record.read(tmp_path / "base") == record.read(fresh)
+    assert {entry.source for entry in record.read(fresh).values()} == {record.BASE}
     weights = "model.safetensors"
     assert (encoder / "hubert" / weights).read_bytes() == (locate(fresh, "hubert") / weights).read_bytes()
 

@@ -163,5 +163,6 @@ def test_the_commands_pack_and_unpack(base: Path, again: Path, tmp_path: Path) -
     assert "there already" in command.invoke(app, ["small", *whole]).output
     assert {finding.state for finding in checking.verify(tmp_path / "whole", [])} == {"ok"}
     for path, entry in record.read(again).items():
+        assert entry.source == record.BASE
         assert record.digest(tmp_path / "whole" / path, "sha256") == entry.sha256
     assert locate(tmp_path / "whole", "separation").is_dir()

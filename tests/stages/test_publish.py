@@ -14,6 +14,8 @@ from tests.a_run import RunFolder, make_run
 from voicemill import pronunciation
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import checkpoints
+from voicemill.models import locate, record
+from voicemill.models.layout import place
 from voicemill.registry import publish as put
 from voicemill.registry import pull, version_of, versions
 from voicemill.storage import file_digest, open_store
@@ -50,6 +52,24 @@ def test_the_lineage_leads_back_to_data_base_weights_consent_and_code(run: RunFo
     card = (folder / "README.md").read_text()
     for words in ("She agreed on paper.", "generated speech", "| error_rate | 0.2 |", "Licence", "Limits", "Consent"):
         assert words in card
+
+
+def test_lineage_and_card_tell_toys_a_trained_base_and_public_weights_apart(run: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(run.root, tmp_path / "run"))
+
+    def published(source: str) -> tuple[dict[str, str], str]:
+        files = {name: locate(run.models, name) for name in ("sovits-g", "gpt")}
+        record.add(run.models, {place(name): record.describe(path, name, source) for name, path in files.items()})
+        folder = make_voice(run, tmp_path / source.replace("/", "-"))
+        return json.loads((folder / "lineage.json").read_text())["base_sources"], (folder / "README.md").read_text()
+
+    unrecorded = make_voice(run, tmp_path / "unrecorded")
+    assert json.loads((unrecorded / "lineage.json").read_text())["base_sources"]["gpt"] == "not recorded"
+    for source in (record.TOY, record.BASE, "someone/weights/s2G.pth"):
+        sources, card = published(source)
+        assert (sources["sovits-g"], sources["gpt"], sources["bert"]) == (source, source, "not recorded")
+        assert ("toy weights" in card) == (source == record.TOY)
+        assert f"| base_sources gpt | {source} |" in card
 
 
 def test_the_voice_carries_how_its_training_texts_were_read(run: RunFolder, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def _is_toy(models_dir: Path) -> bool:
     """Whether the Whisper in the folder is the one that `voicemill models toy` made."""
     path = f"{place('whisper')}/model.bin"
     entry = record.read(models_dir).get(path)
-    if entry is None or entry.source != record.TOY:
+    if entry is None or not entry.is_toy:
         return False
     try:
         weights = locate(models_dir, "whisper") / "model.bin"

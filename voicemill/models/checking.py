@@ -27,13 +27,16 @@ class Finding:
 
 
 def verify(folder: Path, models: list[Model]) -> list[Finding]:
-    """Check the files of models against the folder's record and the catalogue; of a toy folder, what was made."""
+    """Check the files of models against the folder's record and the catalogue.
+
+    Of a folder with models that were made here (toys, a base), those are checked, against the record alone.
+    """
     recorded = record.read(folder)
-    toys = {path: entry for path, entry in recorded.items() if entry.source == record.TOY}
-    if toys:
+    local = {path: entry for path, entry in recorded.items() if entry.is_local}
+    if local:
         return [
-            _verify(folder, Model(entry.model, "toy", "", (), (), True), RemoteFile(path), entry)
-            for path, entry in toys.items()
+            _verify(folder, Model(entry.model, entry.source, "", (), (), True), RemoteFile(path), entry)
+            for path, entry in local.items()
         ]
     return [_verify(folder, model, file, recorded.get(file.path)) for model in models for file in model.files]
 
@@ -42,13 +45,12 @@ def _verify(folder: Path, model: Model, file: RemoteFile, entry: record.Entry | 
     path = folder / file.path
     if not path.is_file():
         return Finding(model, file, "missing")
-    toy = entry is not None and entry.source == record.TOY
     if entry is not None:
         problem = mismatch(path, size=entry.size, sha256=entry.sha256)
         if problem:
             return Finding(model, file, "corrupt", f"changed since it was put here: {problem}")
-    if toy:
-        return Finding(model, file, "ok", "toy")
+    if entry is not None and entry.is_local:
+        return Finding(model, file, "ok", entry.source)
     problem = against_catalogue(folder, file)
     if problem:
         return Finding(model, file, "corrupt", problem)

@@ -43,15 +43,17 @@ class Preparation:
         self.store: Store = storage.open_store(destination)
 
     def models(self, wanted: list[Model]) -> list[Model]:
-        """Of the models that are wanted, those that there are: a folder of toy models has no others, and one may hold a
-        smaller Whisper in place of the large one."""
+        """Of the models that are wanted, those that the source has.
+
+        A folder of models that were made here (toys, a base) has no others, and one may hold a smaller Whisper in place
+        of the large one.
+        """
         if self.source is None:
             return wanted
-        toys = [entry for entry in record.read(self.source).values() if entry.source == record.TOY]
-        if not toys:
+        local = {entry.model: entry.source for entry in record.read(self.source).values() if entry.is_local}
+        if not local:
             return checking.in_place(self.source, wanted)
-        names = dict.fromkeys(entry.model for entry in toys)
-        return [Model(name, "toy", "", (), (), True) for name in names]
+        return [Model(name, source, "", (), (), True) for name, source in local.items()]
 
     def bring(self, model: Model) -> InPlace:
         """Put a model into place and verify it, unless it is there.

@@ -56,12 +56,14 @@ def pull(folder: Path, models: list[Model], report: Callable[[str], None] = log.
         Number of files downloaded.
 
     Raises:
-        InputError: A file does not exist at its source or is not what it should be, or the folder holds toy models.
+        InputError: A file does not exist at its source or is not what it should be, or the folder holds models that
+            were made here.
         NoSpace: The disk is too small for what is missing.
         TryAgain: A server cannot be reached, or broke off; the next pull goes on from there.
     """
-    if any(entry.source == record.TOY for entry in record.read(folder).values()):
-        raise InputError(f"{folder} holds toy models; pull the real ones into a folder of their own")
+    local = sorted({entry.source for entry in record.read(folder).values() if entry.is_local})
+    if local:
+        raise InputError(f"{folder} holds {' and '.join(local)} models; pull public ones into a folder of their own")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         wanted = [(model, file, look_up(file)) for model in models for file in model.files]

@@ -1,7 +1,8 @@
-"""What a models folder remembers of the files that were put into it: size and hash of each, in one JSON file."""
+"""What a models folder records of the files that were put into it: origin, size and hash of each, in one JSON file."""
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from voicemill.contract.outputs import write_text
 
 NAME = ".voicemill-models.json"
 TOY = "toy"
+"""Source of a toy model: random weights in the real formats."""
+BASE = "base"
+"""Source of a model that was trained here: by the pretrain workflow, or unpacked from what it made."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Entry:
 
     Attributes:
         model: Name of the model that it belongs to.
-        source: Where it came from; `TOY` for toy models.
+        source: Where it came from: a repository and path on the hub, a URL, `TOY` or `BASE`.
         size: Bytes.
         sha256: Hash of the content.
         etag: What the source called this content, if it did.
@@ -29,6 +33,16 @@ class Entry:
     sha256: str
     etag: str | None = None
 
+    @property
+    def is_toy(self) -> bool:
+        """Whether its weights mean nothing."""
+        return self.source == TOY
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it was made here, so that no catalogue knows it and this record alone says what it should be."""
+        return self.source in (TOY, BASE)
+
 
 def read(folder: Path) -> dict[str, Entry]:
     """The entries by path below the folder; empty where nothing was recorded."""
@@ -36,6 +50,24 @@ def read(folder: Path) -> dict[str, Entry]:
     if not path.is_file():
         return {}
     return {name: Entry(**fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def source(folder: Path, place: str) -> str | None:
+    """Where a model came from.
+
+    Args:
+        folder: Models folder.
+        place: The model's file or folder below it.
+
+    Returns:
+        The source that all its recorded files share (for files of one repository: their common folder), several
+        sources with commas between them, or None where none of its files is recorded.
+    """
+    entries = read(folder).items()
+    sources = sorted({entry.source for path, entry in entries if path == place or path.startswith(f"{place}/")})
+    if not sources:
+        return None
+    return "/".join(os.path.commonprefix([each.split("/") for each in sources])) or ", ".join(sources)
 
 
 def add(folder: Path, entries: dict[str, Entry]) -> None:

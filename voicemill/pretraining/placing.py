@@ -30,8 +30,7 @@ def put(folder: Path, destination: str) -> None:
     for path in files:
         name = path.relative_to(folder).as_posix()
         path.chmod(0o644)
-        # As toys are: made here, so that no catalogue knows them, and verified by this record alone.
-        entries[name] = asdict(record.describe(path, name.split("/")[0], record.TOY))
+        entries[name] = asdict(record.describe(path, name.split("/")[0], record.BASE))
         store.upload(path, name)
     store.write(record.NAME, (json.dumps(entries, indent=1) + "\n").encode())
 

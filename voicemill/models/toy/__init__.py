@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,13 @@ Made by `voicemill models toy`, seed {seed}. They have the formats and names of 
 them: they are for trying out voicemill and for its tests. Voices trained from them babble, the separators clean nothing
 and the recogniser's words mean nothing. Get the real models with `voicemill models pull`.
 """
-BASE_README = """
-The content encoder, SoVITS and the token model are no toys: they were taken from another folder. Voices trained from
-them speak as well as those do.
+BASE_README = """\
+# A base among toy models
+
+Made by `voicemill models small` or `voicemill models toy --base`, seed {seed}. The content encoder, SoVITS and the
+token model are a trained base: voices speak as well as it does. Everything else here is a toy, in the format and place
+of the real model and with next to nothing in it: the separators clean nothing and the recogniser's words mean nothing.
+Get the real models with `voicemill models pull`.
 """
 
 
@@ -80,8 +85,8 @@ def make_all(
             report(f"{name}: {len(fresh)} files, {size:.1f} MB, {time.monotonic() - started:.1f} s")
         if base is not None:
             entries = {path: entry for path, entry in entries.items() if (building / path).is_file()}
-            entries |= {path: record.describe(building / path, "base", record.TOY) for path in mark["base"]}
-        (building / "README.md").write_text(README.format(seed=seed) + (BASE_README if base is not None else ""))
+            entries |= {path: replace(entry, model="base") for path, entry in record.read(base).items()}
+        (building / "README.md").write_text((README if base is None else BASE_README).format(seed=seed))
         record.add(building, entries)
         (building / MARK).write_text(json.dumps(mark))
         for path in _files(building):
