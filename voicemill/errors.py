@@ -7,11 +7,19 @@ import errno
 import os
 from collections.abc import Iterator
 
+from voicemill.core.display import safe_message
+
 
 class VoicemillError(Exception):
-    """An error whose message is a whole sentence for the user; it is shown without a traceback."""
+    """An error whose message is a whole sentence for the user; it is shown without a traceback.
+
+    Its text can be shown anywhere: whatever names are in it, they carry no control characters.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return safe_message(super().__str__())
 
 
 class UsageError(VoicemillError):
