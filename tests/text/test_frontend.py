@@ -11,7 +11,7 @@ from voicemill.text import BY_DICTIONARIES, ROUTES, Lexicon, Reading, Unpronounc
 from voicemill.text.silent import wants_sound
 
 _CHARACTERS = st.one_of(
-    st.characters(exclude_categories=["Cs"]),
+    st.characters(),
     st.sampled_from(
         "今天一不了儿鍾乾你好あいカッー々가각ㄱABCxyz0123456789，。！？、：；…—,.!?'\"-+×÷=%￥$£€~^@#&²½①Ⅳ℃"
     ),
@@ -51,7 +51,7 @@ def test_any_text_gives_phones_of_the_table(text: str, route: str, as_reference:
             assert len(segment.word2ph) == len(segment.norm_text)
             assert sum(segment.word2ph) == len(segment.phones)
     for silent in phonemes.unpronounced:
-        assert text[silent.position] == silent.character
+        assert silent.character in (text[silent.position], "\ufffd")
     mute = {*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD, "空", "停"}
     if mute.issuperset(phonemes.phones) and not as_reference:
         assert {silent.position for silent in phonemes.unpronounced} >= {

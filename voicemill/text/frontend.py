@@ -12,12 +12,13 @@ from types import ModuleType
 
 from voicemill.errors import InputError, UsageError
 from voicemill.text import symbols
+from voicemill.text.blocks import blocks
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.mandarin import Polyphones
 from voicemill.text.routes import ROUTES, route
 from voicemill.text.segmentation import Detector, Stretch, append
 from voicemill.text.silent import Unpronounced, unpronounced
-from voicemill.text.spelling import plain
+from voicemill.text.spelling import encodable, plain
 from voicemill.text.spoken import Segment, Spoken
 
 _MODULES = {"zh": "mandarin", "yue": "cantonese", "en": "english", "ja": "japanese", "ko": "korean"}
@@ -25,6 +26,7 @@ _OF_V1 = frozenset(["zh", "en", "ja"])
 _SILENCES = {"￥": "SP2", "^": "SP3"}
 _FEWEST_PHONES, _FEWEST_ENGLISH_PHONES = 6, 4
 _BY_CHARACTER = frozenset(["zh", "yue"])
+_SPACES = re.compile(" {2,}")
 
 Reader = Callable[[str], Spoken]
 
@@ -124,13 +126,21 @@ def phonemize(
                 append(stretches, stretch)
         return [speak(stretch.text, stretch.language) for stretch in stretches]
 
-    spelled, places = (text, range(len(text))) if as_reference else plain(text)
-    spaced = re.sub(" {2,}", " ", spelled)
-    phonemes = Phonemes(speak_all(spaced), version)
-    silent = {places[sign.position]: None for sign in unpronounced(spelled, phonemes.segments, speak)}
-    phonemes.unpronounced = [Unpronounced(text[at], at) for at in silent]
+    whole = encodable(text)
+    spelled, places = (whole, range(len(whole))) if as_reference else plain(whole)
+    phonemes = Phonemes([], version)
+    silent: dict[int, None] = {}
+    start = 0
+    for block in blocks(spelled):
+        segments = speak_all(_SPACES.sub(" ", block))
+        phonemes.segments += segments
+        silent |= {places[start + sign.position]: None for sign in unpronounced(block, segments, speak)}
+        start += len(block)
+    phonemes.unpronounced = [Unpronounced(whole[at], at) for at in silent]
     if lead_in and len(phonemes.phones) < _FEWEST_PHONES:
-        phonemes.segments = speak_all("." + spaced)
+        phonemes.segments = [
+            segment for block in blocks("." + spelled) for segment in speak_all(_SPACES.sub(" ", block))
+        ]
     return phonemes
 
 
@@ -163,7 +173,11 @@ def phonemize_segment(
         name = _MODULES[language].capitalize()
         raise InputError(f"the phones of v1 have no {name}: choose a later version for {text!r}")
     read = read or _reader(language, version, as_reference, reading)
-    norm_text, spoken = _speak(text, language, as_reference, reading.lexicon, read)
+    norm_text, spoken = "", Spoken([], [] if language in _BY_CHARACTER else None)
+    for block in blocks(encodable(text)):
+        norm_block, spoken_block = _speak(block, language, as_reference, reading.lexicon, read)
+        norm_text += norm_block
+        spoken.append(spoken_block)
     phones = [phone if symbols.knows(phone, version) else symbols.UNKNOWN for phone in spoken.phones]
     return Segment(language, text, norm_text, phones, spoken.word2ph)
 
@@ -199,7 +213,7 @@ def _speak(text: str, language: str, as_reference: bool, lexicon: Lexicon | None
             continue
         part = module.normalize(part.replace(silence, ",") if silence else part)
         norm_text += part
-        spoken = _joined(spoken, read(part))
+        spoken.append(read(part))
     if lexicon:
         spoken = lexicon.replace(language, norm_text, spoken)
     if silence:
@@ -208,11 +222,6 @@ def _speak(text: str, language: str, as_reference: bool, lexicon: Lexicon | None
     if language == "en" and len(spoken.phones) < _FEWEST_ENGLISH_PHONES:
         spoken.phones.insert(0, ",")
     return norm_text, spoken
-
-
-def _joined(first: Spoken, second: Spoken) -> Spoken:
-    counts = None if first.word2ph is None or second.word2ph is None else first.word2ph + second.word2ph
-    return Spoken(first.phones + second.phones, counts)
 
 
 @functools.cache

@@ -1,6 +1,8 @@
 """Characters of a text that nobody will hear."""
 
+import functools
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,8 @@ Speak = Callable[[str, str], Segment]
 _SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD, "空", "停"])
 _PAUSES = "~～〜^"
 _SPOKEN_SIGNS = "#%&@*/\\§"
+UNKNOWN_SIGN = "\ufffd"
+_TOGETHER, _CONTEXT = 24, 12
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,14 @@ def unpronounced(text: str, segments: Sequence[Segment], speak: Speak) -> list[U
         segments: Its segments, whose texts are the text less what segmentation dropped.
         speak: Says a text of one language.
     """
-    places = [(segment, at) for segment in segments for at in range(len(segment.text))]
-    silent, next_place = [], 0
+    heard = [flag for segment in segments for flag in _heard(segment, speak)]
+    spoken = "".join(segment.text for segment in segments)
+    silent, at = [], 0
     for position, character in enumerate(text):
-        place = places[next_place] if next_place < len(places) else None
-        if place and place[0].text[place[1]] == character:
-            next_place += 1
-        else:
-            place = None
-        if wants_sound(character) and not (place and _is_heard(*place, speak)):
+        is_spoken = at < len(spoken) and spoken[at] == character
+        if wants_sound(character) and not (is_spoken and heard[at]):
             silent.append(Unpronounced(character, position))
+        at += is_spoken
     return silent
 
 
@@ -76,19 +78,65 @@ def unsaid(text: str, pieces: Sequence[tuple[str, Sequence[Unpronounced]]]) -> l
     ]
 
 
-def _is_heard(segment: Segment, at: int, speak: Speak) -> bool:
-    """Whether a character of a segment has a sound, alone or in its place."""
-    character = segment.text[at]
+def _heard(segment: Segment, speak: Speak) -> list[bool]:
+    """Whether each character of a segment has a sound, alone or in its place (only of those that want one)."""
+    text = segment.text
     if not _has_sound(segment):
-        return False
+        return [False] * len(text)
+    lost = _letters_lost(segment)
+    doubtful = [
+        at
+        for at, character in enumerate(text)
+        if wants_sound(character) and (character.lower() in lost or not _sounds_alone(character, segment, speak))
+    ]
+    silent: set[int] = set()
+    sounds = functools.cache(lambda part: _sounds(speak(part, segment.language)))
+    for near in _neighbours(doubtful):
+        if not _matters(segment, near, sounds):
+            silent.update(near)
+        elif len(near) > 1:
+            silent.update(at for at in near if not _matters(segment, [at], sounds))
+    return [at not in silent for at in range(len(text))]
+
+
+def _letters_lost(segment: Segment) -> set[str]:
+    """Latin letters of which fewer are in what is said than in the text: read as a unit, say, or dropped."""
+    if segment.language == "en":
+        return set()
+    written, said = Counter(segment.text.lower()), Counter(segment.norm_text.lower())
+    return {letter for letter, count in written.items() if "a" <= letter <= "z" and said[letter] < count}
+
+
+def _sounds_alone(character: str, segment: Segment, speak: Speak) -> bool:
     # Kana that lengthen or double another have no sound alone.
     if segment.language == "ja" and japanese.is_readable(character):
         return True
-    if _has_sound(speak(character, segment.language)):
-        return True
-    # In Korean what is no Hangul parts the words beside it, which changes their sound.
-    without = segment.text[:at] + (" " if segment.language == "ko" else "") + segment.text[at + 1 :]
-    return _sounds(speak(without, segment.language)) != _sounds(segment)
+    return _has_sound(speak(character, segment.language))
+
+
+def _neighbours(places: Sequence[int]) -> list[list[int]]:
+    """The places in groups that are looked at together."""
+    groups: list[list[int]] = []
+    for at in places:
+        if groups and at - groups[-1][0] < _TOGETHER:
+            groups[-1].append(at)
+        else:
+            groups.append([at])
+    return groups
+
+
+def _matters(segment: Segment, places: Sequence[int], sounds: Callable[[str], list[str]]) -> bool:
+    """Whether the text sounds otherwise with signs that nobody knows in these places.
+
+    Only the text around them is looked at, so that a long text costs no more a character than a short one.
+    """
+    start, end = max(0, places[0] - _CONTEXT), places[-1] + 1 + _CONTEXT
+    around = segment.text[start:end]
+    with_unknown = list(around)
+    for at in places:
+        with_unknown[at - start] = UNKNOWN_SIGN
+    as_it_is = _sounds(segment) if around == segment.text else sounds(around)
+    return sounds("".join(with_unknown)) != as_it_is
 
 
 def _has_sound(segment: Segment) -> bool:

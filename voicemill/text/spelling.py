@@ -6,11 +6,17 @@ import unicodedata
 
 # What stands for one letter: one with marks behind it, or the parts of Korean syllables.
 _CLUSTER = re.compile("[\u1100-\u11ff]+|[\uff66-\uff9d][\uff9e\uff9f]?|.[\u0300-\u036f\u3099\u309a]*", re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _OTHER_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]")
 _WITHOUT_ACCENT = {
     "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "ß": "ss", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d",
     "Ð": "D", "ð": "d", "Þ": "Th", "þ": "th", "ı": "i",
 }  # fmt: skip
+
+
+def encodable(text: str) -> str:
+    """The text with each lone surrogate, which no dictionary can be asked for, as a sign that has no sound."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def plain(text: str) -> tuple[str, list[int]]:

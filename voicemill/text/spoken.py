@@ -15,6 +15,14 @@ class Spoken:
     phones: list[str]
     word2ph: list[int] | None = None
 
+    def append(self, other: "Spoken") -> None:
+        """Say another text behind this one."""
+        self.phones += other.phones
+        if self.word2ph is None or other.word2ph is None:
+            self.word2ph = None
+        else:
+            self.word2ph += other.word2ph
+
 
 @dataclass
 class Segment:

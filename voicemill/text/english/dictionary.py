@@ -13,6 +13,9 @@ from voicemill.text.english import letters
 _SPELLED = frozenset(["ae", "ai", "ar", "ios", "hud", "os"])
 """CMUdict reads these as words; speakers spell them."""
 
+_LONGEST_WORD = 50
+"""Letters that are taken apart at once; no word is longer."""
+
 _HISSING = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 _VOICELESS = frozenset(["P", "T", "K", "F", "TH", "HH"])
 # What g2p_en's list lacks, in the reference too
@@ -117,6 +120,9 @@ def _sounds(word: str) -> tuple[str, ...]:
     if re.fullmatch("[a-z]+'s", word):
         phones = _sounds(word[:-2])
         return (*phones, *genitive(phones))
+    if len(word) > _LONGEST_WORD:
+        halves = word[: len(word) // 2], word[len(word) // 2 :]
+        return tuple(phone for half in halves for phone in _sounds(half))
     parts = _wordsegment().segment(word)
     if len(parts) <= 1:
         return tuple(letters.sounds(word))
