@@ -4,8 +4,12 @@ Reads   source           a folder (with its subfolders), a file or an s3:// addr
 Writes  audio/*.wav      32-bit float at the file's own rate, mono or stereo, named <stem>-<8 digits of its hash>.wav
         audio/recordings.jsonl   name, original path, sha256, rate, channels, seconds, notes of each
         audio/consent.json       what the speaker agreed to, in the words given
-Drops   what is no audio, broken, too short, without speech, or there already under another name
+Drops   what is not audio, cannot be read, is too short, has no speech, or is there already under another name
 """
+
+from typing import Annotated
+
+from annotated_types import Ge
 
 from voicemill.contract import Ledger, Location, OutputDir, stage
 
@@ -17,6 +21,7 @@ def ingest(
     source: Location,
     min_minutes: float = 2.0,
     consent: str = "",
+    track: Annotated[int, Ge(0)] = 0,
 ) -> Ledger:
     """Take in a speaker's recordings.
 
@@ -25,8 +30,11 @@ def ingest(
         source: Folder (with its subfolders), file or s3:// address of the recordings.
         min_minutes: Least usable audio in all, in minutes; with less the stage ends with exit code 65.
         consent: What the speaker agreed to, and where that is on record; kept with the recordings and the voice.
+        track: Which sound track of files with several (videos), from 1; 0 takes the one with speech, of several the
+            one that the file marks as default.
     """
     from voicemill.audio import intake, reading, recordings
+    from voicemill.core.unreadable import as_input_error
     from voicemill.errors import InputError
     from voicemill.logs import get_logger
     from voicemill.storage import fetch, file_digest
@@ -36,10 +44,11 @@ def ingest(
     first_of: dict[str, str] = {}
     for file in ledger.each(intake.files_in(fetch(source)), label="reading"):
         with ledger.item(file.name):
-            digest = file_digest(file.path)
+            with as_input_error(file.name):
+                digest = file_digest(file.path)
             if digest in first_of:
                 raise InputError(f"duplicate of {first_of[digest]}")
-            sound = intake.take(file.path)
+            sound = intake.take(file.path, track)
             first_of[digest] = file.name
             name = recordings.name_for(file.name, digest)
             reading.write_wav(audio / f"{name}.wav", sound.samples, sound.rate)

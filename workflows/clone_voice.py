@@ -40,7 +40,7 @@ with WorkflowTemplate(
     dag = DAG(name="clone-voice")
     chain = Chain(dag)
 
-    chain.task(ingest, None, "source", "min-minutes", "consent")
+    chain.task(ingest, None, "source", "min-minutes", "consent", "track")
     chain.task(separate, {"audio": "ingest/audio"}, "models", model="separation-model")
     chain.task(measure, {"audio": "separate/vocals"}, "dereverb", "denoise")
     cleaned = {"audio": "separate/vocals", "measures": "measure/measures"}

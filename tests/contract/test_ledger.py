@@ -31,6 +31,13 @@ def test_only_input_errors_drop_an_item_and_nothing_else_is_swallowed() -> None:
     assert ledger.dropped == 1
 
 
+def test_an_item_that_does_not_fit_into_memory_is_dropped_alone() -> None:
+    ledger = Ledger()
+    with ledger.item("a"):
+        np.empty(1 << 60, np.uint8)
+    assert ledger.entries[0]["outcome"] == "dropped" and "out of memory" in ledger.entries[0]["reason"]
+
+
 def test_an_input_error_outside_an_item_ends_the_stage() -> None:
     ledger = Ledger()
     with pytest.raises(InputError):

@@ -10,6 +10,7 @@ import numpy as np
 from voicemill.audio import probing, reading, speech
 from voicemill.audio.recordings import display
 from voicemill.contract.ledger import SKIPPED
+from voicemill.core.unreadable import as_input_error
 from voicemill.errors import InputError
 
 # GPT-SoVITS trains on no shorter clip.
@@ -52,34 +53,39 @@ def is_companion(path: Path) -> bool:
         return True
     if path.suffix.lower() not in COMPANIONS:
         return False
-    with path.open("rb") as stream:
+    with as_input_error(path.name), path.open("rb") as stream:
         head = stream.read(probing.SNIFFED)
     return not head or probing.is_text(head)
 
 
-def take(path: Path) -> reading.Audio:
+def take(path: Path, track: int = 0) -> reading.Audio:
     """Read a file and make sure that it can be used.
 
     Args:
         path: Any file.
+        track: Which of its sound tracks, from 1; 0 takes the one with speech (see `reading.read`).
 
     Returns:
         Mono or stereo at the file's own rate; more channels are mixed down.
 
     Raises:
-        InputError: It is not audio, broken, too short, or nobody speaks in it.
+        InputError: It is not audio, cannot be read, is too short, or nobody speaks in it.
     """
     if is_companion(path):
         raise InputError(f"{SKIPPED}not audio by design (a transcript, notes or a system file beside the recordings)")
-    audio = reading.read(path)
+    audio = reading.read(path, track)
     if audio.seconds < MIN_SECONDS:
-        raise InputError(f"too short: {audio.seconds:.2f} s, a clip needs at least {MIN_SECONDS} s")
+        raise InputError(f"too short: {audio.seconds:.2f} s, a clip needs at least {MIN_SECONDS} s{_remarks(audio)}")
     mono, note = reading.to_mono(audio.samples)
     if not np.any(mono):
-        raise InputError("no speech: every sample is zero")
+        raise InputError(f"no speech: every sample is zero{_remarks(audio)}")
     if not speech.has_speech(mono, audio.rate):
-        raise InputError("no speech: only silence, noise or music was found in it")
+        raise InputError(f"no speech: only silence, noise or music was found in it{_remarks(audio)}")
     if audio.channels <= 2:
         return audio
     mixed = note or f"{audio.channels} channels were mixed down to one"
     return reading.Audio(mono[None], audio.rate, (*audio.notes, mixed))
+
+
+def _remarks(audio: reading.Audio) -> str:
+    return f" ({'; '.join(audio.notes)})" if audio.notes else ""

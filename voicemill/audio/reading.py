@@ -1,26 +1,22 @@
 """Read any audio file into float32 samples, and write WAV files whole or not at all.
 
-libsndfile (soundfile) reads what it can; PyAV, which brings its own ffmpeg libraries, reads the rest (m4a, webm, video
-files) and whatever libsndfile gives up on half-way. The content of a file decides, never its extension.
+libsndfile (soundfile) reads WAV files of plain samples; PyAV, which brings its own ffmpeg libraries, decodes everything
+else to its end, and libsndfile what ffmpeg does not know. The content of a file decides, never its extension.
 """
 
 import errno
 import os
 import shutil
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voicemill.audio import probing
+from voicemill.audio import blocks, decoding, probing, speech
 from voicemill.audio.resampling import resample
+from voicemill.core.unreadable import as_input_error
 from voicemill.errors import InputError
-
-if TYPE_CHECKING:
-    from av import AudioStream
-    from av.container import InputContainer
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 # Unrelated signals in stereo lose 3 dB in the mean; a silent or phase-inverted channel costs 6 or more.
@@ -32,6 +28,9 @@ BLOCK = 1 << 20
 _FULL_BYTES = 1 << 20
 _SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM
 _SET_ADD_PEAK_CHUNK = 0x1050  # libsndfile's SFC_SET_ADD_PEAK_CHUNK, which soundfile does not name
+# What libsndfile calls WAV files of plain samples.
+_WAV = ("WAV", "WAVEX")
+_PLAIN = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 
 
 @dataclass(frozen=True)
@@ -57,27 +56,26 @@ class Audio:
         return self.samples.shape[1] / self.rate
 
 
-def read(path: str | os.PathLike[str]) -> Audio:
+def read(path: str | os.PathLike[str], track: int = 0) -> Audio:
     """Decode a whole file at its own rate, with all its channels.
 
     Args:
         path: Any file that libsndfile or ffmpeg can decode, under any name.
+        track: Which of its sound tracks, from 1; 0 takes the one with speech, of several the one that the file marks
+            as default, else the first.
 
     Returns:
         The samples, repaired where that is safe (see `Audio.notes`).
 
     Raises:
-        InputError: The file is empty, no audio, has a broken header, or holds nothing that can be used.
+        InputError: Anything is wrong with the file: it is empty, not audio, cannot be read, has a broken header or
+            fewer tracks, decodes to more than `blocks.limit_bytes`, or holds nothing that can be used.
     """
     path = Path(path)
-    notes = list(probing.examine(path))
-    try:
-        samples, rate = _read_libsndfile(path)
-    except _Undecodable as gave_up:
-        samples, rate, decoding_notes = _read_ffmpeg(path)
-        if gave_up.damaged and not decoding_notes:
-            notes.append("damaged file: it was decoded to its end, but parts of it may be wrong")
-        notes += decoding_notes
+    with as_input_error(path.name):
+        notes = list(probing.examine(path))
+        samples, rate, decoding_notes = _decode(path, track)
+    notes += decoding_notes
     if not MIN_RATE <= rate <= MAX_RATE:
         raise InputError(f"{path.name}: sampling rate {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz can be used")
     if not samples.size:
@@ -165,22 +163,66 @@ def write_wav(
         partial.unlink(missing_ok=True)
 
 
-class _Undecodable(Exception):
-    """libsndfile cannot read the file; `damaged` where it knows the format but met an error inside."""
+def _decode(path: Path, track: int) -> tuple[np.ndarray, int, list[str]]:
+    """Samples `[channels, n]`, rate and notes; `track` from 1, or 0 to choose."""
+    if (plain := _read_pcm_wav(path)) is not None:
+        _require_track(path, track, 1)
+        return *plain, []
+    try:
+        found = _choose_track(path, track)
+    except InputError:
+        # A few formats are known to libsndfile alone.
+        if (other := _read_libsndfile(path)) is None:
+            raise
+        _require_track(path, track, 1)
+        return *other, []
+    return found.samples, found.rate, list(found.notes)
 
-    def __init__(self, damaged: bool) -> None:
-        super().__init__()
-        self.damaged = damaged
+
+def _choose_track(path: Path, track: int) -> decoding.Decoded:
+    """Decode the sound track that was asked for, or the first with speech, those marked as default before others."""
+    tracks = decoding.tracks(path)
+    _require_track(path, track, len(tracks))
+    if track or len(tracks) == 1:
+        found = decoding.decode(path, track or 1)
+        return _noted(found, f"track {track} of {len(tracks)} was taken, as asked for") if len(tracks) > 1 else found
+    silent: decoding.Decoded | None = None
+    failed: InputError | None = None
+    for candidate in sorted(tracks, key=lambda one: not one.is_default):
+        try:
+            found = decoding.decode(path, candidate.number)
+        except InputError as error:
+            failed = failed or error
+            continue
+        if speech.has_speech(to_mono(found.samples)[0], found.rate):
+            return _noted(found, f"track {candidate.number} of {len(tracks)} was taken")
+        silent = silent or found
+    if silent is None:
+        assert failed is not None
+        raise failed
+    return _noted(silent, f"there is no speech in any of its {len(tracks)} tracks")
 
 
-def _read_libsndfile(path: Path) -> tuple[np.ndarray, int]:
+def _noted(found: decoding.Decoded, note: str) -> decoding.Decoded:
+    return replace(found, notes=(note, *found.notes))
+
+
+def _require_track(path: Path, track: int, there: int) -> None:
+    if track > there:
+        tracks = "1 sound track" if there == 1 else f"{there} sound tracks"
+        raise InputError(f"{path.name} has {tracks}; track {track} was asked for (--track)")
+
+
+def _read_pcm_wav(path: Path) -> tuple[np.ndarray, int] | None:
+    """Read a WAV of plain samples, for which libsndfile is exact and fastest; None if it is no such file."""
     import soundfile
 
-    known = False
     try:
         # Opened by us: without a name libsndfile goes by the content alone.
         with path.open("rb") as stream, soundfile.SoundFile(stream) as source:
-            known = True
+            if source.format not in _WAV or source.subtype not in _PLAIN:
+                return None
+            # For these libsndfile bounds the count by the size of the file.
             samples = np.empty((source.channels, source.frames), np.float32)
             filled = 0
             for block in source.blocks(BLOCK, dtype="float32", always_2d=True):
@@ -188,54 +230,24 @@ def _read_libsndfile(path: Path) -> tuple[np.ndarray, int]:
                 filled += len(block)
             # No samples in a file of some size: a header that was never completed (streamed WAV).
             if filled < source.frames or (not filled and path.stat().st_size > probing.SNIFFED):
-                raise _Undecodable(damaged=filled < source.frames)
+                return None
             return samples, source.samplerate
-    except soundfile.LibsndfileError as error:
-        raise _Undecodable(damaged=known) from error
+    except soundfile.LibsndfileError:
+        return None
 
 
-def _read_ffmpeg(path: Path) -> tuple[np.ndarray, int, list[str]]:
-    """Decode packet by packet, so that a damaged one costs itself and not the file."""
-    import av
-    from av.error import FFmpegError
+def _read_libsndfile(path: Path) -> tuple[np.ndarray, int] | None:
+    """Read what libsndfile knows, as far as it can be decoded; None if there is nothing of that kind."""
+    import soundfile
 
-    damaged = 0
-    planes: list[np.ndarray] = []
     try:
-        with path.open("rb") as stream, av.open(stream, "r") as container:
-            if not container.streams.audio:
-                raise InputError(f"{path.name} is not audio: a {container.format.long_name} file without a sound track")
-            track = container.streams.audio[0]
-            if not track.rate or not track.channels:
-                raise InputError(f"{path.name} is not audio: nothing in it can be decoded")
-            to_float = av.AudioResampler(format="fltp", layout=track.layout, rate=track.rate)
-            for packet in container.demux(track):
-                try:
-                    frames = packet.decode()
-                except FFmpegError:
-                    damaged += 1
-                    continue
-                planes += [part.to_ndarray() for frame in frames for part in to_float.resample(frame)]
-            planes += [part.to_ndarray() for part in to_float.resample(None)] if planes else []
-            rate, promised = track.rate, _promised(container, track)
-    except FFmpegError as error:
-        raise InputError(f"{path.name} is not audio: neither libsndfile nor ffmpeg can read it") from error
-    if not planes:
-        raise InputError(f"{path.name} is not audio: nothing in it can be decoded")
-    samples = np.concatenate(planes, axis=1)
-    notes = []
-    if damaged:
-        notes.append(f"damaged file: {damaged} undecodable packets were left out")
-    if promised and samples.shape[1] < 0.99 * promised:
-        notes.append(f"cut off: {samples.shape[1] / rate:.2f} of {promised / rate:.2f} s are there")
-    return samples, rate, notes
-
-
-def _promised(container: "InputContainer", track: "AudioStream") -> int:
-    """Samples that the header promises, 0 where it says nothing."""
-    if track.duration and track.time_base:
-        return int(track.duration * track.time_base * track.rate)
-    return int((container.duration or 0) * track.rate / 1_000_000)
+        with path.open("rb") as stream, soundfile.SoundFile(stream) as source:
+            collected = blocks.Blocks(path.name, source.channels, blocks.limit_bytes(path.stat().st_size))
+            while len(block := source.read(BLOCK, dtype="float32", always_2d=True)):
+                collected.add(block.T)
+            return (collected.join(), source.samplerate) if collected.length else None
+    except soundfile.LibsndfileError:
+        return None
 
 
 def _finite(samples: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
@@ -245,4 +257,5 @@ def _finite(samples: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
         return samples, []
     if bad > MAX_UNREADABLE_SAMPLES * samples.size:
         raise InputError(f"{name}: {bad / samples.size:.0%} of the samples are not numbers (NaN or infinite)")
-    return np.where(good, samples, np.float32(0)), [f"{bad} samples were NaN or infinite and became 0"]
+    samples[~good] = 0
+    return samples, [f"{bad} samples were NaN or infinite and became 0"]

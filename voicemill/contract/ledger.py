@@ -76,12 +76,19 @@ class Ledger:
 
     @contextmanager
     def item(self, name: str) -> Iterator[None]:
-        """One input item; an `InputError` inside drops it with that sentence, any other error propagates."""
+        """One input item; an `InputError` inside drops it with that sentence.
+
+        So does a `MemoryError`: an item that is too large for this machine must not end the stage with the exit code
+        that asks for another try. Other errors propagate. They are bugs or errors of the output: whatever reads a
+        user's file turns its failures into `InputError` (`voicemill.core.unreadable`).
+        """
         self._begin(name)
         try:
             yield
         except InputError as error:
             self.drop(name, str(error))
+        except MemoryError as error:
+            self.drop(name, f"out of memory while it was worked on: {str(error) or 'it is too large'}")
         finally:
             self._open.pop()
 
