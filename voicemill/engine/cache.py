@@ -3,8 +3,10 @@ from.
 
 That digest, the key, covers the command, the values of its parameters, the content of its input artifacts and of the
 places named by its Location parameters, and the code version of the stage; never paths. A task whose key and outputs
-are still there is not run again. A user may edit an output by hand: the task that made it stays done, and what depends
-on it runs again.
+are still there is not run again; one whose record is damaged is.
+
+The record also says what the outputs were like. A user may edit an output by hand: the task that made it stays done,
+what depends on it runs again, and the run says what was changed, as it may have been an accident.
 """
 
 from __future__ import annotations
@@ -12,19 +14,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 from voicemill.contract.code import code_version
+from voicemill.engine import fingerprints
 from voicemill.engine.digests import Digests, digest_of
 from voicemill.engine.fields import Json
+from voicemill.engine.fingerprints import Fingerprint, Fingerprints
 from voicemill.engine.locations import exists, places_in
 from voicemill.engine.nodes import Node, Phase
+from voicemill.errors import UsageError
 
 MARKER = "_SUCCESS.json"
 STATE = ".state"
 LOG = "log.txt"
 _STARTED = ".key"
-_KEPT = (LOG, _STARTED)
+_PHRASES = 3
+LATEST = 1e11  # seconds since 1970; what is beyond cannot be shown as a date
 
 
 def key_of(container: Json, inputs: dict[str, Path], locations: dict[str, str], digests: Digests) -> str:
@@ -56,20 +63,53 @@ def _location(value: str, digests: Digests) -> str:
     return ",".join(digested)
 
 
-def restore(folder: Path, node: Node) -> bool:
-    """Fill a node from the marker in its folder if it was made from the same key and its outputs exist."""
-    try:
-        found: Json = json.loads((folder / MARKER).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+@dataclass(frozen=True)
+class Expected:
+    """What a task puts out, as its template says.
+
+    Attributes:
+        parameters: Names of its output parameters.
+        artifacts: Places of its output artifacts by name.
+        optional: Names of the artifacts that need not be there.
+    """
+
+    parameters: frozenset[str] = frozenset()
+    artifacts: dict[str, Path] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
+
+
+def restore(folder: Path, node: Node, expected: Expected, digests: Digests) -> bool:
+    """Fill a node from the record in its folder if it was made from the same key and its outputs exist.
+
+    Where an output is no longer as it was, the node's message says so.
+    """
+    record = _read(folder / MARKER)
+    if record is None or record.key != node.key or not expected.parameters <= record.parameters.keys():
         return False
-    artifacts = {name: folder / place for name, place in found["artifacts"].items()}
-    if found["key"] != node.key or not all(path.exists() for path in artifacts.values()):
+    if not expected.artifacts.keys() - expected.optional <= record.outputs.keys() <= expected.artifacts.keys():
         return False
-    node.parameters, node.artifacts, node.result = found["parameters"], artifacts, found["result"]
-    node.exit_code, node.cached = found["exit_code"], True
-    node.started, node.finished = found["started"], found["finished"]
+    artifacts = {name: expected.artifacts[name] for name in record.outputs}
+    if any(fingerprints.is_lost(artifacts[name], taken) for name, taken in record.outputs.items()):
+        return False
+    changed = [
+        (name, list(fingerprints.changes(artifacts[name], taken, digests))) for name, taken in record.outputs.items()
+    ]
+    node.parameters, node.artifacts, node.result = record.parameters, artifacts, record.result
+    node.exit_code, node.cached = record.exit_code, True
+    node.started, node.finished = record.started, record.finished
     node.phase = Phase.SUCCEEDED
+    told = [f"{name} ({_some(phrases)})" for name, phrases in changed if phrases]
+    if told:
+        node.message = (
+            f"not as this task left it, kept as it is: {'; '.join(told)}. "
+            f"To make it again, delete {folder / MARKER} and run the same command"
+        )
     return True
+
+
+def _some(phrases: list[str]) -> str:
+    more = len(phrases) - _PHRASES
+    return ", ".join(phrases[:_PHRASES]) + (f" and {more} more" if more > 0 else "")
 
 
 def begin(folder: Path, key: str) -> None:
@@ -77,37 +117,110 @@ def begin(folder: Path, key: str) -> None:
 
     Outputs of earlier tries go, as a pod on a cluster starts without them; so does the log of another key. Whether a
     state of another key can be gone on from is for the stage to say: a training of more epochs begins with the same.
+
+    Raises:
+        UsageError: if what stands there was not made by a run.
     """
-    (folder / MARKER).unlink(missing_ok=True)
-    started = folder / _STARTED
-    same = started.exists() and started.read_text() == key
-    for entry in folder.iterdir() if folder.exists() else ():
-        if entry.name == STATE or (same and entry.name in _KEPT):
+    same = started_key(folder) == key
+    for entry in _own_entries(folder):
+        if entry.name in (STATE, _STARTED) or (same and entry.name == LOG):
             continue
-        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        _remove(entry)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(started, key)
+    if (folder / _STARTED).is_dir():
+        _remove(folder / _STARTED)
+    # Last, so that the folder is known as a run's own for as long as anything of an earlier try is in it.
+    write_whole(folder / _STARTED, key)
 
 
-def save(folder: Path, node: Node) -> None:
-    """Write the marker of a node that succeeded."""
+def started_key(folder: Path) -> str | None:
+    """The key of the try that a task's folder was made ready for last; None if there is none, or it is damaged."""
+    try:
+        return (folder / _STARTED).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _own_entries(folder: Path) -> list[Path]:
+    if not os.path.lexists(folder):
+        return []
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is in the way of the task's folder; move it away, or choose another run folder")
+    entries = list(folder.iterdir())
+    foreign = [entry.name for entry in entries if entry.name not in (STATE, LOG)]
+    if foreign and not {_STARTED, MARKER} & set(foreign):
+        raise UsageError(
+            f"{folder} holds files that no run of voicemill wrote, such as {min(foreign)!r}, "
+            "and a task of that name would replace them; move them away, or choose another run folder"
+        )
+    return entries
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def save(folder: Path, node: Node, digests: Digests) -> None:
+    """Write the record of a node that succeeded."""
     record = {
         "key": node.key,
         "task": node.name,
         "parameters": node.parameters,
-        "artifacts": {name: os.path.relpath(path, folder) for name, path in node.artifacts.items()},
         "result": node.result,
         "exit_code": node.exit_code,
         "started": node.started,
         "finished": node.finished,
+        "outputs": {
+            name: {file: list(astuple(taken)) for file, taken in fingerprints.take(path, digests).items()}
+            for name, path in node.artifacts.items()
+        },
     }
-    write_whole(folder / MARKER, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_whole(folder / MARKER, json.dumps(record) + "\n")
+
+
+@dataclass(frozen=True)
+class _Record:
+    key: str
+    parameters: dict[str, str]
+    result: str | None
+    exit_code: int | None
+    started: float
+    finished: float
+    outputs: dict[str, Fingerprints]
+
+
+def _read(path: Path) -> _Record | None:
+    """A record; None where there is none, or it is not what `save` writes: the task then runs again."""
+    try:
+        found: Json = json.loads(path.read_text(encoding="utf-8"))
+        outputs = {
+            name: {file: Fingerprint(*taken) for file, taken in files.items()}
+            for name, files in found["outputs"].items()
+        }
+        values = {each.name: found[each.name] for each in fields(_Record)}
+        record = _Record(**{**values, "outputs": outputs})
+    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return None
+    return record if _is_sound(record) else None
+
+
+def _is_sound(record: _Record) -> bool:
+    taken = [fingerprint for files in record.outputs.values() for fingerprint in files.values()]
+    return (
+        isinstance(record.key, str)
+        and isinstance(record.parameters, dict)
+        and all(isinstance(value, str) for value in record.parameters.values())
+        and isinstance(record.result, str | None)
+        and isinstance(record.exit_code, int | None)
+        and all(isinstance(time, int | float) and 0 <= time < LATEST for time in (record.started, record.finished))
+        and all(isinstance(one.size, int) and isinstance(one.ends, str) for one in taken)
+    )
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is seen whole or not at all, also after a power cut."""
     partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w") as file:
+    with partial.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -35,6 +35,9 @@ def run(
     memory: Annotated[str | None, typer.Option(help="Memory to use, such as 12Gi; default: all.")] = None,
     gpus: Annotated[int | None, typer.Option(help="GPUs to use; default: all.")] = None,
     grace: Annotated[float, typer.Option(help="Seconds a stage gets to save its work when it is stopped.")] = 30.0,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read the outputs of finished tasks in full, to notice any changed byte.")
+    ] = False,
 ) -> None:
     """Run a workflow on this machine, or go on with one that stopped.
 
@@ -56,7 +59,7 @@ def run(
     slots = room(cpus, memory, gpus)
     console = Console()
     interactive = console.is_terminal and sys.stdin.isatty()
-    options = Options(approve=tuple(approve or ()), wait=wait, ask=interactive, grace=grace)
+    options = Options(approve=tuple(approve or ()), wait=wait, ask=interactive, grace=grace, verify=verify)
     view = view_for(console)
     with view:
         result = run_workflow(chosen, given, out, slots=slots, options=options, watchers=(view,), ask=view.ask)

@@ -48,7 +48,7 @@ async def run(execution: Execution, node: Node, call: Call, tries: dict[str, str
     body = calls.pod_body(execution, call.template, {**call.variables, **tries, **paths, **_state(call, folder)})
     node.key = await asyncio.to_thread(_key, execution, call)
     wants_result = execution.reads_results
-    if cache.restore(folder, node):
+    if await asyncio.to_thread(cache.restore, folder, node, _expected(call, folder), execution.digests):
         _register(execution, call, node)
         return
     request = request_of(body)
@@ -74,7 +74,7 @@ async def run(execution: Execution, node: Node, call: Call, tries: dict[str, str
     _register(execution, call, node)
     if outcome.exit_code == 0 and not outcome.timed_out and not missing:
         node.end(Phase.SUCCEEDED)
-        await asyncio.to_thread(cache.save, folder, node)
+        await asyncio.to_thread(cache.save, folder, node, execution.digests)
     elif outcome.exit_code == 0 and not outcome.timed_out:
         node.end(Phase.ERROR, f"it ended well but did not write {', '.join(missing)}")
     else:
@@ -89,6 +89,15 @@ def output_place(artifact: Json, folder: Path) -> Path:
 def _outputs(call: Call) -> tuple[list[Json], list[Json]]:
     outputs = call.template.get("outputs") or {}
     return outputs.get("parameters") or [], outputs.get("artifacts") or []
+
+
+def _expected(call: Call, folder: Path) -> cache.Expected:
+    parameters, artifacts = _outputs(call)
+    return cache.Expected(
+        parameters=frozenset(item["name"] for item in parameters),
+        artifacts={item["name"]: output_place(item, folder) for item in artifacts},
+        optional=frozenset(item["name"] for item in artifacts if item.get("optional")),
+    )
 
 
 def _paths(call: Call, folder: Path) -> dict[str, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,11 @@ class Events:
     def __init__(self, path: Path, *watchers: Watcher) -> None:
         self.path = path
         self.watchers = watchers
+        with path.open("ab+") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    file.write(b"\n")  # an engine was killed in the middle of a line
 
     def tell(self, kind: str, node: Node | None = None, **fields: Any) -> None:
         """Record an event: `run`, `task`, `try`, `waits`, `approved`, `resumed`, `exported` or `end`."""
@@ -41,7 +47,7 @@ class Events:
                 line["seconds"] = round(node.seconds, 3)
                 line |= {"exit_code": node.exit_code} if node.exit_code is not None else {}
         line |= fields
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         for watcher in self.watchers:
             watcher(kind, node, fields)

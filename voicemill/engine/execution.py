@@ -31,12 +31,14 @@ class Options:
             for.
         ask: Whether to ask for approvals on the terminal.
         grace: Seconds between SIGTERM and SIGKILL for a stage that has to stop.
+        verify: Whether every input and output is read in full, whatever is remembered of it.
     """
 
     approve: tuple[str, ...] = ()
     wait: bool = False
     ask: bool = False
     grace: float = 30.0
+    verify: bool = False
 
 
 Ask = Callable[[str, dict[str, str | None]], Coroutine[Any, Any, dict[str, str] | None]]

@@ -4,6 +4,8 @@ Output artifacts of the entrypoint and of the exit handler are exported under th
 under that, with the suffix of their path in the pod. The workflow's annotation `voicemill.dev/exports`,
 `report=report.html`, gives another name.
 
+A run only ever removes links that it made itself, and that are still what it made: `.exports.json` says which.
+
 What many tasks put out is linked under its S3 keys where the workflow's annotation `voicemill.dev/linked` has patterns
 of them, `voices/*/speech/*`: the run folder then stands for the bucket.
 """
@@ -14,17 +16,24 @@ import json
 import os
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voicemill.engine.annotations import EXPORTS, LINKED
 from voicemill.engine.cache import write_whole
+from voicemill.engine.digests import Digests
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
-from voicemill.engine.workflow import Workflow, calls_of, exit_name
+from voicemill.engine.workflow import Refused, Workflow, calls_of, exit_name
+from voicemill.logs import get_logger
+from voicemill.storage.local import safe_join
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
 
+log = get_logger(__name__)
+
+RECORD = ".exports.json"
+_RESERVED = frozenset({"run.json", "run.jsonl", "ledger.jsonl", ".lock", RECORD})
 LEDGER = "ledger"
 """Name of the output artifact whose lines go into the run's `ledger.jsonl`."""
 
@@ -33,72 +42,172 @@ def problems(workflow: Workflow) -> list[str]:
     """Exports that would have the name of a task's folder."""
     entry = workflow.templates.get(workflow.spec["entrypoint"])
     folders = {call["name"] for call in calls_of(entry)} or {workflow.spec["entrypoint"]}
-    templates = [entry]
     if workflow.spec.get("onExit"):
-        templates.append(workflow.templates.get(workflow.spec["onExit"]))
         folders.add(exit_name(workflow))
-    items = [item for template in templates for item in (template.get("outputs") or {}).get("artifacts") or []]
-    names = [_exported_name(workflow, item["name"], PurePosixPath(item.get("path", "")).suffix) for item in items]
+    names = _names(workflow)
     taken = [
-        f"the output {name} would be exported over the folder of the task {name}: "
-        f"name it otherwise by the annotation {EXPORTS}: {name}=OTHER"
+        f"the output {name} would be exported over {'the folder of the task' if name in folders else 'the file'} {name}"
+        f": name it otherwise by the annotation {EXPORTS}: {name}=OTHER"
         for name in names
-        if name in folders
+        if name in folders | _RESERVED
     ]
+    taken += [f"the output name {name!r} of the annotation {EXPORTS} is a path" for name in names if "/" in name]
     tops = {pattern.partition("/")[0] for pattern in _linked(workflow)}
     return taken + [
         f"what the annotation {LINKED} links would lie in the folder of the task {name}" for name in tops & folders
     ]
 
 
-def unlink(folder: Path, workflow: Workflow) -> None:
-    """Remove the links of an earlier run: what they lead to may be made anew."""
-    for top in {pattern.partition("/")[0] for pattern in _linked(workflow)}:
-        for inner, _, _ in os.walk(folder / top, topdown=False):
-            for entry in Path(inner).iterdir():
-                if entry.is_symlink():
-                    entry.unlink()
-            Path(inner).rmdir()
-    for entry in folder.iterdir():
-        if entry.is_symlink() or (entry.is_file() and entry.stat().st_nlink > 1):
-            entry.unlink()
+def unlink(folder: Path, workflow: Workflow, digests: Digests) -> None:
+    """Remove what earlier runs exported, as what it leads to may be made anew; nothing else is touched.
+
+    Raises:
+        Refused: where something else has the name of an export: it would have to be replaced.
+    """
+    for name, made in _recorded(folder, workflow).items():
+        place = safe_join(folder, name)
+        if os.path.lexists(place) and _is_export(place, made, folder, digests):
+            place.unlink()
+            _remove_empty(place.parent, folder)
+    (folder / RECORD).unlink(missing_ok=True)
+    taken = [name for name in _names(workflow) if os.path.lexists(folder / name)]
+    if taken:
+        raise Refused(
+            f"{folder / taken[0]} was not exported by a run, or was changed since, and would be replaced: "
+            "move it away, or choose another run folder"
+        )
 
 
 def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
     """Link what the entrypoint and the exit handler put out if they succeeded; gives places by exported name."""
     whole = [node for node in nodes if node.phase is Phase.SUCCEEDED]
     places = {name: path for node in whole for name, path in node.artifacts.items() if name != LEDGER}
+    wanted = {
+        _exported_name(execution.workflow, name, path.suffix): path
+        for name, path in (places | execution.exported).items()
+    }
+    patterns = _linked(execution.workflow)
+    below = {key: path for key, path in execution.keys.items() if any(fnmatchcase(key, each) for each in patterns)}
+    wanted, below = _free(execution, wanted), _free(execution, below)
+    # Written before the links, so that a run that is killed between them is tidied up after like any other.
+    _record(execution, wanted, below)
     exported: dict[str, Path] = {}
-    for name, path in (places | execution.exported).items():
-        place = execution.folder / _exported_name(execution.workflow, name, path.suffix)
-        place.unlink(missing_ok=True)  # a hard link whose task's folder was deleted by hand
+    for name, path in wanted.items():
+        place = execution.folder / name
         if path.is_dir():
             place.symlink_to(os.path.relpath(path, execution.folder))
         else:
             # A hard link keeps its own suffix where a browser follows a symbolic one to a name without.
             os.link(path, place)
-        execution.events.tell("exported", name=place.name, path=str(path))
-        exported[place.name] = place
-    for key, path in execution.keys.items():
-        if any(fnmatchcase(key, pattern) for pattern in _linked(execution.workflow)):
-            place = execution.folder / key
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.unlink(missing_ok=True)
-            place.symlink_to(os.path.relpath(path, place.parent))
+        execution.events.tell("exported", name=name, path=str(path))
+        exported[name] = place
+    for key, path in below.items():
+        place = safe_join(execution.folder, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(os.path.relpath(path, place.parent))
     return exported
 
 
+def _free(execution: Execution, places: dict[str, Path]) -> dict[str, Path]:
+    """The exports whose places are free; of the others it is said that they are not made."""
+    taken = {name for name in places if os.path.lexists(safe_join(execution.folder, name))}
+    for name in sorted(taken):
+        log.warning(
+            "%s was not exported by this run and stays as it is; the output is %s",
+            execution.folder / name,
+            places[name],
+        )
+    return {name: path for name, path in places.items() if name not in taken}
+
+
+def _record(execution: Execution, wanted: dict[str, Path], below: dict[str, Path]) -> None:
+    """Write down what is about to be exported: where each link leads, and the content of a hard one."""
+    folder, made = execution.folder, {}
+    for name, path in wanted.items():
+        of = os.path.relpath(path, folder)
+        made[name] = {"of": of} if path.is_dir() else {"of": of, "digest": execution.digests.file(path)}
+    made |= {key: {"of": os.path.relpath(path, folder)} for key, path in below.items()}
+    write_whole(folder / RECORD, json.dumps(made, indent=1) + "\n")
+
+
+def _recorded(folder: Path, workflow: Workflow) -> dict[str, Json]:
+    """What earlier runs exported. Where no record says so: the links under names of exports that lead to tasks."""
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return {str(name): {str(key): str(value) for key, value in made.items()} for name, made in found.items()}
+    except (OSError, ValueError, RecursionError, AttributeError):
+        found = {}
+    for name in _names(workflow):
+        place = folder / name
+        if place.is_symlink():
+            found[name] = {"of": os.readlink(place)}
+        elif place.is_file():
+            same = [entry for entry in folder.glob("*/*") if entry.is_file() and entry.samefile(place)]
+            if same:
+                found[name] = {"of": os.path.relpath(same[0], folder)}
+    return found
+
+
+def _is_export(place: Path, made: Json, folder: Path, digests: Digests) -> bool:
+    """Whether what stands at a place is what was put there, so that nothing is lost with it."""
+    output = safe_join(folder, made.get("of", ""))
+    if place.is_symlink():
+        return os.path.normpath(place.parent / os.readlink(place)) == os.path.normpath(folder / made.get("of", ""))
+    if not place.is_file():
+        return False
+    return (output.is_file() and output.samefile(place)) or made.get("digest") == digests.file(place)
+
+
+def _remove_empty(inner: Path, folder: Path) -> None:
+    """Remove the folders that were made for a link, up to the run's own, unless there is something else in them."""
+    while inner != folder:
+        try:
+            inner.rmdir()
+        except OSError:  # not empty
+            return
+        inner = inner.parent
+
+
 def gather_ledgers(execution: Execution) -> None:
-    """Write `ledger.jsonl`: the lines of every artifact named `ledger`, each with the task that wrote it."""
+    """Write `ledger.jsonl`: the lines of every artifact named `ledger`, each with the task that wrote it.
+
+    A line that cannot be read is kept as the text that it is, under `damaged`.
+    """
     lines: list[str] = []
     for node in execution.nodes:
         place = node.artifacts.get(LEDGER)
         if not node.is_pod or place is None or not place.is_file():
             continue
-        for line in place.read_text().splitlines():
-            entry: dict[str, Any] = json.loads(line)
-            lines.append(json.dumps({"task": node.name, **entry}, ensure_ascii=False) + "\n")
+        for line in place.read_text(encoding="utf-8", errors="backslashreplace").splitlines():
+            lines.append(json.dumps({"task": node.name, **_entry(line)}, ensure_ascii=False) + "\n")
     write_whole(execution.folder / "ledger.jsonl", "".join(lines))
+
+
+def _entry(line: str) -> Json:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        entry = None
+    return entry if isinstance(entry, dict) else {"damaged": line}
+
+
+def _names(workflow: Workflow) -> list[str]:
+    """Names under which the entrypoint, the exit handler and tasks with a `globalName` export, as far as they tell."""
+    templates = [workflow.templates.get(workflow.spec["entrypoint"])]
+    if workflow.spec.get("onExit"):
+        templates.append(workflow.templates.get(workflow.spec["onExit"]))
+    own = [(item["name"], item) for template in templates for item in _artifacts(template) if item["name"] != LEDGER]
+    every = (item for template in workflow.templates.by_name.values() for item in _artifacts(template))
+    named = [(item["globalName"], item) for item in every if item.get("globalName")]
+    return [_exported_name(workflow, name, _suffix(item)) for name, item in own + named]
+
+
+def _artifacts(template: Json) -> list[Json]:
+    return (template.get("outputs") or {}).get("artifacts") or []
+
+
+def _suffix(item: Json) -> str:
+    return PurePosixPath(item.get("path", "")).suffix
 
 
 def _linked(workflow: Workflow) -> list[str]:

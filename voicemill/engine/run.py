@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import os
 import secrets
 import time
 import uuid
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from voicemill.engine import exports, pods
-from voicemill.engine.cache import write_whole
+from voicemill.engine.cache import LATEST, write_whole
 from voicemill.engine.digests import Digests, default_memory
 from voicemill.engine.events import Events, Watcher
 from voicemill.engine.execution import Ask, Execution, Options
@@ -27,6 +28,9 @@ from voicemill.engine.slots import Request, Slots
 from voicemill.engine.stopping import EXIT_TRY_AGAIN, Stop
 from voicemill.engine.validation import check
 from voicemill.engine.workflow import Refused, Workflow, arguments, exit_name
+from voicemill.logs import get_logger
+
+log = get_logger(__name__)
 
 
 @dataclass
@@ -108,14 +112,15 @@ async def conduct(
     with _lock(folder):
         identity = _identity(folder, workflow)
         orphans = pods.kill_orphans(folder)
-        exports.unlink(folder, workflow)
+        digests = Digests(default_memory(folder), verify=(options or Options()).verify)
+        exports.unlink(folder, workflow, digests)
         events = Events(folder / "run.jsonl", *watchers)
         events.tell("run", workflow=workflow.name, name=identity["name"], parameters=values, orphans=orphans)
         execution = Execution(
             workflow=workflow,
             folder=folder,
             slots=slots,
-            digests=Digests(default_memory(folder)),
+            digests=digests,
             events=events,
             options=options or Options(),
             variables=_variables(workflow, values, identity),
@@ -236,7 +241,8 @@ def _first_failed(entry: Node, nodes: list[Node]) -> Node:
 @contextmanager
 def _lock(folder: Path) -> Iterator[TextIO]:
     """Hold the run folder; the lock goes with the process, however it ends."""
-    with (folder / ".lock").open("w") as file:
+    # Not emptied, as the name may lead to somebody's file.
+    with (folder / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -245,13 +251,21 @@ def _lock(folder: Path) -> Iterator[TextIO]:
 
 
 def _identity(folder: Path, workflow: Workflow) -> Json:
-    """Name and creation time of the run: the same each time it is continued."""
+    """Name and creation time of the run: the same each time it is continued.
+
+    Where `run.json` is damaged it is put aside and the run gets a new name: tasks that have the name in their
+    commands run again, the others stay done.
+    """
     path = folder / "run.json"
-    if path.exists():
-        identity: Json = json.loads(path.read_text())
-        if identity["workflow"] != workflow.name:
-            raise Refused(f"{folder} holds a run of {identity['workflow']}; give {workflow.name} another folder.")
-        return identity
+    if os.path.lexists(path):
+        identity = _read_identity(path)
+        if identity is not None:
+            if identity["workflow"] != workflow.name:
+                raise Refused(f"{folder} holds a run of {identity['workflow']}; give {workflow.name} another folder.")
+            return identity
+        aside = path.with_name(f"run.json.damaged-{secrets.token_hex(3)}")
+        path.rename(aside)
+        log.warning("%s was damaged; it is now %s, and the run gets a new name", path, aside.name)
     identity = {
         "workflow": workflow.name,
         "name": f"{workflow.name}-{secrets.token_hex(3)}",
@@ -260,3 +274,15 @@ def _identity(folder: Path, workflow: Workflow) -> Json:
     }
     write_whole(path, json.dumps(identity, indent=2) + "\n")
     return identity
+
+
+def _read_identity(path: Path) -> Json | None:
+    """What `run.json` says; None where it does not say all that it should."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        texts = [found[name] for name in ("workflow", "name", "uid")]
+        created = found["created"]
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        return None
+    is_whole = isinstance(found, dict) and all(isinstance(text, str) and text for text in texts)
+    return found if is_whole and isinstance(created, int) and 0 <= created < LATEST else None

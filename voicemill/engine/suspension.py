@@ -40,10 +40,11 @@ async def run(execution: Execution, node: Node, call: Call) -> None:
     """
     folder = execution.folder / call.folder
     node.key = digest_of({"suspend": call.template["suspend"], "inputs": call.parameters, "upstream": call.upstream})
-    if cache.restore(folder, node):
+    expected = cache.Expected(parameters=frozenset(item["name"] for item in _outputs(call)))
+    if cache.restore(folder, node, expected, execution.digests):
         return
     approval = folder / APPROVAL
-    if not (folder / ".key").exists() or (folder / ".key").read_text() != node.key:
+    if cache.started_key(folder) != node.key:
         cache.begin(folder, node.key)
     node.phase, node.started = Phase.RUNNING, time.time()
     duration = (call.template["suspend"] or {}).get("duration")
@@ -62,7 +63,7 @@ async def run(execution: Execution, node: Node, call: Call) -> None:
     _supply(call, node, supplied)
     node.end(Phase.SUCCEEDED)
     execution.events.tell("approved" if supplied is not None else "resumed", node, parameters=node.parameters)
-    cache.save(folder, node)
+    cache.save(folder, node, execution.digests)
 
 
 async def _approved(
@@ -98,9 +99,9 @@ async def _approved(
 
 def _read(approval: Path) -> dict[str, str]:
     try:
-        found = json.loads(approval.read_text())
+        found = json.loads(approval.read_text(encoding="utf-8"))
         return {name: text_of(value) for name, value in found.get("parameters", {}).items()}
-    except (ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         raise Errored(f'{approval} is not of the form {{"parameters": {{...}}}}') from None
 
 
