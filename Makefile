@@ -24,6 +24,7 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	@command -v cc >/dev/null || { echo "two dependencies are compiled on installation: install a C compiler (apt-get install build-essential python3-dev)"; exit 69; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps audio-separator
 	@touch $@
 
 demo: setup ## clone the demo speaker's voice (AUDIO=dir and MODELS=dir for your own)

@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ DATE = 946_684_800
 SETTINGS = ("index-url", "extra-index-url", "trusted-host", "cert")
 CONSTRAINED = ("--build-constraint", str(SOURCE / "constraints.txt"), "--constraint", str(SOURCE / "constraints.txt"))
 NOT_RUN = ("all", "dev")
-UNUSED = ("triton",)
-"""The compiler behind torch.compile, which nothing here calls and which would need a C compiler in the image."""
+UNUSED = ("distance", "triton")
+"""Packages that others ask for and nothing here calls. distance: GPL, of g2p_en, which does not import it. triton: the
+compiler behind torch.compile, which would need a C compiler in the image."""
 UNUSED_FILES = (
     *("nvidia/*/include", "nvidia/**/*.a", "torch/include", "torch/share", "torch/bin/p*"),
     *(f"nvidia/*/lib/{name}.so*" for name in ("libnvrtc*.alt", "libcusolverMg", "libcufftw", "libnvblas")),
@@ -41,17 +41,28 @@ UNUSED_FILES = (
 CUDA libraries that no other library names, neither as needed nor in what it opens by itself."""
 
 
-def requirements(project: dict[str, Any], extra: str) -> Iterator[str]:
+def extras(project: dict[str, Any], extra: str) -> list[str]:
+    """An extra of the project and those that it refers to, each once."""
+    found = [extra]
+    for name in found:
+        for line in project["optional-dependencies"].get(name, ()):
+            own = re.fullmatch(rf"{project['name']}\[(.+)\]", line)
+            found += [each.strip() for each in own[1].split(",") if each.strip() not in found] if own else []
+    return found
+
+
+def requirements(project: dict[str, Any], extra: str) -> list[str]:
     """What an extra of the project asks for, its references to other extras resolved; "base" for no extra."""
     if extra == "base":
-        yield from project["dependencies"]
-        return
-    for line in project["optional-dependencies"][extra]:
-        own = re.fullmatch(rf"{project['name']}\[(.+)\]", line)
-        for name in own[1].split(",") if own else ():
-            yield from requirements(project, name.strip())
-        if not own:
-            yield line
+        return project["dependencies"]
+    lines = [line for name in extras(project, extra) for line in project["optional-dependencies"][name]]
+    return [line for line in lines if not re.fullmatch(rf"{project['name']}\[.+\]", line)]
+
+
+def alone(pyproject: dict[str, Any], extra: str) -> list[str]:
+    """Requirements of an extra that are installed without their own dependencies."""
+    listed = pyproject["tool"]["voicemill"]["no-dependencies"]
+    return [line for name in extras(pyproject["project"], extra) for line in listed.get(name, ())]
 
 
 def canonical(name: str) -> str:
@@ -81,28 +92,36 @@ def keep_settings() -> None:
     (TOOLS / "pip.conf").write_text("[global]\n" + "".join(lines))
 
 
-def resolve(project: dict[str, Any]) -> None:
+def resolve(pyproject: dict[str, Any]) -> None:
     # Older ones fetch whole wheels, and torch's is large, to read their metadata.
     pip("install", "--no-compile", "pip>=25.3", "packaging")
-    extras = {name: list(requirements(project, name)) for name in ("base", *project["optional-dependencies"])}
-    extras = {name: lines for name, lines in extras.items() if name not in NOT_RUN}
-    report = Path("report.json")
-    wanted = sorted(set().union(*extras.values()))
-    pip("install", "--dry-run", "--ignore-installed", *CONSTRAINED, "--report", str(report), *wanted)
-    items = json.loads(report.read_text())["install"]
-    found = {canonical(item["metadata"]["name"]): item for item in items}
+    project = pyproject["project"]
+    layers = [name for name in ("base", *project["optional-dependencies"]) if name not in NOT_RUN]
+    lines = {name: requirements(project, name) for name in layers}
+    by_themselves = {name: alone(pyproject, name) for name in layers}
+    found = report(*sorted(set().union(*lines.values())))
     needs = {name: item["metadata"].get("requires_dist", []) for name, item in found.items()}
+    without = report("--no-deps", *sorted(set().union(*by_themselves.values())))
+    needs |= dict.fromkeys(without, [])
+    found |= without
     pins = {name: f"{name}=={item['metadata']['version']}" for name, item in found.items()}
     LISTS.mkdir()
     # A layer filled by other rules is another layer; not every builder looks at what it borrows.
     rules = f"# layer.py {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}\n"
     kept: set[str] = set()
-    for name, lines in extras.items():
-        names = closure(lines, needs) - set(UNUSED)
+    for name in layers:
+        names = closure([*lines[name], *by_themselves[name]], needs) - set(UNUSED)
         kept |= names
         (LISTS / f"{name}.txt").write_text(rules + "".join(f"{pins[each]}\n" for each in sorted(names)))
     sources = [pins[name] for name in sorted(kept) if not found[name]["download_info"]["url"].endswith(".whl")]
     pip("wheel", "--use-pep517", "--no-deps", *CONSTRAINED, "--wheel-dir", str(TOOLS / "wheels"), *sources)
+
+
+def report(*arguments: str) -> dict[str, dict[str, Any]]:
+    """What pip would install, by canonical name: items of its installation report."""
+    path = Path("report.json")
+    pip("install", "--dry-run", "--ignore-installed", *CONSTRAINED, "--report", str(path), *arguments)
+    return {canonical(item["metadata"]["name"]): item for item in json.loads(path.read_text())["install"]}
 
 
 def closure(lines: list[str], needs: dict[str, list[str]]) -> set[str]:
@@ -168,7 +187,7 @@ def _compile(source: Path) -> None:
 def main(action: str, layer: str = "") -> None:
     if action == "resolve":
         keep_settings()
-        resolve(tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"])
+        resolve(tomllib.loads((SOURCE / "pyproject.toml").read_text()))
     elif action == "code":
         install_code()
     else:

@@ -2,25 +2,68 @@
 
 import json
 import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
+from images.layer import canonical, requirements
 from stages.denoise import denoise
 from stages.dereverb import dereverb
 from stages.separate import separate
 from tests.shared import SHARED
 from voicemill.audio import separation
-from voicemill.audio.audio_separator import INDEX_FILES
+from voicemill.audio.audio_separator import INDEX_FILES, INSTALL
 from voicemill.audio.reading import read, read_mono, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.audio.separation import StemSeparator
-from voicemill.errors import InputError, MissingModelError, OutOfGpuMemory
+from voicemill.errors import InputError, MissingModelError, OutOfGpuMemory, UsageError
 from voicemill.models.toy.separators import make_separators
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 AWKWARD = "日本 'quote' (Vocals) 100%; $HOME & co"
+
+
+LEFT_OUT = {"diffq", "julius", "onnx-weekly", "onnx2torch-py313", "resampy", "samplerate"}
+"""What audio-separator asks for and the extra `separation` leaves out."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_what_is_left_out() -> Iterator[None]:
+    """Nothing in this file may import what a user has not: an import of it fails here wherever it is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("diffq", "julius", "onnx", "onnx2torch", "resampy", "samplerate"):
+            patch.setitem(sys.modules, name, None)
+        yield
+
+
+def test_the_extra_asks_for_all_that_audio_separator_needs_but_what_is_left_out() -> None:
+    root = Path(__file__).parents[2]
+    pyproject = tomllib.loads((root / "pyproject.toml").read_text())
+    asked = {canonical(Requirement(line).name) for line in requirements(pyproject["project"], "separation")}
+    asked |= {canonical(Requirement(line).name) for line in requirements(pyproject["project"], "base")}
+    needs = [Requirement(line) for line in metadata.requires("audio-separator") or []]
+    needed = {canonical(each.name) for each in needs if each.marker is None or each.marker.evaluate({"extra": ""})}
+    assert needed - asked == LEFT_OUT
+    (itself,) = pyproject["tool"]["voicemill"]["no-dependencies"]["separation"]
+    assert f"--no-deps '{itself}'" in INSTALL
+
+
+def test_without_audio_separator_it_is_said_how_to_install_it(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("audio_separator")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "audio_separator", None)
+    with pytest.raises(UsageError, match="pip install --no-deps 'audio-separator"):
+        StemSeparator(models / "separation", separation.VOCALS_MODEL, separation.VOCALS)
+    with pytest.raises(UsageError, match="pip install --no-deps 'audio-separator"):
+        make_separators(tmp_path)
 
 
 @pytest.fixture(scope="session")

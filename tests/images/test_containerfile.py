@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import stages
 from images import groups, layer
 from voicemill.contract import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 CONTAINERFILE = (ROOT / "images" / "Containerfile").read_text()
 BAKE = (ROOT / "images" / "docker-bake.hcl").read_text()
 APPLICATIONS = {"proofread"}
@@ -53,7 +55,9 @@ def installed(target: str) -> set[str]:
 def closure(extra: str) -> set[str]:
     """Every package that an extra comes to, by the metadata of what is installed here."""
     needs = {layer.canonical(each.name): each.requires or [] for each in distributions()}
-    return layer.closure(list(layer.requirements(PROJECT, extra)), needs)
+    alone = layer.alone(PYPROJECT, extra)
+    needs |= {layer.canonical(Requirement(line).name): [] for line in alone}
+    return layer.closure([*layer.requirements(PROJECT, extra), *alone], needs)
 
 
 @pytest.mark.parametrize("image", STAGES)

@@ -3,16 +3,33 @@
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicemill.errors import InputError, MissingModelError
+from voicemill.errors import InputError, MissingModelError, UsageError
 
 if TYPE_CHECKING:
     from audio_separator.separator import Separator
 
 RATE = 44_100
+INSTALL = "pip install 'voicemill[separation]' && pip install --no-deps 'audio-separator>=0.47,<0.48'"
+"""Without its dependencies, of which one may not be used commercially; those that it needs here are in the extra."""
 INDEX_FILES = ("download_checks.json", "vr_model_data.json", "mdx_model_data.json")
+
+
+@contextmanager
+def required() -> Iterator[None]:
+    """Around an import of audio-separator: say how to install what is missing.
+
+    Raises:
+        UsageError: audio-separator, or a package that it needs here, is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(f"separation needs the package {error.name}: {INSTALL}") from error
 
 
 def open_separator(folder: Path, output: Path, stem: str, **parameters: dict[str, Any]) -> "Separator":
@@ -23,12 +40,16 @@ def open_separator(folder: Path, output: Path, stem: str, **parameters: dict[str
         output: Where it writes.
         stem: The stem to keep.
         parameters: `mdxc_params` and `vr_params`, as audio-separator documents them.
+
+    Raises:
+        UsageError: A package that separation needs is not installed.
     """
     with warnings.catch_warnings():
         # pydub warns about a missing ffmpeg on import; nothing here goes through pydub.
         warnings.simplefilter("ignore")
-        from audio_separator.separator import Separator
-        from audio_separator.separator.uvr_lib_v5 import spec_utils
+        with required():
+            from audio_separator.separator import Separator
+            from audio_separator.separator.uvr_lib_v5 import spec_utils
 
         # The multi-band VR nets are put together again by libsamplerate, which its package does not bring on Linux.
         spec_utils.wav_resolution = "soxr_hq"

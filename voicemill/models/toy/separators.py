@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from voicemill.audio.audio_separator import required
+
 ROFORMER = "model_bs_roformer_ep_317_sdr_12.9755.ckpt"
 DEREVERB = "UVR-De-Echo-Normal.pth"
 DENOISE = "UVR-DeNoise.pth"
@@ -58,6 +60,9 @@ def make_separators(folder: Path, seed: int = 0) -> list[Path]:
 
     Returns:
         The files written.
+
+    Raises:
+        UsageError: audio-separator is not installed.
     """
     import yaml
 
@@ -87,8 +92,10 @@ def make_separators(folder: Path, seed: int = 0) -> list[Path]:
 def _roformer(seed: int) -> bytes:
     """A BS-Roformer whose complex mask is 1 + 0j plus a little that depends on the input."""
     import torch
-    from audio_separator.separator.uvr_lib_v5.roformer.bs_roformer import BSRoformer
     from torch import nn
+
+    with required():
+        from audio_separator.separator.uvr_lib_v5.roformer.bs_roformer import BSRoformer
 
     config = dict(ROFORMER_CONFIG["model"])
     config["freqs_per_bands"] = tuple(config["freqs_per_bands"])
@@ -109,8 +116,9 @@ def _roformer(seed: int) -> bytes:
 def _vr_net(seed: int, logit: float) -> bytes:
     """A VR 5.1 net whose mask of the primary stem is sigmoid(logit) plus a little that depends on the input."""
     import torch
-    from audio_separator.separator.uvr_lib_v5.vr_network.nets_new import CascadedNet
 
+    with required():
+        from audio_separator.separator.uvr_lib_v5.vr_network.nets_new import CascadedNet
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = CascadedNet(2 * VR_BINS, nout=VR_CHANNELS, nout_lstm=VR_LSTM)
