@@ -17,7 +17,9 @@ import pytest
 import torch
 
 from tests.voices.conftest import REFERENCE, write_pair
+from voicemill.errors import InputError
 from voicemill.gpt_sovits import archive, checkpoints, reference_files, reference_writing
+from voicemill.voices import inspecting
 
 
 class Calls:
@@ -211,7 +213,61 @@ def configuration_that_holds_itself(path: Path) -> None:
     torch.save({**contents, "config": circle}, path)
 
 
+def doubled(times: int, kind: type = list) -> Any:
+    """A list of the same list twice, over and over: a walk through it takes `2 ** times` steps."""
+    found: Any = kind(("ha", "ha"))
+    for _ in range(times):
+        found = kind((found, found))
+    return found
+
+
+def info_that_doubles(path: Path) -> None:
+    contents = reference_files.read_reference_file(path)
+    torch.save({**contents, "config": {}, "info": doubled(34)}, path)
+
+
+def iteration_that_doubles(path: Path) -> None:
+    contents = reference_files.read_reference_file(path)
+    torch.save({**contents, "config": {}, "iteration": doubled(34)}, path)
+
+
+def text_that_is_repeated(path: Path) -> None:
+    contents = reference_files.read_reference_file(path)
+    torch.save({**contents, "config": {}, "info": ["x" * 1_000_000] * 100}, path)
+
+
+def tuple_that_doubles_as_a_key(path: Path) -> None:
+    pickled = b"\x80\x02}K\x01K\x01\x86q\x00"
+    for number in range(60):
+        pickled += b"h" + bytes([number]) + b"\x86q" + bytes([number + 1])
+    zipped(path, pickled + b"K\x01s.", {})
+
+
+def lists_as_deep_as_the_file(path: Path) -> None:
+    zipped(path, b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".", {})
+
+
+def items_for_what_is_no_list(path: Path) -> None:
+    """APPENDS calls a method of whatever is on the stack; here one that the file has set."""
+    state = b"}X\x06\x00\x00\x00extendccollections\nOrderedDict\nsb"
+    zipped(path, b"\x80\x02cutils\nHParams\n)\x81" + state + b"(K\x01K\x02e.", {})
+
+
+def name_of_escapes(path: Path) -> None:
+    zipped(path, b"\x80\x02c\x1b]0;owned\x07\x1b[31m" + b"m" * 1_000_000 + b"\nx\n.", {})
+
+
+REFUSED_AT_ONCE = [
+    info_that_doubles,
+    iteration_that_doubles,
+    text_that_is_repeated,
+    tuple_that_doubles_as_a_key,
+    lists_as_deep_as_the_file,
+    items_for_what_is_no_list,
+    name_of_escapes,
+]
 CRAFTED = [
+    *REFUSED_AT_ONCE,
     os_system,
     eval_in_config,
     pickle_in_pickle,
@@ -278,6 +334,31 @@ def test_a_crafted_file_is_refused_and_leaves_nothing(
     assert time.process_time() - started < 20
     assert sorted(tmp_path.rglob("*")) == before
     assert not hasattr(archive.HParams, "poisoned") and not hasattr(archive._Unpickler._tensor, "poisoned")
+
+
+@pytest.mark.parametrize("craft", REFUSED_AT_ONCE)
+def test_what_would_hang_a_reader_is_refused_within_a_second(
+    craft: Callable[[Path], None], pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "crafted.pth"
+    path.write_bytes(pair[0].read_bytes())
+    craft(path)
+    started = time.process_time()
+    for read in (checkpoints.load_sovits, checkpoints.load_gpt, inspecting.inspect):
+        with pytest.raises(InputError) as refused:
+            read(path)
+        assert str(refused.value).isprintable() and len(str(refused.value)) < 500
+    assert time.process_time() - started < 3
+
+
+def test_what_is_shown_of_a_file_carries_no_escapes(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "crafted.pth"
+    contents = reference_files.read_reference_file(pair[0])
+    contents["weight"]["\x1b[31mkey"] = torch.zeros(1)
+    torch.save({**contents, "config": {}, "info": "\x1b]0;owned\x07" + "x" * 1000}, path)
+    shown = inspecting.as_text(inspecting.inspect(path, keys=True))
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert "info: \\x1b]0;owned\\x07xxx" in shown and "  \\x1b[31mkey  float32  1" in shown
 
 
 def test_a_token_model_of_impossible_sizes_is_refused(pair: tuple[Path, Path], voicemill, tmp_path: Path) -> None:

@@ -28,14 +28,17 @@ def display(value: object, limit: int = LONGEST_NAME) -> str:
     return _cut(_DANGEROUS.sub(_escape, text[: limit + 1]), limit)
 
 
+def printable(text: str) -> str:
+    """A text of several lines with its control characters, but for line breaks and tabs, as escapes; nothing is cut."""
+    return _DANGEROUS.sub(lambda found: found[0] if found[0] in _LAYOUT else _escape(found), text)
+
+
 def safe_message(text: str) -> str:
     """A whole message as it may go to a terminal or a log; its own line breaks and tabs stay.
 
     Everything that shows an error applies this, so that no name in it can carry escape sequences.
     """
-    text = text[:LONGEST_MESSAGE]
-    text = _DANGEROUS.sub(lambda found: found[0] if found[0] in _LAYOUT else _escape(found), text)
-    return "\n".join(_cut(line, LONGEST_LINE) for line in text.split("\n"))
+    return "\n".join(_cut(line, LONGEST_LINE) for line in printable(text[:LONGEST_MESSAGE]).split("\n"))
 
 
 def path_text(path: object) -> str:

@@ -14,17 +14,22 @@ import pickle
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
+from voicemill.core.display import display
+from voicemill.core.untrusted.files import Unreadable
+from voicemill.core.untrusted.nesting import check_size
 from voicemill.gpt_sovits.reference_writing import HParams
 
 MOST_PICKLE_BYTES = 2**24
 """A large model's pickle has a fifth of a megabyte."""
+MOST_VALUES = 1_000_000
+DEEPEST = 64
 MOST_RECORDS = 100_000
 _LOCAL_HEADER = 30
 _DTYPES = {
@@ -54,12 +59,24 @@ def read_archive(path: Path) -> Any:
     with path.open("rb") as file:
         records = _Records(file)
         try:
-            return _Unpickler(records).load()
+            contents = _Unpickler(records).load()
+            # Nobody may walk or print what has not been counted.
+            check_size(contents, _children, most=MOST_VALUES, deepest=DEEPEST)
+            return contents
         except Refused:
             raise
+        except Unreadable as error:
+            raise Refused(f"its pickle cannot be used: {error}") from error
         except Exception as error:  # whatever a damaged or hostile pickle provokes means the same
-            reason = str(error).strip().split("\n")[0]
-            raise Refused(f"its pickle cannot be read: {type(error).__name__} {reason:.100}") from error
+            raise Refused(f"its pickle cannot be read: {type(error).__name__} {display(error, 100)}") from error
+
+
+def _children(value: Any) -> Iterable[Any] | None:
+    if isinstance(value, HParams):
+        value = vars(value)
+    if isinstance(value, dict):
+        return (each for pair in value.items() for each in pair)
+    return value if isinstance(value, list | tuple) else None
 
 
 class _Records:
@@ -71,7 +88,7 @@ class _Records:
         try:
             entries = zipfile.ZipFile(file).infolist()
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError) as error:
-            raise Refused(f"it is no zip file, or one that was cut off ({error})") from error
+            raise Refused(f"it is no zip file, or one that was cut off ({display(error)})") from error
         if len(entries) > MOST_RECORDS or len({entry.filename for entry in entries}) < len(entries):
             raise Refused("its zip directory names the same file twice, or too many files")
         if any(entry.compress_type or entry.file_size != entry.compress_size for entry in entries):
@@ -92,16 +109,16 @@ class _Records:
         """The bytes of a file of the zip."""
         entry = self.entries.get(self.root + name)
         if entry is None:
-            raise Refused(f"it lacks {name}, which its pickle refers to")
+            raise Refused(f"it lacks {display(name)}, which its pickle refers to")
         self.file.seek(entry.header_offset)
         header = self.file.read(_LOCAL_HEADER)
         # The first file's header begins with the two bytes that may tell the version.
         if len(header) < _LOCAL_HEADER or header[2:4] != b"\x03\x04":
-            raise Refused(f"its zip directory is wrong about {name}")
+            raise Refused(f"its zip directory is wrong about {display(name)}")
         self.file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), os.SEEK_CUR)
         content = bytearray(entry.file_size)
         if self.file.readinto(content) != entry.file_size or zlib.crc32(content) != entry.CRC:  # pyright: ignore[reportAttributeAccessIssue]
-            raise Refused(f"its part {name} is damaged or cut off")
+            raise Refused(f"its part {display(name)} is damaged or cut off")
         return content
 
 
@@ -110,6 +127,7 @@ class _Unpickler(pickle._Unpickler):
 
     stack: list[Any]
     append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(self, records: _Records):
         super().__init__(io.BytesIO(records.read("data.pkl")))
@@ -126,7 +144,7 @@ class _Unpickler(pickle._Unpickler):
             return _DTYPES[name]
         if (module, name) in (("utils", "HParams"), ("collections", "OrderedDict")):
             return HParams if name == "HParams" else OrderedDict
-        raise Refused(f"it asks to call {module}.{name}, which no checkpoint needs")
+        raise Refused(f"it asks to call {display(module)}.{display(name)}, which no checkpoint needs")
 
     def persistent_load(self, pid: Any) -> Tensor:
         """A storage as a flat tensor: `("storage", type, file, device, elements)`."""
@@ -137,13 +155,13 @@ class _Unpickler(pickle._Unpickler):
             raise Refused("it refers to a tensor storage in a way torch does not")
         entry = self.records.entries.get(f"{self.records.root}data/{key}")
         if entry is not None and entry.file_size != count * dtype.itemsize:
-            raise Refused(f"it says that data/{key} has {count} numbers, but it has {entry.file_size} bytes")
+            raise Refused(f"it says that data/{display(key)} has {count} numbers, but it has {entry.file_size} bytes")
         if key not in self.storages:
             content = self.records.read(f"data/{key}")
             self.storages[key] = torch.frombuffer(content, dtype=dtype) if count else torch.empty(0, dtype=dtype)
         storage = self.storages[key]
         if storage.dtype != dtype:
-            raise Refused(f"it takes data/{key} for numbers of two types")
+            raise Refused(f"it takes data/{display(key)} for numbers of two types")
         return storage
 
     def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
@@ -161,6 +179,33 @@ class _Unpickler(pickle._Unpickler):
         if self.tensor_bytes > 4 * self.records.size:
             raise Refused("its tensors are larger than the file")
         return storage.as_strided(size, stride, offset) if count else storage.new_empty(size)
+
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set(self.stack[-1], [key, value])
+
+    def load_setitems(self) -> None:
+        items = self.pop_mark()
+        self._set(self.stack[-1], items)
+
+    def _set(self, holder: Any, items: list[Any]) -> None:
+        # Keys of other types may take for ever to hash: a tuple of tuples that are shared is hashed part by part.
+        if not isinstance(holder, dict) or not all(type(key) in (str, int) for key in items[::2]):
+            raise Refused("it has a dictionary whose keys are neither texts nor integers")
+        holder.update(zip(items[::2], items[1::2], strict=True))
+
+    def load_append(self) -> None:
+        item = self.stack.pop()
+        self._extend(self.stack[-1], [item])
+
+    def load_appends(self) -> None:
+        items = self.pop_mark()
+        self._extend(self.stack[-1], items)
+
+    def _extend(self, holder: Any, items: list[Any]) -> None:
+        if not isinstance(holder, list):
+            raise Refused("it appends to something that is no list")
+        holder.extend(items)
 
     def load_reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack[-1]
@@ -191,11 +236,19 @@ class _Unpickler(pickle._Unpickler):
         *(pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE, pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1),
         *(pickle.BINFLOAT, pickle.BINUNICODE, pickle.SHORT_BINUNICODE, pickle.SHORT_BINBYTES, pickle.BINBYTES),
         *(pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3),
-        *(pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS, pickle.EMPTY_DICT, pickle.SETITEM, pickle.SETITEMS),
+        *(pickle.EMPTY_LIST, pickle.EMPTY_DICT),
         *(pickle.BINPUT, pickle.LONG_BINPUT, pickle.BINGET, pickle.LONG_BINGET, pickle.MEMOIZE),
         *(pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.BINPERSID),
     )
-    _OURS = {pickle.REDUCE[0]: load_reduce, pickle.NEWOBJ[0]: load_newobj, pickle.BUILD[0]: load_build}
+    _OURS = {
+        pickle.REDUCE[0]: load_reduce,
+        pickle.NEWOBJ[0]: load_newobj,
+        pickle.BUILD[0]: load_build,
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.APPEND[0]: load_append,
+        pickle.APPENDS[0]: load_appends,
+    }
     dispatch: dict[int, Any] = dict.fromkeys(range(256), refuse)  # pyright: ignore[reportIncompatibleVariableOverride]
     dispatch.update((code[0], pickle._Unpickler.dispatch[code[0]]) for code in _KNOWN)
     dispatch.update(_OURS)

@@ -21,6 +21,7 @@ from voicemill.gpt_sovits import reference_writing
 from voicemill.gpt_sovits.own_files import METADATA, read_weights
 from voicemill.gpt_sovits.reference_files import (
     configuration,
+    information,
     kind_by_header,
     read_reference_file,
 )
@@ -105,7 +106,7 @@ def load_sovits(path: Path | str, device: torch.device | str = "cpu") -> SovitsC
         weights = {key: value.to(device) for key, value in contents["weight"].items()}
         hps, info, version = (
             configuration(path, contents),
-            str(contents.get("info", "")),
+            information(contents),
             version_of(path, weights),
         )
     try:
@@ -138,7 +139,7 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
     hps = configuration(path, contents)
     if "ar_predict_layer.weight" not in weights or "model" not in hps:
         raise InputError(f"{path} is not a text-to-semantic model of GPT-SoVITS")
-    return GptCheckpoint(hps, weights, str(contents.get("info", "")))
+    return GptCheckpoint(hps, weights, information(contents))
 
 
 def _save_safetensors(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any]) -> None:

@@ -5,17 +5,20 @@ Nothing here needs torch.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from voicemill.core import untrusted
+from voicemill.core.display import display
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import reference_writing
 from voicemill.gpt_sovits.sovits.config import VERSIONS, SovitsConfig
 
 METADATA = "voicemill"
+_HINT = "get it again from a source that you trust"
+_NUMPY_TYPES = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
 
 
 def read_weights(
@@ -62,19 +65,24 @@ def export_files(sovits: Path, gpt: Path, pth: Path, ckpt: Path) -> None:
 def _read(
     path: Path, kind: str | None, framework: str, device: str, *, weights: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
+    header = untrusted.read_safetensors_header(path, hint=_HINT)
+    text = header.metadata.get(METADATA, "{}")
+    about = untrusted.parse_json(text, f"the metadata of {display(path, 250)}", dict, hint=_HINT)
+    if kind:
+        _check_metadata(path, kind, about)
+    unknown = next((each for each, _ in header.tensors.values() if each not in _NUMPY_TYPES), None)
+    if weights and framework == "np" and unknown:
+        raise InputError(f"{path} is refused: it holds weights of type {unknown}, which no voice has")
     try:
         with safe_open(path, framework, device=device) as file:
-            about = json.loads((file.metadata() or {}).get(METADATA, "{}"))
-            if kind:
-                _check_metadata(path, kind, about)
             read = {key: file.get_tensor(key) for key in file.keys()} if weights else {}  # noqa: SIM118  (not a mapping)
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as safetensors: {error}") from error
     return read, about
 
 
-def _check_metadata(path: Path, kind: str, about: Any) -> None:
-    if not isinstance(about, dict) or about.get("kind") != kind:
+def _check_metadata(path: Path, kind: str, about: dict[str, Any]) -> None:
+    if about.get("kind") != kind:
         raise InputError(f"{path} is not a {kind} model of voicemill")
     if not isinstance(about.get("hps"), dict) or not isinstance(about.get("info"), str):
         raise InputError(f"{path} is refused: its metadata lacks the configuration")

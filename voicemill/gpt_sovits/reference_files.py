@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from voicemill.core.display import display
 from voicemill.errors import InputError
 from voicemill.gpt_sovits.archive import Refused, plain, read_archive
 
@@ -89,3 +90,9 @@ def configuration(path: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("model", {}), dict):
         raise InputError(f"{path} has a configuration that is none of GPT-SoVITS's")
     return found
+
+
+def information(contents: Mapping[str, Any]) -> str:
+    """The `info` of a file, how it was made, as a short text; empty where it is none."""
+    found = contents.get("info", "")
+    return display(found) if isinstance(found, str | int | float) else ""

@@ -11,10 +11,11 @@ from typing import Any
 
 from torch import Tensor
 
+from voicemill.core.display import display, printable
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import archive, checkpoints
 from voicemill.gpt_sovits.own_files import read_weights
-from voicemill.gpt_sovits.reference_files import kind_by_header
+from voicemill.gpt_sovits.reference_files import information, kind_by_header
 from voicemill.storage import file_digest
 from voicemill.voice import MANIFEST, read_voice
 
@@ -68,9 +69,10 @@ def _of_the_reference(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     header = kind_by_header(path)
     found: dict[str, Any] = {"header": header.model if header else "zip", "config": config}
     if "info" in contents:
-        found["info"] = str(contents["info"])
+        found["info"] = information(contents)
     if "iteration" in contents:
-        found |= {"kind": "resume file", "iteration": contents["iteration"]}
+        iteration = contents["iteration"]
+        found |= {"kind": "resume file", "iteration": iteration if isinstance(iteration, int | float) else None}
     elif "discriminators.0.conv_post.weight_v" in tensors:
         found["kind"] = "sovits discriminator"
     elif any(key.endswith("ar_predict_layer.weight") for key in tensors):
@@ -106,10 +108,10 @@ def as_text(about: Mapping[str, Any]) -> str:
     rows = []
     for name, value in about.items():
         if name == "keys":
-            rows += [f"  {key}  {kind}  {'x'.join(map(str, shape))}" for key, (shape, kind) in value.items()]
+            rows += [f"  {display(key)}  {kind}  {'x'.join(map(str, shape))}" for key, (shape, kind) in value.items()]
         elif name == "models":
             rows += [line for part in value.values() for line in ("", as_text(part))]
         else:
             shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-            rows.append(f"{name}: {shown}")
+            rows.append(f"{name}: {printable(str(shown))}")
     return "\n".join(rows)

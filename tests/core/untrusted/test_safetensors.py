@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from voicemill.core.untrusted import read_safetensors_header
@@ -22,12 +23,9 @@ def write(path: Path, header: Any, data: bytes = b"\0" * 4, *, claims: int | Non
 
 
 def test_what_the_library_writes_is_read(tmp_path: Path) -> None:
-    torch, library = pytest.importorskip("torch"), pytest.importorskip("safetensors.torch")
-    types = (torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.uint8)
-    tensors = {str(kind): torch.ones(3, 2).to(kind) for kind in types} | {
-        "scalar": torch.ones(()),
-        "none": torch.ones(0, 5),
-    }
+    library = pytest.importorskip("safetensors.numpy")
+    tensors = {kind: np.ones((3, 2), kind) for kind in ("float64", "float32", "float16", "int64", "bool", "uint8")}
+    tensors |= {"scalar": np.ones((), "int8"), "none": np.ones((0, 5), "int16")}
     library.save_file(tensors, tmp_path / "a.safetensors", {"about": "é"})
     header = read_safetensors_header(tmp_path / "a.safetensors")
     assert header.metadata == {"about": "é"}
@@ -59,10 +57,7 @@ def test_what_the_library_writes_is_read(tmp_path: Path) -> None:
         ({"\x1b[31m": 5}, r"the tensor \\x1b\[31m"),
         ({"__metadata__": {"a": 1}, "a": TENSOR}, "not a table of strings"),
         ({"__metadata__": [], "a": TENSOR}, "not a table of strings"),
-        (
-            {f"t{i}": {**TENSOR, "shape": [0], "data_offsets": [0, 0]} for i in range(100_001)},
-            "more than 100000 tensors",
-        ),
+        ({f"t{i}": {**TENSOR, "shape": [0], "data_offsets": [0, 0]} for i in range(20_001)}, "more than 20000 tensors"),
         (b"[" * 100_000, "nested deeper"),
         (b'{"a":1,"a":2}', "appears twice"),
         (b"\xff", "not UTF-8"),
