@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,11 +37,15 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serving(Hub(repositories={REPOSITORY: dict(CONTENT)})) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("VOICEMILL_GITHUB", hub.url)
+        everything = (*(model for model in catalogue.models() if model.name != "whisper-small"), *small_whisper())
+        monkeypatch.setattr(catalogue, "models", lambda: everything)
         yield hub
 
 
 def small_whisper() -> list[Model]:
-    return catalogue.select(["whisper-small"])
+    """The catalogue's small Whisper with the content that is served here, so without the revision and hashes of it."""
+    files = tuple(RemoteFile(f"whisper/{name}", hub=(REPOSITORY, name)) for name in CONTENT)
+    return [replace(*catalogue.select(["whisper-small"]), files=files)]
 
 
 def model_of(*files: RemoteFile) -> list[Model]:
@@ -75,8 +81,8 @@ def test_files_put_there_by_other_means_are_recognised(hub: Hub, tmp_path: Path)
 
 def test_pull_that_was_killed_goes_on_where_it_stopped(hub: Hub, tmp_path: Path) -> None:
     hub.stop_after = 2_000_000
-    command = "from pathlib import Path; from voicemill.models import catalogue, pulling;"
-    command += f"pulling.pull(Path({str(tmp_path)!r}), catalogue.select(['whisper-small']))"
+    command = "from pathlib import Path; from voicemill.models import pulling; from tests.models import test_pulling;"
+    command += f"pulling.pull(Path({str(tmp_path)!r}), test_pulling.small_whisper())"
     process = subprocess.Popen([sys.executable, "-c", command], env=os.environ.copy())
     deadline = time.monotonic() + 60
     while not any(path.stat().st_size > 1_000_000 for path in tmp_path.glob(f"{pulling.PARTIAL}/*")):
@@ -164,6 +170,35 @@ def test_full_disk_is_told_before_anything_is_downloaded(
 def test_two_pulls_into_one_folder_do_not_mix(hub: Hub, tmp_path: Path) -> None:
     with pulling._alone(tmp_path), pytest.raises(TryAgain, match="another pull"):
         pulling.pull(tmp_path, small_whisper())
+
+
+def test_a_file_is_asked_for_at_the_revision_of_the_catalogue(hub: Hub, tmp_path: Path) -> None:
+    there = RemoteFile("whisper/config.json", hub=(REPOSITORY, "config.json"), revision=COMMIT)
+    assert pulling.pull(tmp_path, model_of(there)) == 1
+    assert f"HEAD /{REPOSITORY}/resolve/{COMMIT}/config.json" in hub.requests
+    with pytest.raises(InputError, match=r"config\.json cannot be had"):
+        pulling.pull(tmp_path / "other", model_of(replace(there, revision="0" * 40)))
+
+
+def test_a_file_that_was_replaced_on_the_hub_is_refused(hub: Hub, tmp_path: Path) -> None:
+    """The hub vouches for its own new content; the catalogue knows the old one."""
+    known = record.hashlib.sha256(CONTENT["model.bin"]).hexdigest()
+    file = RemoteFile("whisper/model.bin", hub=(REPOSITORY, "model.bin"), sha256=known)
+    assert pulling.pull(tmp_path, model_of(file)) == 1
+    hub.repositories[REPOSITORY]["model.bin"] = random.Random(1).randbytes(3_000_000)
+    with pytest.raises(InputError, match=f"instead of {known}"):
+        pulling.pull(tmp_path / "other", model_of(file))
+    assert not (tmp_path / "other" / "whisper" / "model.bin").exists()
+
+
+def test_every_model_is_pinned_by_revision_and_hash_but_those_whose_hash_nobody_states() -> None:
+    files = [file for model in catalogue.models() for file in model.files]
+    unstated = {file.path for file in files if file.sha256 is None}
+    assert all(re.fullmatch(r"[0-9a-f]{64}", file.sha256) for file in files if file.sha256)
+    assert all(re.fullmatch(r"[0-9a-f]{40}", file.revision or "") for file in files if file.hub and file.sha256)
+    networks = {"model_bs_roformer_ep_317_sdr_12.9755.ckpt", "UVR-De-Echo-Normal.pth", "UVR-DeNoise.pth"}
+    g2pw = {file.path for model in catalogue.select(["g2pw"]) for file in model.files}
+    assert unstated == g2pw | {f"separation/{name}" for name in networks}
 
 
 def test_the_commands_pull_verify_and_list(hub: Hub, tmp_path: Path) -> None:

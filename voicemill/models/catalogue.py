@@ -18,6 +18,7 @@ class RemoteFile:
         path: Where it lies below the models folder.
         url: Address of the file, if it does not come from the hub.
         hub: Repository on the hub and path in it.
+        revision: Commit of the repository; None for its newest.
         size: Bytes, where known for certain.
         sha256: Hash, where known for certain.
         known_to: An index, below the models folder, that names the file by its MD5.
@@ -26,6 +27,7 @@ class RemoteFile:
     path: str
     url: str | None = None
     hub: tuple[str, str] | None = None
+    revision: str | None = None
     size: int | None = None
     sha256: str | None = None
     known_to: str | None = None
@@ -63,8 +65,8 @@ def models() -> tuple[Model, ...]:
     """All entries, in the file's order."""
     import yaml
 
-    text = Path(__file__).with_name("models.yaml").read_text(encoding="utf-8")
-    return tuple(_model(entry) for entry in yaml.safe_load(text)["models"])
+    content = yaml.safe_load(Path(__file__).with_name("models.yaml").read_text(encoding="utf-8"))
+    return tuple(_model(entry, content["revisions"]) for entry in content["models"])
 
 
 def select(words: list[str]) -> list[Model]:
@@ -89,19 +91,21 @@ def select(words: list[str]) -> list[Model]:
     return [model for model in models() if model in chosen]
 
 
-def _model(entry: dict[str, Any]) -> Model:
+def _model(entry: dict[str, Any], revisions: dict[str, str]) -> Model:
     return Model(
         name=entry["name"],
         about=entry["about"],
         licence=entry["licence"],
         versions=tuple(entry.get("versions", ())),
-        files=tuple(_file(file, entry) for file in entry["files"]),
+        files=tuple(_file(file, entry, revisions) for file in entry["files"]),
         default=entry.get("default", True),
     )
 
 
-def _file(file: str | dict[str, Any], entry: dict[str, Any]) -> RemoteFile:
-    if isinstance(file, dict):
-        return RemoteFile(**file)
-    path = f"{entry['into']}/{file}" if "into" in entry else file
-    return RemoteFile(path=path, hub=(entry["hub"], file))
+def _file(file: str | dict[str, Any], entry: dict[str, Any], revisions: dict[str, str]) -> RemoteFile:
+    fields = {"path": file} if isinstance(file, str) else file
+    if "url" in fields:
+        return RemoteFile(**fields)
+    hub = (entry["hub"], fields["path"])
+    path = f"{entry['into']}/{fields['path']}" if "into" in entry else fields["path"]
+    return RemoteFile(**{**fields, "path": path, "hub": hub, "revision": revisions.get(entry["hub"])})

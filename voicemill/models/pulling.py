@@ -89,7 +89,8 @@ def look_up(file: RemoteFile) -> Remote:
         if file.hub:
             repository, path = file.hub
             endpoint = os.environ.get("HF_ENDPOINT", constants.ENDPOINT).rstrip("/")
-            metadata = get_hf_file_metadata(hf_hub_url(repository, path, endpoint=endpoint), endpoint=endpoint)
+            asked = hf_hub_url(repository, path, revision=file.revision, endpoint=endpoint)
+            metadata = get_hf_file_metadata(asked, endpoint=endpoint)
             # The address asked, not where it was sent on to: such links run out within the hour.
             url = hf_hub_url(repository, path, revision=metadata.commit_hash, endpoint=endpoint)
             return Remote(url, metadata.size, metadata.etag, build_hf_headers())
