@@ -40,18 +40,20 @@ $(TOOLS)/%:
 test: setup tools ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: setup ## lint and types
+check: setup ## lint, types, licences
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python images/licences.py --check
 
 format: setup ## lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-golden: setup ## rewrite the golden YAML of the workflows and the table of the chart's values
+golden: setup ## rewrite what is generated: the workflows' YAML, the table of the chart's values, the licences' page
 	$(BIN)/hera generate yaml workflows/ --to $(GOLDEN)/
 	$(BIN)/python charts/readme.py
+	$(BIN)/python images/licences.py >docs/licences.md
 
 images: ## the stages' images and a table of their sizes (STAGES="slice ..." for some; images/README.md)
 	images/build $(STAGES)
