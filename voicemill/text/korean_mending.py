@@ -1,31 +1,52 @@
-"""Put right, before g2pk2 reads, the figures and signs that it would drop or read digit by digit."""
+"""Put right, before g2pk2 reads, the figures and signs that it would drop or read digit by digit.
 
+The rules are in `korean_figures.csv`, units and counters in `korean_tables.csv`; words that g2pk2 sounds otherwise than a
+speaker in `korean_words.csv`.
+"""
+
+import functools
 import re
-from re import Match
 
+from voicemill.text.rewriting import Rule, alternatives, read_rules, read_tables, rewrite
+
+_TABLES = read_tables("voicemill.text", "korean_tables.csv")
 _DIGITS = "영일이삼사오육칠팔구"
+_SPELLED_AT_HOME = "공일이삼사오육칠팔구"  # what telephone numbers of the country say for nought
 _NATIVE = ["", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉"]
 _TENS = ["", "열", "스물", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔"]
-_MONEY = {"₩": "원", "￦": "원", "$": "달러", "€": "유로", "£": "파운드", "¥": "엔", "￥": "엔"}
-_UNITS = {
-    "km/h": "킬로미터", "km": "킬로미터", "cm": "센티미터", "mm": "밀리미터", "m": "미터", "kg": "킬로그램",
-    "mg": "밀리그램", "g": "그램", "ml": "밀리리터", "mL": "밀리리터", "L": "리터", "℃": "도", "°C": "도",
-    "%": "퍼센트", "％": "퍼센트",
-}  # fmt: skip
-_SIGNS = {"+": " 더하기 ", "×": " 곱하기 ", "÷": " 나누기 ", "=": "는 "}
-_NUMBER = r"\d+(?:\.\d+)?"
+_MYRIADS = ["", "만", "억", "조", "경"]
+_LONGEST_NUMBER = 4 * len(_MYRIADS)
+_MONTHS = {6: "유", 10: "시"}
+_OPERATORS = {"+": " 더하기 ", "-": " 빼기 ", "−": " 빼기 ", "×": " 곱하기 ", "÷": " 나누기 "}
+_ENGLISH = {"2": "투", "3": "쓰리", "4": "포", "5": "파이브", "D": "디", "G": "지", "K": "케이"}
+_PARTICLES = {"이": "가", "은": "는", "을": "를", "과": "와"}
+_PATTERNS = {
+    "NUMBER": r"\d+(?:\.\d+)?",
+    "AMOUNT": r"\d+(?:\.\d+)?[천만억조]*",
+    "MONTH": r"(?:0?[1-9]|1[0-2])",
+    "DAY": r"(?:0?[1-9]|[12]\d|3[01])",
+    "HOUR": r"(?:[01]?\d|2[0-4])",
+    "TO": "[~∼〜～-]",
+    "CURRENCY": "".join(_TABLES["currency"]),
+    "CODE": f"(?:{alternatives(_TABLES['code'])})",
+    "UNIT": f"(?:{alternatives(_TABLES['unit'])})(?![A-Za-z/²³])",
+    "NATIVE": f"(?:{alternatives(_TABLES['counter'])})",
+    # What makes another word of a counter: 개월, 대학, 번지, 장관 ...
+    "NOT_COUNTER": "(?:월|학|지|관|출|국|수|자|문|판매|금)",
+    "JOSA": r"(?:이|가|은|는|을|를|과|와)(?=$|[\s.,?!])",
+}
 
 
 def cardinal(number: str) -> str:
-    """A whole number in Sino-Korean words, 1500 -> 천오백."""
+    """A whole number in Sino-Korean words, 1500 -> 천오백; a very long one digit by digit."""
     digits = number.lstrip("0")
     if not digits:
         return "영"
-    if len(digits) > 16:
-        return "".join(_DIGITS[int(digit)] for digit in number)
+    if len(digits) > _LONGEST_NUMBER or len(digits) < len(number) and len(number) > 2:
+        return _spelled(number)
     groups = [digits[max(0, end - 4) : end] for end in range(len(digits), 0, -4)]
     words = [_below_ten_thousand(group) for group in groups]
-    said = [word + unit for word, unit in zip(words, ["", "만", "억", "조"], strict=False) if word]
+    said = [word + unit for word, unit in zip(words, _MYRIADS, strict=False) if word]
     if said[-1] == "일만":  # at the head of a number it is 만 alone
         said[-1] = "만"
     return "".join(reversed(said))
@@ -40,70 +61,117 @@ def _below_ten_thousand(group: str) -> str:
 
 
 def decimal(number: str) -> str:
-    """A number with or without a fraction, 3.14 -> 삼점일사."""
-    whole, _, fraction = number.partition(".")
-    return cardinal(whole) + ("점" + "".join(_DIGITS[int(digit)] for digit in fraction) if fraction else "")
+    """A number with or without a fraction and a unit of ten thousands, 3.14 -> 삼점일사."""
+    digits = number.rstrip("천만억조")
+    whole, _, fraction = digits.partition(".")
+    said = cardinal(whole) + ("점" + "".join(_DIGITS[int(digit)] for digit in fraction) if fraction else "")
+    return said + number[len(digits) :]
 
 
-def _native(match: Match[str]) -> str:
-    number = int(match[1])
-    tens, ones = divmod(number, 10)
-    if number == 20:
-        return f"스무 {match[2]}"
-    return f"{_TENS[tens]}{_NATIVE[ones]} {match[2]}" if 0 < number < 100 else match[0]
+def _spelled(number: str, names: str = _DIGITS) -> str:
+    """Digits by their names."""
+    return "".join(names[int(digit)] for digit in number if digit.isdigit())
 
 
-def _day(match: Match[str]) -> str:
-    year, month, day = match["year"], int(match["month"]), int(match["day"])
-    return f"{year}년 {month}월 {day}일" if 1 <= month <= 12 and 1 <= day <= 31 else match[0]
+def _english(written: str) -> str:
+    """3D and its like, which Koreans say in English."""
+    return _ENGLISH[written[0]] + _ENGLISH[written[1]]
 
 
-def _over(match: Match[str]) -> str:
-    above, below = int(match[1]), int(match[2])
-    is_day = not above < below <= 10 and 1 <= above <= 12 and 1 <= below <= 31
-    return f"{above}월 {below}일" if is_day else f"{cardinal(match[2])}분의 {cardinal(match[1])}"
+def _native(number: str) -> str:
+    tens, ones = divmod(int(number), 10)
+    return "스무" if int(number) == 20 else _TENS[tens] + _NATIVE[ones]
 
 
-def _clock(match: Match[str]) -> str:
-    # After noon the clock of 24 hours counts in Sino-Korean words, which g2pk2 does not know.
-    hour = cardinal(match[1]) if int(match[1]) > 12 else str(int(match[1]))
-    return f"{hour}시" + (f" {int(match[2])}분" if int(match[2]) else "")
+def _month(month: str) -> str:
+    return f"{_MONTHS.get(int(month)) or cardinal(str(int(month)))}월"
 
 
-_RULES = [
-    (re.compile(pattern), mended)
-    for pattern, mended in [
-        (r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])", lambda m: m[0].replace(",", "")),
-        (r"(?<!\d)(?P<year>\d{4})([-/.])\s?(?P<month>\d{1,2})\2\s?(?P<day>\d{1,2})(?!\d)", _day),
-        (r"(?<![\d/])(\d{1,2})/(\d{1,2})(?![\d/])", _over),
-        (r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])", _clock),
-        (r"(?<![\d:])(\d{1,3}):(\d{1,3})(?![\d:])", lambda m: f"{cardinal(m[1])} 대 {cardinal(m[2])}"),
-        (
-            rf"([{''.join(_MONEY)}])\s?({_NUMBER})([만억조]?)",
-            lambda m: decimal(m[2]) + m[3] + _MONEY[m[1]],
-        ),
-        (rf"(?<![\d.\-])({_NUMBER})\s?[~∼〜～-]\s?(?={_NUMBER}(?:[^\d-]|$))", lambda m: f"{decimal(m[1])}에서 "),
-        (r"(?<![0-9A-Za-z])[-−](?=\d+(?:\.\d+)?\s?(?:℃|°C|도))", "영하 "),
-        (r"(?<![0-9A-Za-z-])[-−](?=\d)", "마이너스 "),
-        (
-            rf"({_NUMBER})\s?({'|'.join(map(re.escape, sorted(_UNITS, key=len, reverse=True)))})(?![A-Za-z/²³])",
-            lambda m: ("시속 " if m[2] == "km/h" else "") + decimal(m[1]) + _UNITS[m[2]],
-        ),
-        (
-            rf"(?<=\d)\s?([{re.escape(''.join(_SIGNS))}])\s?(?=\d)",
-            lambda m: _SIGNS[m[1]],
-        ),
-        (r"(?<![\d.])(\d{1,2})\s?(명)", _native),
-        (r"(?<![\d.])([1-9]|1[0-2])\s?(시간)", _native),
-        (r"(?<![\d.])\d+\.\d+(?![\d.])", lambda m: decimal(m[0])),
-        # g2pk2 reads numbers in words before the counters that it knows, else digit by digit.
-        (r"(?<![\d.,-])[1-9]\d{2,}(?![\d.,-]|\s?[가-힣])", lambda m: cardinal(m[0])),
+def _hour(hour: str) -> str:
+    # The clock of 24 hours counts in Sino-Korean words after noon.
+    return f"{_native(hour) if 0 < int(hour) < 13 else cardinal(str(int(hour)))}시"
+
+
+def _counted(unit: str, number: str) -> str:
+    return f" {cardinal(str(int(number)))}{unit}" if int(number) else ""
+
+
+def _fraction(written: str) -> str:
+    above, below = (part.strip() for part in written.split("/"))
+    return f"{cardinal(below)}분의 {cardinal(above)}"
+
+
+def _fraction_with_particle(written: str) -> str:
+    """A fraction and its particle in the form that follows its last sound: 사 takes 가, 육 takes 이."""
+    said, particle = _fraction(written[:-1]), written[-1]
+    for closed, opened in _PARTICLES.items():
+        if particle in (closed, opened):
+            return said + (closed if _ends_in_consonant(said) else opened)
+    return said + particle
+
+
+def _ends_in_consonant(word: str) -> bool:
+    return (ord(word[-1]) - ord("가")) % 28 > 0
+
+
+def _over(written: str) -> str:
+    above, below = (int(part) for part in written.split("/"))
+    is_day = " " not in written and not above < below <= 10 and 1 <= above <= 12 and 1 <= below <= 31
+    return f"{_month(str(above))} {cardinal(str(below))}일" if is_day else _fraction(written)
+
+
+def _topic(number: str) -> str:
+    said = decimal(number)
+    return said + ("은" if _ends_in_consonant(said) else "는")
+
+
+_READERS = {
+    "cardinal": lambda number: cardinal(str(int(number)) if len(number) < 5 else number),
+    "currency": lambda sign: {**_TABLES["currency"], **_TABLES["code"]}[sign],
+    "decimal": decimal,
+    "english": _english,
+    "fraction": _fraction,
+    "fraction_with_josa": _fraction_with_particle,
+    "hour": _hour,
+    "minutes": functools.partial(_counted, "분"),
+    "month": _month,
+    "month_alone": lambda month: _month(month)[:-1],
+    "native": _native,
+    "operator": _OPERATORS.__getitem__,
+    "over": _over,
+    "percent": lambda sign: "퍼센트" if sign else "",
+    "points": lambda numbers: "점 ".join(map(_spelled, numbers.split("."))),
+    "seconds": functools.partial(_counted, "초"),
+    "space": lambda following: " " if following else "",
+    "spelled": _spelled,
+    "telephone": lambda number: " ".join(map(_spelled, re.findall(r"\d+", number))),
+    "telephone_home": lambda number: ", ".join(_spelled(part, _SPELLED_AT_HOME) for part in re.findall(r"\d+", number)),
+    "telephone_parts": lambda number: ", ".join(map(_spelled, re.findall(r"\d+", number))),
+    "topic": _topic,
+    "ungrouped": lambda number: number.replace(",", ""),
+    "unit": _TABLES["unit"].__getitem__,
+}
+
+
+_LATIN_UNITS = alternatives([unit for unit in _TABLES["unit"] if unit.isascii()])
+# Figures with Latin letters that are Korean, where no English stands beside them.
+OWN_FIGURES = re.compile(
+    rf"(?<![A-Za-z])(?<![A-Za-z][ .,])(?:{_PATTERNS['CODE']}\s?\d[\d,]*(?:\.\d+)?[천만억조]*"
+    rf"|\d[\d,.]*\s?(?:{_PATTERNS['CODE']}|{_LATIN_UNITS})(?![A-Za-z/²³])"
+    r"|(?<!\d)[2-5][DGK](?![A-Za-z]))(?! [A-Za-z])"
+)
+
+
+@functools.cache
+def rules() -> list[Rule]:
+    """The rules of Korean, in the order in which they run."""
+    return [
+        rule
+        for file in ("korean_figures.csv", "korean_words.csv")
+        for rule in read_rules("voicemill.text", file, _PATTERNS, _READERS)
     ]
-]
 
 
 def mend(text: str) -> str:
     """The text with what would be misread written otherwise."""
-    for pattern, mended in _RULES:
-        text = pattern.sub(mended, text)
-    return text
+    return rewrite(text, rules())

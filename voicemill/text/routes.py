@@ -1,10 +1,14 @@
 """Which language each stretch of a text is spoken in, by what the user asked for."""
 
+import importlib
+import re
+
 from voicemill.text.segmentation import Detector, Stretch, append, segment
 
 ROUTES = ("auto", "auto_yue", "zh", "yue", "en", "ja", "ko", "all_zh", "all_yue", "all_ja", "all_ko")
 """`auto` tells languages apart; `zh` and its like are that language mixed with English; `all_*` that language alone."""
 
+_WITH_OWN_FIGURES = {"ja": "japanese_mending", "ko": "korean_mending"}
 _NOT_CHINESE = frozenset(["en", "ja", "ko"])
 
 
@@ -22,7 +26,11 @@ def route(text: str, language: str, detect: Detector | None = None, as_reference
     alone = language.removeprefix("all_") if language.startswith("all_") else ""
     default = "zh" if alone == "yue" else alone
     is_chinese = language in ("zh", "yue")
-    stretches = segment(text, default, detect, as_reference=as_reference, is_chinese=is_chinese)
+    own = None if as_reference else _own_figures(language.removeprefix("all_"))
+    if own:
+        stretches = _around(own, text, default or language, default, detect)
+    else:
+        stretches = segment(text, default, detect, as_reference=as_reference, is_chinese=is_chinese)
     if alone or language.startswith("auto"):
         chinese = "yue" if language.endswith("yue") else "zh"
         # Marks alone have no language.
@@ -32,3 +40,28 @@ def route(text: str, language: str, detect: Detector | None = None, as_reference
     for part in stretches:
         append(mixed, Stretch("en" if part.language == "en" else language, part.text))
     return mixed
+
+
+def _own_figures(language: str) -> re.Pattern[str] | None:
+    """Figures with Latin letters that the language reads itself (KRW 5000, 3:40pm), where it has such."""
+    if language not in _WITH_OWN_FIGURES:
+        return None
+    return importlib.import_module(f"voicemill.text.{_WITH_OWN_FIGURES[language]}").OWN_FIGURES
+
+
+def _around(own: re.Pattern[str], text: str, language: str, default: str, detect: Detector | None) -> list[Stretch]:
+    """Stretches of a text in which some figures are known to be of the language."""
+    stretches: list[Stretch] = []
+    at = 0
+    for match in [*own.finditer(text), None]:
+        between = text[at : match.start()] if match else text[at:]
+        parts = segment(between, default, detect)
+        if parts:  # which come without the spaces around them
+            parts[0].text = between[: len(between) - len(between.lstrip())] + parts[0].text
+            parts[-1].text += between[len(between.rstrip()) :]
+        for part in parts:
+            append(stretches, part)
+        if match:
+            append(stretches, Stretch(language, match[0]))
+            at = match.end()
+    return stretches
