@@ -138,10 +138,11 @@ def test_numbers_that_are_none_become_silence_and_too_many_are_refused(tmp_path)
     wave = speech(1).copy()
     wave[100:110] = np.nan
     wave[200] = -np.inf
+    wave[300] = 1e30
     soundfile.write(tmp_path / "x.wav", wave, 16_000, "FLOAT")
     audio = reading.read(tmp_path / "x.wav")
     assert np.isfinite(audio.samples).all()
-    assert audio.notes == ("11 samples were NaN or infinite and became 0",)
+    assert audio.notes == ("12 samples were NaN, infinite or beyond 1e+09 and became 0",)
     wave[:4000] = np.nan
     soundfile.write(tmp_path / "x.wav", wave, 16_000, "FLOAT")
     with pytest.raises(InputError, match="NaN"):

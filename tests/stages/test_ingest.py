@@ -10,11 +10,12 @@ import pytest
 import soundfile
 
 from stages.ingest import ingest
+from tests.audio.fuzz import encode
 from tests.speech import speech
 from voicemill.audio import reading, recordings
 from voicemill.audio.resampling import resample
 from voicemill.contract import Ledger
-from voicemill.errors import InputError
+from voicemill.errors import InputError, TryAgain
 from voicemill.storage import open_store
 
 
@@ -86,6 +87,63 @@ def test_what_cannot_be_used_is_dropped_with_its_reason(source):
         "empty.wav": "empty.wav is an empty file (0 bytes)",
         "transcripts.csv": "skipped: not audio by design (a transcript, notes or a system file beside the recordings)",
         ".DS_Store": "skipped: not audio by design (a transcript, notes or a system file beside the recordings)",
+    }
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "in a tag"),
+        OSError(5, "Input/output error"),
+        AttributeError("no codec"),
+        ValueError("array is too big"),
+        MemoryError("cannot allocate 1 PiB"),
+        PermissionError(13, "Permission denied"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_reading_one_file_raises_drops_that_file_alone(source, monkeypatch, error):
+    soundfile.write(source / "a.wav", speech(2), 16_000)
+    soundfile.write(source / "b.wav", speech(2, skip=2), 16_000)
+    decode = reading._decode
+
+    def fails(path, track):
+        if path.name == "b.wav":
+            raise error
+        return decode(path, track)
+
+    monkeypatch.setattr(reading, "_decode", fails)
+    found = outcomes(run(source))
+    assert found["a.wav"] == "kept" and found["b.wav"].startswith("b.wav cannot be read: ")
+    assert ingest.run(["--source", str(source), "--audio", str(source.parent / "more"), "--min-minutes", "0"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(OSError(28, "No space left on device"), 73), (TryAgain("S3 is away"), 75)], ids=["full", "s3"]
+)
+def test_what_is_no_fault_of_the_file_still_ends_the_stage(source, monkeypatch, error, code):
+    soundfile.write(source / "a.wav", speech(2), 16_000)
+
+    def fails(path, track):
+        raise error
+
+    monkeypatch.setattr(reading, "_decode", fails)
+    assert ingest.run(["--source", str(source), "--audio", str(source.parent / "audio"), "--min-minutes", "0"]) == code
+
+
+def test_a_bug_behind_the_reading_is_not_hidden(source, monkeypatch):
+    soundfile.write(source / "a.wav", speech(2), 16_000)
+    monkeypatch.setattr(reading, "write_wav", lambda *_: {}["bug"])
+    with pytest.raises(KeyError):
+        run(source)
+
+
+def test_a_track_that_is_not_there_drops_its_file(source):
+    encode(source / "two.mka", np.stack([speech(2), speech(2, skip=2)]), "aac", 16_000)
+    soundfile.write(source / "one.wav", speech(2), 16_000)
+    assert outcomes(run(source, track=2)) == {
+        "two.mka": "kept",
+        "one.wav": "one.wav has 1 sound track; track 2 was asked for (--track)",
     }
 
 

@@ -22,6 +22,8 @@ MIN_RATE, MAX_RATE = 8_000, 192_000
 # Unrelated signals in stereo lose 3 dB in the mean; a silent or phase-inverted channel costs 6 or more.
 LOST_IN_MEAN = 0.3
 MAX_UNREADABLE_SAMPLES = 0.1
+# Full scale is 1; float files that hold 16-bit or 24-bit numbers as they are do occur, larger ones are damage.
+LARGEST = 1e9
 # Samples copied at a time, so that an hour of sound is in memory once and not twice.
 BLOCK = 1 << 20
 # What may be free on a disk on which something did not fit.
@@ -251,11 +253,12 @@ def _read_libsndfile(path: Path) -> tuple[np.ndarray, int] | None:
 
 
 def _finite(samples: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
-    good = np.isfinite(samples)
+    # NaN compares as false.
+    good = (samples > -LARGEST) & (samples < LARGEST)
     bad = int(samples.size - np.count_nonzero(good))
     if not bad:
         return samples, []
     if bad > MAX_UNREADABLE_SAMPLES * samples.size:
-        raise InputError(f"{name}: {bad / samples.size:.0%} of the samples are not numbers (NaN or infinite)")
+        raise InputError(f"{name}: {bad / samples.size:.0%} of the samples are not sound (NaN, infinite or beyond {LARGEST:g})")
     samples[~good] = 0
-    return samples, [f"{bad} samples were NaN or infinite and became 0"]
+    return samples, [f"{bad} samples were NaN, infinite or beyond {LARGEST:g} and became 0"]
