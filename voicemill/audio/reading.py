@@ -259,6 +259,7 @@ def _finite(samples: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     if not bad:
         return samples, []
     if bad > MAX_UNREADABLE_SAMPLES * samples.size:
-        raise InputError(f"{name}: {bad / samples.size:.0%} of the samples are not sound (NaN, infinite or beyond {LARGEST:g})")
+        share = f"{bad / samples.size:.0%}"
+        raise InputError(f"{name}: {share} of the samples are not sound (NaN, infinite or beyond {LARGEST:g})")
     samples[~good] = 0
     return samples, [f"{bad} samples were NaN, infinite or beyond {LARGEST:g} and became 0"]

@@ -1,7 +1,7 @@
 """The language of `when`, evaluated as govaluate does after every tag is replaced; bare words are strings.
 
-A value takes the place of its tag as one operand: in quotes it is escaped, elsewhere a value that is more than a word or
-a number becomes a string, so that a quote or an operator in a user's text never changes what is asked. (Argo inserts
+A value takes the place of its tag as one operand: in quotes it is escaped, elsewhere a value that is more than a word
+or a number becomes a string, so that a quote or an operator in a user's text never changes what is asked. (Argo inserts
 values as they are: there `'{{inputs.parameters.text}}' == ''` with the text `it's` ends the node in Error.)
 
 Comparison, `=~`, `!~`, `in (a, b)`, `&&`, `||`, `!`, arithmetic and parentheses are here; bitwise operators and the

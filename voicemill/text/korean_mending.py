@@ -1,7 +1,7 @@
 """Put right, before g2pk2 reads, the figures and signs that it would drop or read digit by digit.
 
-The rules are in `korean_figures.csv`, units and counters in `korean_tables.csv`; words that g2pk2 sounds otherwise than a
-speaker in `korean_words.csv`.
+The rules are in `korean_figures.csv`, units and counters in `korean_tables.csv`; words that g2pk2 sounds otherwise than
+a speaker in `korean_words.csv`.
 """
 
 import functools
