@@ -19,6 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from voicemill.core import untrusted
+from voicemill.core.display import display
+from voicemill.core.safe_paths import safe_join, what_is_wrong
 from voicemill.errors import InputError
 from voicemill.storage import file_digest
 
@@ -27,6 +30,8 @@ FORMAT = 1
 SHORTEST_REFERENCE = 3.0
 LONGEST_REFERENCE = 10.0
 _BEST_REFERENCE = 6.0
+_MOST_BYTES = 2**20
+_HINT = "publish the voice again"
 
 
 @dataclass(frozen=True)
@@ -91,28 +96,32 @@ def read_voice(folder: Path, *, verify: bool = True) -> Voice:
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder} is not a voice: it has no {MANIFEST}")
-    voice = parse_voice(path.read_text(encoding="utf-8"), str(path))
-    for part in (voice.sovits, voice.gpt, voice.reference) if verify else ():
-        file = folder / part.file
+    voice = parse_voice(untrusted.read_bytes(path, hint=_HINT, most_bytes=_MOST_BYTES), str(path))
+    for part in (voice.sovits, voice.gpt, voice.reference):
+        file = safe_join(folder, part.file)
+        if not verify:
+            continue
         if not file.is_file() or file_digest(file) != part.sha256:
             raise InputError(f"{file} is missing or not the file that was published; fetch the voice again")
     return voice
 
 
-def parse_voice(text: str, path: str) -> Voice:
+def parse_voice(text: str | bytes, path: str) -> Voice:
     """What a voice.json says; `path` names it in errors.
 
     Raises:
-        InputError: if it is damaged, or of a later format.
+        InputError: if it is damaged, of a later format, or names files that are not in the voice's folder.
     """
-    try:
-        fields = json.loads(text)
-        if fields["format"] != FORMAT:
-            raise InputError(f"{path} has format {fields['format']}; this voicemill reads {FORMAT}, update it")
-        parts = {name: Part(**fields.pop(name)) for name in ("sovits", "gpt")}
-        return Voice(**fields | parts | {"reference": ReferenceClip(**fields.pop("reference"))})
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}); publish the voice again") from error
+    fields = untrusted.parse_json(text, path, dict, hint=_HINT)
+    if fields.get("format") != FORMAT:
+        what = f"has format {display(fields.get('format'))}; this voicemill reads {FORMAT}, update it"
+        raise InputError(f"{display(path)} {what}")
+    voice = untrusted.shaped(Voice, fields, path, hint=_HINT)
+    for part in (voice.sovits, voice.gpt, voice.reference):
+        problem = what_is_wrong(part.file)
+        if problem:
+            raise InputError(f"{display(path)} cannot be used: it names the file {display(part.file)}: {problem}")
+    return voice
 
 
 def has_consent(lineage: Mapping[str, Any]) -> bool:

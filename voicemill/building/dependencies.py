@@ -10,9 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from voicemill import logs
 from voicemill.contract.code import code_version
+from voicemill.errors import InputError
 from voicemill.registry import documents, names, records
 from voicemill.storage import Store, fingerprint
+
+log = logs.get_logger(__name__)
 
 STAGES = (
     "ingest",
@@ -81,12 +85,24 @@ class Build:
     outcome: str
 
 
+@dataclass(frozen=True)
+class _Note(Build):
+    at: str = ""
+    by: str = ""
+
+
 def built(registry: Store, speaker: str, digest: str) -> Build | None:
-    """What was built from this and is still there, or None."""
-    found = documents.read(registry, _key(speaker, digest))
-    if found is None or records.find(registry, speaker, found[0]["version"]) is None:
+    """What was built from this and is still there, or None, also where what was noted of it is damaged."""
+    key = _key(speaker, digest)
+    try:
+        found = documents.read(registry, key)
+        noted = documents.shaped(_Note, found[0], key) if found else None
+        if noted is None or not names.is_version(noted.version) or not records.find(registry, speaker, noted.version):
+            return None
+    except InputError as error:
+        log.warning("built again: %s", error)
         return None
-    return Build(found[0]["version"], found[0]["outcome"])
+    return Build(noted.version, noted.outcome)
 
 
 def remember(registry: Store, speaker: str, digest: str, build: Build) -> None:

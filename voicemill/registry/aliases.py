@@ -7,9 +7,10 @@ the other is told.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from voicemill.core.display import display
 from voicemill.errors import InputError
 from voicemill.registry import documents, names, records
 from voicemill.registry.records import Record
@@ -37,20 +38,65 @@ class Alias:
     tag: str
 
 
+@dataclass(frozen=True)
+class _Move:
+    version: str
+    at: str
+    by: str
+    why: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    version: str
+    before: tuple[str, ...]
+    log: tuple[_Move, ...]
+
+
 def read(registry: Store, speaker: str, name: str) -> Alias | None:
-    """An alias, or None where there is none."""
-    found = documents.read(registry, names.alias_key(speaker, name))
+    """An alias, or None where there is none.
+
+    Raises:
+        InputError: if it is damaged.
+    """
+    key = names.alias_key(speaker, name)
+    found = documents.read(registry, key)
     if found is None:
         return None
-    fields, tag = found
-    return Alias(name, fields["version"], tuple(fields["before"]), tuple(fields["log"]), tag)
+    stored = documents.shaped(_Stored, found[0], key)
+    if not all(map(names.is_version, (stored.version, *stored.before))):
+        raise InputError(f"{display(key)} in the registry cannot be used: it names no version; {documents.DAMAGED}")
+    return Alias(name, stored.version, stored.before, tuple(map(asdict, stored.log)), found[1])
 
 
 def every(registry: Store, speaker: str) -> dict[str, Alias]:
-    """A speaker's aliases by name."""
-    entries = registry.list(names.alias_key(speaker, "").removesuffix(".json"))
-    found = [read(registry, speaker, entry.key.rpartition("/")[2].removesuffix(".json")) for entry in entries]
+    """A speaker's aliases by name.
+
+    Raises:
+        InputError: if one is damaged.
+    """
+    found = [read(registry, speaker, name) for name in _names(registry, speaker)]
     return {alias.name: alias for alias in found if alias}
+
+
+def survey(registry: Store, speaker: str) -> tuple[dict[str, Alias], dict[str, str]]:
+    """A speaker's aliases by name; and what is wrong with those that are damaged."""
+    found: dict[str, Alias] = {}
+    damaged: dict[str, str] = {}
+    for name in _names(registry, speaker):
+        try:
+            alias = read(registry, speaker, name)
+        except InputError as error:
+            damaged[name] = str(error)
+        else:
+            found |= {name: alias} if alias else {}
+    return found, damaged
+
+
+def _names(registry: Store, speaker: str) -> list[str]:
+    entries = registry.list(names.alias_key(speaker, "").removesuffix(".json"))
+    return [entry.key.rpartition("/")[2].removesuffix(".json") for entry in entries]
 
 
 def promote(registry: Store, record: Record, name: str, *, by: str, why: str = "") -> Alias:

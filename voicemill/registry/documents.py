@@ -6,28 +6,40 @@ import getpass
 import json
 import os
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from voicemill.core import untrusted
 from voicemill.errors import InputError
 from voicemill.storage import Store
+
+MOST_BYTES = 4 * 2**20
+DAMAGED = "somebody else wrote it or it is damaged: restore it, or delete it"
+
+T = TypeVar("T")
 
 
 def read(registry: Store, key: str) -> tuple[dict[str, Any], str] | None:
     """A document and its tag, or None where there is none.
 
     Raises:
-        InputError: if it is no JSON object.
+        InputError: if it is damaged.
     """
-    if registry.find(key) is None:
+    found = registry.find(key)
+    if found is None:
         return None
+    if found.size > MOST_BYTES:
+        raise InputError(f"{key} in the registry is damaged: it has {found.size} bytes")
     data, tag = registry.read(key)
-    try:
-        content = json.loads(data)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise InputError(f"{key} in the registry is damaged: it is no JSON object")
-    return content, tag
+    return untrusted.parse_json(data, f"{key} in the registry", dict, hint=DAMAGED), tag
+
+
+def shaped(kind: type[T], fields: dict[str, Any], key: str) -> T:
+    """What a document says, as a dataclass.
+
+    Raises:
+        InputError: if a field is missing, unknown or of another type.
+    """
+    return untrusted.shaped(kind, fields, f"{key} in the registry", hint=DAMAGED)
 
 
 def encode(content: dict[str, Any]) -> bytes:

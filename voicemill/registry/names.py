@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemill.core.display import display
+from voicemill.core.safe_paths import what_is_wrong
 from voicemill.errors import InputError, UsageError
 
 DONE = "_SUCCESS.json"
@@ -50,9 +52,12 @@ def check_speaker(name: str) -> str:
     Raises:
         InputError: if it cannot.
     """
-    if not _SPEAKER.fullmatch(name):
+    # The longest name that is made of it is that of the tombstone.
+    problem = what_is_wrong(f"{name}.json")
+    if problem or not _SPEAKER.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot be a speaker in the registry: a name has no / \\ or @ and begins with a letter or digit"
+            f"'{display(name)}' cannot be a speaker in the registry: {problem or 'a name has no / or @'}; "
+            "take a name that begins with a letter or digit"
         )
     return name
 

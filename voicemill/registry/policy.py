@@ -24,12 +24,15 @@ class Policy:
 
 
 def read(registry: Store) -> Policy:
-    """The registry's policy; where none was set, nothing is required."""
+    """The registry's policy; where none was set, nothing is required.
+
+    Raises:
+        InputError: if it is damaged: what it required is then not known.
+    """
     found = documents.read(registry, names.POLICY)
     if found is None:
         return Policy()
-    fields = found[0]
-    return Policy(bool(fields.get("require_consent")), tuple(fields.get("public_keys") or ()))
+    return documents.shaped(Policy, found[0], names.POLICY)
 
 
 def write(registry: Store, policy: Policy) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from voicemill.core.safe_paths import safe_join
 from voicemill.errors import InputError, TryAgain
 from voicemill.registry import aliases, names, policy, records, signatures, tombstones
 from voicemill.registry.records import PublishedVersion, Record, version_of
@@ -22,6 +23,7 @@ def publish(folder: Path, registry: Store) -> PublishedVersion:
         InputError: if the folder is not a whole voice, the registry's policy refuses it, or its speaker was revoked.
         TryAgain: if the registry cannot be reached.
     """
+    records.check_contents(folder)
     published = version_of(folder)
     speaker = names.check_speaker(published.speaker)
     record = records.describe(folder, published)
@@ -39,7 +41,7 @@ def publish(folder: Path, registry: Store) -> PublishedVersion:
     # The version's name is its content's digest: whoever published it first published the same.
     with suppress(Conflict):
         registry.write(names.record_key(speaker, published.version), record.encode(), only_if_absent=True)
-    if tombstones.find(registry, speaker):
+    if tombstones.is_there(registry, speaker):
         # It was revoked while this version came: what came is gone as well.
         registry.erase(list(registry.traces(place)))
         tombstones.refuse(registry, speaker)
@@ -65,7 +67,7 @@ def resolve(registry: Store, reference: names.Reference) -> Record:
         return found
     if len(there) > 1:
         raise InputError(f"{speaker} has {len(there)} versions that begin with {name}; give more digits")
-    known = [*aliases.every(registry, speaker), *records.versions(registry, speaker)]
+    known = [*aliases.survey(registry, speaker)[0], *records.versions(registry, speaker)]
     hint = f"it has {', '.join(known)}" if known else "the registry knows no version of it"
     raise InputError(f"there is no version {name} of {speaker}; {hint}")
 
@@ -137,11 +139,12 @@ def bring(registry: Store, record: Record, target: Path) -> Path:
     """Download a version and its signature, and compare it with its name.
 
     Raises:
-        InputError: if what came is not what was published.
+        InputError: if the record names a file outside of the target, or what came is not what was published.
     """
     place = names.version_place(record.speaker, record.version)
-    for name in record.files:
-        registry.download(place + name, target / name)
+    targets = {name: safe_join(target, name) for name in record.files}
+    for name, path in targets.items():
+        registry.download(place + name, path)
     if registry.find(place + names.SIGNATURE):
         registry.download(place + names.SIGNATURE, target / names.SIGNATURE)
     try:

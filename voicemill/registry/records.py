@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
+import re
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from voicemill import logs
+from voicemill.core import untrusted
+from voicemill.core.display import display
+from voicemill.core.safe_paths import what_is_wrong
 from voicemill.errors import InputError
 from voicemill.registry import documents, names
 from voicemill.storage import Store, file_digest
@@ -17,6 +23,9 @@ from voicemill.voice import has_consent, read_voice
 _FORMAT = 1
 _READERS = 16
 _METRICS = ("error_rate", "similarity", "score")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_HINT = "publish the voice again from its training"
+log = logs.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,15 @@ class Record:
         return documents.encode(asdict(self))
 
 
+@dataclass(frozen=True)
+class Damaged:
+    """A version whose record cannot be used, and why."""
+
+    speaker: str
+    version: str
+    problem: str
+
+
 def version_of(folder: Path) -> PublishedVersion:
     """The version that a voice folder is, by the names and contents of its files; a signature is not part of it.
 
@@ -67,6 +85,35 @@ def version_of(folder: Path) -> PublishedVersion:
     return PublishedVersion(speaker, hashlib.sha256(rows.encode()).hexdigest()[: names.VERSION_DIGITS], files)
 
 
+def check_contents(folder: Path) -> None:
+    """Check that a voice folder that is to be published holds plain files under names that any machine can have.
+
+    What the registry itself writes beside a version (`_SUCCESS.json`, `_aliases`) is not the publisher's to bring, and
+    a link would publish what it leads to.
+
+    Raises:
+        InputError: if it holds anything else; names it.
+    """
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        problem = what_is_wrong(name) or _problem_of_name(name)
+        if not problem and path.is_symlink():
+            problem = "it is a link; put the file itself there"
+        if not problem and not path.is_file() and not path.is_dir():
+            problem = "it is neither a file nor a folder"
+        if problem:
+            raise InputError(f"{display(folder)} is not published: {display(name)} is refused: {problem}")
+
+
+def _problem_of_name(name: str) -> str:
+    for part in unicodedata.normalize("NFKC", name).split("/"):
+        if part.startswith("_"):
+            return "names that begin with _ belong to the registry"
+        if part.startswith("."):
+            return "it is hidden; remove it"
+    return ""
+
+
 def describe(folder: Path, published: PublishedVersion) -> Record:
     """The record of a voice folder that is about to be published."""
     voice = read_voice(folder, verify=False)
@@ -76,16 +123,28 @@ def describe(folder: Path, published: PublishedVersion) -> Record:
         "model": voice.version,
         "language": voice.language,
         "consent": has_consent(lineage),
-        "metrics": {name: best[name] for name in _METRICS if name in best},
+        "metrics": {name: best[name] for name in _METRICS if _is_finite(best.get(name))},
     }
     return Record(published.speaker, published.version, documents.now(), documents.who(), published.files, about)
 
 
 def lineage_and_metrics(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A voice folder's lineage.json and metrics.json; empty where it has none."""
+    """A voice folder's lineage.json and metrics.json; empty where it has none.
+
+    Raises:
+        InputError: if one of them is damaged.
+    """
     paths = (folder / "lineage.json", folder / "metrics.json")
-    lineage, metrics = (json.loads(path.read_text("utf-8")) if path.is_file() else {} for path in paths)
+    lineage, metrics = (
+        untrusted.read_json(path, dict, hint=_HINT, nan=True) if path.is_file() else {} for path in paths
+    )
+    if not isinstance(metrics.get("best") or {}, dict):
+        raise InputError(f"{display(paths[1])} cannot be used: best is not an object; {_HINT}")
     return lineage, metrics
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def versions(registry: Store, speaker: str) -> list[str]:
@@ -97,24 +156,70 @@ def find(registry: Store, speaker: str, version: str) -> Record | None:
     """A version's record, or None where there is no such version.
 
     Raises:
-        InputError: if the record is of a later format.
+        InputError: if the record is of a later format, damaged, or of another version than its place says.
     """
-    found = documents.read(registry, names.record_key(speaker, version))
+    key = names.record_key(speaker, version)
+    found = documents.read(registry, key)
     if found is None:
         return None
     fields = found[0]
     if fields.get("format") != _FORMAT:
-        raise InputError(f"the record of {version} has format {fields.get('format')}; this voicemill reads {_FORMAT}")
-    return Record(**fields)
+        what = f"has format {display(fields.get('format'))}; this voicemill reads {_FORMAT}"
+        raise InputError(f"the record of {display(speaker)}@{display(version)} {what}")
+    record = documents.shaped(Record, fields, key)
+    problem = _problem(record, speaker, version)
+    if problem:
+        raise InputError(f"{display(key)} in the registry cannot be used: {problem}; {documents.DAMAGED}")
+    return record
+
+
+def _problem(record: Record, speaker: str, version: str) -> str:
+    if (_normal(record.speaker), record.version) != (_normal(speaker), version):
+        return "it is the record of another version"
+    for name, digest in record.files.items():
+        problem = what_is_wrong(name) or ("it belongs to the registry" if _problem_of_name(name) else "")
+        if problem:
+            return f"it names the file {display(name)}: {problem}"
+        if not _DIGEST.fullmatch(digest):
+            return f"it has no SHA-256 digest of {display(name)}"
+    about = record.about
+    texts = all(isinstance(about.get(name, ""), str) for name in ("model", "language"))
+    metrics = about.setdefault("metrics", {})
+    if not texts or not isinstance(about.setdefault("consent", False), bool) or not isinstance(metrics, dict):
+        return "what it says about the voice is not what voicemill writes"
+    if not all(map(_is_finite, metrics.values())):
+        return "its metrics are not numbers"
+    return ""
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def every(registry: Store, speaker: str = "") -> list[Record]:
-    """All records, or a speaker's, by speaker and then in the order of publication."""
-    found = _found(registry, f"{names.check_speaker(speaker)}/" if speaker else "")
+    """All records, or a speaker's, by speaker and then in the order of publication; damaged ones are left out."""
+    records, damaged = survey(registry, speaker)
+    for one in damaged:
+        log.warning("passed over: %s", one.problem)
+    return records
+
+
+def survey(registry: Store, speaker: str = "") -> tuple[list[Record], list[Damaged]]:
+    """All records, or a speaker's, by speaker and then in the order of publication; and those that are damaged."""
+    places = _found(registry, f"{names.check_speaker(speaker)}/" if speaker else "")
+
+    def read(place: tuple[str, str]) -> Record | Damaged | None:
+        try:
+            return find(registry, *place)
+        except InputError as error:
+            return Damaged(*place, str(error))
+
     with ThreadPoolExecutor(_READERS) as readers:
-        records = list(readers.map(lambda one: find(registry, *one), found))
-    # One that was deleted since it was listed is not there.
-    return sorted((record for record in records if record), key=lambda record: (record.speaker, record.published))
+        # One that was deleted since it was listed is not there.
+        found = [one for one in readers.map(read, places) if one]
+    records = [one for one in found if isinstance(one, Record)]
+    damaged = [one for one in found if isinstance(one, Damaged)]
+    return sorted(records, key=lambda record: (record.speaker, record.published)), damaged
 
 
 def _found(registry: Store, prefix: str) -> list[tuple[str, str]]:

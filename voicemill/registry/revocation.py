@@ -7,18 +7,24 @@ for this speaker and for no other, and what batches keep of the speaker.
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from voicemill.errors import TryAgain
+from voicemill import logs
+from voicemill.core.display import display
+from voicemill.errors import InputError, TryAgain
 from voicemill.registry import documents, names, records, tombstones, uploads
-from voicemill.storage import Conflict, Store, Trace
+from voicemill.storage import Conflict, Store, Trace, file_digest
 
 RUNS = "voices"
 BATCHES = "batches"
 _ROUNDS = 3
+_OWN = (".safetensors", ".wav")
+log = logs.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,9 @@ def listing(places: list[Place]) -> tuple[tuple[str, Trace], ...]:
 def revoke(registry: Store, speaker: str, *, why: str, by: str, artifacts: Store | None = None) -> Revocation:
     """Remove everything of a speaker, and refuse the voice from now on.
 
-    The tombstone comes first, so that nothing is published behind the search. A revocation that was interrupted is
-    finished by the next one; the tombstone keeps who began it.
+    The tombstone comes first, before anything is searched or read, so that nothing is published behind the search and
+    no damaged record keeps the voice alive. A revocation that was interrupted is finished by the next one; the
+    tombstone keeps who began it.
 
     Args:
         registry: The registry.
@@ -76,17 +83,13 @@ def revoke(registry: Store, speaker: str, *, why: str, by: str, artifacts: Store
 
     Raises:
         TryAgain: if something is left, because S3 is away or somebody goes on writing; names it.
+        InputError: if all is removed but uploads that a damaged mark does not name any more.
     """
+    names.check_speaker(speaker)
+    record = _bury(registry, speaker, why, by)
     places = search(registry, speaker, artifacts)
     before = listing(places)
-    files = _own_files(registry, speaker)
-    key = names.tombstone_key(speaker)
-    record = {"speaker": speaker, "by": by, "at": documents.now(), "why": why, "finished": None, "removed": {}}
-    try:
-        registry.write(key, documents.encode(record), only_if_absent=True)
-    except Conflict:
-        record = tombstones.find(registry, speaker) or record
-    for digest in files:
+    for digest in _own_files(registry, speaker):
         registry.write(names.revoked_file_key(digest), documents.encode({"speaker": speaker}))
     after = before
     for _ in range(_ROUNDS):
@@ -105,11 +108,43 @@ def revoke(registry: Store, speaker: str, *, why: str, by: str, artifacts: Store
     for _, trace in before:
         removed.update({f"{trace.kind}s": 1, "bytes": trace.size})
     record |= {"finished": documents.now(), "removed": dict(removed)}
-    registry.write(key, documents.encode(record))
+    registry.write(names.tombstone_key(speaker), documents.encode(record))
+    if artifacts is not None and (damaged := uploads.damaged_marks(artifacts, speaker)):
+        raise InputError(
+            f"{display(damaged[0])} is damaged, so it is not known which uploads were made for {speaker}; all else is "
+            f"removed. Look for the speaker's files below {uploads.CONTENT}, delete them and this mark"
+        )
     return Revocation(speaker, record, before, after)
+
+
+def _bury(registry: Store, speaker: str, why: str, by: str) -> dict[str, Any]:
+    """Write the tombstone, unless an earlier revocation did; gives what it says."""
+    record = {"speaker": speaker, "by": by, "at": documents.now(), "why": why, "finished": None, "removed": {}}
+    key = names.tombstone_key(speaker)
+    try:
+        registry.write(key, documents.encode(record), only_if_absent=True)
+        return record
+    except Conflict:
+        try:
+            earlier = tombstones.find(registry, speaker) or {}
+        except InputError as error:
+            log.warning("the tombstone is written anew: %s", error)
+            earlier = {}
+    if not isinstance(earlier.get("removed"), dict):
+        registry.write(key, documents.encode(record))
+        return record
+    return record | earlier
 
 
 def _own_files(registry: Store, speaker: str) -> set[str]:
     """Digests of the speaker's weights and reference recordings; other files may be the same for others."""
-    files = (record.files for record in records.every(registry, speaker))
-    return {digest for each in files for name, digest in each.items() if name.endswith((".safetensors", ".wav"))}
+    found, damaged = records.survey(registry, speaker)
+    files = {digest for record in found for name, digest in record.files.items() if name.endswith(_OWN)}
+    with tempfile.TemporaryDirectory() as folder:
+        # Where the record does not tell, the files themselves do.
+        for place in (names.version_place(one.speaker, one.version) for one in damaged):
+            for entry in registry.list(place):
+                if entry.key.endswith(_OWN):
+                    registry.download(entry.key, Path(folder) / "file")
+                    files.add(file_digest(Path(folder) / "file"))
+    return files

@@ -16,6 +16,11 @@ def find(registry: Store, speaker: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
+def is_there(registry: Store, speaker: str) -> bool:
+    """Whether the speaker was revoked, also where what the tombstone says is damaged."""
+    return registry.find(names.tombstone_key(speaker)) is not None
+
+
 def refuse(registry: Store, speaker: str) -> None:
     """Refuse whatever is to be done with a revoked speaker's voice.
 

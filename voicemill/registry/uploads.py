@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from voicemill import logs
+from voicemill.core.display import display
+from voicemill.errors import InputError
 from voicemill.registry import documents, names
 from voicemill.storage import Store
 
 CONTENT = "uploads/sha256"
 USED = "uploads/used"
+log = logs.get_logger(__name__)
 
 
 def mark(artifacts: Store, speaker: str, digests: Sequence[str]) -> None:
@@ -32,12 +37,50 @@ def mark(artifacts: Store, speaker: str, digests: Sequence[str]) -> None:
 
 
 def of_no_other(artifacts: Store, speaker: str) -> list[str]:
-    """Prefixes of the uploads that this speaker uses and no other, and of the speaker's own marks."""
+    """Prefixes of the uploads that this speaker uses and no other, and of the speaker's own marks.
+
+    A damaged mark of somebody else protects nothing; one of the speaker's own is left for `damaged_marks`.
+    """
     own: set[str] = set()
     others: set[str] = set()
+    marks: list[str] = []
     for entry in artifacts.list(f"{USED}/"):
-        found = documents.read(artifacts, entry.key)
-        whose = own if entry.key.startswith(f"{USED}/{speaker}/") else others
-        whose |= set(found[0]["digests"]) if found else set()
+        is_own = entry.key.startswith(f"{USED}/{speaker}/")
+        try:
+            digests = _digests(artifacts, entry.key)
+        except InputError as error:
+            log.warning("what this upload was for is not known: %s", error)
+            continue
+        (own if is_own else others).update(digests)
+        if is_own:
+            marks.append(entry.key)
     # The marks go last: as long as there is one, an interrupted revocation finds the rest.
-    return [*(f"{CONTENT}/{digest}/" for digest in sorted(own - others)), f"{USED}/{speaker}/"]
+    kept = damaged_marks(artifacts, speaker)
+    return [*(f"{CONTENT}/{digest}/" for digest in sorted(own - others)), *(marks if kept else [f"{USED}/{speaker}/"])]
+
+
+def damaged_marks(artifacts: Store, speaker: str) -> list[str]:
+    """Keys of the speaker's marks that do not tell any more which uploads they are of."""
+    found: list[str] = []
+    for entry in artifacts.list(f"{USED}/{speaker}/"):
+        try:
+            _digests(artifacts, entry.key)
+        except InputError:
+            found.append(entry.key)
+    return found
+
+
+@dataclass(frozen=True)
+class _Mark:
+    digests: tuple[str, ...]
+    at: str = ""
+    by: str = ""
+
+
+def _digests(artifacts: Store, key: str) -> tuple[str, ...]:
+    found = documents.read(artifacts, key)
+    digests = documents.shaped(_Mark, found[0], key).digests if found else ()
+    if not all(digest.isalnum() for digest in digests):
+        # An empty one would stand for all uploads there are.
+        raise InputError(f"{display(key)} cannot be used: it holds something else than digests")
+    return digests

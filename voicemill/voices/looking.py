@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voicemill.core.display import display, printable
 from voicemill.voices.options import AsJson, Registry, Voice, opened, record_of
 
 if TYPE_CHECKING:
@@ -29,26 +30,30 @@ def list_(
     from voicemill.registry import aliases, records
 
     store = opened(registry)
-    found = records.every(store, speaker)
-    named = {name: aliases.every(store, name) for name in dict.fromkeys(record.speaker for record in found)}
+    found, damaged = records.survey(store, speaker)
+    named = {name: aliases.survey(store, name) for name in dict.fromkeys(record.speaker for record in found)}
     rows = []
     for record in found:
-        pointing = sorted(n for n, alias in named[record.speaker].items() if alias.version == record.version)
+        pointing = sorted(n for n, alias in named[record.speaker][0].items() if alias.version == record.version)
         rows.append({**asdict(record), "aliases": pointing})
+    problems = [one.problem for one in damaged] + [text for _, wrong in named.values() for text in wrong.values()]
+    for problem in problems:
+        typer.echo(f"damaged: {problem}", err=True)
     if as_json:
+        rows += [asdict(one) for one in damaged]
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     table = _table(
         "speaker", "version", "published", "aliases", "model", "language", "error rate", "similarity", "consent"
     )
     for row in rows:
-        about, metrics = row["about"], row["about"]["metrics"]
+        about, metrics = {"model": "", "language": "", **row["about"]}, row["about"]["metrics"]
         scores = [f"{metrics[name]:.3f}" if name in metrics else "" for name in ("error_rate", "similarity")]
         when, consent = row["published"][:16].replace("T", " "), "yes" if about["consent"] else "none"
         aliased = ", ".join(row["aliases"])
-        table.add_row(
-            row["speaker"], row["version"], when, aliased, about["model"], about["language"], *scores, consent
-        )
+        _add(table, row["speaker"], row["version"], when, aliased, about["model"], about["language"], *scores, consent)
+    for one in damaged:
+        _add(table, one.speaker, one.version, "damaged")
     _print(table)
 
 
@@ -75,7 +80,7 @@ def show(voice: Voice, registry: Registry, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(about, ensure_ascii=False, indent=2))
         return
     for line in _as_text(about):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 @app.command()
@@ -99,7 +104,7 @@ def diff(before: Voice, after: Voice, registry: Registry, as_json: AsJson = Fals
         return
     table = _table("", "", before, after, "change")
     for row in found:
-        table.add_row(row.section, row.name, _short(row.before), _short(row.after), row.change)
+        _add(table, row.section, row.name, _short(row.before), _short(row.after), row.change)
     _print(table)
 
 
@@ -144,13 +149,21 @@ def _tree(value: Any, depth: int) -> list[str]:
 def _short(value: Any) -> str:
     if value is None:
         return "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else display(value, 1_000)
 
 
 def _table(*headings: str) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
-    return Table(*headings, box=None, pad_edge=False)
+    return Table(*map(escape, headings), box=None, pad_edge=False)
+
+
+def _add(table: Any, *cells: str) -> None:
+    from rich.text import Text
+
+    # Text, for a name in brackets is no markup.
+    table.add_row(*(Text(display(cell, 1_000)) for cell in cells))
 
 
 def _print(table: Any) -> None:

@@ -59,7 +59,7 @@ def test_a_document_that_fits_becomes_the_dataclass() -> None:
         ({"is_good": 1}, "is_good is 1, not true or false"),
         ({"format": 3}, "format is 3, not one of 1, 2"),
         ({"format": True}, "format is True, not one of 1, 2"),
-        ({"\x1b[31m": 1}, r"has the field '\\\\x1b\[31m'"),
+        ({"\x1b[31m": 1}, r"has the field '\\x1b\[31m'"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(change: dict[str, Any], problem: str) -> None:

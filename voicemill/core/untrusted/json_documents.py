@@ -132,5 +132,5 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise Unreadable(f"the key {display(twice)!r} appears twice in one object")
+        raise Unreadable(f"the key '{display(twice)}' appears twice in one object")
     return found

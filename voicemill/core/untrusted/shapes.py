@@ -83,7 +83,7 @@ def _dataclass(kind: Any, value: Any, place: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     unknown = value.keys() - fields.keys()
     if unknown:
-        raise Unreadable(f"{_at(place)} has the field {display(min(unknown))!r}, which is not known here")
+        raise Unreadable(f"{_at(place)} has the field '{display(min(unknown))}', which is not known here")
     for name, field in fields.items():
         has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if name not in value and not has_default:

@@ -163,7 +163,7 @@ class _Counts:
         if parent is None or not parent.is_mapping or parent.children % 2:
             return
         if event.value in parent.keys and event.value != "<<":
-            raise Unreadable(f"line {event.start_mark.line + 1}: the key {display(event.value)!r} appears twice")
+            raise Unreadable(f"line {event.start_mark.line + 1}: the key '{display(event.value)}' appears twice")
         parent.keys.add(event.value)
 
     def _add(self, nodes: int, anchor: str | None) -> None:
