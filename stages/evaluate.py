@@ -78,11 +78,12 @@ def evaluate(
     from voicemill.logs import get_logger
     from voicemill.models import at_hand
     from voicemill.speaking import Pretrained, recite
+    from voicemill.transcripts import read as read_transcripts
     from voicemill.voice import choose_reference, main_language
 
     log = get_logger(__name__)
     ledger = Ledger()
-    rows = json.loads((transcripts / "transcripts.json").read_text(encoding="utf-8"))
+    rows = read_transcripts(transcripts)
     chosen = choose_reference(rows)
     language = main_language(rows)
     trained_on = [text.norm_text for text in DatasetFolder(dataset).texts().values()]

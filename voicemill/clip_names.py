@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from voicemill.core.display import display
+from voicemill.core.safe_paths import what_is_wrong
+from voicemill.errors import InputError
+
 RATE = 32_000
 
 
 def name_of(recording: str, start: int, end: int) -> str:
     """The name of the clip that is cut from a recording at samples `[start, end)`."""
     return f"{recording}_{start:010d}_{end:010d}.wav"
+
+
+def check_clip(name: str, where: str) -> str:
+    """A clip's name that was read from a file, if it is a plain file name.
+
+    Args:
+        name: The name.
+        where: What the error begins with: the file, and the place in it.
+
+    Raises:
+        InputError: It has folders in it, or cannot be a file's name.
+    """
+    problem = what_is_wrong(name) or ("it has folders in it" if "/" in name else "")
+    if problem:
+        raise InputError(f"{where} names the clip {display(name)}: {problem}")
+    return name
 
 
 def place_of(clip: str) -> tuple[str, int, int]:

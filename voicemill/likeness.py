@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from voicemill.audio.reading import read_mono
+from voicemill.core.safe_paths import safe_join
 from voicemill.errors import InputError
 
 _SHORTEST_SPEECH = 0.4
@@ -56,7 +57,7 @@ class SpeakerLikeness:
             rows: Rows of transcripts.json (`clip`, `seconds`, `flags`).
         """
         ordered = sorted(rows, key=lambda row: (bool(row.get("flags")), -row["seconds"], row["clip"]))
-        return cls([clips / row["clip"] for row in ordered[:_SPEAKER_CLIPS]])
+        return cls([safe_join(clips, row["clip"]) for row in ordered[:_SPEAKER_CLIPS]])
 
     def similarity(self, samples: np.ndarray, rate: int) -> float:
         """Cosine in [-1, 1] between the speech and the speaker; 0 where there is no speech to compare.

@@ -10,6 +10,8 @@ from typing import Any
 
 from voicemill import __version__, pronunciation
 from voicemill.contract.code import code_version
+from voicemill.core import untrusted
+from voicemill.core.safe_paths import safe_join
 from voicemill.errors import InputError, MissingModelError
 from voicemill.gpt_sovits import own_files
 from voicemill.model_card import model_card
@@ -17,6 +19,7 @@ from voicemill.models import locate, record
 from voicemill.models.layout import place
 from voicemill.registry import version_of
 from voicemill.storage import file_digest, fingerprint
+from voicemill.transcripts import read as read_transcripts
 from voicemill.voice import Part, ReferenceClip, Voice, choose_reference, main_language
 
 _RATE = 32_000
@@ -58,8 +61,8 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
     Raises:
         InputError: if the evaluation names weights that are not there, or no clip can be the reference.
     """
-    evaluation = json.loads((sources.evaluation / "evaluation.json").read_text(encoding="utf-8"))
-    transcripts = json.loads((sources.transcripts / "transcripts.json").read_text(encoding="utf-8"))
+    evaluation = untrusted.read_json(sources.evaluation / "evaluation.json", dict, hint="evaluate again", nan=True)
+    transcripts = read_transcripts(sources.transcripts)
     best = evaluation["best"]
     folders = {"sovits": sources.sovits, "gpt": sources.gpt}
     parts = {name: _part(folder, best[name], target / f"{name}.safetensors") for name, folder in folders.items()}
@@ -91,7 +94,7 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
 
 
 def _part(folder: Path, name: str, target: Path) -> Part:
-    source = folder / name
+    source = safe_join(folder, name)
     if not source.is_file():
         raise InputError(f"the evaluation chose {name}, which is not in {folder}; evaluate these weights again")
     shutil.copyfile(source, target)
@@ -100,7 +103,7 @@ def _part(folder: Path, name: str, target: Path) -> Part:
 
 def _reference(clips: Path, row: Any, target: Path) -> ReferenceClip:
     file = target / "reference.wav"
-    shutil.copyfile(clips / row["clip"], file)
+    shutil.copyfile(safe_join(clips, row["clip"]), file)
     return ReferenceClip(file.name, file_digest(file), row["text"], row["language"].lower(), row["seconds"])
 
 
@@ -109,14 +112,14 @@ def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:
     manifest = sources.recordings / "recordings.jsonl" if sources.recordings else None
     review = sources.transcripts / "review.json"
     return {
-        "consent": json.loads(consent.read_text(encoding="utf-8")) if consent and consent.is_file() else None,
+        "consent": untrusted.read_json(consent, object) if consent and consent.is_file() else None,
         "data": {
             "recordings": file_digest(manifest) if manifest and manifest.is_file() else None,
             "clips": fingerprint(sources.clips),
             "transcripts": file_digest(sources.transcripts / "transcripts.list"),
             "dataset": fingerprint(sources.dataset),
         },
-        "review": json.loads(review.read_text(encoding="utf-8")) if review.is_file() else None,
+        "review": untrusted.read_json(review, object) if review.is_file() else None,
         "base": _base_weights(sources.models, voice.version),
         "base_sources": _base_sources(sources.models, voice.version),
         "weights": {"sovits": voice.sovits.origin, "gpt": voice.gpt.origin},
@@ -149,7 +152,7 @@ def _base_weights(models: Path, version: str) -> dict[str, str]:
 
 def _training(weights: Path) -> Any:
     parameters = weights / "parameters.json"
-    return json.loads(parameters.read_text(encoding="utf-8")) if parameters.is_file() else {}
+    return untrusted.read_json(parameters, dict) if parameters.is_file() else {}
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.contract import outputs
+from voicemill.core.safe_paths import safe_join
 
 Row = dict[str, Any]
 
@@ -71,7 +72,7 @@ class Takes:
                 for name in names:
                     source = batch.extractfile(name)
                     assert source, f"{path} names {name} and does not hold it"
-                    with source, (target / name).open("wb") as sink:
+                    with source, safe_join(target, name).open("wb") as sink:
                         shutil.copyfileobj(source, sink)
 
     def _know(self, path: Path, rows: Iterable[Row]) -> None:

@@ -166,3 +166,21 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     for load in (hubert.load, bert.load):
         with pytest.raises(InputError, match=str(tmp_path)):
             load(tmp_path)
+
+
+@pytest.mark.parametrize("clip", ["../a.wav", "/etc/passwd", "a/b.wav", "..", "a\\b.wav", "\uff0e\uff0e\uff0fa.wav"])
+def test_a_row_that_names_a_clip_elsewhere_is_refused(clip: str, tmp_path: Path) -> None:
+    dataset = DatasetFolder(tmp_path)
+    dataset.texts_file.write_text(f"{clip}\tAH0\t[1]\ta\n", encoding="utf-8")
+    dataset.codes_file.write_text(f"{clip}\t1 2\n", encoding="utf-8")
+    for read in (dataset.texts, dataset.codes):
+        with pytest.raises(InputError, match="line 1 names the clip"):
+            read()
+
+
+@pytest.mark.parametrize("counts", ["[" * 100_000, "[1, [2]]", "__import__('os')", "[1e9]", "{1}", "", "(" * 500])
+def test_counts_that_are_no_list_of_integers_are_refused(counts: str, tmp_path: Path) -> None:
+    dataset = DatasetFolder(tmp_path)
+    dataset.texts_file.write_text(f"a.wav\tAH0\t{counts}\ta\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 1 is no row"):
+        dataset.texts()

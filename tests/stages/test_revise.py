@@ -138,3 +138,66 @@ def test_an_approved_clip_without_words_is_dropped_with_the_reason(case: Case) -
     case.run.review.edit(an_edit("text", case.clips[0], text="..."), "anna")
     ledger = case.revise(review=case.approve())
     assert [entry["reason"] for entry in ledger.entries if entry["outcome"] == "dropped"] == ["it has no words"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{outside}/r_0000000000_0000032000.wav",
+        "../../../outside/r_0000000000_0000032000.wav",
+        "deep/r_0000000000_0000032000.wav",
+        "..",
+        "",
+        "a\x1b[31m.wav",
+        "..\\r_0000000000_0000032000.wav",
+        "\uff0e\uff0e\uff0fr_0000000000_0000032000.wav",
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("field", ["rows", "dropped"])
+def test_an_approval_that_names_a_file_elsewhere_is_refused_whole(
+    case: Case, name: str, field: str, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    place = Path(case.approve())
+    approved = json.loads(place.read_text())
+    name = name.format(outside=outside)
+    approved[field].append({**approved["rows"][0], "clip": name} if field == "rows" else name)
+    place.write_text(json.dumps(approved))
+    with pytest.raises(InputError, match="names the clip .*: it "):
+        case.revise(review=str(place))
+    assert not list(outside.iterdir()) and not (case.folder / "revise" / "clips").exists()
+
+
+def test_a_link_among_the_clips_is_not_followed_out_of_them(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("PRIVATE")
+    clip = case.folder / "slice" / "clips" / case.clips[0]
+    place = case.approve()
+    clip.unlink()
+    clip.symlink_to(tmp_path / "secret")
+    ledger = case.revise(review=place)
+    dropped = {entry["item"]: entry["reason"] for entry in ledger.entries if entry["outcome"] == "dropped"}
+    assert "leads out of it" in dropped[case.clips[0]]
+
+
+def test_a_clip_whose_name_claims_any_length_is_dropped(case: Case) -> None:
+    place = Path(case.approve())
+    approved = json.loads(place.read_text())
+    recording = approved["rows"][0]["clip"].rsplit("_", 2)[0]
+    lie = f"{recording}_0000000000_99999999999999.wav"
+    approved["rows"].append({**approved["rows"][0], "clip": lie})
+    place.write_text(json.dumps(approved))
+    ledger = case.revise(review=str(place))
+    dropped = {entry["item"]: entry["reason"] for entry in ledger.entries if entry["outcome"] == "dropped"}
+    assert "ends after the last clip" in dropped[lie]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"format": 1}', b"[" * 200_000, b"\xff", b'{"format": 1, "rows": [5]}']
+)
+def test_a_damaged_approval_is_refused_in_a_sentence(case: Case, content: bytes) -> None:
+    place = Path(case.approve())
+    place.write_bytes(content)
+    with pytest.raises(InputError, match="approved.json .*approve it in the page again"):
+        case.revise(review=str(place))

@@ -13,9 +13,9 @@ Training takes a clip that is in all of them.
 
 from __future__ import annotations
 
-import ast
 import io
 import os
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +24,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from voicemill.core import untrusted
+from voicemill.core.display import display
+from voicemill.core.safe_paths import what_is_wrong
 from voicemill.errors import InputError
 
 RATE = 32_000
@@ -35,6 +38,7 @@ _MIX = 0.5
 # The level that HuBERT hears: public SoVITS weights were trained with it, whatever its reason was.
 _HUBERT_FULL_SCALE = 1145.14
 _INT16_FULL_SCALE = 32768
+_COUNTS = re.compile(r"\[(?:[0-9]{1,4}(?:, ?[0-9]{1,4})*)?\]")
 
 
 @dataclass(frozen=True)
@@ -175,10 +179,10 @@ class DatasetFolder:
         for number, row in _read_rows(self.texts_file):
             try:
                 clip, phones, word2ph, norm_text = row
-                counts = ast.literal_eval(word2ph)
-            except (ValueError, SyntaxError) as error:
+                counts = _counts(word2ph)
+            except ValueError as error:
                 raise InputError(f"{self.texts_file.name}: line {number} is no row of a dataset's texts") from error
-            found[clip] = Text(tuple(phones.split()), counts, norm_text)
+            found[_checked(clip, self.texts_file, number)] = Text(tuple(phones.split()), counts, norm_text)
         return found
 
     def codes(self) -> dict[str, list[int]]:
@@ -193,10 +197,26 @@ class DatasetFolder:
                 continue
             try:
                 clip, codes = row
-                found[clip] = [int(code) for code in codes.split()]
+                found[_checked(clip, self.codes_file, number)] = [int(code) for code in codes.split()]
             except ValueError as error:
                 raise InputError(f"{self.codes_file.name}: line {number} is no row of semantic codes") from error
         return found
+
+
+def _counts(text: str) -> list[int] | None:
+    """Phones of each character, written as Python writes a list of integers, or None."""
+    if text == "None":
+        return None
+    if not _COUNTS.fullmatch(text):
+        raise ValueError(text)
+    return [int(number) for number in text.strip("[]").replace(",", " ").split()]
+
+
+def _checked(clip: str, path: Path, number: int) -> str:
+    problem = what_is_wrong(clip) or ("it has folders in it" if "/" in clip else "")
+    if problem:
+        raise InputError(f"{path.name}: line {number} names the clip {display(clip)}: {problem}")
+    return clip
 
 
 def _write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
@@ -206,7 +226,7 @@ def _write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
 def _read_rows(path: Path) -> Iterable[tuple[int, list[str]]]:
     if not path.is_file():
         raise InputError(f"{path} is not there; run the format stage")
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(untrusted.read_text(path, hint="run the format stage again").split("\n"), 1):
         if line:
             yield number, line.split("\t")
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voicemill.clip_names import check_clip
+from voicemill.core import untrusted
+from voicemill.core.display import display
 from voicemill.errors import InputError
 from voicemill.proofread.rows import Row
 
 APPROVED = "approved.json"
 FORMAT = 1
+_HINT = "approve it in the page again"
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,12 @@ def read_approved(path: Path) -> Approved:
     """Read approved.json.
 
     Raises:
-        InputError: It is none.
+        InputError: It is none, or names clips that are not plain file names.
     """
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields.pop("format") != FORMAT:
-            raise InputError(f"{path} is of another version of voicemill; approve the review again")
-        rows = tuple(map(Row.from_json, fields.pop("rows")))
-        return Approved(
-            **{**fields, "reviewers": tuple(fields["reviewers"]), "dropped": tuple(fields["dropped"])}, rows=rows
-        )
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is no approved review ({error}); approve it in the page again") from error
+    fields = untrusted.read_json(path, dict, hint=_HINT)
+    if fields.pop("format", None) != FORMAT:
+        raise InputError(f"{display(path)} is of another version of voicemill, or not an approved review; {_HINT}")
+    approved = untrusted.shaped(Approved, fields, path, hint=_HINT)
+    for clip in (*(row.clip for row in approved.rows), *approved.dropped):
+        check_clip(clip, f"{display(path)} cannot be used: it")
+    return approved

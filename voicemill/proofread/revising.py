@@ -19,6 +19,7 @@ from voicemill.audio.recordings import overlay
 from voicemill.audio.resampling import resample_ffmpeg
 from voicemill.clip_names import place_of
 from voicemill.contract import Ledger, check_stop
+from voicemill.core.safe_paths import safe_join
 from voicemill.errors import InputError
 from voicemill.proofread import sound
 from voicemill.proofread.approved import read_approved
@@ -113,7 +114,7 @@ class Sources:
         Raises:
             InputError: There is nothing to cut it from.
         """
-        existing = self._sliced / clip
+        existing = safe_join(self._sliced, clip)
         if existing.is_file():
             _link(existing, target)
             return False
@@ -146,7 +147,7 @@ def write(
         with ledger.item(row.clip):
             if not any(character.isalnum() for character in row.text):
                 raise InputError("it has no words")
-            is_cut = sources.put(row.clip, clips / row.clip)
+            is_cut = sources.put(row.clip, safe_join(clips, row.clip))
             recut += is_cut
             written.append(row)
             ledger.keep(row.clip, seconds=row.seconds, edited=row.clip in decided.edited, recut=is_cut)

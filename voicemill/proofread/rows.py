@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from voicemill import labels
-from voicemill.clip_names import place_of
+from voicemill import labels, transcripts
+from voicemill.clip_names import check_clip, place_of
+from voicemill.core import untrusted
 from voicemill.errors import InputError
 
 
@@ -44,8 +44,15 @@ class Row:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Row:
-        return cls(**{**fields, "flags": tuple(fields.get("flags") or ())})
+    def from_json(cls, fields: dict[str, Any], where: str = "a row") -> Row:
+        """The row of a JSON object; `where` names it in errors.
+
+        Raises:
+            InputError: A field is missing, unknown or of another type, or the clip is not a plain file name.
+        """
+        row = untrusted.shaped(cls, {name: value for name, value in fields.items() if value is not None}, where)
+        check_clip(row.clip, where)
+        return row
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -96,14 +103,9 @@ def digest_of(folder: Path) -> str:
 
 
 def _table(folder: Path) -> dict[str, Row]:
-    path = folder / "transcripts.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {fields["clip"]: Row.from_json({k: v for k, v in fields.items() if k in _FIELDS}) for fields in found}
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is not there; transcribe first") from error
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is not what transcribe writes ({error})") from error
+    where = f"a row of {folder / transcripts.NAME}"
+    rows = ({name: each for name, each in row.items() if name in _FIELDS} for row in transcripts.read(folder))
+    return {row["clip"]: Row.from_json(row, where) for row in rows}
 
 
 _FIELDS = frozenset(Row.__dataclass_fields__)

@@ -9,6 +9,7 @@ import numpy as np
 
 from voicemill.audio.reading import write_wav
 from voicemill.clip_names import RATE, place_of
+from voicemill.core.display import display
 from voicemill.errors import InputError
 
 
@@ -27,17 +28,18 @@ def pcm(clip: str, clips: Iterable[str], path_of: Callable[[str], Path]) -> np.n
         InputError: Nothing that was cut overlaps it, or a file is not what slice writes.
     """
     recording, start, end = place_of(clip)
+    inside = [(name, first, last) for name in clips for other, first, last in [place_of(name)] if other == recording]
+    # Before memory is taken for it: a name may claim any length.
+    if end > max((last for _, _, last in inside), default=end):
+        raise InputError(f"{display(clip)} ends after the last clip of its recording")
+    inside = [(name, first, last) for name, first, last in inside if first < end and last > start]
+    if not inside:
+        raise InputError(f"no clip holds {display(clip)}")
     samples = np.zeros(end - start, np.int16)
-    found = False
-    for name in clips:
-        other, first, last = place_of(name)
-        if other == recording and first < end and last > start:
-            part = read(path_of(name))[: last - first]
-            low, high = max(first, start), min(first + len(part), end)
-            samples[low - start : high - start] = part[low - first : high - first]
-            found = True
-    if not found:
-        raise InputError(f"no clip holds {clip}")
+    for name, first, last in inside:
+        part = read(path_of(name))[: last - first]
+        low, high = max(first, start), min(first + len(part), end)
+        samples[low - start : high - start] = part[low - first : high - first]
     return samples
 
 
