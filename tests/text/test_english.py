@@ -27,8 +27,8 @@ def test_figures_are_written_out(written: str, spoken: str):
 @pytest.mark.parametrize(
     ("written", "spoken"),
     [
-        ("at 10:45 a.m. sharp", "at ten forty-five a.m. sharp"),
-        ("3:00 PM", "three p.m."),
+        ("at 10:45 a.m. sharp", "at ten forty-five A M sharp"),
+        ("3:00 PM", "three P M"),
         ("The 1990s and the '80s", "The nineteen nineties and the eighties"),
         ("won 3:2", "won three to two"),
         ("to -12 degrees", "to negative twelve degrees"),
@@ -36,7 +36,7 @@ def test_figures_are_written_out(written: str, spoken: str):
         ("It’s", "It's"),
         ("stop; go: now", "stop, go, now"),
         ("$5 million", "five million dollars"),
-        ("€5.50", "five point five zero euros"),
+        ("€5.50", "five euros and fifty cents"),
         ("one\ntwo", "one two"),
         ("Tom & Ann", "Tom and Ann"),
     ],
@@ -71,7 +71,7 @@ def test_homographs_are_told_apart_by_their_neighbours(sentence: str, word: str,
         ("A", "EY1"),
         ("xyz", "EH1 K S W AY1 Z IY1"),
         ("frobnicate's", "F R AA1 B N AY1 K EY2 T S"),
-        ("pytorch", "P IY1 W AY1 T AO1 R CH"),
+        ("pytorch", "P AY1 T AO1 R CH"),
     ],
 )
 def test_words(word: str, phones: str):

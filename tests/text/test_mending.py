@@ -22,11 +22,11 @@ CASES = {
     ],
     "en": [
         ("It was 3/15/2024.", "It was March fifteenth, twenty twenty-four."),
-        ("It was 25.12.2024.", "It was December twenty-fifth, twenty twenty-four."),
+        ("It was 25.12.2024.", "It was the twenty-fifth of December twenty twenty-four."),
         ("On 2024-03-15 we met.", "On March fifteenth, twenty twenty-four we met."),
         ("March 3, 2024", "March third, twenty twenty-four"),
         ("3 March 2024", "the third of March twenty twenty-four"),
-        ("at 14:05 sharp", "at two oh five p.m. sharp"),
+        ("at 14:05 sharp", "at fourteen oh five sharp"),
         ("2 1/2 cups and ½ spoon", "two and a half cups and one half spoon"),
         ("Call (555) 123-4567.", "Call five five five, one two three, four five six seven."),
         ("3-5 days in 2010-2020", "three to five days in twenty ten to twenty twenty"),

@@ -48,7 +48,7 @@ def read_rules(package: str, file: str, names: Mapping[str, str], readers: Reade
             row["example"],
             row["reading"],
         )
-        for row in csv.DictReader(text.splitlines(), strict=True)
+        for row in csv.DictReader(text.split("\n"), strict=True)
     ]
 
 
@@ -56,7 +56,7 @@ def read_tables(package: str, file: str) -> dict[str, dict[str, str]]:
     """Tables of words and how they are said, from a CSV file `table,written,said`."""
     tables: dict[str, dict[str, str]] = {}
     text = resources.files(package).joinpath(file).read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines(), strict=True):
+    for row in csv.DictReader(text.split("\n"), strict=True):
         tables.setdefault(row["table"], {})[row["written"]] = row["said"]
     return tables
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from voicemill.text import symbols
-from voicemill.text.english import dictionary
+from voicemill.text.english import dictionary, homographs
 from voicemill.text.english.mending import mend
 from voicemill.text.english.normalization import normalize
 from voicemill.text.spoken import Spoken
@@ -54,8 +54,10 @@ def phonemize(text: str, tags: Sequence[str] | None = None, as_reference: bool =
     words = tokens(text)
     if tags is None:
         tags = _tags(words)
-    pairs = zip(words, tags, strict=True)
-    said = [phone for word, tag in pairs for phone in dictionary.pronounce(word, tag, as_reference)]
+    said: list[str] = []
+    for at, (word, tag) in enumerate(zip(words, tags, strict=True)):
+        by_context = None if as_reference else homographs.phones(words, at)
+        said += by_context or dictionary.pronounce(word, tag, as_reference)
     spelled = ["-" if phone == "'" else "UNK" if phone == "<unk>" else phone for phone in said]
     return Spoken([phone for phone in spelled if phone not in _NOT_SPOKEN and symbols.knows(phone, "v2")])
 

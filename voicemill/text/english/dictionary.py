@@ -97,6 +97,22 @@ def letter(character: str) -> list[str]:
     return _cmudict()[character].split() if character.isalpha() and character in _cmudict() else [character]
 
 
+def knows(word: str) -> bool:
+    """Whether a word in small letters is in the dictionary."""
+    return word in _cmudict() or word in homographs()
+
+
+def is_spelled(word: str) -> bool:
+    """Whether the dictionary says a word by its letters, as it does fbi."""
+    said = [phone.rstrip("012") for phone in _sounds(word)]
+    return said == [phone.rstrip("012") for character in word for phone in letter(character)]
+
+
+def is_pronounceable(word: str) -> bool:
+    """Whether letters can be a word: they have a vowel, and not five consonants in a row."""
+    return bool(re.search("[aeiou]" if len(word) == 3 else "[aeiouy]", word)) and not re.search("[^aeiouy']{5}", word)
+
+
 @functools.cache
 def _wordsegment() -> ModuleType:
     import wordsegment
@@ -111,22 +127,57 @@ def genitive(phones: Sequence[str]) -> list[str]:
 
 
 @functools.lru_cache(maxsize=65536)
-def _sounds(word: str) -> tuple[str, ...]:
+def _sounds(word: str, as_reference: bool = False) -> tuple[str, ...]:
     known = _cmudict().get(word) if len(word) > 1 else None
     if known:
         return tuple(known.split())
+    if not as_reference:
+        return _unknown(word)
     if len(word) <= 3:
         return tuple(phone for character in word for phone in letter(character))
+    if re.fullmatch("[a-z]+'s", word):
+        phones = _sounds(word[:-2], True)
+        return (*phones, *genitive(phones))
+    if len(word) > _LONGEST_WORD:
+        return tuple(phone for half in _halves(word) for phone in _sounds(half, True))
+    parts = _wordsegment().segment(word)
+    if len(parts) <= 1:
+        return tuple(letters.sounds(word))
+    return tuple(phone for part in parts for phone in _sounds(part, True))
+
+
+def _unknown(word: str) -> tuple[str, ...]:
+    """A word that no dictionary knows: a compound of words that it knows, else by its letters as they sound.
+
+    It is spelled only where it cannot be said: without a vowel, or of two letters.
+    """
     if re.fullmatch("[a-z]+'s", word):
         phones = _sounds(word[:-2])
         return (*phones, *genitive(phones))
     if len(word) > _LONGEST_WORD:
-        halves = word[: len(word) // 2], word[len(word) // 2 :]
-        return tuple(phone for half in halves for phone in _sounds(half))
-    parts = _wordsegment().segment(word)
-    if len(parts) <= 1:
+        return tuple(phone for half in _halves(word) for phone in _sounds(half))
+    if len(word) < 2 or not is_pronounceable(word) or len(word) == 2 and word[1] not in "aeiouy":
+        return tuple(phone for character in word for phone in letter(character))
+    if "-" in word:
+        return tuple(phone for part in re.findall("[a-z']+", word) for phone in _sounds(part))
+    parts = _wordsegment().segment(word) if len(word) > 5 else [word]
+    if not _is_compound(parts):
         return tuple(letters.sounds(word))
     return tuple(phone for part in parts for phone in _sounds(part))
+
+
+def _is_compound(parts: Sequence[str]) -> bool:
+    """Whether a word is better said by these parts than whole: words, or two of which one is a long one."""
+    known = [len(part) > 2 and part in _cmudict() for part in parts]
+    if len(parts) < 2 or all(known):
+        return len(parts) > 1
+    is_long = [len(part) > 3 for part in parts]
+    can_be_said = all(len(part) > 1 and is_pronounceable(part) for part in parts)
+    return len(parts) == 2 and can_be_said and (all(is_long) or any(map(min, known, is_long)))
+
+
+def _halves(word: str) -> tuple[str, str]:
+    return word[: len(word) // 2], word[len(word) // 2 :]
 
 
 def pronounce(word: str, tag: str, as_reference: bool = False) -> list[str]:
@@ -145,4 +196,4 @@ def pronounce(word: str, tag: str, as_reference: bool = False) -> list[str]:
     if lower in homographs(as_reference):
         first, second, wanted = homographs(as_reference)[lower]
         return first if tag.startswith(wanted) or (tag and wanted.startswith(tag)) else second
-    return list(_sounds(lower))
+    return list(_sounds(lower, as_reference))
