@@ -132,3 +132,8 @@ def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path):
     (tmp_path / "lexicon.csv").write_bytes("word,reading\n好,hǎo".encode("gb18030") + b"\xff\xfe\n")
     with pytest.raises(InputError, match="lexicon.csv cannot be read"):
         Lexicon.read(tmp_path / "lexicon.csv")
+
+
+def test_a_traditional_word_is_found_in_cantonese_which_stays_traditional():
+    reading = Reading(Lexicon([("聽日", "yue", "ting3 jat2")]))
+    assert phonemize("聽日見", "yue", reading=reading, lead_in=False).phones[:4] == ["Yt", "Ying3", "Yj", "Yat2"]

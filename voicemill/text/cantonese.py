@@ -1,33 +1,65 @@
-"""Cantonese: written out as Mandarin is, read by ToJyutping, an onset and a toned rime a syllable."""
+"""Cantonese: figures as in Mandarin, traditional characters read by ToJyutping, two phones a syllable."""
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from voicemill.text import punctuation
-from voicemill.text.mandarin import mending
-from voicemill.text.mandarin.normalization import sentences
-from voicemill.text.mandarin.numbers import decimal
+from voicemill.text.mandarin.figures import Dialect, Figure, scan
+from voicemill.text.mandarin.normalization import GREEK, sentences, simplify
 from voicemill.text.spoken import Spoken
 from voicemill.text.symbols import PUNCTUATION, UNKNOWN
+from voicemill.text.written import Written
 
-__all__ = ["mend", "normalize", "phonemize"]
+__all__ = ["DIALECT", "figures", "normalize", "phonemize", "write_out"]
 
+DIALECT = Dialect(one="一", dollar="元")
+_SPOKEN = re.compile(rf"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134a{punctuation.MARKS}]")
+_MARKS = {**punctuation.CANTONESE, "$": "", "-": "", "—": "", "'": ""}
 _UNSPOKEN = re.compile(rf"[^\u4e00-\u9fa5{punctuation.MARKS}]+")
 # The weights split a syllable after the first of these; one without consonant gives its vowel, or vowel and coda.
 _SYLLABLE = re.compile(r"(aa|a[iuptk]?|kw|gw|ng|ts|dz|ong|o[nuik]?|ung|uk|[bpmfdtnlgkhszcjwye])([a-z]*)([1-6])")
 
 
-def mend(text: str) -> str:
-    """As Mandarin is mended, but the dollar is Hong Kong's, and money is counted in 蚊 too."""
-    text = re.sub(r"\$\s?(\d[\d,]*(?:\.\d+)?)", r"\1元", text)
-    return mending.mend(re.sub(r"(\d+(?:\.\d+)?)(?=[蚊毫])", lambda match: decimal(match[1]), text))
+def figures(text: str) -> list[Figure]:
+    """The figures of a text."""
+    return scan(text, DIALECT)
+
+
+def write_out(text: str, figures: Sequence[Figure]) -> Written:
+    """Traditional characters and the marks of the symbol table, each with its place in the text.
+
+    ToJyutping's dictionary is one of traditional words: of simplified ones it reads 3 % of the syllables wrongly.
+
+    Args:
+        text: Any text.
+        figures: What `figures` found in it, or in a longer text around it.
+    """
+    written = Written.of(text, [replace(figure, spoken=traditional(figure.spoken)) for figure in figures])
+    if simplify(text) == text:
+        written.text = traditional(written.text)
+    return written.cleaned(GREEK | _MARKS, _SPOKEN, first_of_run=False)
 
 
 def normalize(text: str) -> str:
-    """Simplified Chinese characters and the marks of the symbol table, nothing else."""
+    """As the reference writes a text out: simplified characters and the marks of the symbol table, nothing else."""
     written = (punctuation.replace(sentence, punctuation.CANTONESE) for sentence in sentences(text))
     return "".join(_UNSPOKEN.sub("", sentence) for sentence in written)
+
+
+@functools.cache
+def _converter() -> Any:
+    from opencc import OpenCC
+
+    return OpenCC("s2hk")
+
+
+def traditional(text: str) -> str:
+    """Simplified characters made Hong Kong's, in as many characters."""
+    converted = _converter().convert(text)
+    return converted if len(converted) == len(text) else text
 
 
 @functools.cache

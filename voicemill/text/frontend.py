@@ -15,11 +15,13 @@ from voicemill.text import symbols
 from voicemill.text.blocks import blocks
 from voicemill.text.lexicon import Lexicon
 from voicemill.text.mandarin import Polyphones
+from voicemill.text.mandarin.figures import Figure
 from voicemill.text.routes import ROUTES, route
 from voicemill.text.segmentation import Detector, Stretch, append
 from voicemill.text.silent import Unpronounced, unpronounced
 from voicemill.text.spelling import encodable, plain
 from voicemill.text.spoken import Segment, Spoken
+from voicemill.text.written import Written
 
 _MODULES = {"zh": "mandarin", "yue": "cantonese", "en": "english", "ja": "japanese", "ko": "korean"}
 _OF_V1 = frozenset(["zh", "en", "ja"])
@@ -111,20 +113,18 @@ def phonemize(
     if language not in ROUTES:
         raise UsageError(f"no language {language!r}; there are {', '.join(ROUTES)}")
 
-    def speak(part: str, of: str) -> Segment:
-        if len(part) == 1:
+    def speak(part: str, of: str, figures: list[Figure] | None = None) -> Segment:
+        if len(part) == 1 and not figures:
             return _one_character(part, of, version, as_reference, reading)
-        return phonemize_segment(part, of, version, as_reference=as_reference, reading=reading)
+        return phonemize_segment(part, of, version, as_reference=as_reference, reading=reading, figures=figures)
 
     def speak_all(spaced: str) -> list[Segment]:
         parts = reading.lexicon.torn(spaced) if reading.lexicon else []
-        if not any(of for _, of in parts):
-            return [speak(part.text, part.language) for part in route(spaced, language, detect, as_reference)]
         stretches: list[Stretch] = []
-        for part, of in parts:
+        for part, of in parts or [(spaced, "")]:
             for stretch in [Stretch(of, part)] if of else route(part, language, detect, as_reference):
                 append(stretches, stretch)
-        return [speak(stretch.text, stretch.language) for stretch in stretches]
+        return [speak(stretch.text, stretch.language, stretch.figures) for stretch in stretches]
 
     whole = encodable(text)
     spelled, places = (whole, range(len(whole))) if as_reference else plain(whole)
@@ -138,8 +138,10 @@ def phonemize(
         start += len(block)
     phonemes.unpronounced = [Unpronounced(whole[at], at) for at in silent]
     if lead_in and len(phonemes.phones) < _FEWEST_PHONES:
+        # The full stop in front of a figure is no decimal point.
+        pause = ". " if spelled[:1].isdigit() and not as_reference else "."
         phonemes.segments = [
-            segment for block in blocks("." + spelled) for segment in speak_all(_SPACES.sub(" ", block))
+            segment for block in blocks(pause + spelled) for segment in speak_all(_SPACES.sub(" ", block))
         ]
     return phonemes
 
@@ -152,6 +154,7 @@ def phonemize_segment(
     as_reference: bool = False,
     reading: Reading = BY_DICTIONARIES,
     read: Reader | None = None,
+    figures: list[Figure] | None = None,
 ) -> Segment:
     """Phones of a text of one language.
 
@@ -162,6 +165,7 @@ def phonemize_segment(
         as_reference: Read figures as the reference does even where it misreads them.
         reading: The user's own pronunciations, and who reads polyphones.
         read: Reads the normalised text instead of the language's own front-end.
+        figures: Chinese figures of the text, where they were looked for in a longer one already.
 
     Raises:
         UsageError: No such language.
@@ -174,12 +178,18 @@ def phonemize_segment(
         raise InputError(f"the phones of v1 have no {name}: choose a later version for {text!r}")
     read = read or _reader(language, version, as_reference, reading)
     norm_text, spoken = "", Spoken([], [] if language in _BY_CHARACTER else None)
-    for block in blocks(encodable(text)):
-        norm_block, spoken_block = _speak(block, language, as_reference, reading.lexicon, read)
+    heard: list[bool] | None = None if as_reference or language not in _BY_CHARACTER else []
+    for block in blocks(encodable(text)) if figures is None else [text]:
+        if heard is None:
+            norm_block, spoken_block = _speak(block, language, as_reference, reading.lexicon, read)
+        else:
+            written, spoken_block = _speak_characters(block, language, reading.lexicon, read, figures)
+            norm_block = written.text
+            heard += written.heard(spoken_block, len(block))
         norm_text += norm_block
         spoken.append(spoken_block)
     phones = [phone if symbols.knows(phone, version) else symbols.UNKNOWN for phone in spoken.phones]
-    return Segment(language, text, norm_text, phones, spoken.word2ph)
+    return Segment(language, text, norm_text, phones, spoken.word2ph, heard)
 
 
 @functools.lru_cache(maxsize=16384)
@@ -192,8 +202,31 @@ def _reader(language: str, version: str, as_reference: bool, reading: Reading) -
     if language == "en":
         return functools.partial(module.phonemize, as_reference=as_reference)
     if language == "zh" and version != "v1":
-        return functools.partial(module.phonemize, polyphones=reading.polyphones)
+        return functools.partial(module.phonemize, polyphones=reading.polyphones, as_reference=as_reference)
     return module.phonemize_v1 if language == "zh" else module.phonemize
+
+
+def _speak_characters(
+    text: str, language: str, lexicon: Lexicon | None, read: Reader, figures: list[Figure] | None
+) -> tuple[Written, Spoken]:
+    """Chinese: the text written out with the place of each character, and what is said for it."""
+    module = _module(language)
+    found: list[Figure] = module.figures(text) if figures is None else figures
+    in_figures = {at for figure in found for at in range(figure.start, figure.end)}
+    silences = [sign for at, sign in enumerate(text) if sign in _SILENCES and at not in in_figures]
+    silence = silences[0] if silences and language == "zh" else ""
+    written = module.write_out(text.replace(silence, ",") if silence else text, found)
+    spoken = read(written.text)
+    if lexicon:
+        spoken = lexicon.replace(language, module.simplify(written.text), spoken)
+    if silence:
+        spoken.phones = _with_silence(spoken.phones, silence)
+    return written, spoken
+
+
+def _with_silence(phones: list[str], silence: str) -> list[str]:
+    """Whoever writes the sign wants that pause, and gets it at every comma of the stretch."""
+    return [_SILENCES[silence] if phone == "," else phone for phone in phones]
 
 
 def _speak(text: str, language: str, as_reference: bool, lexicon: Lexicon | None, read: Reader) -> tuple[str, Spoken]:
@@ -201,7 +234,7 @@ def _speak(text: str, language: str, as_reference: bool, lexicon: Lexicon | None
     parts = lexicon.split(language, text) if lexicon else [(text, None)]
     if language == "en":
         parts = module.join_endings(parts)
-    if not as_reference:
+    if not as_reference and language not in _BY_CHARACTER:
         parts = [(module.mend(part) if phones is None else part, phones) for part, phones in parts]
     silences = _SILENCES if language == "zh" else {}
     silence = next((sign for sign in silences if any(sign in part for part, _ in parts)), None)
@@ -217,8 +250,7 @@ def _speak(text: str, language: str, as_reference: bool, lexicon: Lexicon | None
     if lexicon:
         spoken = lexicon.replace(language, norm_text, spoken)
     if silence:
-        # Whoever writes the sign wants that pause, and gets it at every comma of the stretch.
-        spoken.phones = [_SILENCES[silence] if phone == "," else phone for phone in spoken.phones]
+        spoken.phones = _with_silence(spoken.phones, silence)
     if language == "en" and len(spoken.phones) < _FEWEST_ENGLISH_PHONES:
         spoken.phones.insert(0, ",")
     return norm_text, spoken

@@ -3,12 +3,16 @@
 import importlib
 import re
 
-from voicemill.text.segmentation import Detector, Stretch, append, segment
+from voicemill.text.mandarin.figures import Figure
+from voicemill.text.segmentation import STAND_IN, Detector, Stretch, append, segment
 
 ROUTES = ("auto", "auto_yue", "zh", "yue", "en", "ja", "ko", "all_zh", "all_yue", "all_ja", "all_ko")
 """`auto` tells languages apart; `zh` and its like are that language mixed with English; `all_*` that language alone."""
 
 _WITH_OWN_FIGURES = {"ja": "japanese_mending", "ko": "korean_mending"}
+_CHINESE = {"auto": "mandarin", "zh": "mandarin", "all_zh": "mandarin"} | dict.fromkeys(
+    ["auto_yue", "yue", "all_yue"], "cantonese"
+)
 _NOT_CHINESE = frozenset(["en", "ja", "ko"])
 
 
@@ -23,6 +27,42 @@ def route(text: str, language: str, detect: Detector | None = None, as_reference
     """
     if language == "en":
         return [Stretch("en", text)]
+    chinese = _CHINESE.get(language)
+    if as_reference or chinese is None:
+        return _route(text, language, detect, as_reference)
+    figures = importlib.import_module(f"voicemill.text.{chinese}").figures(text)
+    return _unmasked(_route(_masked(text, figures), language, detect, as_reference), text, figures)
+
+
+def _masked(text: str, figures: list[Figure]) -> str:
+    """The text with one digit in the place of each figure, so that no letter of a unit is taken for a word."""
+    parts, at = [], 0
+    for figure in figures:
+        parts += [text[at : figure.start], STAND_IN]
+        at = figure.end
+    return "".join([*parts, text[at:]])
+
+
+def _unmasked(stretches: list[Stretch], text: str, figures: list[Figure]) -> list[Stretch]:
+    """The stretches with the figures as they stood in the text."""
+    waiting = iter(figures)
+    for stretch in stretches:
+        parts: list[str] = []
+        found: list[Figure] = []
+        length = 0
+        for part in re.split(f"({STAND_IN})", stretch.text):
+            figure = next(waiting) if part == STAND_IN else None
+            if figure:
+                found.append(figure.moved(length - figure.start))
+                part = text[figure.start : figure.end]
+            parts.append(part)
+            length += len(part)
+        stretch.text = "".join(parts)
+        stretch.figures = found if stretch.language in ("zh", "yue") else None
+    return stretches
+
+
+def _route(text: str, language: str, detect: Detector | None, as_reference: bool) -> list[Stretch]:
     alone = language.removeprefix("all_") if language.startswith("all_") else ""
     default = "zh" if alone == "yue" else alone
     is_chinese = language in ("zh", "yue")

@@ -10,8 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from voicemill.text.mandarin.figures import Figure
+
 Detector = Callable[[str, int], Sequence[tuple[str, float]]]
 """Text and number of answers -> that many (language code, score), best first."""
+
+STAND_IN = "1"
+"""Stands in a text for a figure that can be read in Chinese."""
 
 UNKNOWN, DIGITS = "x", "digit"
 _LANGUAGES = {
@@ -33,10 +38,17 @@ _SMALLEST_SCORE = 0.01
 
 @dataclass
 class Stretch:
-    """A part of a text and its language."""
+    """A part of a text and its language.
+
+    Attributes:
+        language: zh, yue, en, ja or ko.
+        text: As it stood in the text.
+        figures: The figures of a Chinese stretch, at their places in it, where they were looked for.
+    """
 
     language: str
     text: str
+    figures: list[Figure] | None = None
 
 
 def segment(
@@ -99,7 +111,10 @@ def _with_numbers(stretches: list[Stretch]) -> list[Stretch]:
 def append(stretches: list[Stretch], stretch: Stretch) -> None:
     """Add a stretch, joined to the last one where both are of one language."""
     if stretches and stretches[-1].language == stretch.language:
-        stretches[-1].text += stretch.text
+        last = stretches[-1]
+        if last.figures is not None:
+            last.figures += [figure.moved(len(last.text)) for figure in stretch.figures or []]
+        last.text += stretch.text
     else:
         stretches.append(stretch)
 
@@ -158,13 +173,15 @@ def _resolve_digits(stretches: list[Stretch]) -> list[Stretch]:
 
 
 def _give_digits_to_chinese(stretches: list[Stretch]) -> None:
-    """In a Chinese sentence a number that clings to a foreign name is Chinese: 5G, A4, iPhone15."""
+    """In a Chinese text a number that clings to a foreign name (5G, F-35C) or follows one (iPhone 15) is Chinese."""
     for before, number, after in zip([None, *stretches], stretches, [*stretches[1:], None], strict=False):
-        if number.language != DIGITS or not number.text[0].isdigit():
+        if number.language != DIGITS or STAND_IN not in number.text:
             continue
-        names = [near.text for near in (before, after) if near and near.language == "en"]
-        clings = before is not None and before.text[-1:].isalpha() or after is not None and after.text[:1].isalpha()
-        if len(names) == 1 and clings and " " not in names[0].strip() and not number.text.endswith(" "):
+        name_before = before.text if before and before.language == "en" else ""
+        name_after = after.text if after and after.language == "en" else ""
+        clings_before = name_before[-1:].isalpha() and number.text[0].isdigit()
+        clings_after = name_after[:1].isalpha() and number.text[-1].isdigit()
+        if clings_before or clings_after or name_before and not name_after:
             number.language = "zh"
 
 

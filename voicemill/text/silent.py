@@ -78,8 +78,10 @@ def unsaid(text: str, pieces: Sequence[tuple[str, Sequence[Unpronounced]]]) -> l
     ]
 
 
-def _heard(segment: Segment, speak: Speak) -> list[bool]:
+def _heard(segment: Segment, speak: Speak) -> Sequence[bool]:
     """Whether each character of a segment has a sound, alone or in its place (only of those that want one)."""
+    if segment.heard is not None:
+        return segment.heard
     text = segment.text
     if not _has_sound(segment):
         return [False] * len(text)

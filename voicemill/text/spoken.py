@@ -34,6 +34,7 @@ class Segment:
         norm_text: What is said, written out.
         phones: Phones, all of them in the version's table.
         word2ph: How many phones each character of `norm_text` has (zh and yue), None for other languages.
+        heard: Whether each character of `text` leaves a sound (zh and yue); None where that is not known.
     """
 
     language: str
@@ -41,3 +42,4 @@ class Segment:
     norm_text: str
     phones: list[str]
     word2ph: list[int] | None
+    heard: list[bool] | None = None

@@ -1,4 +1,4 @@
-"""Write out in Chinese characters what a Mandarin speaker says for digits, dates, units and signs.
+"""Write out digits, dates, units and signs as the reference does (`figures` is how we read them).
 
 The readings follow PaddleSpeech's zh_normalization as GPT-SoVITS uses it, because the public weights learned from texts
 that were read so: the order of the rules decides which of them sees a digit first.
@@ -34,11 +34,16 @@ _CLASSIFIERS = (
     "棵段毛毫江泡注溪炮煲片瓶百盆盏盒盘目石砣碗碟秋秒程窠笼管箩箱篇篮簋米粒纪线罐网罗脚腔艘袋袭角课贯贴趟跳身辆辈道里"
     "针钟钧钱钵铢铺锅锱间阙队阵面页顶项颗首亿吨群]|微[克米]|公分|小时|美元|十吨"
 )
-_SPELLED = {
-    **dict(zip("①②③④⑤⑥⑦⑧⑨⑩", "一二三四五六七八九十", strict=True)),
+_GREEK = {
     "α": "阿尔法", "β": "贝塔", "γΓ": "伽玛", "δΔ": "德尔塔", "ε": "艾普西龙", "ζ": "捷塔", "η": "依塔", "θΘ": "西塔",
     "ι": "艾欧塔", "κ": "喀帕", "λΛ": "拉姆达", "μ": "缪", "ν": "拗", "ξΞ": "克西", "ο": "欧米克伦", "πΠ": "派",
     "ρ": "肉", "ςσΣ": "西格玛", "τ": "套", "υ": "宇普西龙", "φΦ": "服艾", "χ": "器", "ψΨ": "普赛", "ωΩ": "欧米伽",
+}  # fmt: skip
+GREEK = {letter: spoken for letters, spoken in _GREEK.items() for letter in letters}
+"""Greek letter -> its name."""
+_SPELLED = {
+    **dict(zip("①②③④⑤⑥⑦⑧⑨⑩", "一二三四五六七八九十", strict=True)),
+    **_GREEK,
     "/": "每", "+": "加", "-": "减", "×": "乘", "÷": "除", "=": "等",
 }  # fmt: skip
 _LAST_SIGNS = str.maketrans({sign: spoken for signs, spoken in _SPELLED.items() for sign in signs})

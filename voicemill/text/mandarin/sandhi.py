@@ -7,10 +7,12 @@ end with their tone digit; a rule only ever changes that digit.
 import functools
 from importlib import resources
 
-from voicemill.text.mandarin.words import Word, halves, syllables
+from voicemill.text.mandarin.words import Word, halves, phrase, syllables
 
 _PUNCTUATION = "：，；。？！“”‘’':,;.?!"
 _PARTICLES = "吧呢哈啊呐噻嘛吖嗨哦哒额滴哩哟喽啰耶喔诶的地得"
+_DIGITS = "零一二三四五六七八九"
+_NUMERALS = _DIGITS + "十百千万亿"
 _ERHUA_ALWAYS = "小院儿 胡同儿 范儿 老汉儿 撒欢儿 寻老礼儿 妥妥儿 媳妇儿"
 _ERHUA_NEVER = (
     "虐儿 为儿 护儿 瞒儿 救儿 替儿 有儿 一儿 我儿 俺儿 妻儿 拐儿 聋儿 乞儿 患儿 幼儿 孤儿 婴儿 婴幼儿 连体儿 脑瘫儿 "
@@ -119,12 +121,22 @@ def _join_er(words: list[Word]) -> list[Word]:
     return joined
 
 
-def change_tones(word: Word, finals: list[str]) -> list[str]:
-    """The finals of a word, one a character, with the tones of connected speech."""
+def change_tones(word: Word, finals: list[str], before: str = "", *, as_reference: bool = False) -> list[str]:
+    """The finals of a word, one a character, with the tones of connected speech.
+
+    Args:
+        word: A word of N characters.
+        finals: Their finals with tones, `[N]`.
+        before: The character in front of the word, or nothing.
+        as_reference: Make 地 and 的 neutral in 基地 and 目的 too, and change 一 in 二十一.
+    """
     finals = list(finals)
     _bu(word.text, finals)
-    _yi(word.text, finals)
-    _neutral(word, finals)
+    if as_reference:
+        _yi(word.text, finals)
+    else:
+        _yi_in_context(before, word.text, finals)
+    _neutral(word, finals, as_reference)
     _third(word.text, finals)
     return finals
 
@@ -153,15 +165,37 @@ def _yi(word: str, finals: list[str]) -> None:
                 _retone(finals, at, "4")
 
 
-def _neutral(word: Word, finals: list[str]) -> None:
+def _yi_in_context(before: str, word: str, finals: list[str]) -> None:
+    """一 keeps its tone where it ends a number (二十一) or is a digit among digits (一九四九)."""
+    kept: list[int] = []
+    for at, character in enumerate(word):
+        previous, following = word[at - 1] if at else before, word[at + 1 : at + 2]
+        ends_number = previous != "" and previous in _NUMERALS or at == 0 and before == "第"
+        if character == "一" and (ends_number or following != "" and following in _DIGITS):
+            kept.append(at)
+    tones = [finals[at] for at in kept]
+    _yi(word, finals)
+    for at, final in zip(kept, tones, strict=True):
+        finals[at] = final
+
+
+def _is_particle(word: str, final: str) -> bool:
+    """Whether the last character of a word is a particle, which 地 in 基地 and 吧 in 酒吧 are not."""
+    return (word[-1] not in "的地得" or final[:-1] == "e") and (len(word) == 1 or phrase(word) is None)
+
+
+def _neutral(word: Word, finals: list[str], as_reference: bool) -> None:
     text, tag = word.text, word.tag
     for at in range(1, len(text)):
         if text[at] == text[at - 1] and tag[0] in "nva" and not _keeps_tone(text):
             _retone(finals, at, "5")
     ge = text.find("个")
     longer = len(text) > 1
+    if not as_reference and _keeps_tone(text):
+        return
     if (
         text[-1] in _PARTICLES
+        and (as_reference or _is_particle(text, finals[-1]))
         or (text in {"了", "着", "过"} and tag in {"ul", "uz", "ug"})
         or (longer and text[-1] in "们子" and tag in {"r", "n"} and not _keeps_tone(text))
         or (longer and text[-1] in "上下里" and tag in {"s", "l", "f"})

@@ -47,6 +47,11 @@ def segment(text: str) -> list[Word]:
     return [Word(*pair) for pair in _jieba().posseg.lcut(text)]
 
 
+def tag(word: str) -> str:
+    """The part of speech of a word by dictionary, or x."""
+    return _jieba().posseg.dt.word_tag_tab.get(word, "x")
+
+
 @functools.lru_cache(maxsize=65536)
 def halves(word: str) -> tuple[str, str]:
     """A word as its shortest dictionary part and the rest, in their order."""
