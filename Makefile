@@ -12,19 +12,17 @@ helm_PACKAGE        := helm.sh/helm/v3/cmd/helm@v3.19.0
 helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/chartutil.k8sVersion$(part))
 kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 
-.PHONY: help setup tools demo test check format golden images smoke bench clean
+.PHONY: help setup tools demo test check format constraints golden images smoke bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-setup: $(VENV)/.done ## a virtual environment with every dependency at its pinned version
+setup: $(VENV)/.done ## a virtual environment with every dependency at its pinned version (TORCH_CUDA=1: for a GPU)
 
-$(VENV)/.done: pyproject.toml constraints.txt
+$(VENV)/.done: pyproject.toml constraints.txt scripts/environment.py
 	@command -v $(PYTHON) >/dev/null || { echo "voicemill needs Python 3.11 or newer; set PYTHON=..."; exit 69; }
 	@command -v cc >/dev/null || { echo "two dependencies are compiled on installation: install a C compiler (apt-get install build-essential python3-dev)"; exit 69; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps audio-separator
+	$(PYTHON) scripts/environment.py $(VENV)
 	@touch $@
 
 demo: setup ## clone the demo speaker's voice (AUDIO=dir and MODELS=dir for your own)
@@ -49,6 +47,9 @@ check: setup ## lint, types, licences
 format: setup ## lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+constraints: ## remake constraints.txt from pyproject.toml (UPGRADE=1: the newest versions that fit together)
+	$(PYTHON) scripts/constraints.py $(if $(UPGRADE),--upgrade)
 
 golden: setup ## rewrite what is generated: the workflows' YAML, the table of the chart's values, the licences' page
 	$(BIN)/hera generate yaml workflows/ --to $(GOLDEN)/

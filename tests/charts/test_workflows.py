@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 
 import pytest
@@ -46,6 +47,13 @@ def test_nothing_else_of_a_workflow_is_changed(helm: Helm, name: str) -> None:
 def test_every_generated_workflow_is_rendered(helm: Helm) -> None:
     rendered = {each["metadata"]["name"] for each in helm.render() if each["kind"] == "WorkflowTemplate"}
     assert rendered == {each["metadata"]["name"] for each in GENERATED.values()}
+
+
+def test_the_installation_page_names_every_workflow() -> None:
+    page = (CHART.parents[1] / "docs" / "install.md").read_text(encoding="utf-8")
+    sentence = re.search(r"the WorkflowTemplates (.*?);", page, re.DOTALL)
+    assert sentence
+    assert re.findall(r"`([a-z-]+)`", sentence[1]) == sorted(each["metadata"]["name"] for each in GENERATED.values())
 
 
 def test_pods_run_as_the_releases_account_with_its_settings(helm: Helm) -> None:
