@@ -11,13 +11,13 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from voicemill.contract import Destination, Ledger, Location, stage
+from voicemill.contract import Destination, Ledger, TextOrFile, stage
 
 
 @stage(family="workflows", cpu=0.1, memory="512Mi")
 def conduct(
     *,
-    manifest: Location,
+    manifest: TextOrFile,
     batch: str,
     run: str,
     run_uid: str,

@@ -5,7 +5,7 @@ Writes  denoised/*.wav     those recordings only; float32, same rates, channels 
 Drops   recordings that the model cannot work on; the stages after this one then use them as they were
 """
 
-from voicemill.contract import InputDir, InputFile, Ledger, Location, OutputDir, stage
+from voicemill.contract import FolderLocation, InputDir, InputFile, Ledger, OutputDir, stage
 
 
 @stage(family="separation", cpu=2, memory="8Gi", gpu_memory="6Gi", results=("kept",))
@@ -15,7 +15,7 @@ def denoise(
     denoised: OutputDir,
     dereverbed: InputDir | None = None,
     *,
-    models: Location,
+    models: FolderLocation,
     model: str = "UVR-DeNoise.pth",
 ) -> Ledger:
     """Take noise out of the recordings that need it.

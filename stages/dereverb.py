@@ -5,7 +5,7 @@ Writes  dereverbed/*.wav               those recordings only; float32, same rate
 Drops   recordings that the model cannot work on; the stages after this one then use them as they were
 """
 
-from voicemill.contract import InputDir, InputFile, Ledger, Location, OutputDir, stage
+from voicemill.contract import FolderLocation, InputDir, InputFile, Ledger, OutputDir, stage
 
 
 @stage(family="separation", cpu=2, memory="8Gi", gpu_memory="6Gi", results=("kept",))
@@ -14,7 +14,7 @@ def dereverb(
     measures: InputFile,
     dereverbed: OutputDir,
     *,
-    models: Location,
+    models: FolderLocation,
     model: str = "UVR-De-Echo-Normal.pth",
 ) -> Ledger:
     """Take reverberation out of the recordings that need it.

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import FileLocation, FolderLocation, InputDir, Ledger, OutputDir, stage
 
 
 @stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
@@ -21,9 +21,9 @@ def format_dataset(
     transcripts: InputDir,
     dataset: OutputDir,
     *,
-    models: Location,
+    models: FolderLocation,
     version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
-    lexicon: Location = "",
+    lexicon: FileLocation = "",
     polyphones: Literal["auto", "g2pw", "pypinyin"] = "auto",
     min_clips: Annotated[int, Ge(1)] = 2,
     min_seconds: Annotated[float, Ge(0)] = 5.0,

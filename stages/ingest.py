@@ -11,7 +11,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from voicemill.contract import Ledger, Location, OutputDir, stage
+from voicemill.contract import Ledger, Location, OutputDir, TextOrFile, stage
 
 
 @stage(family="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
@@ -19,8 +19,8 @@ def ingest(
     audio: OutputDir,
     *,
     source: Location,
-    min_minutes: float = 2.0,
-    consent: str = "",
+    min_minutes: Annotated[float, Ge(0)] = 2.0,
+    consent: TextOrFile = "",
     track: Annotated[int, Ge(0)] = 0,
 ) -> Ledger:
     """Take in a speaker's recordings.
@@ -29,7 +29,8 @@ def ingest(
         audio: Where the recordings go.
         source: Folder (with its subfolders), file or s3:// address of the recordings.
         min_minutes: Least usable audio in all, in minutes; with less the stage ends with exit code 65.
-        consent: What the speaker agreed to, and where that is on record; kept with the recordings and the voice.
+        consent: What the speaker agreed to, and where that is on record, in words or as a file; kept with the
+            recordings and the voice.
         track: Which sound track of files with several (videos), from 1; 0 takes the one with speech, of several the
             one that the file marks as default.
     """
@@ -57,7 +58,7 @@ def ingest(
             )
             ledger.keep(file.name, recording=name, seconds=round(sound.seconds, 3), notes=list(sound.notes))
     recordings.write_manifest(audio, taken)
-    recordings.write_consent(audio, consent)
+    recordings.write_consent(audio, recordings.consent_of(consent))
     if not consent:
         get_logger(__name__).warning("no consent was recorded; say with --consent what the speaker agreed to")
     ledger.note(consent=bool(consent))

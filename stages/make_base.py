@@ -13,24 +13,31 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from voicemill.contract import Destination, InputDir, Ledger, Location, stage
+from voicemill.contract import Destination, FolderLocation, InputDir, Ledger, Seed, stage
 from voicemill.errors import UsageError
 
 NAMES = ("hubert", "sovits-g", "sovits-d", "gpt")
 
 
-@stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("codes", "perplexity"))
+def _check(*, start: str, sovits_start: str, widen: bool) -> None:
+    if start and sovits_start:
+        raise UsageError("--start takes the other base's SoVITS already; leave --sovits-start out")
+    if widen and not (start or sovits_start):
+        raise UsageError("--widen is for a base that is there; name it as --start or --sovits-start")
+
+
+@stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("codes", "perplexity"), check=_check)
 def make_base(
     encoder: InputDir,
     clips: InputDir,
     *,
     destination: Destination,
-    start: Location = "",
-    sovits_start: Location = "",
+    start: FolderLocation = "",
+    sovits_start: FolderLocation = "",
     widen: bool = False,
     codes: Annotated[int, Ge(1), Le(1024)] = 256,
     codebook_clips: Annotated[int, Ge(1)] = 500,
-    seed: int = 1234,
+    seed: Seed = 1234,
 ) -> Ledger:
     """Make fresh small models to pretrain: a codebook of what the content encoder gives, and random weights.
 
@@ -50,10 +57,6 @@ def make_base(
     import shutil
     import tempfile
 
-    if start and sovits_start:
-        raise UsageError("start takes the other base's SoVITS already; leave sovits-start out")
-    if widen and not (start or sovits_start):
-        raise UsageError("widen is for a base that is there; name it as start or sovits-start")
     if start:
         return _take(start, destination, seed if widen else None)
 

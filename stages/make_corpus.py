@@ -10,7 +10,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from voicemill.contract import Ledger, Location, OutputDir, stage
+from voicemill.contract import FileLocation, Ledger, OutputDir, Seed, stage
 
 
 @stage(family="corpus", cpu=1, memory="4Gi", results=("kept", "seconds"))
@@ -20,8 +20,8 @@ def make_corpus(
     *,
     minutes: Annotated[float, Gt(0)] = 120.0,
     speakers: Annotated[int, Ge(1)] = 32,
-    corpus_seed: int = 0,
-    texts: Location = "",
+    corpus_seed: Seed = 0,
+    texts: FileLocation = "",
 ) -> Ledger:
     """Make a corpus to pretrain on: synthetic speakers that read sentences without end.
 

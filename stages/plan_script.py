@@ -13,15 +13,15 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from voicemill.contract import Destination, Ledger, Location, OutputDir, stage
+from voicemill.contract import Destination, Ledger, OutputDir, TextOrFile, VoiceLocations, stage
 
 
 @stage(family="publish", cpu=1, memory="2Gi", results=("shards", "lines"))
 def plan_script(
     plan: OutputDir,
     *,
-    script: Location,
-    voices: Location = "",
+    script: TextOrFile,
+    voices: VoiceLocations = "",
     registry: Destination = "",
     shard_lines: Annotated[int, Ge(1)] = 500,
 ) -> Ledger:
@@ -38,13 +38,12 @@ def plan_script(
     """
     from voicemill.bulk import planning
     from voicemill.bulk.cast import Cast
-    from voicemill.lines import is_place
-    from voicemill.storage import fetch
+    from voicemill.lines import source_of
 
     ledger = Ledger()
     cast = Cast([name for name in (part.strip() for part in voices.split(",")) if name], registry)
     try:
-        made = planning.plan(fetch(script) if is_place(script) else script, cast, plan, shard_lines=shard_lines)
+        made = planning.plan(source_of(script), cast, plan, shard_lines=shard_lines)
     except planning.Mistaken as error:
         for number, (line, text) in enumerate(error.mistakes, start=1):
             ledger.drop(f"mistake {number}", text, line=line)

@@ -7,7 +7,8 @@ Reads   sovits/, gpt/     weights of every saved epoch
 Writes  voice/            see voicemill.voice
 """
 
-from voicemill.contract import Destination, InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import Destination, FolderLocation, InputDir, Ledger, OutputDir, stage
+from voicemill.registry.names import SpeakerName
 
 
 @stage(family="publish", cpu=1, memory="2Gi", results=("version",))
@@ -21,8 +22,8 @@ def publish(
     voice: OutputDir,
     recordings: InputDir | None = None,
     *,
-    models: Location,
-    speaker: str,
+    models: FolderLocation,
+    speaker: SpeakerName,
     registry: Destination = "",
     export: bool = False,
     signing_key: str = "",

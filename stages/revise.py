@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import FileLocation, InputDir, Ledger, OutputDir, stage
+from voicemill.registry.names import SpeakerName
 
 
 @stage(
@@ -30,10 +31,10 @@ def revise(
     transcripts: OutputDir,
     levelled: InputDir | None = None,
     *,
-    speaker: str,
+    speaker: SpeakerName,
     proofreading: str = "Succeeded",
-    review: Location = "",
-    given_review: Location = "",
+    review: FileLocation = "",
+    given_review: FileLocation = "",
     unanswered: Literal["continue", "drop-flagged", "fail"] = "continue",
     min_clips: Annotated[int, Ge(1)] = 2,
 ) -> Ledger:

@@ -5,7 +5,7 @@ Writes  vocals/*.wav     float32, same names, rates, channels and lengths to the
 Drops   recordings that the model cannot work on, with the reason in the ledger
 """
 
-from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import FolderLocation, InputDir, Ledger, OutputDir, stage
 
 
 @stage(family="separation", cpu=2, memory="8Gi", gpu_memory="6Gi", results=("kept", "seconds"))
@@ -13,7 +13,7 @@ def separate(
     audio: InputDir,
     vocals: OutputDir,
     *,
-    models: Location,
+    models: FolderLocation,
     model: str = "model_bs_roformer_ep_317_sdr_12.9755.ckpt",
 ) -> Ledger:
     """Take the voice out of recordings.

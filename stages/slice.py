@@ -9,20 +9,34 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from voicemill.clip_names import SHORTEST_LIMIT_SECONDS
 from voicemill.contract import InputDir, Ledger, OutputDir, stage
+from voicemill.errors import UsageError
 
 
-@stage(family="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
+def _check(*, max_seconds: float, min_length: float, min_interval: float, hop: float, max_silence_kept: float) -> None:
+    """Refuse lengths that contradict each other, as the slicer would when it has read a recording."""
+    lengths = {"min-length": min_length, "min-interval": min_interval, "hop": hop, "max-silence-kept": max_silence_kept}
+    for longer, shorter in (("min-length", "min-interval"), ("min-interval", "hop"), ("max-silence-kept", "hop")):
+        if lengths[longer] < lengths[shorter]:
+            raise UsageError(
+                f"--{longer} ({lengths[longer]:g} ms) must not be shorter than --{shorter} ({lengths[shorter]:g} ms)"
+            )
+    if 0 < max_seconds < SHORTEST_LIMIT_SECONDS:
+        raise UsageError(f"--max-seconds must be 0 or at least {SHORTEST_LIMIT_SECONDS:g}, not {max_seconds:g}")
+
+
+@stage(family="audio", cpu=1, memory="4Gi", results=("kept", "seconds"), check=_check)
 def slice_clips(
     audio: InputDir,
     clips: OutputDir,
     *,
     max_seconds: Annotated[float, Ge(0), Le(54)] = 0.0,
-    threshold: float = -34.0,
-    min_length: float = 4000,
-    min_interval: float = 300,
-    hop: Annotated[float, Gt(0)] = 10,
-    max_silence_kept: float = 500,
+    threshold: Annotated[float, Ge(-120), Le(0)] = -34.0,
+    min_length: Annotated[float, Ge(1), Le(3_600_000)] = 4000,
+    min_interval: Annotated[float, Ge(1), Le(3_600_000)] = 300,
+    hop: Annotated[float, Ge(1), Le(1000)] = 10,
+    max_silence_kept: Annotated[float, Ge(1), Le(3_600_000)] = 500,
     normalise_peak: Annotated[float, Gt(0), Le(1)] = 0.9,
     normalise_share: Annotated[float, Ge(0), Le(1)] = 0.25,
 ) -> Ledger:

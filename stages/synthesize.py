@@ -15,12 +15,17 @@ from annotated_types import Ge, Gt, Le
 
 from voicemill.contract import (
     Destination,
+    FileLocation,
+    FolderLocation,
     InputDir,
     InputFile,
     Ledger,
     Location,
     OutputDir,
+    Seed,
     StateDir,
+    TextOrFile,
+    VoiceLocation,
     micro_batch_divisor,
     stage,
 )
@@ -33,12 +38,12 @@ def synthesize(
     shard: InputFile | None = None,
     state: StateDir | None = None,
     *,
-    models: Location,
-    voice_at: Location = "",
+    models: FolderLocation,
+    voice_at: VoiceLocation = "",
     registry: Destination = "",
-    lines: Location = "",
+    lines: TextOrFile = "",
     language: str = "",
-    lexicon: Location = "",
+    lexicon: FileLocation = "",
     polyphones: Literal["auto", "g2pw", "pypinyin"] = "auto",
     other_references: Location = "",
     top_k: Annotated[int, Ge(1)] = 15,
@@ -51,7 +56,7 @@ def synthesize(
     pause: Annotated[float, Ge(0)] = 0.3,
     prompted: bool = True,
     batch_size: Annotated[int, Ge(1)] = 16,
-    seed: int = 0,
+    seed: Seed = 0,
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto",
     compiled: bool = False,
 ) -> Ledger:
@@ -103,7 +108,7 @@ def synthesize(
     from voicemill.gpt_sovits.gpt.decoding import Sampling
     from voicemill.gpt_sovits.synthesis import Options
     from voicemill.held_out import LINES
-    from voicemill.lines import is_place, read_lines, read_shard
+    from voicemill.lines import read_lines, read_shard, source_of
     from voicemill.models import at_hand, locate
     from voicemill.registry import at_hand as voice_at_hand
     from voicemill.registry import version_of
@@ -129,7 +134,7 @@ def synthesize(
             wanted = read_shard(shard)
         else:
             lines = lines or "\n".join(LINES[speaking.voice.language])
-            wanted = read_lines(fetch(lines) if is_place(lines) else lines)
+            wanted = read_lines(source_of(lines))
         manner = Manner(language or speaking.voice.language, speed, seed, options)
         others = fetch(other_references) if other_references else None
         depends = {

@@ -13,10 +13,11 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from voicemill.contract import (
+    FolderLocation,
     InputDir,
     Ledger,
-    Location,
     OutputDir,
+    Seed,
     StateDir,
     check_stop,
     progress,
@@ -32,12 +33,12 @@ def train_content_encoder(
     encoder: OutputDir,
     state: StateDir,
     *,
-    start: Location = "",
+    start: FolderLocation = "",
     epochs: Annotated[int, Ge(1)] = 6,
     batch_size: Annotated[int, Ge(1)] = 16,
-    learning_rate: Annotated[float, Gt(0)] = 1e-3,
+    learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3,
     layers: Annotated[int, Ge(1)] = 1,
-    seed: int = 1234,
+    seed: Seed = 1234,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     validation: Annotated[float, Ge(0), Le(0.5)] = 0.01,
 ) -> Ledger:

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import FileLocation, FolderLocation, InputDir, Ledger, OutputDir, stage
+from voicemill.registry.names import SpeakerName
 
 
 @stage(family="asr", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds", "flagged"))
@@ -22,9 +23,9 @@ def transcribe(
     transcripts: OutputDir,
     recordings: InputDir | None = None,
     *,
-    models: Location,
-    speaker: str,
-    labels: Location = "",
+    models: FolderLocation,
+    speaker: SpeakerName,
+    labels: FileLocation = "",
     language: Literal["auto", "zh", "en", "ja", "ko", "yue"] = "auto",
     backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
     min_clips: Annotated[int, Ge(1)] = 2,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.errors import InputError
-from voicemill.lines import EmptyLine, Line, is_place, read_lines, read_shard, write_shard
+from voicemill.errors import InputError, UsageError
+from voicemill.lines import EmptyLine, Line, read_lines, read_shard, source_of, write_shard
 
 
 def names_and_texts(source: Path | str) -> list[tuple[str, str]]:
@@ -31,9 +31,13 @@ def test_what_is_no_text_is_refused_with_its_place(tmp_path: Path) -> None:
         list(read_lines(file))
 
 
-def test_a_long_text_is_no_place() -> None:
-    assert not is_place("word " * 500)
-    assert is_place("s3://bucket/lines.txt")
+def test_lines_are_a_text_or_the_file_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "lines.txt"
+    file.write_text("One.")
+    assert source_of(str(file)) == file
+    assert source_of("word " * 500) == "word " * 500
+    with pytest.raises(UsageError, match="no.txt looks like a path and is not there"):
+        source_of(str(tmp_path / "no.txt"))
 
 
 def test_a_line_names_a_voice_only_where_it_may() -> None:

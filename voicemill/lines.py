@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import storage
+from voicemill.core.text_or_path import path_in
 from voicemill.errors import InputError
 from voicemill.text import ROUTES
 
 _FIELDS = {"text": str, "language": str, "speed": float, "seed": int}
 SPEEDS = (0.25, 4.0)
+LARGEST_SEED = 2**32 - 1
 
 
 class EmptyLine(InputError):
@@ -60,10 +62,12 @@ class Line:
             raise InputError(f"the line sets {', '.join(unknown)}; it can set {', '.join(kinds)}")
         try:
             settings = {name: kinds[name](value) for name, value in fields.items()}
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"the line has a value of the wrong kind: {error}") from error
         if settings.get("language", ROUTES[0]) not in ROUTES:
             raise InputError(f"the line is in {settings['language']}; the languages are {', '.join(ROUTES)}")
+        if not 0 <= settings.get("seed", 0) <= LARGEST_SEED:
+            raise InputError(f"the seed {settings['seed']} must lie between 0 and {LARGEST_SEED}")
         slowest, fastest = SPEEDS
         if not slowest <= settings.get("speed", 1.0) <= fastest:
             raise InputError(
@@ -74,12 +78,17 @@ class Line:
         return settings
 
 
-def is_place(source: str) -> bool:
-    """Whether lines are given by the place of a file and not as the text itself."""
-    try:
-        return storage.is_remote(source) or ("\n" not in source and Path(source).is_file())
-    except OSError:  # too long to be a path
-        return False
+def source_of(given: str) -> Path | str:
+    """Where lines are: the file that a path or s3:// address names, brought to this machine, or the text itself.
+
+    Which of them a text is, `voicemill.core.text_or_path` says.
+
+    Raises:
+        UsageError: It looks like a path and no file is there.
+        InputError: There is nothing at the address.
+    """
+    path = path_in(given)
+    return given if path is None else storage.fetch(path)
 
 
 def read_lines(source: Path | str) -> Iterator[Line]:

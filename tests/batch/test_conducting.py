@@ -253,7 +253,7 @@ def test_two_mistakes_on_a_line_are_both_told(batch: Batch) -> None:
     ("given", "words"),
     [
         ({"batch": "Heroes!"}, "cannot be a batch's name"),
-        ({"parameters": "speed=2"}, "clone-voice has no parameter speed"),
+        ({"parameters": "speed=2"}, "speed: clone-voice has no such parameter"),
         ({"parameters": "source=x"}, "source"),
         ({"parameters": "{"}, "no JSON object"),
     ],

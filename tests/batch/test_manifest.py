@@ -95,7 +95,7 @@ def test_the_same_rows_are_read_from_csv_and_from_json_lines(tmp_path: Path) -> 
         ("name,source\nanna,.\n", 1, "no column speaker"),
         ("speaker;source\nanna;.\n", 1, "columns are parted by commas"),
         ("speaker,source,speaker\nanna,.,\n", 1, "the column speaker is there twice"),
-        ("speaker,source,colour\nanna,.,red\nben,.,blue\n", 1, "no parameter colour: an unknown column"),
+        ("speaker,source,colour\nanna,.,red\nben,.,blue\n", 1, "colour: clone-voice has no such parameter"),
         ('speaker,source\n"anna,.\n', 2, "is no CSV"),
     ],
 )

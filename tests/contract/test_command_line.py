@@ -105,10 +105,13 @@ def test_each_kind_of_failure_has_its_exit_code_and_leaves_no_half_output(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--times", "0"], "0 is not at least 1"),
-        (["--times", "many"], "'many' is not a valid integer"),
-        (["--upper", "perhaps"], "not a valid boolean"),
-        (["--ending", "crlf"], "'none', 'lf'"),
+        (["--times", "0"], "must be at least 1 and at most 9, not 0"),
+        (["--times", "many"], "must be a whole number, not 'many'"),
+        (["--upper", "perhaps"], "must be true or false"),
+        (["--ending", "crlf"], "must be one of none, lf, not 'crlf'"),
+        (["--speed", "nan"], "must be a finite number, not nan"),
+        (["--speed", "inf"], "must be a finite number, not inf"),
+        (["--models", "/no/models"], "--models: /no/models does not exist"),
         (["--tempo", "2"], "No such option"),
         (["--result", "weight=/tmp/x"], "no result weight"),
     ],

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.engine.running import POD, ROOM, node, phases, run, write
+from voicemill.contract.workflow_parameters import Here, parameters_of
 from voicemill.engine import workflow as workflows
-from voicemill.engine.command import absolute, pairs
+from voicemill.engine.command import pairs
 from voicemill.engine.container import last_words
 from voicemill.engine.locations import places_in
 from voicemill.errors import UsageError
@@ -146,7 +147,7 @@ def test_command_that_cannot_be_obeyed_ends_64_with_one_sentence(tmp_path: Path)
     for arguments, sentence in [
         (["run", "no-such-workflow", "--out", tmp_path / "run"], "no workflow named 'no-such-workflow'"),
         (["run", path, "--out", tmp_path / "run", "-p", "speaker"], "KEY=VALUE, not 'speaker'"),
-        (["run", path, "--out", tmp_path / "run", "-p", "speaker=lj"], "no parameter speaker"),
+        (["run", path, "--out", tmp_path / "run", "-p", "speaker=lj"], "speaker: w has no such parameter"),
         (["run", path, "--out", tmp_path / "run", "--memory", "lots"], "'lots' is not a quantity"),
     ]:
         ended = command(*arguments)
@@ -180,9 +181,8 @@ def test_relative_places_are_made_absolute_and_other_values_left_alone(
     path = write(tmp_path / "w.yaml", template, parameters=("source", "speaker", "text"))
     (tmp_path / "anna").mkdir()
     monkeypatch.chdir(tmp_path)
-    values = absolute(
-        workflows.load(str(path)), {"source": "anna", "speaker": "anna", "text": "a / b", "x": "s3://b/k"}
-    )
+    given = {"source": "anna", "speaker": "anna", "text": "a / b", "x": "s3://b/k"}
+    values = parameters_of(workflows.load(str(path))).resolved(given, Here())
     assert values == {"source": str(tmp_path / "anna"), "speaker": "anna", "text": "a / b", "x": "s3://b/k"}
 
 
@@ -194,7 +194,7 @@ def test_a_list_of_places_is_made_absolute_where_each_is_there(tmp_path: Path, m
     for text in ("ada, carl", "Good morning, ada", "ada,", "ada"):
         assert places_in(text) == [text]
     workflow = workflows.load("synthesize-bulk")
-    values = absolute(workflow, {"voices": "ada, s3://b/carl,bob", "script": "Hello, ada"})
+    values = parameters_of(workflow).resolved({"voices": "ada, s3://b/carl,bob", "script": "Hello, ada"}, Here())
     assert values == {"voices": f"{tmp_path}/ada,s3://b/carl,{tmp_path}/bob", "script": "Hello, ada"}
 
 

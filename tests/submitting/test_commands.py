@@ -19,7 +19,7 @@ from voicemill.errors import VoicemillError
 from voicemill.storage import open_store
 
 Json = dict[str, Any]
-PARAMETERS = ("-p", "speaker=anna", "-p", "source=s3://data/anna", "-p", "models=/models")
+PARAMETERS = ("-p", "speaker=anna", "-p", "source=s3://data/anna", "-p", "models=s3:///models")
 
 
 def voicemill(*arguments: str) -> Result:
@@ -66,7 +66,7 @@ def test_submitting_refers_to_the_clusters_template(door: Cluster) -> None:
     [run] = door.runs
     assert run["spec"]["workflowTemplateRef"] == {"name": "clone-voice"} and "templates" not in run["spec"]
     given = {item["name"]: item["value"] for item in run["spec"]["arguments"]["parameters"]}
-    assert given == {"speaker": "anna", "source": "s3://data/anna", "models": "/models"}
+    assert given == {"speaker": "anna", "source": "s3://data/anna", "models": "s3:///models"}
     assert run["metadata"]["labels"]["app.kubernetes.io/name"] == "clone-voice"
 
 
@@ -86,14 +86,14 @@ def test_every_mistake_in_the_parameters_is_told_and_nothing_is_submitted(cluste
     assert error.exit_code == 64
     lines = str(error).splitlines()
     assert [line.strip().partition(":")[0] for line in lines] == [
-        "clone-voice cannot be submitted",
+        "clone-voice cannot run with these parameters",
         "speker",
         "language",
+        "speaker",
         "source",
         "models",
-        "speaker",
     ]
-    assert "'de' is not one of auto, zh, en" in lines[2] and not cluster.runs
+    assert "must be one of auto, zh, en" in lines[2] and not cluster.runs
 
 
 def test_a_name_that_is_taken_is_an_error(door: Cluster) -> None:
@@ -144,7 +144,7 @@ def test_local_files_are_uploaded_and_named_by_their_content(
 
 
 def test_a_path_that_is_not_here_is_refused_and_one_of_the_pods_is_left(cluster: Cluster) -> None:
-    error = refusal("submit", "clone-voice", "-p", "speaker=a", "-p", "source=./nowhere", "-p", "models=/models")
+    error = refusal("submit", "clone-voice", "-p", "speaker=a", "-p", "source=./nowhere", "-p", "models=s3:///models")
     assert error.exit_code == 64 and "source: ./nowhere does not exist" in str(error)
     error = refusal("submit", "prepare-models", "-p", "destination=models")
     assert error.exit_code == 64 and "name an s3:// address or a path in the pods" in str(error)

@@ -10,9 +10,9 @@ import pytest
 
 from tests.stages.test_synthesize import models, voice
 from tests.workflows.test_golden_yaml import GOLDEN
+from voicemill.contract.workflow_parameters import parameters_of
 from voicemill.engine import validation
 from voicemill.engine.annotations import INSTEAD
-from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
 from voicemill.engine.workflow import Refused, load
 from voicemill.models import locate, record
 
@@ -44,15 +44,18 @@ def test_prepare_models_fills_a_folder_named_from_here(tmp_path: Path, models: P
 
 
 def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -> None:
-    assert parameters_of(load("clone-voice"), LOCATIONS) >= {"source", "labels", "models", "lines"}
-    places = {"voice", "models", "lines", "lexicon", "other-references"}
-    assert parameters_of(load("synthesize"), LOCATIONS) == places
-    bulk = {"script", "voices", "models", "lexicon"}
-    assert parameters_of(load("synthesize-bulk"), LOCATIONS) == bulk
-    assert parameters_of(load("synthesize-bulk"), DESTINATIONS) == {"registry"}
-    assert parameters_of(load("prepare-models"), LOCATIONS) == {"source"}
-    assert parameters_of(load("prepare-models"), DESTINATIONS) == {"destination"}
-    assert parameters_of(load("pretrain"), DESTINATIONS) == {"destination"}
+    def read(name: str) -> set[str]:
+        return set(parameters_of(load(name)).places())
+
+    def written(name: str) -> set[str]:
+        return set(parameters_of(load(name)).places(written=True))
+
+    assert read("clone-voice") == {"source", "consent", "labels", "models", "lines", "lexicon", "review"}
+    assert read("synthesize") == {"voice", "models", "lines", "lexicon", "other-references"}
+    assert read("synthesize-bulk") == {"script", "voices", "models", "lexicon"}
+    assert written("synthesize-bulk") == {"registry"}
+    assert read("prepare-models") == {"source"} and written("prepare-models") == {"destination"}
+    assert written("pretrain") == {"destination"}
 
 
 @pytest.mark.parametrize("name", GOLDEN)

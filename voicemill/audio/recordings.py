@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from voicemill import storage
+from voicemill.core.text_or_path import path_in
+
 MANIFEST = "recordings.jsonl"
 CONSENT = "consent.json"
 LONGEST_SLUG = 40
@@ -71,6 +74,25 @@ def read_manifest(folder: Path) -> dict[str, Recording]:
     rows = map(json.loads, (folder / MANIFEST).read_text(encoding="utf-8").splitlines())
     recordings = (Recording(**{**row, "notes": tuple(row["notes"])}) for row in rows)
     return {recording.name: recording for recording in recordings}
+
+
+def consent_of(given: str) -> str:
+    """The consent in words: as given, or the content of the file that is named (of a scan, its name and digest).
+
+    Args:
+        given: Words, or the path or s3:// address of a file.
+
+    Raises:
+        UsageError: It looks like a path and no file is there.
+    """
+    place = path_in(given)
+    if place is None:
+        return given
+    file = storage.fetch(place)
+    try:
+        return file.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return f"on record in {file.name}, SHA-256 {storage.file_digest(file)}"
 
 
 def write_consent(folder: Path, statement: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemill.audio import levels, speech
+from voicemill.clip_names import SHORTEST_LIMIT_SECONDS
 from voicemill.errors import UsageError
 
 RATE = 32_000
@@ -19,7 +20,6 @@ MIN_CLIP_SECONDS = 0.6
 # A cut needs a dip that lasts: single quiet frames are closures inside words.
 SMOOTHED_SECONDS = 0.1
 FRAMES_AT_ONCE = 8_192
-SHORTEST_LIMIT_SECONDS = 1.5
 
 SILENCE = "silence"
 TOO_QUIET = "quieter than the silence threshold, though it sounds like speech; a lower --threshold would keep it"

@@ -10,11 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from voicemill.batch.manifest import OVERRIDES, REQUIRED, Manifest, Mistake, Row
-from voicemill.contract.command_line import problem
-from voicemill.contract.declaration import ParameterField
-from voicemill.engine.locations import exists
-from voicemill.engine.places import LOCATIONS, declared, parameters_of
-from voicemill.engine.workflow import Workflow, text_of
+from voicemill.contract import workflow_parameters
+from voicemill.contract.workflow_parameters import Here, Problem
+from voicemill.engine.workflow import Workflow
 from voicemill.errors import InputError
 from voicemill.registry.names import check_speaker
 
@@ -49,37 +47,26 @@ def orders(
         look: Whether to look if the sources are there.
         elsewhere: Parameters whose paths are not of this machine; nobody looks for them.
     """
-    parameters = {item["name"]: item for item in (workflow.spec.get("arguments") or {}).get("parameters") or []}
-    fields = declared(workflow)
-    here = parameters_of(workflow, LOCATIONS) - elsewhere if folder else set()
+    parameters = workflow_parameters.parameters_of(workflow)
+    here = Here(folder, elsewhere)
     lines: dict[str, int] = {}
     found: list[Order] = []
-    unknown = {name: line for name, line in manifest.columns.items() if name not in (*parameters, OVERRIDES)}
+    unknown = {name: line for name, line in manifest.columns.items() if name not in (*parameters.items, OVERRIDES)}
     mistakes = manifest.mistakes + [
-        Mistake(line, f"{workflow.name} has no parameter {name}: an unknown column") for name, line in unknown.items()
+        Mistake(line, str(problem))
+        for name, line in unknown.items()
+        for problem in parameters.problems_of_values({name: ""}, here)
     ]
     for row in manifest.rows:
-        wrong = list(_of_speaker(row, lines))
-        wrong += [f"{name} is missing" for name in REQUIRED[1:] if name not in row.values]
-        for name, value in row.values.items():
-            if name in unknown:
-                continue
-            if name not in parameters:
-                wrong.append(f"{workflow.name} has no parameter {name}")
-            else:
-                choices = [text_of(choice) for choice in parameters[name].get("enum") or []]
-                wrong += _of_value(name, value, choices, fields.get(name))
-        values = dict(row.values)
-        if folder:
-            values |= {name: _path(value, folder) for name, value in row.values.items() if name in here}
-        if "source" not in here and _is_of_nowhere(values.get("source", "")):
-            wrong.append(f"source: {values['source']} is neither an s3:// address nor a whole path of the pods'")
+        own = {name: value for name, value in row.values.items() if name not in unknown}
+        values = row.values | parameters.resolved(own, here)
         given = common | values
-        for name, item in parameters.items():
-            if name not in given and item.get("value", item.get("default")) is None and name not in REQUIRED:
-                wrong.append(f"{name} is missing: give it a column, or to all speakers with -p {name}=VALUE")
-        if look:
-            wrong += [f"{name}: {values[name]} does not exist" for name in here if _is_missing(name, values)]
+        problems = [
+            *parameters.problems_of_values(own, here if look else Here(None)),
+            *parameters.problems_of_absence(dict.fromkeys(REQUIRED, "") | given),
+            *_of_row(row, lines, source_is_here=folder is not None and "source" not in elsewhere),
+        ]
+        wrong = dict.fromkeys(str(problem) for problem in problems or parameters.problems_together(given))
         mistakes += [Mistake(row.line, text) for text in wrong]
         found.append(Order(row.line, row.values.get("speaker", ""), given))
     if look:
@@ -89,60 +76,30 @@ def orders(
 
 def problems_of_common(
     common: dict[str, str], workflow: Workflow, *, folder: Path | None, elsewhere: frozenset[str] = frozenset()
-) -> list[str]:
+) -> list[Problem]:
     """What is wrong with the parameters for all speakers; the arguments are those of `orders`."""
-    own = [f"{name}: every speaker has a {name} of its own, in the manifest" for name in REQUIRED if name in common]
-    if own:
-        return own
-    # They are checked as a row of their own, whose speaker and source are in order.
-    example = Row(0, {"speaker": "x", "source": os.path.abspath(os.curdir), **common})
-    _, wrong = orders(Manifest([example]), {}, workflow, folder=folder, elsewhere=elsewhere)
-    return [mistake.text for mistake in wrong if " is missing:" not in mistake.text]
+    own = [Problem(name, "every speaker has one of its own, in the manifest") for name in REQUIRED if name in common]
+    parameters, here = workflow_parameters.parameters_of(workflow), Here(folder, elsewhere)
+    others = {name: value for name, value in common.items() if name not in REQUIRED}
+    return [*own, *parameters.problems_of_values(others, here)]
 
 
-def _of_speaker(row: Row, lines: dict[str, int]) -> Iterator[str]:
-    speaker = row.values.get("speaker", "")
-    if not speaker:
-        yield "speaker is missing"
-        return
-    try:
-        check_speaker(speaker)
-    except InputError as error:
-        yield str(error)
-    first = lines.setdefault(speaker.casefold(), row.line)
-    if first != row.line:
-        yield f"the speaker {speaker} is on line {first} already"
-
-
-def _of_value(name: str, value: str, choices: list[str], declaration: ParameterField | None) -> Iterator[str]:
-    if choices and value not in choices:
-        yield f"{name} is one of {', '.join(choices)}, not {value!r}"
-    elif declaration and (reason := problem(declaration, value)):
-        yield f"{name}: {reason}"
-
-
-def _path(value: str, folder: Path) -> str:
-    """A path as it is meant from the manifest's folder; what is no path there stays as it is."""
-    if "://" in value or "\n" in value:
-        return value
-    path = Path(os.path.abspath(folder / Path(value).expanduser()))
-    return str(path) if _looks_like_a_path(value) or exists(path) else value
-
-
-def _is_of_nowhere(source: str) -> bool:
-    return bool(source) and "://" not in source and not os.path.isabs(source)
-
-
-def _looks_like_a_path(value: str) -> bool:
-    return os.sep in value
-
-
-def _is_missing(name: str, values: dict[str, str]) -> bool:
-    value = values.get(name, "")
-    if not value or "://" in value or "\n" in value:
-        return False
-    # A location may be a text that stands for a file's content, but the recordings never are.
-    return (name == "source" or _looks_like_a_path(value)) and not exists(Path(value))
+def _of_row(row: Row, lines: dict[str, int], *, source_is_here: bool) -> Iterator[Problem]:
+    """What only a batch asks of a row: a speaker of its own and a source that whoever reads it can find."""
+    for name in REQUIRED:
+        if name not in row.values:
+            yield Problem(name, "is missing")
+    speaker, source = row.values.get("speaker", ""), row.values.get("source", "")
+    if speaker:
+        try:
+            check_speaker(speaker)
+        except InputError as error:
+            yield Problem("speaker", str(error))
+        first = lines.setdefault(speaker.casefold(), row.line)
+        if first != row.line:
+            yield Problem("speaker", f"{speaker} is on line {first} already")
+    if source and not source_is_here and "://" not in source and not os.path.isabs(source):
+        yield Problem("source", f"{source} is neither an s3:// address nor an absolute path in the pods")
 
 
 def _remote(found: list[Order]) -> list[Mistake]:

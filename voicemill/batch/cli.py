@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from voicemill.errors import InputError, UsageError
+from voicemill.errors import InputError
 
 Manifest = Annotated[
     Path, typer.Argument(help="CSV or JSON lines: speaker, source, and parameters that differ from the others'.")
@@ -68,14 +68,12 @@ def run(
 
     from voicemill.batch import running, state, summary, view
     from voicemill.engine import workflow as workflows
-    from voicemill.engine.command import absolute, pairs, room
+    from voicemill.engine.command import pairs, room
     from voicemill.engine.execution import Options
 
     chosen = workflows.load(workflow)
-    common = absolute(chosen, pairs(parameter or []))
-    batch = state.Batch(
-        workflow, str(manifest), tuple(_orders(manifest, common, chosen)), min_success_ratio, gpu_hour, cpu_hour
-    )
+    orders = _orders(manifest, pairs(parameter or []), chosen)
+    batch = state.Batch(workflow, str(manifest), tuple(orders), min_success_ratio, gpu_hour, cpu_hour)
     slots = room(cpus, memory, gpus)
     options = Options(approve=tuple(approve or ()), grace=grace)
     console = Console()
@@ -216,10 +214,10 @@ def check(
 ) -> None:
     """Check a manifest and start nothing; ends with 65 and all mistakes if there are any."""
     from voicemill.engine import workflow as workflows
-    from voicemill.engine.command import absolute, pairs
+    from voicemill.engine.command import pairs
 
     chosen = workflows.load(workflow)
-    orders = _orders(manifest, absolute(chosen, pairs(parameter or [])), chosen)
+    orders = _orders(manifest, pairs(parameter or []), chosen)
     typer.echo(f"{manifest}: {len(orders)} speakers, no mistakes")
 
 
@@ -232,9 +230,10 @@ def _orders(manifest: Path, common: dict[str, str], chosen: Any) -> list[Any]:
     """
     from voicemill.batch import checking
     from voicemill.batch import manifest as manifests
+    from voicemill.contract import workflow_parameters
 
-    if of_common := checking.problems_of_common(common, chosen, folder=Path.cwd()):
-        raise UsageError(f"-p: {'; '.join(of_common)}")
+    workflow_parameters.refuse(chosen.name, checking.problems_of_common(common, chosen, folder=Path.cwd()))
+    common = workflow_parameters.parameters_of(chosen).resolved(common, workflow_parameters.Here())
     orders, mistakes = checking.orders(manifests.read(manifest), common, chosen, folder=manifest.absolute().parent)
     _refuse(manifest, mistakes)
     return orders

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from voicemill.batch import checking, children
@@ -13,7 +12,8 @@ from voicemill.batch.state import Batch
 from voicemill.cluster import submission
 from voicemill.cluster.api import Api
 from voicemill.cluster.submission import Plan
-from voicemill.errors import UsageError
+from voicemill.contract import workflow_parameters
+from voicemill.core.text_or_path import path_in
 from voicemill.storage import fetch
 
 
@@ -80,8 +80,7 @@ def read(api: Api, wanted: Wanted, *, look: bool = True) -> Commission:
     children.check_name(wanted.batch)
     plan = submission.plan(api, wanted.workflow, inline=False)
     common = manifests.common(wanted.parameters).values
-    if problems := checking.problems_of_common(common, plan.workflow, folder=None):
-        raise UsageError(f"parameters: {'; '.join(problems)}")
+    workflow_parameters.refuse(plan.name, checking.problems_of_common(common, plan.workflow, folder=None))
     orders, mistakes = checking.orders(_manifest(wanted.manifest), common, plan.workflow, folder=None, look=look)
     title = "the manifest" if "\n" in wanted.manifest else wanted.manifest
     prices = (wanted.gpu_hour, wanted.cpu_hour)
@@ -91,6 +90,7 @@ def read(api: Api, wanted: Wanted, *, look: bool = True) -> Commission:
 
 def _manifest(text: str) -> Manifest:
     """A manifest from an address, or from the text itself."""
-    if "\n" in text:
+    place = path_in(text)
+    if place is None:
         return manifests.parse(text, is_csv=not text.lstrip().startswith("{"))
-    return manifests.read(Path(fetch(text)))
+    return manifests.read(fetch(place))

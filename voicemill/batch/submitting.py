@@ -17,6 +17,7 @@ from voicemill.batch.state import State
 from voicemill.cluster import nodes, submission
 from voicemill.cluster.api import Api, Json
 from voicemill.cluster.submission import Plan
+from voicemill.contract import workflow_parameters
 from voicemill.errors import InputError, UsageError
 from voicemill.storage import open_store
 
@@ -54,16 +55,18 @@ def check(request: Request, plan: Plan) -> tuple[list[Order], list[Mistake]]:
         UsageError: for parameters for all speakers that cannot be used.
     """
     elsewhere = request.in_pods
-    if wrong := checking.problems_of_common(request.common, plan.workflow, folder=Path.cwd(), elsewhere=elsewhere):
-        raise UsageError(f"-p: {'; '.join(wrong)}")
+    wrong = checking.problems_of_common(request.common, plan.workflow, folder=Path.cwd(), elsewhere=elsewhere)
+    workflow_parameters.refuse(plan.name, wrong)
     read, folder = manifests.read(request.manifest), request.manifest.absolute().parent
-    orders, mistakes = checking.orders(read, request.common, plan.workflow, folder=folder, elsewhere=elsewhere)
-    _placed(plan, request, request.common, str)
+    # What is written to is never of this machine.
+    written = frozenset(plan.parameters.places(written=True))
+    orders, mistakes = checking.orders(
+        read, request.common, plan.workflow, folder=folder, elsewhere=elsewhere | written
+    )
+    workflow_parameters.refuse(plan.name, submission.problems_of_transport(plan, request.common, elsewhere))
     for order in orders:
-        try:
-            _placed(plan, request, _own(order, request), str)
-        except UsageError as error:
-            mistakes.append(Mistake(order.line, str(error)))
+        problems = submission.problems_of_transport(plan, _own(order, request), elsewhere)
+        mistakes += [Mistake(order.line, str(problem)) for problem in problems]
     return orders, sorted(set(mistakes))
 
 

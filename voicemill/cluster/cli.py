@@ -50,9 +50,10 @@ def submit(
     given = pairs(parameter or [])
     api = connect(namespace)
     plan = submission.plan(api, workflow, inline=inline)
-    submission.check(plan, given)
+    elsewhere = frozenset(in_pods or ())
+    submission.check(plan, given, elsewhere)
     uploading = partial(bring, speaker=given.get("speaker"))
-    values = submission.place_files(plan, given, frozenset(in_pods or ()), uploading)
+    values = submission.place_files(plan, given, elsewhere, uploading)
     run = submission.create(api, plan, values, name)["metadata"]["name"]
     console.print(f"submitted {run} to the namespace {api.namespace}", soft_wrap=True, highlight=False)
     if watch and console.is_terminal:
@@ -127,11 +128,16 @@ def resume(
     """Let the one node of a run go on that waits to be approved."""
     from voicemill.cluster import nodes
     from voicemill.cluster.api import connect
+    from voicemill.cluster.argo_text import problem_of
     from voicemill.engine.command import pairs
 
+    supplied = pairs(parameter or [])
+    wrong = [f"{name}: {value!r} {problem}" for name, value in supplied.items() if (problem := problem_of(value))]
+    if wrong:
+        raise UsageError("; ".join(wrong))
     api = connect(namespace)
     task = nodes.waiting(api.workflow(run), node)
-    api.resume(run, task.node["id"], pairs(parameter or []))
+    api.resume(run, task.node["id"], supplied)
     typer.echo(f"{task.name} of {run} goes on")
 
 

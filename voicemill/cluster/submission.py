@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from voicemill.cluster import argo_text
 from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Api, Json, NotThere
-from voicemill.engine.locations import exists, places_in
-from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
-from voicemill.engine.workflow import Workflow, load, of_document, text_of
-from voicemill.errors import InputError, UsageError
-from voicemill.registry.names import check_speaker
+from voicemill.contract.values import shown
+from voicemill.contract.workflow_parameters import Here, Parameters, Problem, parameters_of, refuse
+from voicemill.core.text_or_path import is_there, path_in, resolved
+from voicemill.engine.workflow import Workflow, load, of_document
 
 _NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -34,6 +36,11 @@ class Plan:
     workflow: Workflow
     inline: bool
 
+    @cached_property
+    def parameters(self) -> Parameters:
+        """What its parameters are, by the stages that they reach."""
+        return parameters_of(self.workflow)
+
 
 def plan(api: Api, name: str, *, inline: bool) -> Plan:
     """Find a workflow: on the cluster, or with `inline` in this installation.
@@ -53,33 +60,19 @@ def plan(api: Api, name: str, *, inline: bool) -> Plan:
     return Plan(name, template, of_document(template), False)
 
 
-def check(plan: Plan, given: dict[str, str]) -> None:
+def check(plan: Plan, given: dict[str, str], in_pods: frozenset[str] = frozenset()) -> None:
     """Look at parameters before anything is uploaded or submitted.
 
+    Args:
+        plan: The workflow.
+        given: Its parameters.
+        in_pods: Names of those whose paths are places in the pods (of a volume), not here.
+
     Raises:
-        UsageError: with everything that is wrong, a line each: names that there are not, values that are not among the
-            choices, parameters that are required.
+        UsageError: with everything that is wrong, a line each, which begins with the parameter's name.
     """
-    declared = {item["name"]: item for item in (plan.template["spec"].get("arguments") or {}).get("parameters") or []}
-    problems: list[str] = []
-    for name, value in given.items():
-        item = declared.get(name)
-        if item is None:
-            problems.append(f"{name}: there is no such parameter; there are {', '.join(declared) or 'none'}")
-            continue
-        choices = [text_of(choice) for choice in item.get("enum") or []]
-        if choices and value not in choices:
-            problems.append(f"{name}: {value!r} is not one of {', '.join(choices)}")
-    for name, item in declared.items():
-        if name not in given and "value" not in item and "default" not in item and "valueFrom" not in item:
-            problems.append(f"{name}: is required. {item.get('description', '')}".strip())
-    try:
-        if "speaker" in given:
-            check_speaker(given["speaker"])
-    except InputError as error:
-        problems.append(f"speaker: {error}")
-    if problems:
-        raise UsageError("\n  ".join([f"{plan.name} cannot be submitted:", *problems]))
+    problems = plan.parameters.problems(given, Here(elsewhere=in_pods))
+    refuse(plan.name, [*problems, *problems_of_transport(plan, given, in_pods)])
 
 
 def place_files(
@@ -87,37 +80,57 @@ def place_files(
 ) -> dict[str, str]:
     """Parameters whose local paths are replaced by where their content is in S3.
 
+    A text that Argo would change, where a file can take its place, goes as a file.
+
     Args:
         plan: The workflow.
-        given: Its parameters.
+        given: Its parameters, as `check` let them pass.
         in_pods: Names of those whose paths are places in the pods (of a volume), not here.
         upload: Uploads a path and returns its address.
-
-    Raises:
-        UsageError: A path is written as one of this machine and is not there, or is one to write to.
     """
-    read = parameters_of(plan.workflow, LOCATIONS) - in_pods
-    written = parameters_of(plan.workflow, DESTINATIONS) - in_pods
+    read = plan.parameters.places()
     values = dict(given)
     for name, value in given.items():
-        if name not in read | written or not value or "\n" in value:
+        if name not in read or name in in_pods or not value:
             continue
-        if name in read and len(places := places_in(value)) > 1:
-            local = [None if "://" in place else Path(place).expanduser() for place in places]
-            values[name] = ",".join(upload(path) if path else place for path, place in zip(local, places, strict=True))
+        place = read[name].place
+        assert place is not None
+        if place.otherwise == "text":
+            values[name] = _placed_text(value, upload)
             continue
-        if "://" in value:
-            continue
-        path = Path(value).expanduser()
-        is_of_here = value.startswith(("./", "../", "~"))
-        if name in written:
-            if is_of_here or not path.is_absolute():
-                raise UsageError(f"{name}: {value} is on this machine; name an s3:// address or a path in the pods")
-        elif exists(path):
-            values[name] = upload(path)
-        elif is_of_here:
-            raise UsageError(f"{name}: {value} does not exist")
+        parts = [part.strip() for part in value.split(",")] if place.is_list else [value]
+        values[name] = ",".join(_placed(part, upload) for part in parts)
     return values
+
+
+def _placed(part: str, upload: Callable[[Path], str]) -> str:
+    path = resolved(part)
+    return upload(path) if "://" not in part and is_there(path) else part
+
+
+def _placed_text(value: str, upload: Callable[[Path], str]) -> str:
+    path = path_in(value)
+    if path is not None:
+        return path if "://" in path else upload(Path(path))
+    if not argo_text.problem_of(value):
+        return value
+    with tempfile.TemporaryDirectory(prefix="voicemill-text-") as folder:
+        file = Path(folder) / "text.txt"
+        file.write_text(value, encoding="utf-8", newline="")
+        return upload(file)
+
+
+def problems_of_transport(plan: Plan, given: dict[str, str], in_pods: frozenset[str]) -> Iterator[Problem]:
+    """Why values that are right for the workflow cannot be brought into its pods; arguments as of `check`."""
+    read, written = plan.parameters.places(), plan.parameters.places(written=True)
+    for name, value in given.items():
+        is_of_here = value.startswith(("./", "../", "~")) or not Path(value).is_absolute()
+        if name in written and name not in in_pods and value and "://" not in value and is_of_here:
+            yield Problem(name, f"{value} is on this machine; name an s3:// address or a path in the pods")
+        place = read[name].place if name in read else None
+        travels_as_a_file = place is not None and (place.otherwise == "text" or is_there(resolved(value)))
+        if not travels_as_a_file and (problem := argo_text.problem_of(value)):
+            yield Problem(name, f"{shown(value)} {problem}")
 
 
 def workflow_of(plan: Plan, values: dict[str, str], name: str, labels: dict[str, str] | None = None) -> Json:

@@ -8,7 +8,21 @@ if __name__ == "__main__":
     slice_clips.main()
 """
 
-from voicemill.contract.declaration import Destination, InputDir, InputFile, Location, OutputDir, OutputFile, StateDir
+from voicemill.contract.declaration import (
+    Destination,
+    FileLocation,
+    FolderLocation,
+    InputDir,
+    InputFile,
+    Location,
+    OutputDir,
+    OutputFile,
+    Seed,
+    StateDir,
+    TextOrFile,
+    VoiceLocation,
+    VoiceLocations,
+)
 from voicemill.contract.ledger import Ledger
 from voicemill.contract.progress import check_stop, progress, stop_requested
 from voicemill.contract.retries import micro_batch_divisor
@@ -16,14 +30,20 @@ from voicemill.contract.stages import Stage, stage
 
 __all__ = [
     "Destination",
+    "FileLocation",
+    "FolderLocation",
     "InputDir",
     "InputFile",
     "Ledger",
     "Location",
     "OutputDir",
     "OutputFile",
+    "Seed",
     "Stage",
     "StateDir",
+    "TextOrFile",
+    "VoiceLocation",
+    "VoiceLocations",
     "check_stop",
     "micro_batch_divisor",
     "progress",

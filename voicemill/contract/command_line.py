@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from voicemill.contract import values
 from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField, kebab
 from voicemill.errors import UsageError
 
@@ -50,16 +51,6 @@ def command(declaration: Declaration, results: tuple[str, ...], body: Callable[.
     )
 
 
-def problem(parameter: ParameterField, text: str) -> str:
-    """What is wrong with a text as the value of a parameter; empty if nothing is."""
-    option = _parameter(parameter)
-    try:
-        option.process_value(click.Context(click.Command(parameter.name)), text)
-    except click.BadParameter as error:
-        return error.message.rstrip(".")
-    return ""
-
-
 def _artifact(artifact: ArtifactField) -> click.Option:
     def check(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
         if artifact.kind.role != "input" or path is None:
@@ -89,38 +80,40 @@ def _is_absent(path: Path) -> bool:
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
+class _Value(click.ParamType[Any]):
+    """Texts that a declaration says how to read."""
+
+    def __init__(self, parameter: ParameterField) -> None:
+        self.parameter = parameter
+        self.name = {int: "integer", float: "float", bool: "true|false"}.get(parameter.type, "text")
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{'|'.join(self.parameter.choices)}]" if self.parameter.choices else self.name.upper()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):  # a default
+            return value
+        try:
+            return values.parse(self.parameter, value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def _parameter(parameter: ParameterField) -> click.Option:
     def check(context: click.Context, option: click.Parameter, value: Any) -> Any:
-        if value is None or (value == "" and parameter.type is not str):
-            return None
-        converted = kind.convert(value, option, context)
-        for bound, limit in parameter.bounds.items():
-            if not _HOLDS[bound](converted, limit):
-                raise click.BadParameter(f"{value} is not {_WORDS[bound]} {limit}", context, option)
-        return converted
+        if isinstance(value, str) and (problem := values.problem_of_place(parameter, value)):
+            raise UsageError(f"--{parameter.name}: {problem}")
+        return value
 
-    kind: click.ParamType[Any] = (
-        click.Choice(parameter.choices) if parameter.choices else click.types.convert_type(parameter.type)
-    )
     required = parameter.default is REQUIRED
     return click.Option(
         [f"--{parameter.name}", parameter.field],
-        # The empty string stands for "none" in Argo, so an optional number is converted by the callback.
-        type=click.STRING if parameter.optional else kind,
+        type=_Value(parameter),
         required=required,
         default=None if required else parameter.text() if parameter.optional else parameter.default,
-        callback=check if parameter.optional or parameter.bounds else None,
+        callback=check if parameter.place else None,
         help=parameter.help,
         is_flag=False,
         show_default=not required and parameter.default not in ("", None),
         metavar="true|false" if parameter.type is bool else None,
     )
-
-
-_HOLDS: dict[str, Callable[[float, float], bool]] = {
-    "gt": lambda value, limit: value > limit,
-    "ge": lambda value, limit: value >= limit,
-    "lt": lambda value, limit: value < limit,
-    "le": lambda value, limit: value <= limit,
-}
-_WORDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}

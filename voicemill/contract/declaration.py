@@ -11,6 +11,8 @@ from dataclasses import field as defaulted
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from annotated_types import Ge, Lt
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -21,11 +23,27 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class _LocationMark:
-    """Marks a string that names a place (path or s3:// URL): one that is read, whose content counts and not its name,
-    or one that is written to."""
+class Place:
+    """Marks a string that names a place: a path or an s3:// address.
 
+    Attributes:
+        kind: What must be there.
+        is_written: Whether it is written to; otherwise it is read, and its content counts, not its name.
+        otherwise: What a value is that names no place: a text, or a voice in a registry.
+        is_list: Whether it may name several, separated by commas.
+    """
+
+    kind: Literal["any", "file", "folder"] = "any"
     is_written: bool = False
+    otherwise: Literal["", "text", "voice"] = ""
+    is_list: bool = False
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Marks a string with a form of its own: `check` raises a VoicemillError that says what is wrong with it."""
+
+    check: Callable[[str], object]
 
 
 InputDir = Annotated[Path, Kind("input", is_folder=True)]
@@ -33,8 +51,15 @@ InputFile = Annotated[Path, Kind("input", is_folder=False)]
 OutputDir = Annotated[Path, Kind("output", is_folder=True)]
 OutputFile = Annotated[Path, Kind("output", is_folder=False)]
 StateDir = Annotated[Path, Kind("state", is_folder=True)]
-Location = Annotated[str, _LocationMark()]
-Destination = Annotated[str, _LocationMark(is_written=True)]
+Location = Annotated[str, Place()]
+FileLocation = Annotated[str, Place("file")]
+FolderLocation = Annotated[str, Place("folder")]
+TextOrFile = Annotated[str, Place("file", otherwise="text")]
+VoiceLocation = Annotated[str, Place("folder", otherwise="voice")]
+VoiceLocations = Annotated[str, Place("folder", otherwise="voice", is_list=True)]
+Destination = Annotated[str, Place(is_written=True)]
+Seed = Annotated[int, Ge(0), Lt(2**32)]
+"""numpy takes no other seeds."""
 
 BOUNDS = ("gt", "ge", "lt", "le")
 REQUIRED: Any = inspect.Parameter.empty
@@ -68,10 +93,18 @@ class ParameterField:
     default: Any
     help: str
     choices: tuple[str, ...] = ()
-    is_location: bool = False
-    is_destination: bool = False
+    place: Place | None = None
+    check: Callable[[str], object] | None = None
     optional: bool = False
     bounds: dict[str, float] = defaulted(default_factory=dict)
+
+    @property
+    def is_location(self) -> bool:
+        return self.place is not None and not self.place.is_written
+
+    @property
+    def is_destination(self) -> bool:
+        return self.place is not None and self.place.is_written
 
     @property
     def name(self) -> str:
@@ -133,7 +166,6 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
             value_type = str if choices else base
             if value_type not in (str, int, float, bool):
                 raise TypeError(f"{module}: {name} has a type that a stage parameter cannot have: {hint}")
-            places = [mark.is_written for mark in marks if isinstance(mark, _LocationMark)]
             limits = ((key, getattr(mark, key, None)) for mark in marks for key in BOUNDS)
             bounds = {key: limit for key, limit in limits if limit is not None}
             parameters.append(
@@ -143,8 +175,8 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
                     parameter.default,
                     help_text,
                     choices,
-                    is_location=False in places,
-                    is_destination=True in places,
+                    place=next((mark for mark in marks if isinstance(mark, Place)), None),
+                    check=next((mark.check for mark in marks if isinstance(mark, Checked)), None),
                     optional=optional,
                     bounds=bounds,
                 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import update_wrapper
 from pathlib import Path
@@ -33,6 +34,7 @@ class Stage(Generic[P]):
         declaration: What it reads, writes and can be told.
         family: The extra of pyproject.toml that it needs, and the layers that its image stands on.
         results: Fields of the summary that become output parameters of their own.
+        check: Says which parameters do not go together; takes those that it is about by name.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class Stage(Generic[P]):
         memory: str,
         gpu_memory: str | None,
         results: tuple[str, ...],
+        check: Callable[..., None] | None = None,
     ) -> None:
         update_wrapper(self, function)
+        self.check = check
         self.function = function
         self.family = family
         self.cpu = cpu
@@ -79,6 +83,21 @@ class Stage(Generic[P]):
         """Run the stage: outputs appear whole when it returns, and every input item is accounted for."""
         names = [artifact.field for artifact in self.declaration.artifacts]
         return self._run({**dict(zip(names, args, strict=False)), **kwargs})
+
+    def check_together(self, given: Mapping[str, Any]) -> None:
+        """Check that parameters go together, before anything is read.
+
+        Args:
+            given: Values by the function's argument names; the others have their defaults.
+
+        Raises:
+            UsageError: naming the options that do not.
+        """
+        if self.check is None:
+            return
+        named = inspect.signature(self.check).parameters
+        defaults = {field.field: field.default for field in self.parameters}
+        self.check(**{name: given.get(name, defaults.get(name)) for name in named})
 
     def container(self, *, image: str | None = None, keys: str | None = None, **overrides: Any) -> Container:
         """The stage as a Hera container template; see `voicemill.contract.template.container`."""
@@ -144,6 +163,7 @@ class Stage(Generic[P]):
             click.echo(text)
 
     def _run(self, values: dict[str, Any]) -> Ledger:
+        self.check_together(values)
         with ExitStack() as stack:
             for artifact in self.outputs:
                 if values.get(artifact.field) is not None:
@@ -170,6 +190,7 @@ def stage(
     memory: str = "2Gi",
     gpu_memory: str | None = None,
     results: tuple[str, ...] = (),
+    check: Callable[..., None] | None = None,
 ) -> Callable[[Callable[P, Ledger]], Stage[P]]:
     """Declare a stage.
 
@@ -180,10 +201,14 @@ def stage(
         memory: Host memory it asks for, `4Gi`.
         gpu_memory: Memory that the GPU must have, `4Gi` or `6Gi`; the stage works on a CPU too.
         results: Fields of the summary that `when` gates read, each an output parameter of its own.
+        check: Raises a UsageError where parameters do not go together. It takes those that it is about by name, and is
+            called before anything is read, also for a workflow's parameters before it starts.
     """
 
     def declare_stage(function: Callable[P, Ledger]) -> Stage[P]:
-        return Stage(function, family=family, cpu=cpu, memory=memory, gpu_memory=gpu_memory, results=results)
+        return Stage(
+            function, family=family, cpu=cpu, memory=memory, gpu_memory=gpu_memory, results=results, check=check
+        )
 
     return declare_stage
 

@@ -18,11 +18,12 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 from voicemill.contract.code import code_version
+from voicemill.core.text_or_path import is_there
 from voicemill.engine import fingerprints
 from voicemill.engine.digests import Digests, digest_of
 from voicemill.engine.fields import Json
 from voicemill.engine.fingerprints import Fingerprint, Fingerprints
-from voicemill.engine.locations import exists, places_in
+from voicemill.engine.locations import places_in
 from voicemill.engine.nodes import Node, Phase
 from voicemill.errors import UsageError
 
@@ -59,7 +60,7 @@ def key_of(container: Json, inputs: dict[str, Path], locations: dict[str, str], 
 
 def _location(value: str, digests: Digests) -> str:
     places = places_in(value)
-    digested = [digests.tree(Path(place)) if place and exists(Path(place)) else place for place in places]
+    digested = [digests.tree(Path(place)) if place and is_there(Path(place)) else place for place in places]
     return ",".join(digested)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,6 @@ from voicemill.errors import UsageError
 
 if TYPE_CHECKING:
     from voicemill.engine.slots import Request
-    from voicemill.engine.workflow import Workflow
 
 
 def run(
@@ -46,6 +44,8 @@ def run(
     """
     from rich.console import Console
 
+    from voicemill.contract import workflow_parameters
+    from voicemill.contract.workflow_parameters import Here
     from voicemill.engine import workflow as workflows
     from voicemill.engine.execution import Options
     from voicemill.engine.report import conclude
@@ -55,7 +55,9 @@ def run(
 
     chosen = workflows.load(workflow)
     check_place(chosen)
-    given = absolute(chosen, workflows.arguments(chosen, pairs(parameter or [])))
+    here, asked = Here(), pairs(parameter or [])
+    known = workflow_parameters.check(chosen, asked, here)
+    given = known.resolved(workflows.arguments(chosen, asked), here)
     slots = room(cpus, memory, gpus)
     console = Console()
     interactive = console.is_terminal and sys.stdin.isatty()
@@ -92,29 +94,3 @@ def pairs(texts: list[str]) -> dict[str, str]:
             raise UsageError(f"-p takes KEY=VALUE, not {text!r}.")
         values[key] = value
     return values
-
-
-def absolute(workflow: Workflow, values: dict[str, str]) -> dict[str, str]:
-    """Parameters that name local places, made absolute: stages run in folders of their own.
-
-    A parameter names a place if a stage says so, or if it looks like a path that exists.
-    """
-    from voicemill.engine.locations import exists, places_in
-    from voicemill.engine.places import DESTINATIONS, LOCATIONS, parameters_of
-
-    read = parameters_of(workflow, LOCATIONS)
-    written = parameters_of(workflow, DESTINATIONS)
-    changed = dict(values)
-
-    def of(name: str, value: str) -> str:
-        if not value or "\n" in value or "://" in value:
-            return value
-        path = Path(value).expanduser()
-        explicit = name in written or value.startswith(("./", "../", "~/"))
-        is_place = explicit or ((name in read or os.sep in value) and exists(path))
-        return str(path.absolute()) if is_place else value
-
-    for name, value in values.items():
-        places = places_in(value) if name in read else [value]
-        changed[name] = ",".join(of(name, place) for place in places)
-    return changed

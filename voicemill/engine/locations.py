@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
-def exists(path: Path) -> bool:
-    """Whether there is anything at a path, which may be a text too long to be one."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
+from voicemill.core.text_or_path import is_there
 
 
 def places_in(value: str) -> list[str]:
     """The places that a value names: itself, or those of a list parted by commas if each of them is there."""
     parts = [part.strip() for part in value.split(",")]
-    is_list = len(parts) > 1 and all(part and ("://" in part or exists(Path(part).expanduser())) for part in parts)
-    return parts if is_list and not exists(Path(value)) else [value]
+    is_list = len(parts) > 1 and all(part and ("://" in part or is_there(Path(part).expanduser())) for part in parts)
+    return parts if is_list and not is_there(Path(value)) else [value]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from voicemill.contract.declaration import Checked
 from voicemill.core.display import display
 from voicemill.core.safe_paths import what_is_wrong
 from voicemill.errors import InputError, UsageError
@@ -101,3 +103,10 @@ def tombstone_key(speaker: str) -> str:
 def revoked_file_key(digest: str) -> str:
     """Key that says that a file with this SHA-256 belonged to a revoked speaker."""
     return f"_revoked/files/{digest}.json"
+
+
+SpeakerName = Annotated[str, Checked(check_speaker)]
+"""A stage's parameter that is the name of a speaker."""
+
+AliasName = Annotated[str, Checked(check_alias)]
+"""A stage's parameter that is the name of an alias."""

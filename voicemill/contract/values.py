@@ -1,0 +1,109 @@
+"""A parameter's text as a value: types, bounds, choices and places, in the same words wherever it is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from voicemill.contract.declaration import REQUIRED, ParameterField, Place
+from voicemill.core import text_or_path
+from voicemill.core.text_or_path import is_there, resolved
+from voicemill.errors import VoicemillError
+
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "gt": lambda value, limit: value > limit,
+    "ge": lambda value, limit: value >= limit,
+    "lt": lambda value, limit: value < limit,
+    "le": lambda value, limit: value <= limit,
+}
+_WORDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_SHOWN = 80
+
+
+def parse(field: ParameterField, text: str) -> Any:
+    """The value that a text stands for; None for an optional parameter's empty text.
+
+    Args:
+        field: The parameter's declaration.
+        text: As it stands on a command line or in a workflow.
+
+    Raises:
+        ValueError: saying what the value must be; the sentence begins after the parameter's name.
+    """
+    if text == "" and field.optional:
+        return None
+    if field.choices and text not in field.choices:
+        raise ValueError(f"must be one of {', '.join(field.choices)}, not {shown(text)}")
+    if field.type is bool:
+        if text.lower() not in _BOOLEANS:
+            raise ValueError(f"must be true or false, not {shown(text)}")
+        return _BOOLEANS[text.lower()]
+    if field.type is str:
+        return _checked(field, text)
+    what = "a whole number" if field.type is int else "a number"
+    try:
+        value = field.type(text)
+    except ValueError:
+        raise ValueError(f"must be {what}, not {shown(text)}") from None
+    if not math.isfinite(value):
+        raise ValueError(f"must be a finite number, not {text.strip()}")
+    if not all(_HOLDS[bound](value, limit) for bound, limit in field.bounds.items()):
+        limits = " and ".join(f"{_WORDS[bound]} {limit}" for bound, limit in field.bounds.items())
+        raise ValueError(f"must be {limits}, not {text.strip()}")
+    return value
+
+
+def problem_of_place(field: ParameterField, text: str, folder: Path | None = None) -> str:
+    """Why there is nothing to read at the place that a parameter names; empty if there is, or it names none.
+
+    Addresses in S3 are not looked at.
+
+    Args:
+        field: The parameter's declaration.
+        text: Its value.
+        folder: Folder that relative paths start from; the current one by default.
+    """
+    place = field.place
+    if place is None or place.is_written or text == "":
+        return ""
+    if place.otherwise == "text":
+        return text_or_path.problem_of(text, folder)
+    parts = [part.strip() for part in text.split(",")] if place.is_list else [text]
+    return "; ".join(filter(None, (_problem_of_part(place, part, folder) for part in parts)))
+
+
+def shown(text: str) -> str:
+    """A user's text for a message: quoted, on one line, without control characters, cut short."""
+    quoted = repr(text)
+    return quoted if len(quoted) <= _SHOWN else f"{quoted[: _SHOWN - 4]}...'"
+
+
+def _problem_of_part(place: Place, part: str, folder: Path | None) -> str:
+    if "://" in part:
+        return "" if part.startswith("s3://") else f"{part} is no path and no s3:// address"
+    path = resolved(part, folder)
+    if not is_there(path):
+        if place.otherwise == "voice" and "/" not in part:
+            return ""
+        wanted = {"any": "file or folder", "file": "file", "folder": "folder"}[place.kind]
+        return f"{part} does not exist; name an existing {wanted} or an s3:// address"
+    if place.kind == "file" and path.is_dir():
+        return f"{part} is a folder; name the file itself"
+    if place.kind == "folder" and not path.is_dir():
+        return f"{part} is a file; name the folder"
+    return ""
+
+
+def _checked(field: ParameterField, text: str) -> str:
+    if text == "" and field.default is REQUIRED and (field.place or field.check):
+        raise ValueError("must not be empty")
+    # An empty text is how a parameter that may be left out is left out.
+    if field.check and text != "":
+        try:
+            field.check(text)
+        except VoicemillError as error:
+            raise ValueError(str(error)) from None
+    return text
