@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from voicemill.contract import Destination, InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import Destination, FolderLocation, InputDir, Ledger, OutputDir, Seed, stage
+from voicemill.registry.names import AliasName, SpeakerName
 
 
 @stage(family="evaluation", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("outcome",))
@@ -18,18 +19,20 @@ def compare(
     voice: InputDir | None,
     comparison: OutputDir,
     *,
-    speaker: str,
+    speaker: SpeakerName,
     known: str = "",
-    models: Location,
+    models: FolderLocation,
     registry: Destination,
-    alias: str = "prod",
+    alias: AliasName = "prod",
     compare_lines: Annotated[int, Ge(1)] = 6,
-    seed: int = 1234,
+    seed: Seed = 1234,
     backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
     max_error_rate_rise: Annotated[float, Ge(0)] = 0.02,
     max_similarity_drop: Annotated[float, Ge(0)] = 0.02,
 ) -> Ledger:
     """Let a new voice and the promoted one speak the same lines, and say whether the new one is worse.
+
+    Each speaks with the options that `evaluate` chose its weights with (the voice's metrics.json has them).
 
     Args:
         voice: The new voice; none if nothing had to be built.

@@ -3,7 +3,8 @@
 Reads   sovits/, gpt/      weights of the saved epochs
         clips/, transcripts/   the speaker, and the clip to imitate
         dataset/           which texts were trained on, and how they are read
-Writes  evaluation/evaluation.json   the pairs with their measures, the best one, the reference clip
+Writes  evaluation/evaluation.json   the pairs with their measures, the best one, the reference clip, the options that
+                                     they spoke with
         evaluation/audio/*.wav       what they said
 Drops   pairs whose training diverged
 """
@@ -12,7 +13,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from voicemill.contract import InputDir, Ledger, Location, OutputDir, stage
+from voicemill.contract import FolderLocation, InputDir, Ledger, OutputDir, Seed, stage
 
 
 @stage(
@@ -26,7 +27,7 @@ def evaluate(
     gpt: InputDir,
     evaluation: OutputDir,
     *,
-    models: Location,
+    models: FolderLocation,
     lines: Annotated[int, Ge(1)] = 3,
     top_k: Annotated[int, Ge(1)] = 15,
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
@@ -35,7 +36,7 @@ def evaluate(
     beams: Annotated[int, Ge(1), Le(16)] = 1,
     cut: Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "cut5",
     prompted: bool = True,
-    seed: int = 1234,
+    seed: Seed = 1234,
     backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
 ) -> Ledger:
     """Let every saved epoch speak lines that it was not trained on, and find the best pair.
@@ -64,15 +65,15 @@ def evaluate(
         backend: Recogniser that counts the errors: whisper, pocketsphinx (English), or auto.
     """
     import json
-    from dataclasses import replace
     from pathlib import Path
 
     from voicemill import asr, pronunciation
+    from voicemill import generation as generation_config
     from voicemill.errors import InputError
     from voicemill.evaluation import Judge, Measure, search, weights_in
+    from voicemill.generation import Generation
     from voicemill.gpt_sovits.dataset import DatasetFolder
-    from voicemill.gpt_sovits.gpt.decoding import Sampling
-    from voicemill.gpt_sovits.synthesis import Options, Reference
+    from voicemill.gpt_sovits.synthesis import Reference
     from voicemill.held_out import held_out_lines
     from voicemill.likeness import SpeakerLikeness
     from voicemill.logs import get_logger
@@ -94,10 +95,17 @@ def evaluate(
     judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness.of_clips(clips, rows), language)
     pretrained = Pretrained(folder)
     reading = pronunciation.load(folder, trained=dataset).reading
-    options = Options(Sampling(top_k, top_p, temperature, repetition_penalty, beams), cut)
-    reference = Reference(clips / chosen["clip"], chosen["text"], chosen["language"].lower())
-    if not prompted:
-        reference = replace(reference, text="")
+    generation = Generation(
+        top_k=top_k,
+        top_p=top_p,
+        temperature=temperature,
+        repetition_penalty=repetition_penalty,
+        beams=beams,
+        cut=cut,
+        prompted=prompted,
+    )
+    options = generation.options()
+    reference = generation.prompt(Reference(clips / chosen["clip"], chosen["text"], chosen["language"].lower()))
     (evaluation / "audio").mkdir()
 
     def measure(acoustic: Path, token: Path) -> Measure:
@@ -119,6 +127,7 @@ def evaluate(
         "language": language,
         "recogniser": judge.recogniser.name,
         "reference": chosen,
+        generation_config.KEY: generation.record(),
         "best": {key: value for key, value in best.row().items() if key != "lines"},
         "pairs": [pair.row() for pair in measured],
     }

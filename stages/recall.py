@@ -1,22 +1,25 @@
 """Look whether a voice was built already from the same recordings, models, code and parameters.
 
-Reads   source, models, labels, lexicon   by their digests
-        registry                          what was built from what
+Reads   source, models, labels, lexicon, review, consent   by their content
+        registry                                           what was built from what
 Writes  (its results: `digest` of all that, `known`: the version that was built from it, or empty)
 """
 
-from voicemill.contract import Destination, Ledger, Location, stage
+from voicemill.contract import Destination, FileLocation, FolderLocation, Ledger, Location, TextOrFile, stage
+from voicemill.registry.names import SpeakerName
 
 
 @stage(family="publish", cpu=1, memory="2Gi", results=("digest", "known"))
 def recall(
     *,
-    speaker: str,
+    speaker: SpeakerName,
     source: Location,
-    models: Location,
+    models: FolderLocation,
     registry: Destination,
-    labels: Location = "",
-    lexicon: Location = "",
+    labels: FileLocation = "",
+    lexicon: FileLocation = "",
+    review: FileLocation = "",
+    consent: TextOrFile = "",
     run_parameters: str = "",
 ) -> Ledger:
     """Look whether a voice was built already from the same recordings, models, code and parameters.
@@ -28,15 +31,19 @@ def recall(
         registry: Folder or s3:// address of the registry.
         labels: Transcripts of the recordings, if there are any.
         lexicon: Pronunciations, if there are any.
+        review: An approved.json of an earlier review, if there is one.
+        consent: What the speaker agreed to, in words or as a file.
         run_parameters: The run's parameters as JSON, an object or Argo's list of names and values.
     """
+    from voicemill.audio.recordings import consent_of
     from voicemill.building import dependencies
     from voicemill.contract.parameters import of_run
     from voicemill.registry import tombstones
     from voicemill.storage import open_store
 
     parameters = of_run(run_parameters)
-    parameters |= {"source": source, "models": models, "labels": labels, "lexicon": lexicon}
+    places = {"source": source, "models": models, "labels": labels, "lexicon": lexicon, "review": review}
+    parameters |= {**places, "consent": consent_of(consent)}
     store = open_store(registry)
     tombstones.refuse(store, speaker)
     digest = dependencies.digest(parameters)

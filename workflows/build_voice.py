@@ -24,7 +24,7 @@ with WorkflowTemplate(name="build-voice", entrypoint="main", synchronization=TUR
     chain.task(
         recall,
         None,
-        *("speaker", "source", "models", "registry", "labels", "lexicon"),
+        *("speaker", "source", "models", "registry", "labels", "lexicon", "review", "consent"),
         gives={"run-parameters": "{{workflow.parameters}}"},
     )
     with dag:

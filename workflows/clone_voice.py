@@ -29,7 +29,8 @@ WANTS_PROOFREADING = (
     "({{workflow.parameters.proofread}} == always"
     " || ({{workflow.parameters.proofread}} == auto && {{tasks.transcribe.outputs.parameters.flagged}} > 0))"
 )
-IS_REVIEWED = "'{{workflow.parameters.review}}' != ''"
+# An expression reads the path as a value; in quotes, an apostrophe in it would end the text.
+NOT_REVIEWED = "{{=workflow.parameters.review == ''}}"
 APPROVAL = ("reviewer", "review", "kept", "edited", "dropped")
 
 with WorkflowTemplate(
@@ -63,7 +64,7 @@ with WorkflowTemplate(
         backend="asr-backend",
     )
     with dag:
-        waits = f"!({IS_REVIEWED}) && {WANTS_PROOFREADING}"
+        waits = f"{NOT_REVIEWED} && {WANTS_PROOFREADING}"
         Task(name="proofread", template="proofread", depends="transcribe", when=waits)
     chain.task(
         revise,

@@ -36,29 +36,22 @@ STAGES = (
 )
 """Whose code makes a voice."""
 
-_PLACES = ("source", "models", "labels", "lexicon")
+PLACES = ("source", "models", "labels", "lexicon", "review")
 """Parameters that name places: their content counts."""
 
-_ELSEWHERE = (
+NOT_IN_THE_DIGEST = (
+    # where the voice goes, and who may take its place
     "registry",
     "alias",
-    "lines",
-    "top-k",
-    "top-p",
-    "temperature",
-    "repetition-penalty",
-    "beams",
-    "cut",
-    "prompted",
     "compare-lines",
     "max-error-rate-rise",
     "max-similarity-drop",
-    "review",
-    "proofread",
+    # what it says when it is there
+    "lines",
+    # how long a person has to answer, not what the answer is
     "proofread-limit",
-    "proofread-unanswered",
 )
-"""Parameters that a voice does not follow from, but where it goes and what is done with it."""
+"""Parameters of build-voice that a voice does not follow from. All others count."""
 
 
 def digest(parameters: Mapping[str, str]) -> str:
@@ -70,8 +63,8 @@ def digest(parameters: Mapping[str, str]) -> str:
     Raises:
         InputError: if a place does not exist.
     """
-    places = {name: fingerprint(parameters[name]) for name in _PLACES if parameters.get(name)}
-    others = {name: value for name, value in parameters.items() if name not in (*_PLACES, *_ELSEWHERE)}
+    places = {name: fingerprint(parameters[name]) for name in PLACES if parameters.get(name)}
+    others = {name: value for name, value in parameters.items() if name not in (*PLACES, *NOT_IN_THE_DIGEST)}
     code = {stage: code_version(f"stages.{stage}") for stage in STAGES}
     content = {"places": places, "parameters": others, "code": code}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Two voices speak the same lines and are heard by the same judge."""
+"""Two voices speak the same lines, each with the options that it was chosen with, and are heard by the same judge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Backend = Literal["auto", "whisper", "pocketsphinx"]
 def listen(
     voices: dict[str, Path], audio: Path, models: Path, *, lines: int, seed: int, backend: Backend
 ) -> dict[str, Heard]:
-    """Let each voice speak and measure it.
+    """Let each voice speak, with the options that it was chosen with, and measure it.
 
     Likeness is measured against the reference recordings of all the voices together, so that none is judged by its
     own alone.
@@ -29,8 +29,10 @@ def listen(
     """
     from voicemill import asr
     from voicemill.evaluation import Judge
+    from voicemill.generation import Generation
     from voicemill.held_out import LINES
     from voicemill.likeness import SpeakerLikeness
+    from voicemill.registry.records import lineage_and_metrics
     from voicemill.speaking import load_voice, recite
     from voicemill.voice import read_voice
 
@@ -41,7 +43,9 @@ def listen(
     heard: dict[str, Heard] = {}
     for version, folder in voices.items():
         speaking = load_voice(folder, models)
-        spoken = recite(speaking.synthesizer, speaking.reference, asked, language, seed)
+        generation = Generation.of(lineage_and_metrics(folder)[1])
+        reference = generation.prompt(speaking.reference)
+        spoken = recite(speaking.synthesizer, reference, asked, language, seed, generation.options())
         (audio / version).mkdir(parents=True)
         try:
             measure = judge.measure("sovits", "gpt", asked, spoken, audio / version)
