@@ -91,7 +91,7 @@ def test_batch_check_says_the_same_words(
         ("seed", "-1", "must be at least 0 and below 4294967296, not -1"),
         ("gpt-dpo", "maybe", "must be one of true, false, not 'maybe'"),
         ("speaker", "", "must not be empty"),
-        ("speaker", "a\nb", "'a\\nb' cannot be a speaker"),
+        ("speaker", "a\nb", r"'a\x0ab' cannot be a speaker"),
         ("labels", "recordings", "recordings is a folder; name the file itself"),
         ("models", "notes.txt", "notes.txt is a file; name the folder"),
         ("source", "nowhere", "nowhere does not exist; name an existing file or folder or an s3:// address"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from voicemill.contract.declaration import REQUIRED, ParameterField, Place
 from voicemill.core import text_or_path
+from voicemill.core.display import display
 from voicemill.core.text_or_path import is_there, resolved
 from voicemill.errors import VoicemillError
 
@@ -20,7 +21,6 @@ _HOLDS: dict[str, Callable[[float, float], bool]] = {
 }
 _WORDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_SHOWN = 80
 
 
 def parse(field: ParameterField, text: str) -> Any:
@@ -77,23 +77,22 @@ def problem_of_place(field: ParameterField, text: str, folder: Path | None = Non
 
 def shown(text: str) -> str:
     """A user's text for a message: quoted, on one line, without control characters, cut short."""
-    quoted = repr(text)
-    return quoted if len(quoted) <= _SHOWN else f"{quoted[: _SHOWN - 4]}...'"
+    return f"'{display(text)}'"
 
 
 def _problem_of_part(place: Place, part: str, folder: Path | None) -> str:
     if "://" in part:
-        return "" if part.startswith("s3://") else f"{part} is no path and no s3:// address"
+        return "" if part.startswith("s3://") else f"{display(part)} is no path and no s3:// address"
     path = resolved(part, folder)
     if not is_there(path):
         if place.otherwise == "voice" and "/" not in part:
             return ""
         wanted = {"any": "file or folder", "file": "file", "folder": "folder"}[place.kind]
-        return f"{part} does not exist; name an existing {wanted} or an s3:// address"
+        return f"{display(part)} does not exist; name an existing {wanted} or an s3:// address"
     if place.kind == "file" and path.is_dir():
-        return f"{part} is a folder; name the file itself"
+        return f"{display(part)} is a folder; name the file itself"
     if place.kind == "folder" and not path.is_dir():
-        return f"{part} is a file; name the folder"
+        return f"{display(part)} is a file; name the folder"
     return ""
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from voicemill.core.display import display
 from voicemill.errors import UsageError
 
 _SUFFIXES = "txt|text|md|csv|tsv|json|jsonl|yaml|yml|list|lst|srt|vtt|docx?|pdf|rtf|html?"
@@ -46,7 +47,7 @@ def problem_of(value: str, folder: Path | None = None) -> str:
     if is_there(path) and not path.is_dir():
         return ""
     what = "is a folder; name the file in it" if is_there(path) else "looks like a path and is not there"
-    return f"{value} {what} (a text that looks like this has to be given in a file)"
+    return f"{display(value)} {what} (a text that looks like this has to be given in a file)"
 
 
 def path_in(value: str, folder: Path | None = None) -> str | None:
