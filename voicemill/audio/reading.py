@@ -9,6 +9,7 @@ import os
 import shutil
 import uuid
 from dataclasses import dataclass, field, replace
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 import numpy as np
@@ -215,13 +216,23 @@ def _require_track(path: Path, track: int, there: int) -> None:
         raise InputError(f"{path.name} has {tracks}; track {track} was asked for (--track)")
 
 
+class _Stream(BufferedReader):
+    """A file in which a damaged header seeks to impossible places: it stays where it is, which libsndfile notices."""
+
+    def seek(self, target: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(target, whence)
+        except (OSError, ValueError, OverflowError):
+            return self.tell()
+
+
 def _read_pcm_wav(path: Path) -> tuple[np.ndarray, int] | None:
     """Read a WAV of plain samples, for which libsndfile is exact and fastest; None if it is no such file."""
     import soundfile
 
     try:
         # Opened by us: without a name libsndfile goes by the content alone.
-        with path.open("rb") as stream, soundfile.SoundFile(stream) as source:
+        with _Stream(FileIO(path)) as stream, soundfile.SoundFile(stream) as source:
             if source.format not in _WAV or source.subtype not in _PLAIN:
                 return None
             # For these libsndfile bounds the count by the size of the file.
@@ -243,7 +254,7 @@ def _read_libsndfile(path: Path) -> tuple[np.ndarray, int] | None:
     import soundfile
 
     try:
-        with path.open("rb") as stream, soundfile.SoundFile(stream) as source:
+        with _Stream(FileIO(path)) as stream, soundfile.SoundFile(stream) as source:
             collected = blocks.Blocks(path.name, source.channels, blocks.limit_bytes(path.stat().st_size))
             while len(block := source.read(BLOCK, dtype="float32", always_2d=True)):
                 collected.add(block.T)
