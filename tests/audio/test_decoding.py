@@ -21,14 +21,15 @@ def write_mp3(path: Path, seconds: float, rate: int = 16_000, **container: str) 
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["a.mp3", "a.ogg", "a.opus", "a.flac", "a.aac"])
+@pytest.mark.parametrize("name", ["a.mp3", "a.ogg", "a.opus", "a.flac", "a.aac", "a.wav"])
 def test_glued_files_are_decoded_to_the_end_of_the_last(tmp_path, name):
     path = tmp_path / name
     if path.suffix in (".mp3", ".aac"):
         encode(path, speech(2), {".mp3": "libmp3lame", ".aac": "aac"}[path.suffix], 16_000)
     else:
-        subtype = {".ogg": "VORBIS", ".opus": "OPUS", ".flac": "PCM_16"}[path.suffix]
-        soundfile.write(path, speech(2), 16_000, subtype, format="FLAC" if name == "a.flac" else "OGG")
+        subtype = {".ogg": "VORBIS", ".opus": "OPUS"}.get(path.suffix, "PCM_16")
+        container = {".flac": "FLAC", ".wav": "WAV"}.get(path.suffix, "OGG")
+        soundfile.write(path, speech(2), 16_000, subtype, format=container)
     alone = reading.read(path).seconds
     path.write_bytes(path.read_bytes() * 3)
     # Each part brings the padding of its encoder.
@@ -115,6 +116,18 @@ def with_flac_count(content: bytes, samples: int) -> bytes:
     """A FLAC file whose header says that it has so many samples."""
     packed = int.from_bytes(content[18:26], "big") >> 36 << 36 | samples
     return content[:18] + packed.to_bytes(8, "big") + content[26:]
+
+
+def test_sound_that_a_wav_header_leaves_out_is_named(tmp_path):
+    path = tmp_path / "x.wav"
+    soundfile.write(path, speech(2), 16_000)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = struct.pack("<I", 32_000)
+    path.write_bytes(content)
+    audio = reading.read(path)
+    assert audio.seconds == 1
+    assert audio.notes == ("32000 bytes behind the sound that the header describes were not read",)
 
 
 @pytest.mark.parametrize(("claimed", "note"), [(0, False), (1 << 20, True), ((1 << 36) - 1, True), (16_000, False)])

@@ -21,6 +21,19 @@ def limit_bytes(file_bytes: int) -> int:
     return min(MAX_BYTES, max(MIN_SUSPECT_BYTES, MAX_EXPANSION * file_bytes))
 
 
+def require_fits(name: str, decoded_bytes: int, limit: int) -> None:
+    """Refuse what is larger than the limit.
+
+    Raises:
+        InputError: It is; says what to do.
+    """
+    if decoded_bytes > limit:
+        raise InputError(
+            f"{name} is too long: it decodes to more than {limit / 2**30:.1f} GiB of samples"
+            " (or is a small file made to decode to that much); cut it into shorter recordings"
+        )
+
+
 @dataclass
 class Blocks:
     """Samples in the order in which they are decoded.
@@ -44,11 +57,7 @@ class Blocks:
         Raises:
             InputError: The recording is longer than the limit.
         """
-        if 4 * self.channels * (self.length + samples.shape[1]) > self.limit:
-            raise InputError(
-                f"{self.name} is too long: it decodes to more than {self.limit / 2**30:.1f} GiB of samples"
-                " (or is a small file made to decode to that much); cut it into shorter recordings"
-            )
+        require_fits(self.name, 4 * self.channels * (self.length + samples.shape[1]), self.limit)
         taken = 0
         while taken < samples.shape[1]:
             used = self.length % BLOCK

@@ -1,10 +1,11 @@
 """Find the parts of a file that is several files one after the other, where a decoder would stop or go astray.
 
-Ogg allows it ("chaining": radio recordings, `cat`); of FLAC it is what `cat` makes. ffmpeg goes on from one part to the
-next only where both have the same format.
+Ogg allows it ("chaining": radio recordings, `cat`); of FLAC and WAV it is what `cat` makes. ffmpeg goes on from one
+part of Ogg or FLAC to the next only where both have the same format, and never from one WAV to the next.
 """
 
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,18 +23,18 @@ class Link:
 
 
 def links(path: Path) -> list[Link]:
-    """The parts of a file; one, the whole, unless it is Ogg or FLAC.
+    """The parts of a file; one, the whole, unless it is Ogg, FLAC or WAV.
 
     Args:
         path: A file that is not empty.
     """
     length = path.stat().st_size
     with path.open("rb") as stream:
-        head = stream.read(len(_OGG))
-        if head != _OGG and head[:4] != _FLAC[0][:4]:
+        find = _FINDERS.get(stream.read(4))
+        if find is None:
             return [Link(0, length)]
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            starts = _ogg_starts(content) if head == _OGG else _flac_starts(content)
+            starts = find(content)
     starts = [0, *(start for start in starts if start)]
     return [Link(start, end) for start, end in zip(starts, [*starts[1:], length], strict=True)]
 
@@ -59,3 +60,21 @@ def _flac_starts(content: mmap.mmap) -> list[int]:
             starts.append(at)
             at = content.find(mark, at + len(mark))
     return sorted(starts)
+
+
+def _riff_starts(content: mmap.mmap) -> list[int]:
+    """Where a RIFF form ends, by its size, the next may begin."""
+    starts, at = [0], 0
+    while True:
+        size = int.from_bytes(content[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+        if content[at : at + 4] != b"RIFF" or content[at + 8 : at + 12] != b"WAVE":
+            return starts
+        starts.append(at)
+
+
+_FINDERS: dict[bytes, Callable[[mmap.mmap], list[int]]] = {
+    b"OggS": _ogg_starts,
+    b"fLaC": _flac_starts,
+    b"RIFF": _riff_starts,
+}

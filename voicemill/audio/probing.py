@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from voicemill.errors import InputError
 
@@ -24,12 +25,14 @@ class WavHeader:
         channels: Number of channels.
         promised: Bytes of sound that the header promises.
         present: Bytes of sound that are in the file.
+        trailing: Bytes behind the sound that are no chunk of the file, such as sound that the header leaves out.
     """
 
     rate: int
     channels: int
     promised: int
     present: int
+    trailing: int = 0
 
 
 def examine(path: Path) -> Iterator[str]:
@@ -64,6 +67,8 @@ def examine(path: Path) -> Iterator[str]:
         yield "streamed WAV: the header does not say how long it is, so it was read to its end"
     elif header.promised > header.present:
         yield f"cut off: the header promises {header.promised} bytes of sound and {header.present} are there"
+    elif header.trailing:
+        yield f"{header.trailing} bytes behind the sound that the header describes were not read"
 
 
 def is_text(head: bytes) -> bool:
@@ -99,7 +104,10 @@ def read_wav_header(path: Path) -> WavHeader:
             if name == b"data":
                 if rate is None or channels is None:
                     raise InputError(f"{path.name} has a bad header: sound before its description")
-                return WavHeader(rate, channels, size, min(size, length - stream.tell()) or length - stream.tell())
+                present = length - stream.tell()
+                if size in UNKNOWN_SIZES or size >= present:
+                    return WavHeader(rate, channels, size, present)
+                return WavHeader(rate, channels, size, size, _trailing(stream, stream.tell() + size + size % 2, length))
             body = stream.read(min(size, 16)) if name == b"fmt " else b""
             if name == b"fmt ":
                 if len(body) < 16:
@@ -107,3 +115,17 @@ def read_wav_header(path: Path) -> WavHeader:
                 channels, rate = struct.unpack_from("<HI", body, 2)
             stream.seek(size - len(body) + size % 2, 1)
     raise truncated
+
+
+def _trailing(stream: BinaryIO, at: int, length: int) -> int:
+    """Bytes from `at` on that are neither chunks nor another WAV file glued on, which is read."""
+    while at < length:
+        stream.seek(at)
+        header = stream.read(8)
+        name, size = header[:4], int.from_bytes(header[4:8], "little")
+        if len(header) < 8 or name == b"RIFF":
+            return 0
+        if not all(32 <= byte < 127 for byte in name) or at + 8 + size > length:
+            return length - at
+        at += 8 + size + size % 2
+    return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voicemill.audio import blocks, decoding, probing, speech
+from voicemill.audio import blocks, chained, decoding, probing, speech
 from voicemill.audio.resampling import resample
 from voicemill.core.unreadable import as_input_error
 from voicemill.errors import InputError
@@ -235,7 +235,10 @@ def _read_pcm_wav(path: Path) -> tuple[np.ndarray, int] | None:
         with _Stream(FileIO(path)) as stream, soundfile.SoundFile(stream) as source:
             if source.format not in _WAV or source.subtype not in _PLAIN:
                 return None
+            if len(chained.links(path)) > 1:
+                return None
             # For these libsndfile bounds the count by the size of the file.
+            blocks.require_fits(path.name, 4 * source.channels * source.frames, blocks.MAX_BYTES)
             samples = np.empty((source.channels, source.frames), np.float32)
             filled = 0
             for block in source.blocks(BLOCK, dtype="float32", always_2d=True):
