@@ -14,18 +14,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from voicemill.contract.code import code_version
 from voicemill.core.text_or_path import is_there
+from voicemill.core.untrusted import read_json, shaped
 from voicemill.engine import fingerprints
 from voicemill.engine.digests import Digests, digest_of
 from voicemill.engine.fields import Json
-from voicemill.engine.fingerprints import Fingerprint, Fingerprints
+from voicemill.engine.fingerprints import Fingerprint
 from voicemill.engine.locations import places_in
 from voicemill.engine.nodes import Node, Phase
-from voicemill.errors import UsageError
+from voicemill.errors import InputError, UsageError
 
 MARKER = "_SUCCESS.json"
 STATE = ".state"
@@ -163,59 +164,38 @@ def _remove(path: Path) -> None:
 
 def save(folder: Path, node: Node, digests: Digests) -> None:
     """Write the record of a node that succeeded."""
-    record = {
-        "key": node.key,
-        "task": node.name,
-        "parameters": node.parameters,
-        "result": node.result,
-        "exit_code": node.exit_code,
-        "started": node.started,
-        "finished": node.finished,
-        "outputs": {
-            name: {file: list(astuple(taken)) for file, taken in fingerprints.take(path, digests).items()}
-            for name, path in node.artifacts.items()
-        },
-    }
-    write_whole(folder / MARKER, json.dumps(record) + "\n")
+    record = _Record(
+        key=node.key,
+        task=node.name,
+        parameters=node.parameters,
+        result=node.result,
+        exit_code=node.exit_code,
+        started=node.started,
+        finished=node.finished,
+        outputs={name: fingerprints.take(path, digests) for name, path in node.artifacts.items()},
+    )
+    write_whole(folder / MARKER, json.dumps(asdict(record)) + "\n")
 
 
 @dataclass(frozen=True)
 class _Record:
     key: str
+    task: str
     parameters: dict[str, str]
     result: str | None
     exit_code: int | None
     started: float
     finished: float
-    outputs: dict[str, Fingerprints]
+    outputs: dict[str, dict[str, Fingerprint]]
 
 
 def _read(path: Path) -> _Record | None:
     """A record; None where there is none, or it is not what `save` writes: the task then runs again."""
     try:
-        found: Json = json.loads(path.read_text(encoding="utf-8"))
-        outputs = {
-            name: {file: Fingerprint(*taken) for file, taken in files.items()}
-            for name, files in found["outputs"].items()
-        }
-        values = {each.name: found[each.name] for each in fields(_Record)}
-        record = _Record(**{**values, "outputs": outputs})
-    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        record = shaped(_Record, read_json(path, dict), path)
+    except InputError:
         return None
-    return record if _is_sound(record) else None
-
-
-def _is_sound(record: _Record) -> bool:
-    taken = [fingerprint for files in record.outputs.values() for fingerprint in files.values()]
-    return (
-        isinstance(record.key, str)
-        and isinstance(record.parameters, dict)
-        and all(isinstance(value, str) for value in record.parameters.values())
-        and isinstance(record.result, str | None)
-        and isinstance(record.exit_code, int | None)
-        and all(isinstance(time, int | float) and 0 <= time < LATEST for time in (record.started, record.finished))
-        and all(isinstance(one.size, int) and isinstance(one.ends, str) for one in taken)
-    )
+    return record if all(0 <= time < LATEST for time in (record.started, record.finished)) else None
 
 
 def write_whole(path: Path, text: str) -> None:

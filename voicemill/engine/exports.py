@@ -14,18 +14,21 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from voicemill.core.safe_paths import safe_join
+from voicemill.core.untrusted import parse_json, read_json, shaped
 from voicemill.engine.annotations import EXPORTS, LINKED
 from voicemill.engine.cache import write_whole
 from voicemill.engine.digests import Digests
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.workflow import Refused, Workflow, calls_of, exit_name
+from voicemill.errors import InputError
 from voicemill.logs import get_logger
-from voicemill.storage.local import safe_join
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
@@ -65,7 +68,7 @@ def unlink(folder: Path, workflow: Workflow, digests: Digests) -> None:
         Refused: where something else has the name of an export: it would have to be replaced.
     """
     for name, made in _recorded(folder, workflow).items():
-        place = safe_join(folder, name)
+        place = safe_join(folder, name, portable=False)
         if os.path.lexists(place) and _is_export(place, made, folder, digests):
             place.unlink()
             _remove_empty(place.parent, folder)
@@ -102,7 +105,7 @@ def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
         execution.events.tell("exported", name=name, path=str(path))
         exported[name] = place
     for key, path in below.items():
-        place = safe_join(execution.folder, key)
+        place = safe_join(execution.folder, key, portable=False)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(os.path.relpath(path, place.parent))
     return exported
@@ -110,7 +113,7 @@ def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
 
 def _free(execution: Execution, places: dict[str, Path]) -> dict[str, Path]:
     """The exports whose places are free; of the others it is said that they are not made."""
-    taken = {name for name in places if os.path.lexists(safe_join(execution.folder, name))}
+    taken = {name for name in places if os.path.lexists(safe_join(execution.folder, name, portable=False))}
     for name in sorted(taken):
         log.warning(
             "%s was not exported by this run and stays as it is; the output is %s",
@@ -130,13 +133,17 @@ def _record(execution: Execution, wanted: dict[str, Path], below: dict[str, Path
     write_whole(folder / RECORD, json.dumps(made, indent=1) + "\n")
 
 
-def _recorded(folder: Path, workflow: Workflow) -> dict[str, Json]:
+@dataclass(frozen=True)
+class _Exports:
+    links: dict[str, dict[str, str]]
+
+
+def _recorded(folder: Path, workflow: Workflow) -> dict[str, dict[str, str]]:
     """What earlier runs exported. Where no record says so: the links under names of exports that lead to tasks."""
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return {str(name): {str(key): str(value) for key, value in made.items()} for name, made in found.items()}
-    except (OSError, ValueError, RecursionError, AttributeError):
-        found = {}
+        return shaped(_Exports, {"links": read_json(folder / RECORD, dict)}, folder / RECORD).links
+    except InputError:
+        found: dict[str, dict[str, str]] = {}
     for name in _names(workflow):
         place = folder / name
         if place.is_symlink():
@@ -150,7 +157,7 @@ def _recorded(folder: Path, workflow: Workflow) -> dict[str, Json]:
 
 def _is_export(place: Path, made: Json, folder: Path, digests: Digests) -> bool:
     """Whether what stands at a place is what was put there, so that nothing is lost with it."""
-    output = safe_join(folder, made.get("of", ""))
+    output = safe_join(folder, made.get("of", "", portable=False))
     if place.is_symlink():
         return os.path.normpath(place.parent / os.readlink(place)) == os.path.normpath(folder / made.get("of", ""))
     if not place.is_file():
@@ -185,10 +192,9 @@ def gather_ledgers(execution: Execution) -> None:
 
 def _entry(line: str) -> Json:
     try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        entry = None
-    return entry if isinstance(entry, dict) else {"damaged": line}
+        return parse_json(line, LEDGER, dict, nan=True)
+    except InputError:
+        return {"damaged": line}
 
 
 def _names(workflow: Workflow) -> list[str]:

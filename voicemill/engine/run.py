@@ -11,10 +11,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from voicemill.core.untrusted import read_json, shaped
 from voicemill.engine import exports, pods
 from voicemill.engine.cache import LATEST, write_whole
 from voicemill.engine.digests import Digests, default_memory
@@ -28,6 +29,7 @@ from voicemill.engine.slots import Request, Slots
 from voicemill.engine.stopping import EXIT_TRY_AGAIN, Stop
 from voicemill.engine.validation import check
 from voicemill.engine.workflow import Refused, Workflow, arguments, exit_name
+from voicemill.errors import InputError
 from voicemill.logs import get_logger
 
 log = get_logger(__name__)
@@ -276,13 +278,18 @@ def _identity(folder: Path, workflow: Workflow) -> Json:
     return identity
 
 
+@dataclass(frozen=True)
+class _Identity:
+    workflow: str
+    name: str
+    uid: str
+    created: int
+
+
 def _read_identity(path: Path) -> Json | None:
     """What `run.json` says; None where it does not say all that it should."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        texts = [found[name] for name in ("workflow", "name", "uid")]
-        created = found["created"]
-    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        found = shaped(_Identity, read_json(path, dict), path)
+    except InputError:
         return None
-    is_whole = isinstance(found, dict) and all(isinstance(text, str) and text for text in texts)
-    return found if is_whole and isinstance(created, int) and 0 <= created < LATEST else None
+    return asdict(found) if found.name and 0 <= found.created < LATEST else None

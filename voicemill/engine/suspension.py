@@ -8,11 +8,11 @@ kept for later runs as long as what came before the node is unchanged.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicemill.core.untrusted import read_json
 from voicemill.engine import cache
 from voicemill.engine.digests import digest_of
 from voicemill.engine.fields import Json
@@ -20,6 +20,7 @@ from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.retries import seconds_of
 from voicemill.engine.scope import Call, Errored, filled
 from voicemill.engine.workflow import text_of
+from voicemill.errors import InputError
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
@@ -99,9 +100,9 @@ async def _approved(
 
 def _read(approval: Path) -> dict[str, str]:
     try:
-        found = json.loads(approval.read_text(encoding="utf-8"))
+        found = read_json(approval, dict)
         return {name: text_of(value) for name, value in found.get("parameters", {}).items()}
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (InputError, AttributeError):
         raise Errored(f'{approval} is not of the form {{"parameters": {{...}}}}') from None
 
 
