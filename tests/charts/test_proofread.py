@@ -85,3 +85,12 @@ def test_its_arguments_are_those_of_the_command(helm: Helm) -> None:
 )
 def test_values_that_make_no_sense_are_refused_by_name(helm: Helm, wrong: tuple[str, ...], named: str) -> None:
     assert named in helm.refused(*wrong)
+
+
+def test_no_token_is_in_its_command_line_or_environment(helm: Helm) -> None:
+    spec = one(helm.render(*ON), "Deployment", NAME)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert not [part for part in [*container["command"], *container["args"]] if "token" in part]
+    assert not [item for item in container["env"] if "value" in item and "token" in item["name"].lower()]
+    (reviewers,) = (volume for volume in spec["volumes"] if volume["name"] == "reviewers")
+    assert reviewers["secret"] == {"secretName": "reviewers", "defaultMode": 0o440}

@@ -84,15 +84,16 @@ class Server:
 
 
 @contextmanager
-def serving(location: str, home: Path, *options: str) -> Iterator[Server]:
-    """A server that runs as long as the block; it must not have complained of anything."""
+def serving(location: str, home: Path, *options: str, complaint: str | None = None) -> Iterator[Server]:
+    """A server that runs as long as the block; it must not have complained of anything but of what is expected."""
     server = Server(location, home, *options)
     server.start()
     try:
         yield server
     finally:
         server.stop()
-    assert server.complaints == []
+    assert [line for line in server.complaints if complaint is None or complaint not in line] == []
+    assert complaint is None or server.complaints
 
 
 class Client(requests.Session):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
+import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +18,9 @@ import requests
 
 from tests.proofread.a_review import make_run
 from tests.proofread.serving import Client, Server, serving
-from voicemill.proofread.access import COOKIE, token_digest
+from voicemill.errors import InputError
+from voicemill.proofread.access import COOKIE, Access, Reviewer, read_reviewers, token_digest
+from voicemill.proofread.own_token import OwnToken
 
 ANNA, BERTA = "anna's token of some length", "berta's token, also long"
 PEOPLE = f"""
@@ -199,6 +205,43 @@ def test_oversized_and_malformed_requests_are_turned_away(shared: Server, anna: 
     assert anna.get(f"{shared.origin}/healthz").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "origin", ["http://[", "http://[::1", "http://a:99999999", "//", "http://127.0.0.1:x", "\u00e9"]
+)
+def test_an_origin_that_is_none_is_foreign(anna: Client, origin: str) -> None:
+    headers = {"origin": origin.encode("latin-1"), "content-type": "application/json"}
+    assert anna.post(f"{anna.run}/edits", data="{}", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("number", [2**53, 2**63, 10**30, 10**400])
+def test_numbers_that_no_log_can_hold_are_invalid(anna: Client, number: int) -> None:
+    clip = anna.rows()[0]["clip"]
+    assert anna.edit("undo", clip, of=number).status_code == 422
+    assert anna.edit("drop", clip, version=number).status_code == 422
+    assert anna.edit("split", clip, at=number, texts=["a", "b"]).status_code == 422
+    assert anna.edit("merge", clip, other=clip, other_version=number).status_code == 422
+    assert anna.post(f"{anna.run}/approve", json={"id": "0" * 16, "number": number}).status_code == 422
+    assert anna.get(f"{anna.run}/changes?after={number}").status_code == 422
+    assert anna.get(f"{anna.run}/clips?start={number}").status_code == 422
+
+
+def test_addresses_of_any_length_and_ranges_of_any_kind_have_an_answer(shared: Server, anna: Client) -> None:
+    for name in ("c" * 300, "c" * 5000, "%ff%fe", "%0d%0aX:1", "a%00", "%f0%9f%98%80" * 80):
+        for path in (f"/api/runs/-/{name}", f"/api/runs/{name}/{name}", f"/api/runs/-/anna/audio/{name}"):
+            assert anna.get(shared.origin + path).status_code in (400, 404), path[:60]
+    clip = anna.rows()[0]["clip"]
+    for span in ("abc", "5-2", "--5", "9" * 5000 + "-", ",".join(f"{n}-{n}" for n in range(0, 6000, 2))):
+        answer = anna.get(f"{anna.run}/audio/{clip}", headers={"range": f"bytes={span}"})
+        assert answer.status_code in (200, 206, 400, 416, 431), span[:20]
+
+
+def test_many_headers_and_large_ones_are_answered(shared: Server) -> None:
+    few, many = {f"x{n}": "y" for n in range(50)}, {f"x{n}": "y" for n in range(200)}
+    assert requests.get(f"{shared.origin}/healthz", headers=few).status_code == 200
+    assert requests.get(f"{shared.origin}/healthz", headers=many).status_code == 431
+    assert requests.get(f"{shared.origin}/healthz", headers={"x": "y" * 50_000}).status_code == 431
+
+
 def test_answers_forbid_what_stored_text_would_need_to_run(shared: Server, anna: Client) -> None:
     for path in ("/", "/review/-/anna", "/static/review.js", "/api/runs"):
         headers = anna.get(shared.origin + path).headers
@@ -229,6 +272,88 @@ def test_on_a_laptop_another_sites_name_for_this_machine_is_not_answered(tmp_pat
             assert requests.get(f"{server.origin}/healthz", headers={"host": host}).status_code == status
         token = tmp_path / "voicemill" / "proofread-token"
         assert token.stat().st_mode & 0o077 == 0 and token.stat().st_uid == os.getuid()
+
+
+@pytest.mark.parametrize("content", ["", "\n", "short", " " * 40, "\0" * 43, "\u00e9" * 40, "x" * 500])
+def test_a_token_that_was_not_written_whole_is_replaced_and_lets_nobody_in(tmp_path: Path, content: str) -> None:
+    """A full disk leaves an empty file."""
+    make_run(str(tmp_path / "run"), tmp_path, recordings=1, each=2)
+    token = tmp_path / "voicemill" / "proofread-token"
+    token.parent.mkdir()
+    token.write_text(content)
+    token.chmod(0o600)
+    with serving(str(tmp_path / "run"), tmp_path) as server:
+        with pytest.raises(requests.HTTPError, match="4[02][12]"):
+            Client(server.origin).post(f"{server.origin}/api/session", json={"token": content}).raise_for_status()
+        assert server.token == token.read_text() and len(server.token) == 43
+        assert Client(server.origin, server.token, "-/run").rows()
+        assert requests.get(f"{server.origin}/healthz", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_a_token_that_others_could_read_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    own = OwnToken.of_this_account()
+    assert OwnToken.of_this_account() == own
+    file = tmp_path / "voicemill" / "proofread-token"
+    file.chmod(0o644)
+    again = OwnToken.of_this_account()
+    assert again.token != own.token and file.stat().st_mode & 0o077 == 0
+    file.unlink()
+    os.mkfifo(file, 0o600)
+    assert len(OwnToken.of_this_account().token) == 43 and file.is_file()
+
+
+def test_without_room_for_a_token_the_page_does_not_start(tmp_path: Path) -> None:
+    make_run(str(tmp_path / "run"), tmp_path, recordings=1, each=2)
+    command = [sys.executable, "-m", "voicemill", "proofread", str(tmp_path / "run"), "--no-browser", "--port", "0"]
+    ended = subprocess.run(
+        command,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0 and b"proofreading at" not in ended.stdout
+    assert list((tmp_path / "voicemill").iterdir()) == []
+
+
+def test_no_command_line_holds_the_token(tmp_path: Path) -> None:
+    """Everybody on a machine can read what its programs were started with: neither ours nor the browser tells."""
+    browser = tmp_path / "browser.sh"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/args; cp "${{1#file://}}" {tmp_path}/page.html\n')
+    browser.chmod(0o755)
+    code = (
+        "from voicemill.proofread.own_token import OwnToken\n"
+        "own = OwnToken.of_this_account()\n"
+        "with own.open_browser(f'http://127.0.0.1:1/#token={own.token}'): print(own.token)\n"
+    )
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "BROWSER": f"{browser} %s"}
+    token = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True).strip()
+    assert token not in (tmp_path / "args").read_text()
+    assert f"#token={token}" in (tmp_path / "page.html").read_text()
+    assert [path.name for path in (tmp_path / "voicemill").iterdir()] == ["proofread-token"]
+
+
+def test_reviewers_without_a_token_of_their_own_are_refused(tmp_path: Path) -> None:
+    """`printf %s "$TOKEN" | sha256sum` where the variable is not set: everybody knows the digest, and signs with it."""
+    people = tmp_path / "people.yaml"
+    for entry in (
+        f"token-sha256: {token_digest('')}",
+        "token-sha256: " + hashlib.sha256(b"\n").hexdigest(),
+        'token: ""',
+        'token: "                    "',
+        "token-sha256: ''",
+    ):
+        people.write_text(f"reviewers:\n  - name: anna\n    voices: ['*']\n    {entry}\n")
+        with pytest.raises(InputError, match="anna"):
+            read_reviewers(people)
+    for content in (b"\xff", b"reviewers: 5", b"[" * 5000, b"reviewers: [a]", b""):
+        people.write_bytes(content)
+        with pytest.raises(InputError):
+            read_reviewers(people)
+    reviewer = Reviewer("anna", token_sha256=token_digest(""))
+    assert Access({"anna": reviewer}).sign_in("") is None
 
 
 def test_sound_comes_in_ranges(anna: Client) -> None:

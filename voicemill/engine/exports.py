@@ -157,7 +157,7 @@ def _recorded(folder: Path, workflow: Workflow) -> dict[str, dict[str, str]]:
 
 def _is_export(place: Path, made: Json, folder: Path, digests: Digests) -> bool:
     """Whether what stands at a place is what was put there, so that nothing is lost with it."""
-    output = safe_join(folder, made.get("of", "", portable=False))
+    output = folder / made.get("of", "")
     if place.is_symlink():
         return os.path.normpath(place.parent / os.readlink(place)) == os.path.normpath(folder / made.get("of", ""))
     if not place.is_file():

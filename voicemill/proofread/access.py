@@ -17,13 +17,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from voicemill.core.untrusted import read_yaml
 from voicemill.errors import InputError
 
 COOKIE = "voicemill_reviewer"
 SESSION_SECONDS = 12 * 3600
-_SHORTEST_TOKEN = 16
+SHORTEST_TOKEN = 16
+"""Characters; a shorter one, such as what a full disk leaves of a file, is nobody's."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,20 @@ class Reviewer:
         """Whether a voice was given to them."""
         return any(fnmatchcase(speaker, pattern) for pattern in self.voices)
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether every voice was given to them, whatever it is called."""
+        return "*" in self.voices
+
+
+# What `printf %s "$TOKEN" | sha256sum` and `echo` give where the variable is not set. Cookies are signed with the
+# digest, so that one that everybody knows would let everybody in.
+_OF_NOTHING = frozenset(hashlib.sha256(nothing).hexdigest() for nothing in (b"", b"\n", b"\r\n"))
+
 
 def token_digest(token: str) -> str:
     """SHA-256 of a token, in hex: what is kept of it."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,8 @@ class Access:
 
     def sign_in(self, token: str) -> tuple[Reviewer, str] | None:
         """The person of a token, and the cookie's value that stands for it; None if it is nobody's."""
+        if len(token) < SHORTEST_TOKEN:
+            return None
         digest = token_digest(token)
         found = None
         for reviewer in self.reviewers.values():
@@ -140,10 +152,10 @@ def read_reviewers(path: Path) -> dict[str, Reviewer]:
         InputError: The file says something else, or a token is too short.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path, dict, hint="see docs/proofreading.md")
         entries = content["reviewers"]
         found = [_reviewer(entry) for entry in entries]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no file of reviewers ({error}); see docs/proofreading.md") from error
     names = [reviewer.name for reviewer in found]
     if len(set(names)) < len(names):
@@ -158,9 +170,11 @@ def _reviewer(entry: dict[str, Any]) -> Reviewer:
         raise InputError(f"reviewer {entry.get('name')!r}: name, voices (a list), token or token-sha256 can be given")
     token, digest = entry.get("token"), entry.get("token-sha256")
     if token is not None:
-        if len(str(token)) < _SHORTEST_TOKEN:
-            raise InputError(f"reviewer {entry['name']}: a token has {_SHORTEST_TOKEN} characters or more")
+        if len(str(token).strip()) < SHORTEST_TOKEN:
+            raise InputError(f"reviewer {entry['name']}: a token has {SHORTEST_TOKEN} characters or more")
         digest = token_digest(str(token))
     if digest is not None and (len(digest) != 64 or set(digest) - set("0123456789abcdef")):
         raise InputError(f"reviewer {entry['name']}: token-sha256 is 64 digits of hex in lower case")
+    if digest in _OF_NOTHING:
+        raise InputError(f"reviewer {entry['name']}: token-sha256 is the digest of an empty token; was it set?")
     return Reviewer(str(entry["name"]), tuple(map(str, voices)), digest)

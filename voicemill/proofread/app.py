@@ -20,7 +20,7 @@ from voicemill.logs import get_logger
 from voicemill.proofread import approval, sound
 from voicemill.proofread.access import COOKIE, SESSION_SECONDS, Access, Reviewer
 from voicemill.proofread.answers import attachment, conflicting, progress, shown
-from voicemill.proofread.edits import Conflict, Edit, Refused
+from voicemill.proofread.edits import LARGEST_NUMBER, Conflict, Edit, Number, Refused
 from voicemill.proofread.guard import Guard
 from voicemill.proofread.review import Order, View, list_lines
 from voicemill.proofread.runs import Run, Runs
@@ -41,7 +41,7 @@ class Approval(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     id: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{16,64}$")]
-    number: Annotated[int, Field(ge=0)]
+    number: Number
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,12 @@ def all_runs(here: Here, who: Someone) -> dict[str, Any]:
             continue
         try:
             run = here.runs.get(place.group, place.name)
-        except InputError as error:
+        except VoicemillError as error:
             log.warning("%s cannot be reviewed: %s", place.location, error)
+            # Whose voice it is may be what cannot be read.
+            if place.group != "-" or who.sees_all:
+                damaged = {"group": place.group, "name": place.name, "speaker": "", "problem": str(error)}
+                seen.append(damaged)
             continue
         if who.may_see(run.speaker):
             seen.append({"group": place.group, "name": place.name, "speaker": run.speaker, **progress(run.review)})
@@ -179,7 +183,7 @@ def clips(
     view: View = "all",
     order: Order = "worst",
     query: Annotated[str, Query(max_length=200)] = "",
-    start: Annotated[int, Query(ge=0)] = 0,
+    start: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)] = 0,
     size: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> dict[str, Any]:
     """Some clips; see `voicemill.proofread.review.Review.page`."""
@@ -190,7 +194,7 @@ def clips(
 
 
 @pages.get(f"{_RUN}/changes")
-def changes(run: Chosen, after: Annotated[int, Query(ge=0)]) -> dict[str, Any]:
+def changes(run: Chosen, after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]) -> dict[str, Any]:
     """The clips that anybody changed after a number; null for those that are no more."""
     run.review.refresh()
     changed = run.review.changed_since(after)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import os
-import secrets
 import socket
 import sys
-import webbrowser
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -45,24 +44,25 @@ def proofread(
         from voicemill.proofread.app import Site, create
     except ModuleNotFoundError as error:
         raise UsageError(f"{error}; pip install 'voicemill[proofread]'") from error
-    from voicemill.proofread import access, approval
+    from voicemill.proofread import access, approval, connections
+    from voicemill.proofread.own_token import OwnToken
     from voicemill.proofread.runs import Runs
     from voicemill.storage import is_remote
 
     if bool(proxy_header) != bool(trusted_proxy):
         raise UsageError("--proxy-header and --trusted-proxy go together: a header counts from the proxy's address")
-    token = ""
+    own = None
     if reviewers is None:
         if host not in _LOOPBACK:
             raise UsageError(f"on {host} others can reach the page: name them in a file and give it as --reviewers")
-        token = _own_token()
-        me = access.Reviewer(reviewer or _account(), token_sha256=access.token_digest(token))
+        own = OwnToken.of_this_account()
+        me = access.Reviewer(reviewer or _account(), token_sha256=access.token_digest(own.token))
         people = {me.name: me}
     else:
         people = access.read_reviewers(reviewers)
     runs = Runs(location)
-    places = runs.places() if token else []
-    if token and not places:
+    places = runs.places() if own else []
+    if own and not places:
         raise InputError(f"{location} holds no transcribed run; name a run's folder, or a folder of runs")
     site = Site(
         runs,
@@ -70,18 +70,28 @@ def proofread(
         resume=approval.resume_on_cluster if is_remote(location) else approval.resume_here,
         secure=secure_cookies,
     )
-    app = create(site, hosts=_LOOPBACK if token else None)
+    app = create(site, hosts=_LOOPBACK if own else None)
     listening = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     page = f"review/{places[0].group}/{places[0].name}" if len(places) == 1 else ""
-    address = f"http://{shown}:{listening.getsockname()[1]}/{page}"
+    address = f"http://{shown}:{listening.getsockname()[1]}/{quote(page)}"
     # The part after # stays in the browser: no log, no proxy and no history of requests sees the token.
-    address += f"#token={token}" if token else ""
+    address += f"#token={own.token}" if own else ""
     typer.echo(f"proofreading at {address}")
-    if browser and token and sys.stdout.isatty():
-        webbrowser.open(address)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    config = uvicorn.Config(
+        app,
+        http=connections.BoundedProtocol,
+        ws="none",
+        backlog=connections.BACKLOG,
+        h11_max_incomplete_event_size=connections.LARGEST_HEAD,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+    )
+    opened = own.open_browser(address) if own and browser and sys.stdout.isatty() else nullcontext()
+    with opened:
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -93,17 +103,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise UsageError(f"cannot listen at {host}:{port} ({error.strerror}); give another --port") from error
     return listening
-
-
-def _own_token() -> str:
-    """The token of whoever runs this account; the same each time, so that an open page outlives a restart."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    path = state / "voicemill" / "proofread-token"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-    return path.read_text()
 
 
 def _account() -> str:

@@ -22,6 +22,9 @@ from voicemill.proofread.rows import Row
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.6, 54.0
 _SPACED = ("en", "ko")
 
+# Beyond, neither SQLite nor the page's own numbers are exact.
+LARGEST_NUMBER = 2**53 - 1
+Number = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
 Text = Annotated[str, Field(max_length=2000)]
 ClipName = Annotated[str, Field(min_length=1, max_length=300)]
 
@@ -68,14 +71,14 @@ class Edit(BaseModel):
     id: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{16,64}$")]
     action: Literal["text", "drop", "restore", "check", "uncheck", "merge", "split", "undo"]
     clip: ClipName
-    version: Annotated[int, Field(ge=0)]
+    version: Number
     text: Text | None = None
     language: Literal["zh", "en", "ja", "ko", "yue"] | None = None
     other: ClipName | None = None
-    other_version: Annotated[int, Field(ge=0)] | None = None
-    at: Annotated[int, Field(ge=0)] | None = None
+    other_version: Number | None = None
+    at: Number | None = None
     texts: Annotated[list[Text], Field(min_length=2, max_length=2)] | None = None
-    of: Annotated[int, Field(ge=1)] | None = None
+    of: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,6 @@ class Change:
             "before": self.before and self.before.as_json(),
             "after": self.after and self.after.as_json(),
         }
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Change:
-        before, after = (fields[when] and Row.from_json(fields[when]) for when in ("before", "after"))
-        return cls(fields["clip"], before, after)
 
 
 class State(Protocol):

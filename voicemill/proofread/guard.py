@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -12,6 +12,8 @@ MARK = "x-voicemill"
 """A header that only our own page can set: no other site may, without being asked for first, and it never is."""
 LARGEST_BODY = 64 * 1024
 LARGEST_HEADERS = 32 * 1024
+MOST_HEADERS = 100
+_LONGEST_LENGTH = 20  # digits
 _SAFE = ("GET", "HEAD")
 _ANSWERS = {
     # Nothing but our own files, nothing inline: text that was stored cannot run, even if it became HTML.
@@ -63,20 +65,32 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
-        if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
+        size = sum(len(name) + len(value) for name, value in headers.raw)
+        if size > LARGEST_HEADERS or len(headers.raw) > MOST_HEADERS:
             return _error(431, "too-large", "the headers are too large")
         host = headers.get("host", "")
-        if self._hosts is not None and urlsplit(f"//{host}").hostname not in self._hosts:
+        if self._hosts is not None and _split(f"//{host}").hostname not in self._hosts:
             return _error(421, "host", "this server is not known by that name")
         if scope["method"] in _SAFE:
             return None
         site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin")
-        foreign = site != "same-origin" or (origin is not None and urlsplit(origin).netloc != host)
+        foreign = site != "same-origin" or (origin is not None and _split(origin).netloc != host)
         if foreign or MARK not in headers or headers.get("content-type", "").partition(";")[0] != "application/json":
             return _error(403, "foreign", "the request does not come from the proofreading page")
-        if not headers.get("content-length", "0").isdecimal() or int(headers.get("content-length", 0)) > LARGEST_BODY:
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdecimal()) or len(length) > _LONGEST_LENGTH or int(length) > LARGEST_BODY:
             return _too_large()
         return None
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; none where it is not one, such as one with half of an IPv6 address."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.hostname, parts.port  # only parsed when asked for
+    except ValueError:
+        return urlsplit("")
+    return parts
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from voicemill.core.untrusted import parse_json, shaped
 from voicemill.errors import InputError, TryAgain
 from voicemill.proofread.edits import Change
 from voicemill.storage import Conflict, Store
 
+_DAMAGED = "the review is damaged: put it back from a backup, or move it away to begin a new one"
 _PACK = "packed.jsonl"
 PACK_EVERY = 100
 
@@ -49,9 +52,17 @@ class Entry:
         return json.dumps(fields, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_line(cls, line: str | bytes) -> Entry:
-        fields = json.loads(line)
-        return cls(**{**fields, "changes": tuple(map(Change.from_json, fields["changes"]))})
+    def from_line(cls, line: str | bytes, name: object = "the review's log") -> Entry:
+        """An entry as `line` wrote it.
+
+        Args:
+            line: The line.
+            name: What errors call the log.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        return shaped(cls, parse_json(line, name, dict, hint=_DAMAGED), name, hint=_DAMAGED)
 
 
 class Log(Protocol):
@@ -82,26 +93,42 @@ class SqliteLog:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS log (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, line TEXT NOT NULL)"
-        )
-        for action in ("UPDATE", "DELETE"):
+        self._path = path
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute(
-                f"CREATE TRIGGER IF NOT EXISTS no_{action.lower()} BEFORE {action} ON log"
-                " BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
+                "CREATE TABLE IF NOT EXISTS log "
+                "(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, line TEXT NOT NULL)"
             )
+            for action in ("UPDATE", "DELETE"):
+                self._database.execute(
+                    f"CREATE TRIGGER IF NOT EXISTS no_{action.lower()} BEFORE {action} ON log"
+                    " BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
+                )
 
     def after(self, number: int) -> Iterator[Entry]:
-        rows = self._database.execute("SELECT line FROM log WHERE number > ? ORDER BY number", (number,))
-        return map(Entry.from_line, (line for (line,) in rows.fetchall()))
+        with self._errors():
+            select = "SELECT line FROM log WHERE number > ? ORDER BY number"
+            rows = self._database.execute(select, (number,)).fetchall()
+        return (Entry.from_line(line, self._path) for (line,) in rows)
 
     def read(self, number: int) -> Entry | None:
-        row = self._database.execute("SELECT line FROM log WHERE number = ?", (number,)).fetchone()
-        return Entry.from_line(row[0]) if row else None
+        with self._errors():
+            row = self._database.execute("SELECT line FROM log WHERE number = ?", (number,)).fetchone()
+        return Entry.from_line(row[0], self._path) if row else None
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What SQLite says, as a sentence: a locked or full disk may be better later, a damaged file will not be."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise TryAgain(f"the review {self._path} cannot be opened at the moment ({error})") from error
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{self._path} cannot be used ({error}); {_DAMAGED}") from error
 
     def append(self, entry: Entry) -> bool:
         try:

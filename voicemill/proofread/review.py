@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from voicemill.clip_names import place_of
-from voicemill.errors import TryAgain
+from voicemill.errors import InputError, TryAgain
 from voicemill.proofread.edits import Change, Conflict, Edit, plan
 from voicemill.proofread.log import Entry, Log
 from voicemill.proofread.rows import Row, in_order
@@ -231,7 +231,8 @@ class Review:
         raise TryAgain("too many people write at once")
 
     def _fold(self, entry: Entry) -> None:
-        assert entry.number == self.number + 1, f"the log lacks entry {self.number + 1}"
+        if entry.number != self.number + 1:
+            raise InputError(f"the review's log lacks entry {self.number + 1}; put it back from a backup")
         for change in entry.changes:
             if change.after is None:
                 self.rows.pop(change.clip, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 import time
@@ -11,13 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill.contract import outputs
-from voicemill.errors import InputError
+from voicemill.core.safe_paths import safe_join, what_is_wrong
+from voicemill.errors import InputError, VoicemillError
+from voicemill.logs import get_logger
 from voicemill.proofread import rows as transcripts
 from voicemill.proofread import sound
 from voicemill.proofread.log import Entry, Log, ObjectLog, SqliteLog
 from voicemill.proofread.review import Review
 from voicemill.storage import Entry as Stored
 from voicemill.storage import Store, is_remote, open_store
+
+log = get_logger(__name__)
 
 TRANSCRIPTS = "transcribe/transcripts"
 CLIPS = "slice/clips"
@@ -58,12 +63,16 @@ def find(location: str) -> Iterator[Place]:
         yield alone
         return
     for folder in open_store(location).folders():
-        if found := find_one(location, "-", folder):
-            yield found
-            continue
-        for name in open_store(f"{location}/{folder}").folders():
-            if found := find_one(location, folder, name):
+        try:
+            if found := find_one(location, "-", folder):
                 yield found
+                continue
+            for name in open_store(f"{location}/{folder}").folders():
+                if found := find_one(location, folder, name):
+                    yield found
+        except OSError as error:
+            # One folder that may not be read hides no others.
+            log.warning("%s/%s cannot be searched for runs: %s", location, folder, error)
 
 
 def find_one(location: str, group: str, name: str) -> Place | None:
@@ -73,7 +82,7 @@ def find_one(location: str, group: str, name: str) -> Place | None:
     if alone is not None:
         return alone if (alone.group, alone.name) == (group, name) else None
     # They come from outside: nothing but the name of one folder each.
-    if not all(part and part not in (".", "..") and not set("/\\\0") & set(part) for part in (group, name)):
+    if any("/" in part or what_is_wrong(part) for part in (group, name)):
         return None
     inner = f"{location}/{name}" if group == "-" else f"{location}/{group}/{name}"
     return Place(group, name, inner) if _has_transcripts(open_store(inner)) else None
@@ -197,7 +206,7 @@ class Run:
 
     def _clip(self, clip: str) -> Path:
         if not self.is_remote:
-            path = Path(self.place.location) / CLIPS / clip
+            path = safe_join(Path(self.place.location) / CLIPS, clip, portable=False)
             if not path.is_file():
                 raise InputError(f"{path} is not there")
             return path
@@ -248,7 +257,14 @@ class Runs:
             place = find_one(self.location, group, name)
             if place is None:
                 raise InputError(f"there is no transcribed run {group}/{name}")
-            opened = Run(place, Path(tempfile.mkdtemp(dir=self._cache.name)))
+            cache = Path(tempfile.mkdtemp(dir=self._cache.name))
+            try:
+                opened = Run(place, cache)
+            except (VoicemillError, OSError) as error:
+                shutil.rmtree(cache)
+                if isinstance(error, VoicemillError):
+                    raise
+                raise InputError(f"{place.location} cannot be read: {error}") from error
             self._open[group, name] = opened
             return opened
 
