@@ -12,7 +12,7 @@ helm_PACKAGE        := helm.sh/helm/v3/cmd/helm@v3.19.0
 helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/chartutil.k8sVersion$(part))
 kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 
-.PHONY: help setup tools demo test check format constraints golden images smoke bench clean
+.PHONY: help setup tools demo test check format constraints golden images smoke dist bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -61,6 +61,15 @@ images: ## the stages' images and a table of their sizes (STAGES="slice ..." for
 
 smoke: ## run each image without rights, without network and with a read-only root (STAGES="slice ..." for some)
 	images/smoke $(STAGES)
+
+dist: setup tools ## the wheel, the sdist and the chart of this version, checked (TAG=v...: for that tag)
+	rm -rf dist
+	$(BIN)/python scripts/release.py check $(TAG)
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python scripts/release.py inspect dist
+	$(TOOLS)/helm lint --strict charts/voicemill --values charts/voicemill/ci/minimal.yaml
+	$(TOOLS)/helm template voicemill charts/voicemill --values charts/voicemill/ci/production.yaml >/dev/null
+	$(TOOLS)/helm package charts/voicemill --destination dist
 
 bench: setup ## the figures of docs/benchmarks.md (DATA=dir with speech samples)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")

@@ -1,4 +1,4 @@
-"""Write the values' table into the chart's README.md, from the comments of values.yaml.
+"""Write the table of values.yaml into the chart's README.md, and voicemill's version into Chart.yaml.
 
 python charts/readme.py            # rewrite it
 python charts/readme.py --check    # exit code 1 if that would change it
@@ -60,12 +60,21 @@ def written() -> str:
     return f"{before}{BEGIN}\n{table((CHART / 'values.yaml').read_text())}\n{END}{after}"
 
 
+def versioned() -> str:
+    """Chart.yaml with the version of voicemill, for the chart and for the images that it names."""
+    # By its text: in this folder the chart's name is the package's, and an import would find the chart.
+    source = (CHART.parents[1] / "voicemill" / "__init__.py").read_text()
+    version = re.findall(r'^__version__ = "(.+)"$', source, re.MULTILINE)[0]
+    text = (CHART / "Chart.yaml").read_text()
+    return re.sub(r"^(version|appVersion): .*$", rf"\1: {version}", text, flags=re.MULTILINE)
+
+
 def main() -> None:
-    readme = CHART / "README.md"
-    text = written()
-    if "--check" in sys.argv[1:]:
-        sys.exit(None if readme.read_text() == text else f"{readme} is not what {__file__} makes; run it")
-    readme.write_text(text)
+    for path, text in ((CHART / "README.md", written()), (CHART / "Chart.yaml", versioned())):
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text)
+        elif path.read_text() != text:
+            sys.exit(f"{path} is not what {__file__} makes; run it")
 
 
 if __name__ == "__main__":

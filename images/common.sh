@@ -9,7 +9,7 @@ for builder in ${BUILDER:-docker podman buildah} ""; do
     esac
 done
 
-TAG=${TAG:-$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)}
+TAG=${TAG:-$(sed -n 's/^__version__ = "\(.*\)"/\1/p' voicemill/__init__.py)}
 prefix=${REGISTRY:-}
 # Without a registry, podman and buildah would look for the short name in every registry they know.
 [ -n "$prefix" ] || [ "$builder" = docker ] || prefix=localhost/
