@@ -26,12 +26,11 @@ def admit(
 
     from voicemill.building import dependencies
     from voicemill.errors import InputError
-    from voicemill.registry import documents, names, promote, publication, resolve
-    from voicemill.storage import open_store
+    from voicemill.registry import documents, names, open_registry, promote, publication, resolve
 
     found = json.loads((comparison / "verdict.json").read_text(encoding="utf-8"))
     speaker, version = found["speaker"], found["new"]["version"]
-    store = open_store(registry)
+    store = open_registry(registry)
     before = dependencies.built(store, speaker, digest)
     if found["outcome"] != "unchanged":
         dependencies.remember(store, speaker, digest, dependencies.Build(version, found["outcome"]))

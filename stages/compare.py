@@ -56,11 +56,10 @@ def compare(
     from voicemill.building.listening import listen
     from voicemill.errors import UsageError
     from voicemill.models import at_hand
-    from voicemill.registry import aliases, names, pull, version_of
+    from voicemill.registry import aliases, names, open_registry, pull, version_of
     from voicemill.registry.records import lineage_and_metrics
-    from voicemill.storage import open_store
 
-    store = open_store(registry)
+    store = open_registry(registry)
     if known:
         found = verdicts.Verdict("unchanged", speaker, alias, verdicts.Heard(known, 0.0, 0.0))
     elif voice is None:

@@ -50,8 +50,8 @@ def format_dataset(
     from voicemill.preparation import Preparation
 
     ledger = Ledger()
-    spoken = {label.name: label for label in labels.read(transcripts / "transcripts.list")}
     paths = {path.name: path for path in sorted(clips.glob("*.wav"))}
+    spoken = labels.by_clip(labels.read(transcripts / "transcripts.list"), paths)
     folder = at_hand(models)
     chosen = best_version(folder) if version == "auto" else version
     pronounced = pronunciation.load(folder, lexicon=lexicon, polyphones=polyphones)

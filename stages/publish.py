@@ -46,7 +46,7 @@ def publish(
     """
     from pathlib import Path
 
-    from voicemill import publishing, storage
+    from voicemill import publishing
     from voicemill import registry as voices
     from voicemill.models import at_hand
     from voicemill.registry import signatures
@@ -64,7 +64,7 @@ def publish(
     if signing_key:
         signatures.sign(voice, Path(signing_key))
     if registry:
-        voices.publish(voice, storage.open_store(registry))
+        voices.publish(voice, voices.open_registry(registry))
     return ledger
 
 

@@ -38,13 +38,12 @@ def recall(
     from voicemill.audio.recordings import consent_of
     from voicemill.building import dependencies
     from voicemill.contract.parameters import of_run
-    from voicemill.registry import tombstones
-    from voicemill.storage import open_store
+    from voicemill.registry import open_registry, tombstones
 
     parameters = of_run(run_parameters)
     places = {"source": source, "models": models, "labels": labels, "lexicon": lexicon, "review": review}
     parameters |= {**places, "consent": consent_of(consent)}
-    store = open_store(registry)
+    store = open_registry(registry)
     tombstones.refuse(store, speaker)
     digest = dependencies.digest(parameters)
     build = dependencies.built(store, speaker, digest)

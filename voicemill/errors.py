@@ -6,6 +6,7 @@ The numbers follow sysexits.h where it has a meaning for them. 64 to 69 are the 
 import errno
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from voicemill.core.display import safe_message
 
@@ -46,10 +47,14 @@ class BrokenModelError(VoicemillError):
     exit_code = 65
 
 
-class NoSpace(VoicemillError):
-    """The disk that an output goes to is full."""
+class CannotWrite(VoicemillError):
+    """An output cannot be written where it should go: permission denied, or a read-only file system."""
 
     exit_code = 73
+
+
+class NoSpace(CannotWrite):
+    """The disk that an output goes to is full."""
 
 
 class TryAgain(VoicemillError):
@@ -66,6 +71,72 @@ class OutOfGpuMemory(VoicemillError):
     """The work did not fit into memory; it is retried with half the micro-batch."""
 
     exit_code = 77
+
+
+def known(error: BaseException) -> VoicemillError | None:
+    """An error in the contract's terms: with a sentence for the user and an exit code. None for a bug.
+
+    Everything that ends a process by an error asks here: stages, the `voicemill` command, and the engine for its nodes.
+
+    Args:
+        error: Any exception, also a group; a group is known if each of its members is.
+    """
+    if isinstance(error, VoicemillError):
+        return error
+    if full := full_disk(error):
+        return full
+    if isinstance(error, BaseExceptionGroup):
+        members = [known(member) for member in error.exceptions]
+        return members[0] if all(members) else None
+    return refused_path(error)
+
+
+def refused_path(error: BaseException) -> VoicemillError | None:
+    """What to say where the system refuses a file or folder for its permissions or its kind; None for other errors.
+
+    A file that is not there is not told here: where it is the user's, whoever reads it knows better what is missing.
+    """
+    if not isinstance(error, OSError) or not isinstance(error.filename, str | bytes | os.PathLike):
+        return None
+    path = Path(os.fsdecode(error.filename))
+    place = ascii(str(path))[1:-1] if not str(path).isprintable() else str(path)
+    match error.errno:
+        case errno.EROFS:
+            return CannotWrite(f"{place} cannot be written: its file system is read-only; choose another place")
+        case errno.EACCES | errno.EPERM if _is_for_writing(path):
+            return CannotWrite(f"{place} cannot be written: permission denied; change its permissions or the place")
+        case errno.EACCES | errno.EPERM:
+            return InputError(f"{place} cannot be read: permission denied; change its permissions")
+        case errno.EISDIR:
+            return UsageError(f"{place} is a folder where a file is needed; name a file")
+        case errno.ENOTDIR | errno.EEXIST:
+            return UsageError(f"{_nearest(path)} is a file where a folder is needed; name another place")
+        case errno.ENAMETOOLONG:
+            return UsageError(f"the name {place[:60]}... is longer than the file system allows")
+        case errno.ELOOP:
+            return InputError(f"{place} is a link that leads back to itself")
+    return None
+
+
+def _is_for_writing(path: Path) -> bool:
+    """Whether a path to which access was denied must have been about to be written: reading it is allowed."""
+    there = _nearest(path)
+    if there == path:
+        return may(path, os.R_OK | (os.X_OK if path.is_dir() else 0))
+    # It is not there, or hidden by a folder that may not be entered.
+    return may(there, os.X_OK)
+
+
+def may(path: Path, access: int) -> bool:
+    """Whether this process may do with a path what `access` says (`os.R_OK` and its kin), as open() would decide."""
+    return os.access(path, access, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that can be seen."""
+    while not os.path.lexists(path) and path != path.parent:
+        path = path.parent
+    return path
 
 
 def full_disk(error: BaseException) -> NoSpace | None:

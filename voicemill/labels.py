@@ -6,16 +6,21 @@ mistake and is reported with its number, never guessed at. Byte order marks, CRL
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from voicemill.contract import outputs
-from voicemill.errors import InputError
+from voicemill.core.names import Names, normal
+from voicemill.errors import InputError, UsageError
 
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")
 TABLE_HEADER = ["file", "text", "lang"]
 _SHOWN = 10
+_HEAD = 50
+# SubRip and WebVTT: hours may be left out, and the fraction follows a comma or a point.
+_CUE = re.compile(r"\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}\s+-->\s+(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ def scan(path: Path) -> tuple[list[Label], list[Problem]]:
         The labels in file order, and the problems in file order.
 
     Raises:
-        InputError: The file is not there or not UTF-8.
+        InputError: The file is not there, not UTF-8, or a subtitle file.
+        UsageError: It is a folder.
     """
     labels: list[Label] = []
     problems: list[Problem] = []
@@ -77,10 +83,10 @@ def scan(path: Path) -> tuple[list[Label], list[Problem]]:
     for number, label in _parse(path):
         if isinstance(label, str):
             problems.append(Problem(number, label))
-        elif label.path in seen:
-            problems.append(Problem(number, f"{label.path} was already labelled in line {seen[label.path]}"))
+        elif (name := normal(label.path)) in seen:
+            problems.append(Problem(number, f"{label.path} was already labelled in line {seen[name]}"))
         else:
-            seen[label.path] = number
+            seen[name] = number
             labels.append(label)
     return labels, problems
 
@@ -100,6 +106,31 @@ def read(path: Path) -> list[Label]:
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise InputError(f"{path.name}: {shown}{more}")
     return labels
+
+
+def by_clip(labels: Iterable[Label], clips: Iterable[str]) -> dict[str, Label]:
+    """Labels by the names of their clips, in whatever Unicode form or case the two are written.
+
+    Args:
+        labels: Each names one clip; folders in its path do not count.
+        clips: Names of the clips.
+
+    Returns:
+        Labels by the name of the clip, which their paths are too; those without a clip by the name they give.
+
+    Raises:
+        InputError: Two labels are of one clip.
+    """
+    names = Names(clips)
+    found: dict[str, Label] = {}
+    for label in labels:
+        clip = names.sole(label.name) or label.name
+        if clip in found:
+            raise InputError(
+                f"the clip {clip} is labelled twice, by {found[clip].path} and {label.path}; leave one out"
+            )
+        found[clip] = replace(label, path=clip)
+    return found
 
 
 def write(path: Path, labels: Iterable[Label]) -> None:
@@ -123,11 +154,20 @@ def _parse(path: Path) -> Iterator[tuple[int, Label | str]]:
         content = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{path} is not there") from error
+    except IsADirectoryError as error:
+        inside = sorted(each.name for each in path.glob("*.list"))
+        which = f", such as {path / inside[0]}" if inside else ""
+        raise UsageError(f"{path} is a folder; name the .list file itself{which}") from error
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise InputError(f"{path.name}: line {line} is not UTF-8 text; save the file as UTF-8") from error
     # Not splitlines: U+2028 and its like are text.
     lines = [line.rstrip("\r") for line in content.split("\n")]
+    if any(_CUE.match(line) for line in lines[:_HEAD]):
+        raise InputError(
+            f"{path.name} looks like a subtitle file (a line has times with --> between them); labels are lines of "
+            "path|speaker|language|text, one for each clip or recording"
+        )
     is_table = [field.strip().lower() for field in lines[0].split("|")] == TABLE_HEADER
     for number, line in enumerate(lines, 1):
         if line.strip() and not (is_table and number == 1):

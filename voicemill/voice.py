@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from voicemill.core import untrusted
 from voicemill.core.display import display
+from voicemill.core.names import normal
 from voicemill.core.safe_paths import safe_join, what_is_wrong
 from voicemill.errors import InputError
 from voicemill.storage import file_digest
@@ -121,7 +122,7 @@ def parse_voice(text: str | bytes, path: str) -> Voice:
         problem = what_is_wrong(part.file)
         if problem:
             raise InputError(f"{display(path)} cannot be used: it names the file {display(part.file)}: {problem}")
-    return voice
+    return replace(voice, speaker=normal(voice.speaker))
 
 
 def has_consent(lineage: Mapping[str, Any]) -> bool:

@@ -1,5 +1,7 @@
 """Which label belongs to which clip."""
 
+import pytest
+
 from voicemill.asr.own_labels import match
 from voicemill.clip_names import name_of, place_of
 from voicemill.labels import Label
@@ -50,7 +52,38 @@ def test_folders_tell_recordings_of_one_name_apart() -> None:
 def test_an_ambiguous_name_is_not_guessed() -> None:
     found = match([label("same.wav")], CLIPS, SOURCES)
     assert not found.by_clip
-    assert found.unused == [(label("same.wav"), "2 recordings are called so")]
+    reason = "2 recordings are called so ('a/same.wav', 'b/same.wav'); write more of the path"
+    assert found.unused == [(label("same.wav"), reason)]
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("caf\u00e9.flac", "cafe\u0301.flac"),
+        ("cafe\u0301.wav", "caf\u00e9.flac"),
+        ("GOOD.FLAC", "good.flac"),
+        ("sub/Stra\u00dfe.wav", "SUB/STRASSE.wav"),
+    ],
+)
+def test_a_recordings_name_is_found_in_any_form_and_case(written: str, stored: str) -> None:
+    found = match([label(written)], ["r_0000000000_0000000001.wav"], {"r": stored})
+    assert list(found.by_clip) == ["r_0000000000_0000000001.wav"]
+
+
+def test_of_names_that_differ_in_case_alone_the_exact_one_counts_and_no_other_is_guessed() -> None:
+    clips = ["a_0000000000_0000000001.wav", "b_0000000000_0000000001.wav"]
+    sources = {"a": "Anna.wav", "b": "anna.wav"}
+    assert list(match([label("anna.wav")], clips, sources).by_clip) == [clips[1]]
+    found = match([label("ANNA.wav")], clips, sources)
+    assert not found.by_clip and "'Anna.wav', 'anna.wav'" in found.unused[0][1]
+
+
+def test_a_clips_name_is_found_in_any_form_and_case() -> None:
+    assert list(match([label("CAFE\u0301_1.WAV")], ["caf\u00e9_1.wav"], {}).by_clip) == ["caf\u00e9_1.wav"]
+
+
+def test_a_near_name_is_named() -> None:
+    assert match([label("onne.wav")], CLIPS, {"r": "one.wav"}).unused[0][1].endswith("did you mean 'one.wav'?")
 
 
 def test_a_clips_own_label_stands_before_its_recordings() -> None:
@@ -64,7 +97,7 @@ def test_labels_without_a_clip_are_returned_with_the_reason() -> None:
     found = match([label("gone.wav"), label("never.wav")], CLIPS, SOURCES)
     assert [reason for _, reason in found.unused] == [
         "no clip was made of the recording",
-        "no clip or recordings are called so",
+        "no clip or recording is called so",
     ]
 
 

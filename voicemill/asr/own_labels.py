@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from voicemill.clip_names import place_of
+from voicemill.core.names import Names, folded, normal, shown
 from voicemill.labels import Label
 
 
@@ -34,7 +35,8 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
 
     A label that names a clip stands before one that names its recording. A label's path may be longer than the
     recording's, or shorter: the two are the same where the last parts of both agree, as far as both go, first with the
-    extension and then without (recordings are often converted after they were labelled).
+    extension and then without (recordings are often converted after they were labelled). Names agree in whatever
+    Unicode form they are written, and without regard to case where nothing agrees with it.
 
     Args:
         labels: In file order.
@@ -47,9 +49,10 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
         of_recording.setdefault(place_of(name)[0], []).append(name)
     found = Matches()
     by_stem = {PurePosixPath(name).stem: name for name in names}
+    clip_names, stems = Names(names), Names(by_stem)
     of_recordings = []
     for label in labels:
-        clip = label.name if label.name in by_stem.values() else by_stem.get(PurePosixPath(label.name).stem)
+        clip = clip_names.sole(label.name) or by_stem.get(stems.sole(PurePosixPath(label.name).stem) or "")
         if clip is None:
             of_recordings.append(label)
         elif clip in found.by_clip:
@@ -59,8 +62,7 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
     for label in of_recordings:
         recordings = _recordings(label.path, sources)
         if len(recordings) != 1:
-            reason = f"{len(recordings) or 'no clip or'} recordings are called so"
-            found.unused.append((label, reason))
+            found.unused.append((label, _why_not_one(label, recordings, names, sources)))
             continue
         cut = of_recording.get(recordings[0], [])
         if not cut:
@@ -78,12 +80,23 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
 
 def _recordings(path: str, sources: Mapping[str, str]) -> list[str]:
     """Names of the recordings that a label's path may mean; those that agree in most parts of it."""
-    for exact in (True, False):
-        agreeing = {name: _agreement(_parts(path, exact), _parts(source, exact)) for name, source in sources.items()}
-        most = max(agreeing.values(), default=0)
-        if most:
-            return [name for name, parts in agreeing.items() if parts == most]
+    for form in (normal, folded):
+        for exact in (True, False):
+            wanted = _parts(form(path), exact)
+            agreeing = {name: _agreement(wanted, _parts(form(source), exact)) for name, source in sources.items()}
+            most = max(agreeing.values(), default=0)
+            if most:
+                return [name for name, parts in agreeing.items() if parts == most]
     return []
+
+
+def _why_not_one(label: Label, recordings: list[str], clips: list[str], sources: Mapping[str, str]) -> str:
+    """Why a label is nobody's: several recordings could be meant, or none, and then what is called nearly so."""
+    if recordings:
+        several = ", ".join(shown(sources[name]) for name in recordings[:3])
+        return f"{len(recordings)} recordings are called so ({several}); write more of the path"
+    near = Names([*clips, *(PurePosixPath(source).name for source in sources.values())])
+    return f"no clip or recording is called so{near.hint(label.name)}"
 
 
 def _parts(path: str, exact: bool) -> tuple[str, ...]:

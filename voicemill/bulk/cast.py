@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voicemill import storage
+from voicemill.core.names import Names, normal
 from voicemill.errors import InputError, UsageError
-from voicemill.registry import names, resolve
+from voicemill.registry import names, open_registry, resolve
 from voicemill.voice import MANIFEST, parse_voice
 
 
@@ -37,7 +38,7 @@ class Cast:
     """
 
     def __init__(self, voices: list[str], registry: str = "") -> None:
-        self._registry = storage.open_store(registry) if registry else None
+        self._registry = open_registry(registry) if registry else None
         self._found: dict[str, Voice | InputError] = {}
         self.common: list[Voice] = []
         self.mistakes: list[str] = []
@@ -58,6 +59,7 @@ class Cast:
         Raises:
             InputError: If there is no such voice, or two of that speaker.
         """
+        name = normal(name)
         if name not in self._found:
             try:
                 self._found[name] = self._of_line(name)
@@ -69,7 +71,8 @@ class Cast:
         return found
 
     def _of_line(self, name: str) -> Voice:
-        own = [voice for voice in self.common if voice.speaker == name]
+        meant = Names(voice.speaker for voice in self.common).sole(name)
+        own = [voice for voice in self.common if voice.speaker == meant]
         if len(own) > 1:
             raise InputError(f"{len(own)} of the voices are of {name}; name one by its place")
         if own:

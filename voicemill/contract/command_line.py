@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from voicemill.contract import values
 from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField, kebab
-from voicemill.errors import UsageError
+from voicemill.errors import InputError, UsageError, may
 
 
 def command(declaration: Declaration, results: tuple[str, ...], body: Callable[..., None]) -> click.Command:
@@ -58,6 +59,8 @@ def _artifact(artifact: ArtifactField) -> click.Option:
         if artifact.optional and _is_absent(path):
             return None
         if path.is_dir() if artifact.kind.is_folder else path.is_file():
+            if not may(path, os.R_OK | (os.X_OK if artifact.kind.is_folder else 0)):
+                raise InputError(f"--{artifact.name} {path} cannot be read: permission denied; change its permissions")
             return path
         what = "folder" if artifact.kind.is_folder else "file"
         wrong = f"is not a {what}" if path.exists() else "does not exist"

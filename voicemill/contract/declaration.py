@@ -41,9 +41,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Checked:
-    """Marks a string with a form of its own: `check` raises a VoicemillError that says what is wrong with it."""
+    """Marks a string with a form of its own: `check` raises a VoicemillError that says what is wrong with it, and gives
+    the form in which the stage gets it."""
 
-    check: Callable[[str], object]
+    check: Callable[[str], str]
 
 
 InputDir = Annotated[Path, Kind("input", is_folder=True)]
@@ -94,7 +95,7 @@ class ParameterField:
     help: str
     choices: tuple[str, ...] = ()
     place: Place | None = None
-    check: Callable[[str], object] | None = None
+    check: Callable[[str], str] | None = None
     optional: bool = False
     bounds: dict[str, float] = defaulted(default_factory=dict)
 

@@ -102,7 +102,7 @@ def _checked(field: ParameterField, text: str) -> str:
     # An empty text is how a parameter that may be left out is left out.
     if field.check and text != "":
         try:
-            field.check(text)
+            return field.check(text)
         except VoicemillError as error:
             raise ValueError(str(error)) from None
     return text

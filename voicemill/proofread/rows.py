@@ -11,6 +11,7 @@ from typing import Any
 from voicemill import labels, transcripts
 from voicemill.clip_names import check_clip, place_of
 from voicemill.core import untrusted
+from voicemill.core.names import Names
 from voicemill.errors import InputError
 
 
@@ -75,11 +76,13 @@ def read_rows(folder: Path) -> list[Row]:
         InputError: A file is not there or damaged.
     """
     table = _table(folder)
+    clips = Names(table)
     rows = []
     for label in labels.read(folder / "transcripts.list"):
-        row = table.get(label.name)
+        row = table.get(clips.sole(label.name) or "")
         if row is None:
-            raise InputError(f"transcripts.list names {label.name}, which transcripts.json does not know")
+            hint = clips.hint(label.name)
+            raise InputError(f"transcripts.list names {label.name}, which transcripts.json does not know{hint}")
         row = replace(row, language=row.language.lower())
         if (label.language, label.text) != (row.language, row.text):
             row = replace(row, language=label.language, text=label.text, source="label", checked=True)

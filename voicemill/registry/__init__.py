@@ -12,7 +12,7 @@ an S3 prefix; every change that two may make at once is a conditional write.
 """
 
 from voicemill.registry.aliases import Alias, promote, rollback
-from voicemill.registry.publication import at_hand, delete, publish, pull, resolve
+from voicemill.registry.publication import at_hand, delete, open_registry, publish, pull, resolve
 from voicemill.registry.records import PublishedVersion, Record, version_of, versions
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Record",
     "at_hand",
     "delete",
+    "open_registry",
     "promote",
     "publish",
     "pull",

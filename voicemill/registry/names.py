@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from voicemill.contract.declaration import Checked
-from voicemill.core.display import display
-from voicemill.core.safe_paths import what_is_wrong
+from voicemill.core.names import normal, shown, speaker_problem
 from voicemill.errors import InputError, UsageError
 
 DONE = "_SUCCESS.json"
@@ -18,7 +17,6 @@ SIGNATURE = "model.sig"
 LATEST = "latest"
 VERSION_DIGITS = 16
 
-_SPEAKER = re.compile(r"[^\s/\\@_.\x00-\x1f][^/\\@\x00-\x1f]{0,199}")
 _ALIAS = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VERSION = re.compile(rf"[0-9a-f]{{{VERSION_DIGITS}}}")
 
@@ -38,9 +36,9 @@ def parse(text: str) -> Reference:
         UsageError: if it is neither.
     """
     speaker, at, name = text.partition("@")
-    if (at and not name) or not _SPEAKER.fullmatch(speaker):
+    if (at and not name) or speaker_problem(speaker):
         raise UsageError(f"{text!r} names no voice: write SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION")
-    return Reference(speaker, name or LATEST)
+    return Reference(normal(speaker), name or LATEST)
 
 
 def is_reference(text: str) -> bool:
@@ -49,19 +47,14 @@ def is_reference(text: str) -> bool:
 
 
 def check_speaker(name: str) -> str:
-    """A speaker's name that can be a folder of the registry.
+    """A speaker's name that can be a folder of the registry, in the form in which names are compared.
 
     Raises:
         InputError: if it cannot.
     """
-    # The longest name that is made of it is that of the tombstone.
-    problem = what_is_wrong(f"{name}.json")
-    if problem or not _SPEAKER.fullmatch(name):
-        raise InputError(
-            f"'{display(name)}' cannot be a speaker in the registry: {problem or 'a name has no / or @'}; "
-            "take a name that begins with a letter or digit"
-        )
-    return name
+    if problem := speaker_problem(name):
+        raise InputError(f"the speaker {shown(name)} {problem}")
+    return normal(name)
 
 
 def check_alias(name: str) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from voicemill.core.names import normal
 from voicemill.core.safe_paths import safe_join
 from voicemill.errors import InputError, TryAgain
 from voicemill.registry import aliases, names, policy, records, signatures, tombstones
 from voicemill.registry.records import PublishedVersion, Record, version_of
-from voicemill.storage import Conflict, Store, fetch, open_store
+from voicemill.storage import Conflict, Store, fetch, normal_store, open_store
+
+
+def open_registry(location: str | Path) -> Store:
+    """The registry at a folder or s3:// address: a speaker is found in whichever Unicode form the name was stored."""
+    return normal_store(open_store(location))
 
 
 def publish(folder: Path, registry: Store) -> PublishedVersion:
@@ -35,7 +42,7 @@ def publish(folder: Path, registry: Store) -> PublishedVersion:
         registry.upload(folder / name, place + name)
     if (folder / names.SIGNATURE).is_file():
         registry.upload(folder / names.SIGNATURE, place + names.SIGNATURE)
-    missing = published.files.keys() - {entry.key.removeprefix(place) for entry in registry.list(place)}
+    missing = _missing(registry, place, published.files)
     if missing:
         raise TryAgain(f"somebody removed {min(missing)} of {speaker} while it was published")
     # The version's name is its content's digest: whoever published it first published the same.
@@ -68,6 +75,8 @@ def resolve(registry: Store, reference: names.Reference) -> Record:
     if len(there) > 1:
         raise InputError(f"{speaker} has {len(there)} versions that begin with {name}; give more digits")
     known = [*aliases.survey(registry, speaker)[0], *records.versions(registry, speaker)]
+    if not known and (other := records.known_as(registry, speaker)) != speaker:
+        return resolve(registry, names.Reference(other, name))
     hint = f"it has {', '.join(known)}" if known else "the registry knows no version of it"
     raise InputError(f"there is no version {name} of {speaker}; {hint}")
 
@@ -113,7 +122,7 @@ def at_hand(place: str, registry: str, work: Path) -> Path:
     if not registry or not names.is_reference(place):
         return fetch(place)
     reference = names.parse(place)
-    return pull(open_store(registry), reference.speaker, reference.name, work)
+    return pull(open_registry(registry), reference.speaker, reference.name, work)
 
 
 def check(registry: Store, record: Record) -> None:
@@ -125,7 +134,7 @@ def check(registry: Store, record: Record) -> None:
     rules = policy.read(registry)
     policy.check_consent(rules, record.speaker, record.about["consent"])
     place = names.version_place(record.speaker, record.version)
-    missing = record.files.keys() - {entry.key.removeprefix(place) for entry in registry.list(place)}
+    missing = _missing(registry, place, record.files)
     if missing:
         raise InputError(f"version {record.version} of {record.speaker} lacks {min(missing)}; publish it again")
     if rules.public_keys:
@@ -190,6 +199,11 @@ def delete(registry: Store, record: Record, *, by: str) -> None:
         registry.write(key, record.encode())
         raise
     registry.erase(list(registry.traces(names.version_place(speaker, version))))
+
+
+def _missing(registry: Store, place: str, files: Iterable[str]) -> set[str]:
+    there = {normal(entry.key).removeprefix(place) for entry in registry.list(place)}
+    return {name for name in files if normal(name) not in there}
 
 
 def _must_be_free(registry: Store, record: Record) -> None:

@@ -7,13 +7,14 @@ import math
 import re
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from voicemill import logs
 from voicemill.core import untrusted
 from voicemill.core.display import display
+from voicemill.core.names import Names, normal
 from voicemill.core.safe_paths import what_is_wrong
 from voicemill.errors import InputError
 from voicemill.registry import documents, names
@@ -170,11 +171,11 @@ def find(registry: Store, speaker: str, version: str) -> Record | None:
     problem = _problem(record, speaker, version)
     if problem:
         raise InputError(f"{display(key)} in the registry cannot be used: {problem}; {documents.DAMAGED}")
-    return record
+    return replace(record, speaker=normal(record.speaker))
 
 
 def _problem(record: Record, speaker: str, version: str) -> str:
-    if (_normal(record.speaker), record.version) != (_normal(speaker), version):
+    if (normal(record.speaker), record.version) != (normal(speaker), version):
         return "it is the record of another version"
     for name, digest in record.files.items():
         problem = what_is_wrong(name) or ("it belongs to the registry" if _problem_of_name(name) else "")
@@ -190,10 +191,6 @@ def _problem(record: Record, speaker: str, version: str) -> str:
     if not all(map(_is_finite, metrics.values())):
         return "its metrics are not numbers"
     return ""
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def every(registry: Store, speaker: str = "") -> list[Record]:
@@ -220,6 +217,24 @@ def survey(registry: Store, speaker: str = "") -> tuple[list[Record], list[Damag
     records = [one for one in found if isinstance(one, Record)]
     damaged = [one for one in found if isinstance(one, Damaged)]
     return sorted(records, key=lambda record: (record.speaker, record.published)), damaged
+
+
+def known_as(registry: Store, speaker: str, *others: str) -> str:
+    """The name under which the registry has a speaker: as given, or the one other name that differs in case alone.
+
+    Args:
+        registry: The registry.
+        speaker: As a person wrote it.
+        others: Speakers who are known from elsewhere.
+
+    Returns:
+        The name as given (in NFC) where nobody is called so, or several are.
+    """
+    speaker = names.check_speaker(speaker)
+    if speaker in others or next(iter(registry.list(f"{speaker}/")), None):
+        return speaker
+    there = [name for name in registry.folders() if not name.startswith("_")]
+    return Names([*there, *others]).sole(speaker) or speaker
 
 
 def _found(registry: Store, prefix: str) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from voicemill import logs
 from voicemill.core.display import display
 from voicemill.errors import InputError, TryAgain
 from voicemill.registry import documents, names, records, tombstones, uploads
-from voicemill.storage import Conflict, Store, Trace, file_digest
+from voicemill.storage import Conflict, Store, Trace, file_digest, normal_store
 
 RUNS = "voices"
 BATCHES = "batches"
@@ -53,9 +53,10 @@ class Revocation:
 
 def search(registry: Store, speaker: str, artifacts: Store | None) -> list[Place]:
     """The places where something of a speaker may lie."""
-    names.check_speaker(speaker)
+    speaker, registry = names.check_speaker(speaker), normal_store(registry)
     places = [Place("registry", registry, (f"{speaker}/",))]
     if artifacts is not None:
+        artifacts = normal_store(artifacts)
         own = uploads.of_no_other(artifacts, speaker)
         kept = (f"{BATCHES}/{batch}/speakers/{speaker}.json" for batch in artifacts.folders(f"{BATCHES}/"))
         places.append(Place("artifacts", artifacts, (f"{RUNS}/{speaker}/", *own, *kept)))
@@ -85,7 +86,8 @@ def revoke(registry: Store, speaker: str, *, why: str, by: str, artifacts: Store
         TryAgain: if something is left, because S3 is away or somebody goes on writing; names it.
         InputError: if all is removed but uploads that a damaged mark does not name any more.
     """
-    names.check_speaker(speaker)
+    speaker, registry = names.check_speaker(speaker), normal_store(registry)
+    artifacts = normal_store(artifacts) if artifacts is not None else None
     record = _bury(registry, speaker, why, by)
     places = search(registry, speaker, artifacts)
     before = listing(places)

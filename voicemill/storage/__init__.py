@@ -13,9 +13,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from voicemill.contract import outputs
+from voicemill.core.files import special_kind
 from voicemill.core.safe_paths import safe_join
-from voicemill.errors import InputError
+from voicemill.errors import InputError, may
 from voicemill.storage.local import LocalStore
+from voicemill.storage.normal import normal_store
 from voicemill.storage.store import Conflict, Entry, Store, Trace, file_digest
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "file_digest",
     "fingerprint",
     "is_remote",
+    "normal_store",
     "open_store",
 ]
 
@@ -59,13 +62,18 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
         cache: Folder for what comes from S3; by default `cache_folder`.
 
     Raises:
-        InputError: if there is nothing at the location.
+        InputError: if there is nothing at the location, or something that cannot be read: for permissions, or because
+            it is a named pipe or a device, from which a read might never return.
         TryAgain: if S3 cannot be reached.
     """
     if not is_remote(location):
         path = Path(location).expanduser()
         if not path.exists():
             raise InputError(f"{path} does not exist; name a folder, a file or an s3:// address")
+        if not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path} is {special_kind(path)}; name a folder, a file or an s3:// address")
+        if not may(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+            raise InputError(f"{path} cannot be read: permission denied; change its permissions")
         return path
     folder = (cache or cache_folder()) / "s3" / hashlib.sha256(str(location).encode()).hexdigest()[:16]
     store, entries, is_object = _remote(str(location))

@@ -7,7 +7,7 @@ import typer
 
 from voicemill.errors import UsageError
 from voicemill.voices import looking, moving, revoking
-from voicemill.voices.options import Registry, at_hand, must_be_free
+from voicemill.voices.options import Registry, at_hand, must_be_free, speaker_given
 
 app = typer.Typer(help="Voices: files in and out, and the registry. No file is ever executed.", no_args_is_help=True)
 for part in (looking, moving, revoking):
@@ -35,6 +35,7 @@ def import_(
     code = language_code(language)
     if not code:
         raise UsageError(f"--language {language}: name one of {', '.join(LANGUAGES)}")
+    speaker = speaker_given(speaker)
     must_be_free(out)
     with atomic(out, is_folder=True) as folder:
         voice = import_voice(Source(sovits, gpt, reference, text, code, speaker, consent), folder)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voicemill.core.display import display, printable
-from voicemill.voices.options import AsJson, Registry, Voice, opened, record_of
+from voicemill.voices.options import AsJson, Registry, Voice, opened, record_of, speaker_given
 
 if TYPE_CHECKING:
     from voicemill.registry import Record
@@ -30,7 +30,7 @@ def list_(
     from voicemill.registry import aliases, records
 
     store = opened(registry)
-    found, damaged = records.survey(store, speaker)
+    found, damaged = records.survey(store, records.known_as(store, speaker_given(speaker)) if speaker else "")
     named = {name: aliases.survey(store, name) for name in dict.fromkeys(record.speaker for record in found)}
     rows = []
     for record in found:

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from voicemill.errors import InputError, UsageError
-from voicemill.voices.options import By, Registry, Voice, Why, actor, at_hand, must_be_free, opened, record_of
+from voicemill.voices.options import (
+    By,
+    Registry,
+    Voice,
+    Why,
+    actor,
+    at_hand,
+    must_be_free,
+    opened,
+    record_of,
+    speaker_given,
+)
 
 app = typer.Typer()
 
@@ -65,9 +76,12 @@ def rollback(
     why: Why = "",
 ) -> None:
     """Point an alias at the version that it was before; again, and it goes one further back."""
+    from voicemill.registry import records
     from voicemill.registry import rollback as move
 
-    moved = move(opened(registry), speaker, alias, by=actor(by), why=why)
+    store = opened(registry)
+    speaker = records.known_as(store, speaker_given(speaker))
+    moved = move(store, speaker, alias, by=actor(by), why=why)
     typer.echo(f"{alias} of {speaker} is {moved.version} again")
 
 

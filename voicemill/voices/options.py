@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicemill.core.names import normal, shown, speaker_problem
 from voicemill.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,9 +28,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def opened(registry: str) -> Store:
     """The registry's store."""
-    from voicemill.storage import open_store
+    from voicemill.registry import open_registry
 
-    return open_store(registry)
+    return open_registry(registry)
+
+
+def speaker_given(name: str) -> str:
+    """A speaker's name from a command line, in the form in which names are compared.
+
+    Raises:
+        UsageError: if no speaker can be called so.
+    """
+    if problem := speaker_problem(name):
+        raise UsageError(f"the speaker {shown(name)} {problem}")
+    return normal(name)
 
 
 def record_of(registry: Store, voice: str) -> Record:

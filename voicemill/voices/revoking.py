@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from voicemill.voices.options import By, Registry, actor, opened
+from voicemill.voices.options import By, Registry, actor, opened, speaker_given
 
 app = typer.Typer()
 
@@ -35,12 +35,16 @@ def revoke(
     uploaded for it alone; in a bucket that keeps versions, all versions. It lists what there was and what is left.
     """
     from voicemill.contract.outputs import write_text
-    from voicemill.registry import revocation
+    from voicemill.registry import records, revocation
 
     store = opened(registry)
     bucket = os.environ.get("S3_BUCKET", "")
     artifacts = artifacts or (f"s3://{bucket}" if bucket else "")
     runs = opened(artifacts) if artifacts else None
+    asked = speaker_given(speaker)
+    speaker = records.known_as(store, asked, *(runs.folders(f"{revocation.RUNS}/") if runs else ()))
+    if speaker != asked:
+        typer.echo(f"{asked} is stored as {speaker}")
     found = revocation.listing(revocation.search(store, speaker, runs))
     _print(f"before: {len(found)} objects", found)
     if dry_run:
