@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import voicemill
-from voicemill.errors import VoicemillError, full_disk
+from voicemill.errors import known
 
 _COMMANDS = {
     "run": ("voicemill.engine.command", "Run a workflow on this machine, or go on with one that stopped."),
@@ -77,8 +77,8 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        known = error if isinstance(error, VoicemillError) else full_disk(error)
-        if known is None:
+        told = known(error)
+        if told is None:
             raise
-        typer.echo(f"voicemill: {known}", err=True)
-        sys.exit(known.exit_code)
+        typer.echo(f"voicemill: {told}", err=True)
+        sys.exit(told.exit_code)

@@ -20,7 +20,7 @@ from voicemill.engine.run import Result, conduct
 from voicemill.engine.slots import Request, Slots
 from voicemill.engine.stopping import Stop
 from voicemill.engine.workflow import Workflow
-from voicemill.errors import UsageError, VoicemillError
+from voicemill.errors import UsageError, VoicemillError, known
 
 log = logs.get_logger(__name__)
 Watcher = Callable[[str, Order], None]
@@ -100,9 +100,9 @@ async def _one(
     """A speaker's run: how it ended and why."""
     try:
         result = await conduct(workflow, order.values, folder, slots=slots, stop=stop, options=options)
-    except (VoicemillError, OSError) as error:
-        return "failed", str(error)
     except Exception as error:
+        if told := known(error):
+            return "failed", str(told)
         # A fault of the engine's own; the other speakers go on, and the trace is in the log.
         log.exception("the run of %s broke", order.speaker)
         return "failed", f"{type(error).__name__}: {error}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from voicemill.errors import UsageError
+from voicemill.errors import CannotWrite, UsageError, may
 
 _PARTIAL = "partial"
 
@@ -29,12 +29,23 @@ def atomic(target: Path, *, is_folder: bool) -> Iterator[Path]:
         The path to write to.
 
     Raises:
-        UsageError: if `target` is a mount point, which cannot be replaced.
+        UsageError: if `target` is a mount point, which cannot be replaced, or is a file where a folder is to be, or a
+            folder where a file is to be: nothing that takes hours ends with this.
+        CannotWrite: if nothing can be made beside `target`.
     """
     target = target.absolute()
     if os.path.ismount(target):
         raise UsageError(f"{target} is a mount point and cannot be replaced as a whole; name a folder inside it")
+    if is_folder and os.path.lexists(target) and not target.is_dir():
+        raise UsageError(f"{target} is a file where a folder is to be written; name another place")
+    if not is_folder and target.is_dir():
+        raise UsageError(f"{target} is a folder where a file is to be written; name another place")
     target.parent.mkdir(parents=True, exist_ok=True)
+    if not may(target.parent, os.W_OK | os.X_OK):
+        raise CannotWrite(
+            f"{target} cannot be written: nothing may be made in {target.parent} (permission denied, or a read-only "
+            "file system); change its permissions, or name another place"
+        )
     for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.{_PARTIAL}"):
         _remove(leftover)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.{_PARTIAL}")

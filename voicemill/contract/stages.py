@@ -18,7 +18,7 @@ from voicemill.contract import command_line, outputs, state, template
 from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
-from voicemill.errors import OutOfGpuMemory, UsageError, VoicemillError, full_disk
+from voicemill.errors import OutOfGpuMemory, UsageError, VoicemillError, known
 
 if TYPE_CHECKING:
     from hera.workflows import Container
@@ -128,15 +128,15 @@ class Stage(Generic[P]):
             error.show()
             return UsageError.exit_code
         except Exception as error:
-            known = _known(error)
-            if known is None:
+            told = _known(error)
+            if told is None:
                 log.exception("%s failed unexpectedly: %s", self.name, error)
                 return 1
-            if isinstance(known, OutOfGpuMemory):
+            if isinstance(told, OutOfGpuMemory):
                 log.warning("where memory ran out:", exc_info=error)
             # The sentence comes last: it is what Kubernetes keeps of a failed pod's log.
-            log.error("%s", known)
-            return known.exit_code
+            log.error("%s", told)
+            return told.exit_code
 
     def _command(self, *, summary: Path | None, ledger: Path | None, result: dict[str, Path], **values: Any) -> None:
         context = {"stage": self.name, "speaker": os.environ.get("VOICEMILL_SPEAKER", "")}
@@ -222,10 +222,8 @@ def _module_of(function: Callable[..., Any]) -> str:
 
 def _known(error: BaseException) -> VoicemillError | None:
     """The error in the contract's terms, or None for a bug. Told by name, so that no heavy library is imported."""
-    if isinstance(error, VoicemillError):
-        return error
-    if full := full_disk(error):
-        return full
+    if found := known(error):
+        return found
     text = str(error).lower()
     by_text = "out of memory" in text or "can't allocate memory" in text or "cublas_status_alloc_failed" in text
     if type(error).__name__ in ("OutOfMemoryError", "MemoryError") or (isinstance(error, RuntimeError) and by_text):

@@ -18,7 +18,7 @@ from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.scope import Call, Errored
 from voicemill.engine.slots import Slots
 from voicemill.engine.workflow import Templates, Workflow
-from voicemill.errors import UsageError
+from voicemill.errors import UsageError, known
 
 
 @dataclass
@@ -219,6 +219,9 @@ class Execution:
                 await container.run(self, node, call, tries, shown)
         except (Errored, UsageError, OSError) as error:
             # OSError: a place that cannot be read, a full disk. The run goes on with what does not depend on it.
-            node.end(Phase.ERROR, str(error))
+            told = known(error) if isinstance(error, OSError) else None
+            if told:
+                node.exit_code = told.exit_code
+            node.end(Phase.ERROR, str(told or error))
         if node is shown:
             self.events.tell("task", node)

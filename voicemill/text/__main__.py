@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from voicemill.errors import VoicemillError
+from voicemill.errors import known
 from voicemill.text import ROUTES, Lexicon, Phonemes, Reading, phonemize
 from voicemill.text.mandarin.g2pw import G2pw
 
@@ -32,9 +32,12 @@ def show(
         tokenizer = g2pw.parent / "chinese-roberta-wwm-ext-large" / "tokenizer.json" if g2pw else Path()
         reading = Reading(Lexicon.read(lexicon) if lexicon else None, G2pw(g2pw, tokenizer) if g2pw else None)
         phonemes = phonemize(text, language, version, as_reference=as_reference, reading=reading)
-    except VoicemillError as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(error.exit_code) from error
+    except Exception as error:
+        told = known(error)
+        if told is None:
+            raise
+        typer.echo(told, err=True)
+        raise typer.Exit(told.exit_code) from error
     _print(phonemes)
 
 
