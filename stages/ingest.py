@@ -35,16 +35,21 @@ def ingest(
             one that the file marks as default.
     """
     from voicemill.audio import intake, reading, recordings
+    from voicemill.core.files import refuse_inside
     from voicemill.core.unreadable import as_input_error
     from voicemill.errors import InputError
     from voicemill.logs import get_logger
     from voicemill.storage import fetch, file_digest
 
+    place = fetch(source)
+    refuse_inside(place, audio.parent, f"--audio lies inside --source {source}")
     ledger = Ledger()
     taken: list[recordings.Recording] = []
     first_of: dict[str, str] = {}
-    for file in ledger.each(intake.files_in(fetch(source)), label="reading"):
+    for file in ledger.each(intake.files_in(place), label="reading"):
         with ledger.item(file.name):
+            if file.problem:
+                raise InputError(file.problem)
             with as_input_error(file.name):
                 digest = file_digest(file.path)
             if digest in first_of:

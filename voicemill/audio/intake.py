@@ -1,7 +1,5 @@
 """Decide which of a user's files become recordings."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import numpy as np
 from voicemill.audio import probing, reading, speech
 from voicemill.audio.recordings import display
 from voicemill.contract.ledger import SKIPPED
+from voicemill.core.files import Found, walk
 from voicemill.core.unreadable import as_input_error
 from voicemill.errors import InputError
 
@@ -27,24 +26,42 @@ class SourceFile:
     Attributes:
         path: Where it is.
         name: Path relative to the source, as text.
+        problem: Why it is no recording, where that is known before it is read: a sentence for the ledger.
     """
 
     path: Path
     name: str
+    problem: str = ""
 
 
 def files_in(source: Path) -> list[SourceFile]:
-    """Every file below a folder, hidden ones too, or the one file that the source is; ordered by name."""
+    """Everything below a folder, hidden files too, or the one file that the source is; ordered by name.
+
+    Linked folders are followed, each folder is read once. Pipes, devices, links that lead nowhere, and what may not be
+    read have a `problem`, as have linked folders that are not followed and the folders of voicemill's own runs.
+    """
     if source.is_file():
         return [SourceFile(source, display(source.name))]
-    return sorted(_walk(source), key=lambda file: file.name)
+    found = list(walk(source))
+    runs = _runs(found)
+    files = [SourceFile(each.path, display(each.name), _reason(each)) for each in found if not _is_in(each, runs)]
+    files += [SourceFile(source / run, display(run), f"{SKIPPED}the folder of a voicemill run") for run in runs]
+    return sorted(files, key=lambda file: file.name)
 
 
-def _walk(folder: Path) -> Iterator[SourceFile]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent, name)
-            yield SourceFile(path, display(path.relative_to(folder)))
+def _runs(found: list[Found]) -> set[Path]:
+    """Folders of voicemill's runs among these: what a run made of recordings is not recorded anew."""
+    names = {each.name for each in found}
+    folders = {Path(name).parent for name in names if Path(name).name == "run.jsonl"} - {Path()}
+    return {folder for folder in folders if f"{folder}/run.json" in names}
+
+
+def _is_in(file: Found, folders: set[Path]) -> bool:
+    return not folders.isdisjoint(Path(file.name).parents)
+
+
+def _reason(found: Found) -> str:
+    return SKIPPED + found.problem if found.is_elsewhere else found.problem
 
 
 def is_companion(path: Path) -> bool:

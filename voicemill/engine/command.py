@@ -58,6 +58,7 @@ def run(
     here, asked = Here(), pairs(parameter or [])
     known = workflow_parameters.check(chosen, asked, here)
     given = known.resolved(workflows.arguments(chosen, asked), here)
+    apart(given, out)
     slots = room(cpus, memory, gpus)
     console = Console()
     interactive = console.is_terminal and sys.stdin.isatty()
@@ -67,6 +68,20 @@ def run(
         result = run_workflow(chosen, given, out, slots=slots, options=options, watchers=(view,), ask=view.ask)
     conclude(result, out, console)
     raise typer.Exit(result.exit_code)
+
+
+def apart(values: dict[str, str], out: Path) -> None:
+    """Refuse a run folder inside the recordings, which a run would find among them.
+
+    Raises:
+        UsageError: if it lies there.
+    """
+    from voicemill.core.files import refuse_inside
+    from voicemill.storage import is_remote
+
+    source = values.get("source", "")
+    if source and not is_remote(source):
+        refuse_inside(Path(source), out, f"the run folder {out} lies inside source={source}")
 
 
 def room(cpus: float | None, memory: str | None, gpus: int | None) -> Request:

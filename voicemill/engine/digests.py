@@ -11,13 +11,12 @@ import json
 import os
 import re
 import sqlite3
-import stat
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from voicemill.core.files import walk
 from voicemill.logs import get_logger
 
 log = get_logger(__name__)
@@ -61,25 +60,6 @@ def default_memory(fallback: Path) -> Path:
     return (folder if folder.is_dir() and os.access(folder, os.W_OK) else fallback) / "digests.sqlite"
 
 
-def entries_in(path: Path) -> Iterator[tuple[str, Path]]:
-    """Everything in a folder that is not itself a folder, as (relative name, path), in a fixed order.
-
-    Links to folders are followed, but each folder is entered once, so that links in a circle come to an end; where it
-    is met again, the folder itself is given.
-    """
-    entered = {_identity(path)}
-    for folder, folders, files in os.walk(path, followlinks=True):
-        inside = Path(folder)
-        again = []
-        for name in sorted(folders):
-            identity = _identity(inside / name)
-            if identity in entered:
-                again.append(name)
-            entered.add(identity)
-        folders[:] = sorted(set(folders) - set(again))
-        yield from ((str((inside / name).relative_to(path)), inside / name) for name in sorted([*files, *again]))
-
-
 class Digests:
     """Content digests with a memory on disk, which several runs may share.
 
@@ -101,7 +81,7 @@ class Digests:
     def tree(self, path: Path) -> str:
         """Digest of a file, or of a folder's files by relative name and content; hidden files count.
 
-        Pipes, devices and dangling links in a folder count by what they are: they have no content to read.
+        Pipes, devices, dangling links and what may not be read count by what they are: there is no content to read.
 
         Raises:
             FileNotFoundError: if there is nothing at `path`.
@@ -110,7 +90,7 @@ class Digests:
             return self.file(path)
         if not path.is_dir():
             raise FileNotFoundError(path)
-        return digest_of([(name, self._entry(entry)) for name, entry in entries_in(path)])
+        return digest_of([(found.name, found.problem or self.file(found.path)) for found in walk(path)])
 
     def file(self, path: Path) -> str:
         """SHA-256 of a file's content."""
@@ -134,13 +114,6 @@ class Digests:
         """Let go of the memory."""
         self._database.close()
 
-    def _entry(self, path: Path) -> str:
-        try:
-            mode = path.stat().st_mode
-        except OSError:
-            return f"link to {os.readlink(path)}" if path.is_symlink() else "unreadable"
-        return self.file(path) if stat.S_ISREG(mode) else f"mode {stat.S_IFMT(mode):o}"
-
     def _execute(self, statement: str, values: tuple[Any, ...]) -> Any:
         with self._lock:
             try:
@@ -163,11 +136,6 @@ class Digests:
                 error = again if isinstance(again, sqlite3.Error) else sqlite3.OperationalError(str(again))
         log.warning("%s cannot be used (%s); digests are remembered for this run only", self._memory, error)
         return _connect(":memory:")
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    about = folder.stat()
-    return about.st_dev, about.st_ino
 
 
 def _name(path: Path) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.engine.digests import Digests, entries_in
+from voicemill.core.files import walk
+from voicemill.engine.digests import Digests
 
 BLOCK_BYTES = 4096
 
@@ -82,14 +82,7 @@ def _is_as_it_was(path: Path, was: Fingerprint, digests: Digests) -> bool:
 def _files(output: Path) -> dict[str, Path]:
     if output.is_file():
         return {"": output}
-    return {name: path for name, path in entries_in(output) if _is_regular(path)}
-
-
-def _is_regular(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # a dangling link
-        return False
+    return {found.name: found.path for found in walk(output) if not found.problem}
 
 
 def _ends(path: Path) -> str:
