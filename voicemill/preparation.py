@@ -19,6 +19,7 @@ from voicemill.gpt_sovits.dataset import RATE, DatasetFolder, Text, level
 from voicemill.labels import Label
 from voicemill.models import locate
 from voicemill.text import BY_DICTIONARIES, Phonemes, Reading, phonemize, phonemize_segment
+from voicemill.text.scripts import TOO_MUCH, looks_like
 from voicemill.text.symbols import PAUSES, PUNCTUATION, UNKNOWN
 
 # Both trainings leave out what is shorter or longer.
@@ -74,7 +75,15 @@ class Preparation:
         if _UNHEARD.issuperset(spoken.phones):
             if not label.text.strip():
                 raise InputError("its transcript is empty")
-            raise InputError(f"nothing in its text can be pronounced: {label.text!r}")
+            raise InputError(f"nothing in its text can be pronounced: {label.text!r}{_another_language(label)}")
+        letters = sum(map(str.isalnum, label.text))
+        unheard = sum(sign.character.isalnum() for sign in spoken.unpronounced)
+        if unheard >= TOO_MUCH * letters:
+            # Whoever reads aloud says all of it: such a pair teaches that sounds come from nowhere.
+            raise InputError(
+                f"{unheard} of {letters} letters in its text are not pronounced in {label.language}: {label.text!r}"
+                f"{_another_language(label)}"
+            )
         pcm, heard = level(wav32k)
         ssl_1CT = hubert.features(self._hubert, resample(heard, RATE, hubert.RATE))
         if not torch.isfinite(ssl_1CT).all():
@@ -107,6 +116,12 @@ class Preparation:
         if self._bert is None:
             self._bert = bert.load(locate(self._models, "bert"), self._device)
         return self._bert
+
+
+def _another_language(label: Label) -> str:
+    """For a text that its language does not pronounce: which one it looks like, as the end of a sentence."""
+    other = looks_like(label.text)
+    return f"; it looks like {other}: correct its language" if other not in ("", label.language) else ""
 
 
 def pronounce(

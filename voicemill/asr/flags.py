@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from voicemill.text.scripts import TOO_MUCH, looks_like, unread_share
+
 # Characters a second above which nobody speaks: fast readers reach 8 in Chinese and Japanese, 10 syllable blocks in
 # Korean, 25 letters in English.
 _FASTEST = {"zh": 10.0, "yue": 10.0, "ja": 13.0, "ko": 12.0, "en": 28.0}
+_LOOKS_LIKE, _NOT_PRONOUNCED = "looks-like-", "not-pronounced"
 _SPACED = ("en", "ko")
 # A phrase of so many units said so often is a recogniser's loop and no figure of speech.
 _LOOPS = {1: 5, 2: 4} | dict.fromkeys(range(3, 41), 3)
@@ -21,7 +24,9 @@ def flags(text: str, language: str, seconds: float, confidence: float, trusted_a
         trusted_above: The recogniser's threshold for it.
 
     Returns:
-        Of "empty", "loop", "too-fast" and "low-confidence" those that apply.
+        Of "empty", "loop", "too-fast", "low-confidence", and where a fifth or more of the letters is not pronounced in
+        this language "looks-like-ja" (or ko, zh, en), or "not-pronounced" where it looks like none of them, those that
+        apply.
     """
     if not any(character.isalnum() for character in text):
         return ["empty"]
@@ -33,7 +38,15 @@ def flags(text: str, language: str, seconds: float, confidence: float, trusted_a
         found.append("too-fast")
     if confidence < trusted_above:
         found.append("low-confidence")
+    if unread_share(text, language) >= TOO_MUCH:
+        other = looks_like(text)
+        found.append(f"{_LOOKS_LIKE}{other}" if other else _NOT_PRONOUNCED)
     return found
+
+
+def follows_from_text(flag: str) -> bool:
+    """Whether a flag is found anew when the words or the length change; else it stays what the recogniser said."""
+    return flag in ("empty", "loop", "too-fast", _NOT_PRONOUNCED) or flag.startswith(_LOOKS_LIKE)
 
 
 def loops(text: str, language: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from voicemill.asr.flags import flags
+from voicemill.asr.flags import flags, follows_from_text
 from voicemill.clip_names import RATE, name_of
 from voicemill.errors import VoicemillError
 from voicemill.labels import one_line
@@ -209,7 +209,7 @@ def _split(row: Row, edit: Edit) -> tuple[Change, ...]:
         seconds = round((last - first) / RATE, 3)
         # The recogniser's doubt stays with both parts; what the length says is said anew.
         found = flags(text, row.language, seconds, row.confidence, 0.0)
-        kept = [flag for flag in row.flags if flag not in ("too-fast", "loop", "empty")]
+        kept = [flag for flag in row.flags if not follows_from_text(flag)]
         name = name_of(recording, first, last)
         both = tuple(dict.fromkeys((*kept, *found)))
         parts.append(replace(row, clip=name, seconds=seconds, text=text, source="reviewer", flags=both))
