@@ -130,7 +130,7 @@ def _rows_of(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         for row in file:
             try:
-                yield row.decode("utf-8-sig" if start == 0 else "utf-8").removesuffix("\n")
+                yield row.decode("utf-8-sig" if start == 0 else "utf-8").removesuffix("\n").removesuffix("\r")
             except UnicodeDecodeError as error:
                 at = start + error.start
                 raise InputError(f"{path} is not text in UTF-8 (at byte {at}); save it as UTF-8") from error

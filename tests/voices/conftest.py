@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 
 from tests.shared import SHARED
+from tests.speech import speech
 from voicemill.gpt_sovits import checkpoints
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.model import Gpt
@@ -18,7 +20,6 @@ from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.models.toy.sovits import configuration
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden"
-REFERENCE = GOLDEN / "F_glue" / "ref.wav"
 TEXT = "今天下午我们一起去喝茶。"
 
 
@@ -35,6 +36,13 @@ def write_pair(folder: Path, version: Version, seed: int = 0) -> tuple[Path, Pat
     checkpoints.export_sovits(sovits, checkpoints.SovitsCheckpoint(config, weights, "8epoch_64iteration", hps))
     checkpoints.export_gpt(gpt, checkpoints.GptCheckpoint(sizes.to_dict(), token, "GPT-e15"))
     return sovits, gpt
+
+
+def reference(folder: Path) -> Path:
+    """A recording that a voice can have as its reference: 3.6 s of speech."""
+    path = folder / "ref.wav"
+    soundfile.write(path, speech(3.6), 16_000)
+    return path
 
 
 def samples(folder: Path) -> list[Path]:

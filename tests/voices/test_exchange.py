@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stages.synthesize import synthesize
-from tests.voices.conftest import REFERENCE, TEXT, samples, write_pair
+from tests.voices.conftest import TEXT, reference, samples, write_pair
 from voicemill.gpt_sovits import checkpoints, reference_files
 from voicemill.gpt_sovits.sovits.config import Version
 from voicemill.models.toy.speaker import make_speaker_encoder
@@ -25,8 +25,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def imported(run, pair: tuple[Path, Path], out: Path, reference: Path = REFERENCE) -> Path:
-    options = {"--speaker": "ada", "--reference": reference, "--language": "zh", "--text": TEXT, "--out": out}
+def imported(run, pair: tuple[Path, Path], out: Path, spoken: Path | None = None) -> Path:
+    spoken = spoken or reference(out.parent)
+    options = {"--speaker": "ada", "--reference": spoken, "--language": "zh", "--text": TEXT, "--out": out}
     assert run("voices", "import", *pair, *(word for option in options.items() for word in option)) == 0
     return out
 
@@ -111,7 +112,7 @@ def test_versions_that_do_not_run_here_can_be_inspected_but_not_imported(
     sovits.write_bytes(header + sovits.read_bytes()[2:])
     assert voicemill("voices", "inspect", sovits) == 0
     assert f"version: {version}" in capsys.readouterr().out
-    given = ("--reference", REFERENCE, "--language", "zh", "--speaker", "ada", "--out", tmp_path / "voice")
+    given = ("--reference", reference(tmp_path), "--language", "zh", "--speaker", "ada", "--out", tmp_path / "voice")
     assert voicemill("voices", "import", sovits, gpt, *given) == 65
     assert f"is a {version} model" in capsys.readouterr().err
 
@@ -123,8 +124,8 @@ def test_a_reference_of_another_length_or_an_unknown_language_is_refused(voicemi
     write_wav(tmp_path / "long.wav", torch.ones(32_000 * 11).numpy() / 10, 32_000, "PCM_16")
     common = ("voices", "import", *pair, "--out", tmp_path / "voice", "--speaker", "ada")
     assert voicemill(*common, "--reference", tmp_path / "long.wav", "--language", "zh") == 65
-    assert voicemill(*common, "--reference", REFERENCE, "--language", "xx") == 64
-    assert voicemill(*common, "--reference", REFERENCE, "--language", "zh", "--text", "?!") == 65
+    assert voicemill(*common, "--reference", reference(tmp_path), "--language", "xx") == 64
+    assert voicemill(*common, "--reference", reference(tmp_path), "--language", "zh", "--text", "?!") == 65
     assert not (tmp_path / "voice").exists()
 
 
@@ -134,6 +135,6 @@ def test_halves_of_different_versions_are_refused(
     (tmp_path / "old").mkdir()
     _, old = write_pair(tmp_path / "old", "v1")
     sovits, _ = write_pair(tmp_path, "v2")
-    given = ("--reference", REFERENCE, "--language", "zh", "--speaker", "ada", "--out", tmp_path / "voice")
+    given = ("--reference", reference(tmp_path), "--language", "zh", "--speaker", "ada", "--out", tmp_path / "voice")
     assert voicemill("voices", "import", sovits, old, *given) == 65
     assert "512 phones" in capsys.readouterr().err

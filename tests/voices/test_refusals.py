@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import io
 import os
 import pickle
 import struct
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.voices.conftest import REFERENCE, write_pair
+from tests.voices.conftest import reference, write_pair
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import archive, checkpoints, reference_files, reference_writing
 from voicemill.voices import inspecting
@@ -306,8 +308,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_pair(tmp_path_factory.mktemp("pair"), "v2")
 
 
+@functools.cache
+def spoken() -> Path:
+    """A reference beside none of the files that a test looks at."""
+    return reference(Path(tempfile.mkdtemp(prefix="voicemill-reference-")))
+
+
 def import_into(run, sovits: Path, gpt: Path, out: Path) -> int:
-    given = ("--reference", REFERENCE, "--language", "zh", "--speaker", "ada", "--out", out)
+    given = ("--reference", spoken(), "--language", "zh", "--speaker", "ada", "--out", out)
     return run("voices", "import", sovits, gpt, *given)
 
 

@@ -143,7 +143,8 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
 
 
 def _save_safetensors(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any]) -> None:
-    halves = {key: weights[key].detach().half().cpu().contiguous() for key in sorted(weights)}
+    # Copies: weights that were merged or averaged may share one storage, which safetensors refuses to write.
+    halves = {key: weights[key].detach().to("cpu", torch.float16, copy=True).contiguous() for key in sorted(weights)}
     with reference_writing.replacing(path) as partial:
         partial.write_bytes(save(halves, {METADATA: json.dumps(about, ensure_ascii=False, sort_keys=True)}))
 

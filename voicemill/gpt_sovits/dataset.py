@@ -127,7 +127,7 @@ class DatasetFolder:
                     f"{self.version_file.name}); name it with --version"
                 )
             return "v2" if asked == "auto" else asked
-        made_for = self.version_file.read_text(encoding="utf-8").strip()
+        made_for = text_of(self.version_file).strip()
         if asked not in ("auto", made_for):
             raise InputError(f"{self.root} was made for {made_for}, not for {asked}; format the clips for {asked}")
         return made_for
@@ -223,10 +223,22 @@ def _write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
     _write(path, "".join("\t".join(row) + "\n" for row in rows).encode())
 
 
-def _read_rows(path: Path) -> Iterable[tuple[int, list[str]]]:
+def text_of(path: Path) -> str:
+    """A text file of a dataset. Windows programs put a byte order mark in front and CRLF at the ends of lines.
+
+    Raises:
+        InputError: It is not there, or not UTF-8.
+    """
     if not path.is_file():
         raise InputError(f"{path} is not there; run the format stage")
-    for number, line in enumerate(untrusted.read_text(path, hint="run the format stage again").split("\n"), 1):
+    return untrusted.read_text(path, hint="run the format stage again").replace("
+", "
+")
+
+
+def _read_rows(path: Path) -> Iterable[tuple[int, list[str]]]:
+    for number, line in enumerate(text_of(path).split("
+"), 1):
         if line:
             yield number, line.split("\t")
 

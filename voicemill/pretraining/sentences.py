@@ -133,7 +133,7 @@ def read_texts(path: Path) -> list[str]:
         InputError: There is no such file, or no line of it can be one.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as texts: {error}") from error
     low, high = WORDS_OF_A_TEXT

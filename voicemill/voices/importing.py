@@ -53,7 +53,8 @@ def import_voice(source: Source, target: Path) -> Voice:
 
     Raises:
         InputError: A file is damaged, holds what no checkpoint needs, is of a version that voicemill does not speak
-            with, does not fit its own configuration or the other file; or the reference cannot be used.
+            with, does not fit its own configuration or the other file; or the reference cannot be used: it is too
+            short, too long, or nobody speaks in it.
     """
     for file in (source.sovits, source.gpt, source.reference):
         if not file.is_file():
@@ -119,7 +120,8 @@ def read_pair(sovits: Path, gpt: Path) -> tuple[SovitsCheckpoint, GptCheckpoint]
 
 
 def _reference(source: Source, version: str, target: Path) -> ReferenceClip:
-    from voicemill.audio.reading import read, write_wav
+    from voicemill.audio.reading import read, to_mono, write_wav
+    from voicemill.audio.speech import has_speech
     from voicemill.text import phonemize, symbols
 
     audio = read(source.reference)
@@ -128,6 +130,10 @@ def _reference(source: Source, version: str, target: Path) -> ReferenceClip:
         raise InputError(
             f"{source.reference} lasts {seconds:.2f} s, but a reference must last {SHORTEST_REFERENCE:g} to "
             f"{LONGEST_REFERENCE:g} s; cut it or take another"
+        )
+    if not has_speech(to_mono(audio.samples)[0], audio.rate):
+        raise InputError(
+            f"{source.reference} has no speech in it, only silence, noise or music; take another recording"
         )
     silent = {*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN}
     if source.text and silent.issuperset(phonemize(source.text, source.language, version).phones):

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voicemill.errors import InputError
+from voicemill.gpt_sovits.dataset import text_of
 from voicemill.gpt_sovits.sovits.config import SPEAKER_CHANNELS, SSL_CHANNELS
 from voicemill.gpt_sovits.spectrogram import HOP, N_FFT, SAMPLE_RATE, linear_spectrogram
 
@@ -180,7 +181,7 @@ def find_items(dataset: Path, phone_ids: Callable[[list[str]], list[int]], *, sp
 
 def _read_phones(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     phones, drops = {}, {}
-    for line in path.read_text(encoding="utf-8").strip("\n").split("\n"):
+    for line in text_of(path).strip("\n").split("\n"):
         columns = line.split("\t")
         if len(columns) == 4:
             phones[columns[0]] = columns[1]
