@@ -68,11 +68,13 @@ def run(
 
     from voicemill.batch import running, state, summary, view
     from voicemill.engine import workflow as workflows
-    from voicemill.engine.command import pairs, room
+    from voicemill.engine.command import apart, pairs, room
     from voicemill.engine.execution import Options
 
     chosen = workflows.load(workflow)
     orders = _orders(manifest, pairs(parameter or []), chosen)
+    for order in orders:
+        apart(order.values, out)
     batch = state.Batch(workflow, str(manifest), tuple(orders), min_success_ratio, gpu_hour, cpu_hour)
     slots = room(cpus, memory, gpus)
     options = Options(approve=tuple(approve or ()), grace=grace)

@@ -231,14 +231,11 @@ def text_of(path: Path) -> str:
     """
     if not path.is_file():
         raise InputError(f"{path} is not there; run the format stage")
-    return untrusted.read_text(path, hint="run the format stage again").replace("
-", "
-")
+    return untrusted.read_text(path, hint="run the format stage again").replace("\r\n", "\n")
 
 
 def _read_rows(path: Path) -> Iterable[tuple[int, list[str]]]:
-    for number, line in enumerate(text_of(path).split("
-"), 1):
+    for number, line in enumerate(text_of(path).split("\n"), 1):
         if line:
             yield number, line.split("\t")
 
