@@ -50,7 +50,10 @@ def arguments(stage: Stage, folder: Path, **places: Path) -> list[str]:
         options[artifact.name] = existing if artifact.kind.role == "input" else folder / "out" / artifact.name
     for parameter in stage.parameters:
         if parameter.default is REQUIRED:
-            options[parameter.name] = folder / "inputs" if parameter.is_location else VALUES[parameter.type]
+            read = parameter.place if parameter.place and not parameter.place.is_written else None
+            is_file = read and read.kind == "file"
+            place = folder / "a file" if is_file else folder / "inputs"
+            options[parameter.name] = place if read else VALUES[parameter.type]
     options |= places
     return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
