@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,13 +44,31 @@ def test_letters_and_digits_stay_in_order(text: str):
 
 
 def test_a_given_detector_decides():
-    assert stretches("衬衫的价格") == [("zh", "衬衫的价格")]
     asked: list[str] = []
 
     def always_japanese(text: str, answers: int) -> list[tuple[str, float]]:
         asked.append(text)
         return [("ja", 1.0)]
 
-    found = segment("衬衫的价格", detect=always_japanese)
+    found = segment("大学生活", detect=always_japanese)
     assert [stretch.language for stretch in found] == ["ja"]
     assert asked
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("实际吗", ["zh"]),
+        ("実は日本が好きです。", ["ja"]),
+        ("今日天気がいい", ["ja"]),
+        ("ある“予言”の中だけに登場する。", ["ja"]),
+        ("大学生です", ["ja"]),
+        ("Hello 世界 world", ["en", "zh", "en"]),
+        ("用 git push 推送 code", ["zh", "en", "zh", "en"]),
+        ("GPU 显存 OOM 了", ["en", "zh", "en", "zh"]),
+        ("你好吗こんにちは", ["zh", "ja"]),
+        ("这是の字", ["zh", "ja", "zh"]),
+    ],
+)
+def test_characters_that_a_language_lacks_decide(text: str, languages: list[str]):
+    assert [language for language, _ in stretches(text)] == languages

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from voicemill.text import inventories
 from voicemill.text.mandarin.figures import Figure
 
 Detector = Callable[[str, int], Sequence[tuple[str, float]]]
@@ -32,6 +33,8 @@ _NOT_HAN = re.compile(
     "\U0002b820-\U0002ceaf\U0002ceb0-\U0002ebef\U0002ebf0-\U0002ee5d\U00030000-\U0003134a\U00031350-\U000323af]"
 )
 _UNIT = re.compile("(?:km/h|m/s|[ckm]?m[23²³]?|[mk]?g|m?[lL]|mL|[kdm]?s|db|mm|°[CF])(?![A-Za-z])")
+_LATIN = re.compile("([A-Za-z]+(?:[ '.-]+[A-Za-z]+)*)")
+_SHARE_HAN = frozenset(["zh", "ja", UNKNOWN, DIGITS])
 _PAUSES = frozenset(",.!?，。！？")
 _SMALLEST_SCORE = 0.01
 
@@ -88,7 +91,9 @@ def segment(
             for part in _by_script(found, as_reference):
                 append(stretches, part)
     if not (default or as_reference):
-        stretches = _without_stray_japanese(stretches)
+        stretches = _by_inventory(_without_stray_japanese(stretches))
+    if not as_reference:
+        stretches = _without_latin_in_chinese(stretches)
     if not as_reference and (is_chinese or any(stretch.language == "zh" for stretch in stretches)):
         _give_digits_to_chinese(stretches)
     return _resolve(_resolve_digits(stretches))
@@ -130,6 +135,39 @@ def _without_stray_japanese(stretches: list[Stretch]) -> list[Stretch]:
     result: list[Stretch] = []
     for stretch in stretches:
         append(result, Stretch("zh" if stretch.language == "ja" else stretch.language, stretch.text))
+    return result
+
+
+def _by_inventory(stretches: list[Stretch]) -> list[Stretch]:
+    """Chinese and Japanese told apart by the characters that they lack; numbers stay as they are."""
+    result: list[Stretch] = []
+    at = 0
+    while at < len(stretches):
+        end = at
+        while end < len(stretches) and stretches[end].language in _SHARE_HAN:
+            end += 1
+        group = stretches[at:end]
+        text = "".join(stretch.text for stretch in group)
+        if any(stretch.language != DIGITS for stretch in group):
+            guessed = [stretch.language for stretch in group for _ in stretch.text]
+            near = [*stretches[max(0, at - 1) : at], *stretches[end : end + 1]]
+            beside_latin = any(stretch.language == "en" for stretch in near)
+            told = inventories.languages(text, guessed, beside_latin=beside_latin)
+            told = [DIGITS if guess == DIGITS else language for guess, language in zip(guessed, told, strict=True)]
+            group = [Stretch(language, part) for language, part in inventories.runs(text, told)]
+        result += [*group, *stretches[end : end + 1]]
+        at = end + 1
+    return result
+
+
+def _without_latin_in_chinese(stretches: list[Stretch]) -> list[Stretch]:
+    """Words in Latin letters are English also where they were not cut out of Chinese."""
+    result: list[Stretch] = []
+    for stretch in stretches:
+        for part in _LATIN.split(stretch.text) if stretch.language == "zh" else [stretch.text]:
+            if part:
+                latin = stretch.language == "zh" and _LATIN.fullmatch(part)
+                append(result, Stretch("en" if latin else stretch.language, part))
     return result
 
 
