@@ -1,9 +1,11 @@
 """Cantonese: figures as in Mandarin, traditional characters read by ToJyutping, two phones a syllable."""
 
+import csv
 import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import resources
 from typing import Any
 
 from voicemill.text import punctuation
@@ -62,17 +64,28 @@ def traditional(text: str) -> str:
     return converted if len(converted) == len(text) else text
 
 
+def readings() -> dict[str, str]:
+    """Words that are said otherwise in speech than ToJyutping has them, and their Jyutping."""
+    text = resources.files("voicemill.text").joinpath("cantonese_readings.csv").read_text(encoding="utf-8")
+    return {row["word"]: row["reading"] for row in csv.DictReader(text.splitlines())}
+
+
 @functools.cache
-def _jyutping() -> Callable[[str], list[tuple[str, str | None]]]:
+def _jyutping(as_reference: bool) -> Callable[[str], list[tuple[str, str | None]]]:
     import ToJyutping
 
-    return ToJyutping.get_jyutping_list
+    return (ToJyutping if as_reference else ToJyutping.customize(readings())).get_jyutping_list
 
 
-def phonemize(text: str) -> Spoken:
-    """Phones of a normalised text."""
+def phonemize(text: str, *, as_reference: bool = False) -> Spoken:
+    """Phones of a normalised text.
+
+    Args:
+        text: What `write_out` or `normalize` gave.
+        as_reference: Read every word as ToJyutping's dictionary has it.
+    """
     spoken = Spoken([], [])
-    for character, jyutping in _jyutping()(text):
+    for character, jyutping in _jyutping(as_reference)(text):
         phones = [phone for reading in (jyutping or "").split() for phone in syllable(reading)]
         if character in PUNCTUATION:
             phones = [character]

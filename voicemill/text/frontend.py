@@ -199,7 +199,7 @@ def _one_character(character: str, language: str, version: str, as_reference: bo
 
 def _reader(language: str, version: str, as_reference: bool, reading: Reading) -> Reader:
     module = _module(language)
-    if language == "en":
+    if language in ("en", "yue"):
         return functools.partial(module.phonemize, as_reference=as_reference)
     if language == "zh" and version != "v1":
         return functools.partial(module.phonemize, polyphones=reading.polyphones, as_reference=as_reference)

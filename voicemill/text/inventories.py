@@ -1,7 +1,7 @@
 """Tell Chinese from Japanese by the characters that one of them lacks.
 
-A language's character set is the one that its national standard lists: what is in neither GB 2312 nor Big5 is no Chinese
-character (気, 桜, kana), what is not in JIS X 0208 no Japanese one (实, 吗, 们).
+A language's character set is the one that its national standard lists: what is in neither GB 2312 nor Big5 is no
+Chinese character (気, 桜, kana), what is not in JIS X 0208 no Japanese one (实, 吗, 们).
 """
 
 import functools
