@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib import resources
 from typing import Any
 
-from voicemill.text import punctuation
+from voicemill.text import inventories, punctuation
 from voicemill.text.mandarin.figures import Dialect, Figure, scan
 from voicemill.text.mandarin.normalization import GREEK, sentences, simplify
 from voicemill.text.spoken import Spoken
@@ -40,7 +40,7 @@ def write_out(text: str, figures: Sequence[Figure]) -> Written:
         figures: What `figures` found in it, or in a longer text around it.
     """
     written = Written.of(text, [replace(figure, spoken=traditional(figure.spoken)) for figure in figures])
-    if simplify(text) == text:
+    if simplify(text) == text and not inventories.is_in(text, ("big5hkscs",)):
         written.text = traditional(written.text)
     return written.cleaned(GREEK | _MARKS, _SPOKEN, first_of_run=False)
 

@@ -16,10 +16,11 @@ _CHINESE, _JAPANESE = ("gb2312", "big5"), ("shift_jis",)
 
 
 @functools.lru_cache(maxsize=32768)
-def _is_in(character: str, sets: tuple[str, ...]) -> bool:
+def is_in(text: str, sets: tuple[str, ...]) -> bool:
+    """Whether one of some character sets, by the names of their codecs, has all characters of a text."""
     for name in sets:
         try:
-            character.encode(name)
+            text.encode(name)
         except UnicodeEncodeError:
             continue
         return True
@@ -56,12 +57,12 @@ def languages(text: str, guessed: Sequence[str], *, beside_latin: bool) -> list[
 def _of_clause(clause: str) -> str:
     """zh, ja, both, or nothing where the characters do not tell."""
     han = _HAN.findall(clause)
-    is_chinese = any(not _is_in(character, _JAPANESE) for character in han)
+    is_chinese = any(not is_in(character, _JAPANESE) for character in han)
     if _KANA.search(clause):
         return "both" if is_chinese else "ja"
     if is_chinese:
         return "zh"
-    return "ja" if any(not _is_in(character, _CHINESE) for character in han) else ""
+    return "ja" if any(not is_in(character, _CHINESE) for character in han) else ""
 
 
 def runs(text: str, languages: Sequence[str]) -> list[tuple[str, str]]:
