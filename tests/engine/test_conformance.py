@@ -1,7 +1,8 @@
 """The conformance table: small workflows with the phases and outputs that Argo gives them.
 
 Each `x.yaml` is a valid Argo 4.1 workflow, its image a parameter; `x.expected.yaml` says how it ends. The expectations
-follow Argo's source; the same table runs on a real Argo where one is at hand.
+follow Argo's source; the same table runs on a real Argo where there is one. Where this engine deliberately differs,
+the key `argo` says what Argo does.
 """
 
 from __future__ import annotations

@@ -143,6 +143,30 @@ def test_local_files_are_uploaded_and_named_by_their_content(
     assert "1 of 3 files sent" in voicemill("submit", "clone-voice", *given, "--name", "three").output
 
 
+def test_a_text_that_argo_would_change_goes_as_a_file(
+    cluster: Cluster, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3_BUCKET", bucket)
+    texts = {"lines": "Two is {{=1+1}} now.\r\nDear {{name}}.", "consent": "red \x1b[31m, {{workflow.name}}"}
+    words = [word for name, text in texts.items() for word in ("-p", f"{name}={text}")]
+    assert voicemill("submit", "clone-voice", *PARAMETERS, *words).exit_code == 0
+    [run] = cluster.runs
+    given = {item["name"]: item["value"] for item in run["spec"]["arguments"]["parameters"]}
+    assert "{{" not in str(given)
+    for name, text in texts.items():
+        folder, _, file = given[name].rpartition("/")
+        assert open_store(folder).read(file)[0].decode() == text
+    plain = ("-p", "lines=It's {fine} }} as it is.")
+    assert voicemill("submit", "clone-voice", *PARAMETERS, *plain).exit_code == 0
+    assert cluster.runs[-1]["spec"]["arguments"]["parameters"][-1]["value"] == "It's {fine} }} as it is."
+
+
+@pytest.mark.parametrize("value", ["an{{=1+1}}na", "an{{na", "anna\U000e0067"])
+def test_a_name_that_argo_would_change_is_refused(cluster: Cluster, value: str) -> None:
+    error = refusal("submit", "synthesize", "-p", "voice=s3:///v", "-p", "models=s3:///m", "-p", f"speaker={value}")
+    assert error.exit_code == 64 and "speaker: " in str(error) and "Argo" in str(error) and not cluster.runs
+
+
 def test_a_path_that_is_not_here_is_refused_and_one_of_the_pods_is_left(cluster: Cluster) -> None:
     error = refusal("submit", "clone-voice", "-p", "speaker=a", "-p", "source=./nowhere", "-p", "models=s3:///models")
     assert error.exit_code == 64 and "source: ./nowhere does not exist" in str(error)

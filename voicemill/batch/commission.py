@@ -9,10 +9,11 @@ from voicemill.batch import checking, children
 from voicemill.batch import manifest as manifests
 from voicemill.batch.manifest import Manifest, Mistake
 from voicemill.batch.state import Batch
-from voicemill.cluster import submission
+from voicemill.cluster import argo_text, submission
 from voicemill.cluster.api import Api
 from voicemill.cluster.submission import Plan
 from voicemill.contract import workflow_parameters
+from voicemill.contract.values import shown
 from voicemill.core.text_or_path import path_in
 from voicemill.storage import fetch
 
@@ -82,6 +83,12 @@ def read(api: Api, wanted: Wanted, *, look: bool = True) -> Commission:
     common = manifests.common(wanted.parameters).values
     workflow_parameters.refuse(plan.name, checking.problems_of_common(common, plan.workflow, folder=None))
     orders, mistakes = checking.orders(_manifest(wanted.manifest), common, plan.workflow, folder=None, look=look)
+    mistakes += [
+        Mistake(order.line, f"{name}: {shown(value)} {problem}; give it in a file in S3")
+        for order in orders
+        for name, value in order.values.items()
+        if (problem := argo_text.problem_of(value))
+    ]
     title = "the manifest" if "\n" in wanted.manifest else wanted.manifest
     prices = (wanted.gpu_hour, wanted.cpu_hour)
     batch = Batch(wanted.workflow, title, tuple(orders), wanted.min_success_ratio, *prices)
