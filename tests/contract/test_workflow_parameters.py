@@ -177,6 +177,10 @@ def test_settings_that_contradict_each_other_are_refused_before_anything_is_read
     assert problems(a_workflow(tmp_path / "w.yaml"), tmp_path, shortest="100", interval="300") == [
         f"shortest, interval: {words}"
     ]
+    together = problems(
+        load("pretrain"), tmp_path, destination="s3:///m", start="s3:///a", **{"sovits-start": "s3:///b"}
+    )
+    assert together == ["start, sovits-start: --start takes the other base's SoVITS already; leave --sovits-start out"]
     (tmp_path / "in").mkdir()
     with pytest.raises(UsageError, match="must not be shorter"):
         slice_clips(tmp_path / "in", tmp_path / "out", min_length=100)

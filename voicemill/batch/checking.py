@@ -65,8 +65,9 @@ def orders(
             *parameters.problems_of_values(own, here if look else Here(None)),
             *parameters.problems_of_absence(dict.fromkeys(REQUIRED, "") | given),
             *_of_row(row, lines, source_is_here=folder is not None and "source" not in elsewhere),
+            *parameters.problems_together(given),
         ]
-        wrong = dict.fromkeys(str(problem) for problem in problems or parameters.problems_together(given))
+        wrong = dict.fromkeys(map(str, problems))
         mistakes += [Mistake(row.line, text) for text in wrong]
         found.append(Order(row.line, row.values.get("speaker", ""), given))
     if look:

@@ -93,11 +93,14 @@ class Stage(Generic[P]):
         Raises:
             UsageError: naming the options that do not.
         """
-        if self.check is None:
-            return
-        named = inspect.signature(self.check).parameters
-        defaults = {field.field: field.default for field in self.parameters}
-        self.check(**{name: given.get(name, defaults.get(name)) for name in named})
+        if self.check is not None:
+            self.check(**{field.field: given.get(field.field, field.default) for field in self.checked_together})
+
+    @property
+    def checked_together(self) -> tuple[ParameterField, ...]:
+        """The parameters that `check` takes."""
+        named = inspect.signature(self.check).parameters if self.check else {}
+        return tuple(field for field in self.parameters if field.field in named)
 
     def container(self, *, image: str | None = None, keys: str | None = None, **overrides: Any) -> Container:
         """The stage as a Hera container template; see `voicemill.contract.template.container`."""

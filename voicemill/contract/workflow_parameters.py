@@ -83,8 +83,8 @@ class Parameters:
 
     def places(self, *, written: bool = False) -> dict[str, ParameterField]:
         """The parameters that name a place which is read, or with `written` one that is written to."""
-        found = {name: self._place(name) for name in self.items}
-        return {name: known for name, known in found.items() if known and known.place.is_written == written}  # type: ignore[union-attr]
+        found = ((name, self._place(name)) for name in self.items)
+        return {name: known for name, known in found if known and known.is_destination == written}
 
     def problems(self, given: Mapping[str, str], here: Here | None = None) -> list[Problem]:
         """Everything that is wrong with the values of parameters.
@@ -93,8 +93,11 @@ class Parameters:
             given: Values by name.
             here: Which paths to look for.
         """
-        found = [*self.problems_of_values(given, here or Here()), *self.problems_of_absence(given)]
-        return found or list(self.problems_together(given))
+        return [
+            *self.problems_of_values(given, here or Here()),
+            *self.problems_of_absence(given),
+            *self.problems_together(given),
+        ]
 
     def problems_of_values(self, given: Mapping[str, str], here: Here) -> Iterator[Problem]:
         """What is wrong with each value by itself, and names that are no parameters."""
@@ -112,26 +115,34 @@ class Parameters:
                 yield Problem(name, f"is required. {item.get('description', '')}".strip())
 
     def problems_together(self, given: Mapping[str, str]) -> Iterator[Problem]:
-        """What stages say about parameters that do not go together; each by itself must be right."""
+        """What stages say about parameters that do not go together, where each by itself is right."""
         told: set[str] = set()
         for call in self.calls:
-            if call.stage.check is None:
-                continue
-            known: dict[str, Any] = {}
-            names: list[str] = []
-            for declared in call.stage.parameters:
-                source = call.sources.get(declared.name, declared.text())
-                text = self._value_of(source, given) if isinstance(source, Use) else source
-                if text is None or (text == "" and declared.default is REQUIRED):
-                    continue  # a task gives it
-                known[declared.field] = values.parse(declared, text)
-                names += [source.parameter] if isinstance(source, Use) and source.parameter in given else []
+            known, names = self._known_together(call, given)
             try:
                 call.stage.check_together(known)
             except UsageError as error:
                 if str(error) not in told:
                     told.add(str(error))
-                    yield Problem(", ".join(dict.fromkeys(names)) or call.stage.name, str(error))
+                    yield Problem(", ".join(names) or call.stage.name, str(error))
+
+    def _known_together(self, call: _Call, given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+        """The values that a stage checks together, by its arguments, and which of the parameters given they are."""
+        known: dict[str, Any] = {}
+        names: dict[str, None] = {}
+        for declared in call.stage.checked_together:
+            source = call.sources.get(declared.name, declared.text())
+            text = self._value_of(source, given) if isinstance(source, Use) else source
+            try:
+                value = None if text is None else values.parse(declared, text)
+            except ValueError:
+                # It is wrong by itself, which is told; with its default no other mistake is made up.
+                value = None
+            if value is not None:
+                known[declared.field] = value
+            if isinstance(source, Use) and source.parameter in given:
+                names[source.parameter] = None
+        return known, list(names)
 
     def resolved(self, given: Mapping[str, str], here: Here) -> dict[str, str]:
         """Values in which the paths of this machine are absolute: stages run in folders of their own."""
