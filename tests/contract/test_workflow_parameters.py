@@ -91,8 +91,9 @@ def test_batch_check_says_the_same_words(
         ("seed", "-1", "must be at least 0 and below 4294967296, not -1"),
         ("gpt-dpo", "maybe", "must be one of true, false, not 'maybe'"),
         ("speaker", "", "must not be empty"),
-        ("speaker", "a\nb", r"'a\x0ab' cannot be a speaker"),
+        ("speaker", "a\nb", r"the speaker 'a\nb' has a line break or control character in it"),
         ("labels", "recordings", "recordings is a folder; name the file itself"),
+        ("labels", "listed", "listed is a folder; name the file itself, such as listed/a.list"),
         ("models", "notes.txt", "notes.txt is a file; name the folder"),
         ("source", "nowhere", "nowhere does not exist; name an existing file or folder or an s3:// address"),
         ("source", "http://host/a", "http://host/a is no path and no s3:// address"),
@@ -106,6 +107,9 @@ def test_a_wrong_value_is_told_by_its_parameters_name(
     clone_voice: Workflow, given: dict[str, str], tmp_path: Path, name: str, value: str, words: str
 ) -> None:
     (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "listed").mkdir()
+    for file in (".hidden", "b.list", "a.list"):
+        (tmp_path / "listed" / file).write_text("")
     [problem] = problems(clone_voice, tmp_path, **{**given, name: value})
     assert problem.startswith(f"{name}: {words}")
 

@@ -90,10 +90,19 @@ def _problem_of_part(place: Place, part: str, folder: Path | None) -> str:
         wanted = {"any": "file or folder", "file": "file", "folder": "folder"}[place.kind]
         return f"{display(part)} does not exist; name an existing {wanted} or an s3:// address"
     if place.kind == "file" and path.is_dir():
-        return f"{display(part)} is a folder; name the file itself"
+        return f"{display(part)} is a folder; name the file itself{_such_as(part, path)}"
     if place.kind == "folder" and not path.is_dir():
         return f"{display(part)} is a file; name the folder"
     return ""
+
+
+def _such_as(part: str, folder: Path) -> str:
+    """The first file of a folder that was named in a file's place, as its user would write it."""
+    try:
+        inside = min((file.name for file in folder.iterdir() if file.is_file() and file.name[0] != "."), default=None)
+    except OSError:  # the folder may not be listed; the sentence does without
+        inside = None
+    return f", such as {display(str(Path(part) / inside))}" if inside else ""
 
 
 def _checked(field: ParameterField, text: str) -> str:
