@@ -161,6 +161,32 @@ def test_a_text_that_argo_would_change_goes_as_a_file(
     assert cluster.runs[-1]["spec"]["arguments"]["parameters"][-1]["value"] == "It's {fine} }} as it is."
 
 
+WRONG = ("-p", "gpt-epochs=-7", "-p", "sovits-learning-rate=abc", "-p", "labels=missing.list")
+WRONG_LINES = [
+    "clone-voice cannot run with these parameters:",
+    "  gpt-epochs: must be at least 1, not -7",
+    "  sovits-learning-rate: must be a number, not 'abc'",
+    "  labels: missing.list does not exist; name an existing file or an s3:// address",
+]
+
+
+@pytest.mark.parametrize("how", [(), ("--inline",)], ids=["by its name", "inline"])
+def test_without_a_cluster_mistakes_are_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+) -> None:
+    for name in ("ARGO_SERVER", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    error = refusal("submit", "clone-voice", *how, *PARAMETERS, *WRONG)
+    assert error.exit_code == 64 and str(error).splitlines() == WRONG_LINES
+    (tmp_path / "m.csv").write_text("speaker,source\nanna,s3://data/anna\n")
+    error = refusal("batch", "submit", str(tmp_path / "m.csv"), "-p", "models=s3:///models", *WRONG)
+    assert error.exit_code == 64 and str(error).splitlines() == WRONG_LINES
+    for name, given in (("clone-voice", PARAMETERS), ("a-workflow-of-theirs", WRONG)):
+        error = refusal("submit", name, *given)
+        assert error.exit_code == 69 and "no cluster is configured" in str(error)
+
+
 @pytest.mark.parametrize("value", ["an{{=1+1}}na", "an{{na", "anna\U000e0067"])
 def test_a_name_that_argo_would_change_is_refused(cluster: Cluster, value: str) -> None:
     error = refusal("submit", "synthesize", "-p", "voice=s3:///v", "-p", "models=s3:///m", "-p", f"speaker={value}")

@@ -132,11 +132,17 @@ def submit(
 
     name = children.check_name(name or manifest.stem.lower().replace("_", "-"))
     request = submitting.Request(manifest, pairs(parameter or []), frozenset(in_pods or ()))
-    api, console = connect(namespace), Console()
-    conducting = submission.plan(api, submitting.CONDUCTS, inline=False)
-    plan = submission.plan(api, workflow, inline=False)
-    orders, mistakes = submitting.check(request, plan)
-    _refuse(manifest, mistakes)
+
+    def check(plan: submission.Plan) -> list[Any]:
+        orders, mistakes = submitting.check(request, plan)
+        _refuse(manifest, mistakes)
+        return orders
+
+    with submission.checking_without_cluster(workflow, check):
+        api, console = connect(namespace), Console()
+        conducting = submission.plan(api, submitting.CONDUCTS)
+        plan = submission.plan(api, workflow)
+    orders = check(plan)
     if at_work := submitting.running(api, name):
         raise InputError(f"the batch {name} is being made by {at_work[0]}; see `voicemill batch status {name}`")
     given = {

@@ -48,10 +48,17 @@ def submit(
 
     console = Console()
     given = pairs(parameter or [])
-    api = connect(namespace)
-    plan = submission.plan(api, workflow, inline=inline)
     elsewhere = frozenset(in_pods or ())
-    submission.check(plan, given, elsewhere)
+    check = partial(submission.check, given=given, in_pods=elsewhere)
+    if inline:
+        plan = submission.plan_here(workflow)
+        check(plan)
+        api = connect(namespace)
+    else:
+        with submission.checking_without_cluster(workflow, check):
+            api = connect(namespace)
+            plan = submission.plan(api, workflow)
+        check(plan)
     uploading = partial(bring, speaker=given.get("speaker"))
     values = submission.place_files(plan, given, elsewhere, uploading)
     run = submission.create(api, plan, values, name)["metadata"]["name"]

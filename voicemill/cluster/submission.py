@@ -5,17 +5,19 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from voicemill.cluster import argo_text
-from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Api, Json, NotThere
+from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Api, Json, NotConfigured, NotThere
 from voicemill.contract.values import shown
 from voicemill.contract.workflow_parameters import Here, Parameters, Problem, parameters_of, refuse
 from voicemill.core.text_or_path import is_there, path_in, resolved
-from voicemill.engine.workflow import Workflow, load, of_document
+from voicemill.engine.workflow import Refused, Workflow, load, of_document
+from voicemill.errors import TryAgain
 
 _NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -42,15 +44,12 @@ class Plan:
         return parameters_of(self.workflow)
 
 
-def plan(api: Api, name: str, *, inline: bool) -> Plan:
-    """Find a workflow: on the cluster, or with `inline` in this installation.
+def plan(api: Api, name: str) -> Plan:
+    """Find a workflow on the cluster.
 
     Raises:
         NotThere: The cluster has no WorkflowTemplate of the name; says how else it can be run.
     """
-    if inline:
-        workflow = load(name)
-        return Plan(workflow.name, workflow.document, workflow, True)
     try:
         template = api.template(name)
     except NotThere as error:
@@ -58,6 +57,38 @@ def plan(api: Api, name: str, *, inline: bool) -> Plan:
             f"{error}; install the chart there, or submit with --inline what this installation has"
         ) from error
     return Plan(name, template, of_document(template), False)
+
+
+def plan_here(name: str) -> Plan:
+    """Find a workflow in this installation, or in a file.
+
+    Raises:
+        Refused: There is none.
+    """
+    workflow = load(name)
+    return Plan(workflow.name, workflow.document, workflow, True)
+
+
+@contextmanager
+def checking_without_cluster(name: str, check: Callable[[Plan], object]) -> Iterator[None]:
+    """Where the cluster cannot be asked what a workflow is, check its parameters by what this installation has.
+
+    Mistakes are told before the cluster is missed; where there are none, what went wrong with the cluster is raised.
+
+    Args:
+        name: The workflow.
+        check: Raises what is wrong with the parameters.
+    """
+    try:
+        yield
+    except (NotConfigured, TryAgain):
+        try:
+            here = None if Path(name).is_file() else plan_here(name)
+        except Refused:  # it is a workflow of the cluster alone
+            here = None
+        if here is not None:
+            check(here)
+        raise
 
 
 def check(plan: Plan, given: dict[str, str], in_pods: frozenset[str] = frozenset()) -> None:
