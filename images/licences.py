@@ -94,6 +94,12 @@ def installed() -> dict[str, Distribution]:
     return {layer.canonical(each.name): each for each in distributions()}
 
 
+def dependencies() -> dict[str, list[str]]:
+    """What each package asks for: those that are installed, and those that `make setup` leaves out without a GPU."""
+    absent = {name: each.get("needs", []) for name, each in KNOWN["absent"].items()}
+    return absent | {name: each.requires or [] for name, each in installed().items()}
+
+
 def extras() -> dict[str, set[str]]:
     """Each extra with the names of all packages that it comes to; "base" is what all of them have.
 
@@ -102,9 +108,7 @@ def extras() -> dict[str, set[str]]:
     """
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project = pyproject["project"]
-    needs = {name: each.get("needs", []) for name, each in KNOWN["absent"].items()}
-    needs |= {name: each.requires or [] for name, each in installed().items()}
-    found = {}
+    needs, found = dependencies(), {}
     for extra in ("base", *project["optional-dependencies"]):
         if extra in layer.NOT_RUN:
             continue

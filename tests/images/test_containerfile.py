@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tomllib
 from functools import cache
-from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import stages
-from images import groups, layer
+from images import groups, layer, licences
 from voicemill.contract import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +53,7 @@ def installed(target: str) -> set[str]:
 @cache
 def closure(extra: str) -> set[str]:
     """Every package that an extra comes to, by the metadata of what is installed here."""
-    needs = {layer.canonical(each.name): each.requires or [] for each in distributions()}
+    needs = licences.dependencies()
     alone = layer.alone(PYPROJECT, extra)
     needs |= {layer.canonical(Requirement(line).name): [] for line in alone}
     return layer.closure([*layer.requirements(PROJECT, extra), *alone], needs)

@@ -236,7 +236,7 @@ def test_a_damaged_policy_lets_nothing_through(registry: Store, three: list[str]
     "speaker", ["声" * 100, "a\x7f", "a\x9b31m", "a\u2028b", "a\u2215b", "\ud800", "a/b", "..", "_revoked", "-x\\y"]
 )
 def test_a_speaker_whose_name_no_file_can_have_is_refused(registry: Store, speaker: str) -> None:
-    with pytest.raises(InputError, match="cannot be a speaker"):
+    with pytest.raises(InputError, match="has a line break or control character|cannot be a speaker"):
         names.check_speaker(speaker)
 
 
