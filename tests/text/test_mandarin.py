@@ -1,7 +1,8 @@
 import pytest
+from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
 
-from voicemill.text import mandarin
-from voicemill.text.mandarin import syllables
+from voicemill.text import mandarin, phonemize
+from voicemill.text.mandarin import polyphones, syllables
 from voicemill.text.mandarin.numbers import cardinal, decimal
 
 
@@ -100,3 +101,17 @@ def test_syllables_are_spelled_as_the_weights_learned_them(initial: str, final: 
 def test_a_character_without_reading_is_named():
     spoken = mandarin.phonemize("\u9fa5好")
     assert spoken.word2ph is not None and len(spoken.word2ph) == 2
+
+
+@pytest.mark.parametrize("name", ["polyphones", "surnames"])
+def test_the_example_of_a_polyphone_sounds_as_its_row_says(name: str):
+    for row in polyphones.table(name):
+        segment = phonemize(row["example"], "zh", lead_in=False).segments[0]
+        reading = row["reading"]
+        final = to_finals_tone3(reading, neutral_tone_with_five=True)
+        wanted = syllables.phones(to_initials(reading), final[:-1], final[-1])
+        at, heard = 0, []
+        for character, count in zip(segment.norm_text, segment.word2ph or [], strict=True):
+            heard += [segment.phones[at : at + count]] if character == row["character"] else []
+            at += count
+        assert wanted in heard, row["example"]

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voicemill.text.routes import route
 from voicemill.text.segmentation import segment
 
 
@@ -72,3 +73,18 @@ def test_a_given_detector_decides():
 )
 def test_characters_that_a_language_lacks_decide(text: str, languages: list[str]):
     assert [language for language, _ in stretches(text)] == languages
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "languages"),
+    [
+        ("5>3，x²=2", "zh", ["zh", "en", "zh"]),
+        ("4x5=20", "ja", ["ja", "en", "ja"]),
+        ("B2B", "ja", ["en"]),
+        ("1+1=2, x=3", "ko", ["en"]),
+        ("3 apples", "zh", ["en"]),
+        ("1+1=2, x=3", "auto", ["en"]),
+    ],
+)
+def test_numbers_among_letters_are_of_the_language_that_was_named(text: str, named: str, languages: list[str]):
+    assert [stretch.language for stretch in route(text, named)] == languages

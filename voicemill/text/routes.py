@@ -13,6 +13,8 @@ _WITH_OWN_FIGURES = {"ja": "japanese_mending", "ko": "korean_mending"}
 _CHINESE = {"auto": "mandarin", "zh": "mandarin", "all_zh": "mandarin"} | dict.fromkeys(
     ["auto_yue", "yue", "all_yue"], "cantonese"
 )
+# Characters of Chinese, Japanese and Korean, digits and marks: no part of such a text is English.
+_OWN_SCRIPT = re.compile("(?:[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]|\\d|[^\\w])*")
 _NOT_CHINESE = frozenset(["en", "ja", "ko"])
 
 
@@ -65,12 +67,15 @@ def _unmasked(stretches: list[Stretch], text: str, figures: list[Figure]) -> lis
 def _route(text: str, language: str, detect: Detector | None, as_reference: bool) -> list[Stretch]:
     alone = language.removeprefix("all_") if language.startswith("all_") else ""
     default = "zh" if alone == "yue" else alone
-    is_chinese = language in ("zh", "yue")
+    named = "" if language.startswith("auto") else alone or language
+    if named and not as_reference and _OWN_SCRIPT.fullmatch(text):
+        whole = text.strip() if named in _CHINESE else text
+        return [Stretch(named, whole)] if text.strip() else []
     own = None if as_reference else _own_figures(language.removeprefix("all_"))
     if own:
         stretches = _around(own, text, default or language, default, detect)
     else:
-        stretches = segment(text, default, detect, as_reference=as_reference, is_chinese=is_chinese)
+        stretches = segment(text, default, detect, as_reference=as_reference, named=named)
     if alone or language.startswith("auto"):
         chinese = "yue" if language.endswith("yue") else "zh"
         # Marks alone have no language.
@@ -95,7 +100,7 @@ def _around(own: re.Pattern[str], text: str, language: str, default: str, detect
     at = 0
     for match in [*own.finditer(text), None]:
         between = text[at : match.start()] if match else text[at:]
-        parts = segment(between, default, detect)
+        parts = segment(between, default, detect, named=language)
         if parts:  # which come without the spaces around them
             parts[0].text = between[: len(between) - len(between.lstrip())] + parts[0].text
             parts[-1].text += between[len(between.rstrip()) :]

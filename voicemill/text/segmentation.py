@@ -34,6 +34,8 @@ _NOT_HAN = re.compile(
 )
 _UNIT = re.compile("(?:km/h|m/s|[ckm]?m[23²³]?|[mk]?g|m?[lL]|mL|[kdm]?s|db|mm|°[CF])(?![A-Za-z])")
 _LATIN = re.compile("([A-Za-z]+(?:[ '.-]+[A-Za-z]+)*)")
+_LETTER = re.compile(r"[\s,.!?，。！？、]*[A-Za-z][\s,.!?，。！？、]*")
+_WHOLE_NUMBER = re.compile(r"\s*\d(?:.*\d)?[\s,.!?，。！？、]*")
 _SHARE_HAN = frozenset(["zh", "ja", UNKNOWN, DIGITS])
 _PAUSES = frozenset(",.!?，。！？")
 _SMALLEST_SCORE = 0.01
@@ -60,7 +62,7 @@ def segment(
     detect: Detector | None = None,
     *,
     as_reference: bool = False,
-    is_chinese: bool = False,
+    named: str = "",
 ) -> list[Stretch]:
     """Cut a text into stretches of one language.
 
@@ -70,7 +72,7 @@ def segment(
         detect: Asked for the language of a word instead of fastText.
         as_reference: Lose the signs of a stretch that is known to be Chinese by its script alone, take a number's signs
             and unit for words of another language, and let one character of a Chinese sentence be Japanese.
-        is_chinese: What is not English is known to be Chinese.
+        named: The language that all but English is known to be; numbers among single letters (4x5) are of it.
 
     Returns:
         Stretches of zh, ja, ko or en in the order of the text, neighbours of one language joined; spaces around the
@@ -94,8 +96,10 @@ def segment(
         stretches = _by_inventory(_without_stray_japanese(stretches))
     if not as_reference:
         stretches = _without_latin_in_chinese(stretches)
-    if not as_reference and (is_chinese or any(stretch.language == "zh" for stretch in stretches)):
+    if not as_reference and (named in ("zh", "yue") or any(stretch.language == "zh" for stretch in stretches)):
         _give_digits_to_chinese(stretches)
+    if named and not as_reference:
+        _give_digits_among_letters(stretches, named)
     return _resolve(_resolve_digits(stretches))
 
 
@@ -221,6 +225,19 @@ def _give_digits_to_chinese(stretches: list[Stretch]) -> None:
         clings_after = name_after[:1].isalpha() and number.text[-1].isdigit()
         if clings_before or clings_after or name_before and not name_after:
             number.language = "zh"
+
+
+def _give_digits_among_letters(stretches: list[Stretch], language: str) -> None:
+    """A number that has no word beside it, but at most letters (4x5), is of the language that the user named.
+
+    A sign between a number and a letter (x=3) is read by Chinese alone; the others would lose it, and say B2B in English.
+    """
+    for before, number, after in zip([None, *stretches], stretches, [*stretches[1:], None], strict=False):
+        near = [stretch for stretch in (before, after) if stretch]
+        if number.language != DIGITS or not near or not all(_LETTER.fullmatch(stretch.text) for stretch in near):
+            continue
+        if language in ("zh", "yue") or len(near) == 1 and _WHOLE_NUMBER.fullmatch(number.text):
+            number.language = language
 
 
 def _language_of_number(before: Stretch | None, number: Stretch, after: Stretch | None) -> str:

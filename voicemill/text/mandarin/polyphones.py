@@ -94,9 +94,9 @@ def in_context(phrase: str, segmented: Sequence[Word], pinyin: Sequence[str]) ->
     for number, word in enumerate(segmented):
         known = len(word.text) > 1 and words.phrase(word.text) is not None
         for offset, character in enumerate(word.text):
-            reading = _as_surname(phrase, at + offset, word, offset) or _by_rule(
-                phrase, at + offset, segmented, number, offset, known
-            )
+            by_rule = _by_rule(phrase, at + offset, segmented, number, offset, known)
+            # The tagger takes some words for names (朴素), so that a rule goes before what it says.
+            reading = _as_surname(phrase, at + offset, word, offset, by_tag=not by_rule) or by_rule
             if reading:
                 decided[at + offset] = reading
             elif not known and character not in _BY_SPEECH:
@@ -128,7 +128,7 @@ def _by_rule(phrase: str, at: int, segmented: Sequence[Word], number: int, offse
     return None
 
 
-def _as_surname(phrase: str, at: int, word: Word, offset: int) -> str | None:
+def _as_surname(phrase: str, at: int, word: Word, offset: int, *, by_tag: bool) -> str | None:
     surname = _surnames().get(phrase[at])
     if surname is None:
         return None
@@ -138,6 +138,6 @@ def _as_surname(phrase: str, at: int, word: Word, offset: int) -> str | None:
         return reading
     if offset:
         return None
-    is_name = word.tag == "nr" and 1 < len(word.text) < 4
+    is_name = by_tag and word.tag == "nr" and 1 < len(word.text) < 4
     titled = _TITLED.match(after) and not (is_verb and before and before[-1].isalpha())
     return reading if is_name or titled or _NAMED.search(before) and 0 < len(after) < 4 else None
