@@ -230,7 +230,7 @@ def _give_digits_to_chinese(stretches: list[Stretch]) -> None:
 def _give_digits_among_letters(stretches: list[Stretch], language: str) -> None:
     """A number that has no word beside it, but at most letters (4x5), is of the language that the user named.
 
-    A sign between a number and a letter (x=3) is read by Chinese alone; the others would lose it, and say B2B in English.
+    A sign between a number and a letter (x=3) is read by Chinese alone; the others would lose it. B2B is English.
     """
     for before, number, after in zip([None, *stretches], stretches, [*stretches[1:], None], strict=False):
         near = [stretch for stretch in (before, after) if stretch]
