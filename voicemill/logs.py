@@ -18,6 +18,8 @@ from collections.abc import MutableMapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from voicemill.core.display import json_printable, printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -59,7 +61,7 @@ class TextFormatter(logging.Formatter):
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
         trace = "\n" + self.formatException(record.exc_info) if record.exc_info else ""
-        return f"{self.formatTime(record, '%H:%M:%S')} {level}{record.getMessage()}{fields}{trace}"
+        return printable(f"{self.formatTime(record, '%H:%M:%S')} {level}{record.getMessage()}{fields}{trace}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -81,7 +83,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json_printable(json.dumps(line, ensure_ascii=False, default=str))
 
 
 class _ConsoleHandler(logging.Handler):

@@ -1,5 +1,6 @@
 """No name that is shown can command a terminal, reorder the text around it, or flood it."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemill.core.display import LONGEST_LINE, display, path_text, safe_message
+from voicemill.core.display import LONGEST_LINE, display, json_printable, path_text, safe_message
 
 DANGEROUS = ["\x1b[31m", "\x1b]0;owned\x07", "\r", "\b", "\x7f", "\x9b31m", "\u202egnp", "\u2066", "\u2028", "\ud800"]
 
@@ -50,3 +51,10 @@ def test_whatever_the_text_is_it_is_printable_and_bounded(text: str) -> None:
     message = safe_message(text)
     message.encode("utf-8")
     assert not any(c not in "\n\t" and (ord(c) < 32 or 127 <= ord(c) < 160) for c in message)
+
+
+@given(st.recursive(st.text(max_size=20), lambda inner: st.dictionaries(st.text(max_size=5), inner, max_size=3)))
+def test_json_stays_the_same_document(value: object) -> None:
+    shown = json_printable(json.dumps(value, ensure_ascii=False))
+    assert json.loads(shown) == value
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from voicemill.core.display import json_printable
 from voicemill.errors import InputError
 
 Manifest = Annotated[
@@ -180,7 +181,7 @@ def status(
     look = view.looking_at(batch, namespace)
     seen = look()
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in seen.rows], ensure_ascii=False, indent=2))
+        typer.echo(json_printable(json.dumps([asdict(row) for row in seen.rows], ensure_ascii=False, indent=2)))
         return
     console = Console()
     console = console if console.is_terminal else Console(width=400)

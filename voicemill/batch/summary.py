@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from dataclasses import fields
 from importlib import resources
@@ -11,6 +9,7 @@ from pathlib import Path
 
 from voicemill.batch.state import Batch, State
 from voicemill.contract.outputs import write_text
+from voicemill.core import spreadsheets
 
 CSV = "summary.csv"
 PAGE = "summary.html"
@@ -24,13 +23,8 @@ def write(batch: Batch, rows: list[State], out: Path) -> None:
 
 
 def as_csv(rows: list[State]) -> str:
-    """The rows as CSV; numbers are rounded, what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_SHOWN)
-    for row in rows:
-        writer.writerow([_cell(getattr(row, name)) for name in _SHOWN])
-    return text.getvalue()
+    """The rows as CSV; numbers are rounded, what is not known is empty, and no cell is a formula."""
+    return spreadsheets.as_csv(_SHOWN, ([_cell(getattr(row, name)) for name in _SHOWN] for row in rows))
 
 
 def as_page(batch: Batch, rows: list[State], out: Path) -> str:

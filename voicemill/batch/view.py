@@ -16,6 +16,7 @@ from voicemill.batch import state as states
 from voicemill.batch import summary
 from voicemill.batch.checking import Order
 from voicemill.batch.state import Batch, State
+from voicemill.core.display import display
 
 _STYLES = {"voice": "green", "failed": "red bold", "running": "cyan", "stopped": "yellow"}
 _EVERY_SECONDS = 1.0
@@ -32,7 +33,7 @@ def table(rows: list[State], *, priced: bool) -> Table:
         cells = ["" if value is None else f"{value:.2f}" for value in [*values, *([row.cost] if priced else [])]]
         remark = row.reason or ", ".join(row.tasks)
         outcome = Text(row.outcome, style=_STYLES.get(row.outcome, "dim"))
-        shown.add_row(row.speaker, outcome, *cells, Text(remark, style="dim"))
+        shown.add_row(Text(display(row.speaker)), outcome, *cells, Text(display(remark, 500), style="dim"))
     return shown
 
 

@@ -18,6 +18,7 @@ from voicemill.contract import command_line, outputs, state, template
 from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
+from voicemill.core.display import safe_message
 from voicemill.errors import OutOfGpuMemory, UsageError, VoicemillError, known
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Stage(Generic[P]):
                 command.main(list(arguments), prog_name=f"python -m {self.declaration.module}", standalone_mode=False)
             return 0
         except click.UsageError as error:
+            error.message = safe_message(error.message)
             error.show()
             return UsageError.exit_code
         except Exception as error:

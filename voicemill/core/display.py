@@ -33,6 +33,11 @@ def printable(text: str) -> str:
     return _DANGEROUS.sub(lambda found: found[0] if found[0] in _LAYOUT else _escape(found), text)
 
 
+def json_printable(text: str) -> str:
+    """A JSON document with its control characters as JSON's own escapes: safe on a terminal, equal when parsed."""
+    return _DANGEROUS.sub(lambda found: found[0] if found[0] in _LAYOUT else f"\\u{ord(found[0]):04x}", text)
+
+
 def safe_message(text: str) -> str:
     """A whole message as it may go to a terminal or a log; its own line breaks and tabs stay.
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from voicemill.core.display import json_printable
 from voicemill.errors import UsageError
 from voicemill.voices import looking, moving, revoking
 from voicemill.voices.options import Registry, at_hand, must_be_free, speaker_given
@@ -70,4 +71,5 @@ def inspect_(
     from voicemill.voices.inspecting import as_text, inspect
 
     about = inspect(path, keys=keys)
-    typer.echo(json.dumps(about, ensure_ascii=False, indent=2) if as_json else as_text(about))
+    text = json_printable(json.dumps(about, ensure_ascii=False, indent=2)) if as_json else as_text(about)
+    typer.echo(text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voicemill.core.display import display, printable
+from voicemill.core.display import display, json_printable, printable
 from voicemill.voices.options import AsJson, Registry, Voice, opened, record_of, speaker_given
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def list_(
         typer.echo(f"damaged: {problem}", err=True)
     if as_json:
         rows += [asdict(one) for one in damaged]
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        typer.echo(json_printable(json.dumps(rows, ensure_ascii=False, indent=2)))
         return
     table = _table(
         "speaker", "version", "published", "aliases", "model", "language", "error rate", "similarity", "consent"
@@ -77,7 +77,7 @@ def show(voice: Voice, registry: Registry, as_json: AsJson = False) -> None:
         "versions": [each.version for each in records.every(store, record.speaker)],
     }
     if as_json:
-        typer.echo(json.dumps(about, ensure_ascii=False, indent=2))
+        typer.echo(json_printable(json.dumps(about, ensure_ascii=False, indent=2)))
         return
     for line in _as_text(about):
         typer.echo(printable(line))
@@ -97,7 +97,7 @@ def diff(before: Voice, after: Voice, registry: Registry, as_json: AsJson = Fals
     found = comparison.differences(*sides)
     if as_json:
         rows = [{**asdict(difference), "change": difference.change} for difference in found]
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        typer.echo(json_printable(json.dumps(rows, ensure_ascii=False, indent=2)))
         return
     if not found:
         typer.echo("They do not differ.")
