@@ -24,29 +24,29 @@ def admit(
     """
     import json
 
-    from voicemill.building import dependencies
+    from voicemill.building import dependencies, verdict
     from voicemill.errors import InputError
     from voicemill.registry import documents, names, open_registry, promote, publication, resolve
 
-    found = json.loads((comparison / "verdict.json").read_text(encoding="utf-8"))
-    speaker, version = found["speaker"], found["new"]["version"]
+    found = verdict.read(comparison / "verdict.json")
+    speaker, version = found.speaker, found.new.version
     store = open_registry(registry)
     before = dependencies.built(store, speaker, digest)
-    if found["outcome"] != "unchanged":
-        dependencies.remember(store, speaker, digest, dependencies.Build(version, found["outcome"]))
+    if found.outcome != "unchanged":
+        dependencies.remember(store, speaker, digest, dependencies.Build(version, found.outcome))
     elif before and before.outcome == "worse":
         raise InputError(f"nothing changed since {speaker}@{version} was found worse than {alias}")
-    if found["outcome"] == "worse":
-        raise InputError(found["sentence"])
-    if found["may_be_promoted"]:
+    if found.outcome == "worse":
+        raise InputError(found.sentence)
+    if found.may_be_promoted:
         record = resolve(store, names.Reference(speaker, version))
         publication.check(store, record)
-        promote(store, record, alias, by=documents.who(), why=found["sentence"])
-    content = {"promoted": found["may_be_promoted"], "version": version, "sentence": found["sentence"]}
+        promote(store, record, alias, by=documents.who(), why=found.sentence)
+    content = {"promoted": found.may_be_promoted, "version": version, "sentence": found.sentence}
     (admission / "admission.json").write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
     ledger = Ledger()
     ledger.keep(version)
-    ledger.note(promoted=found["may_be_promoted"], sentence=found["sentence"])
+    ledger.note(promoted=found.may_be_promoted, sentence=found.sentence)
     return ledger
 
 

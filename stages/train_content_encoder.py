@@ -64,6 +64,7 @@ def train_content_encoder(
     if start:
         return _take(start, encoder)
 
+    from voicemill.core import untrusted
     from voicemill.gpt_sovits import watching
     from voicemill.gpt_sovits.runs import Precision, choose_device
     from voicemill.logs import get_logger
@@ -71,7 +72,9 @@ def train_content_encoder(
     from voicemill.pretraining.flite import Segment
 
     ledger = Ledger()
-    segments = json.loads((transcripts / "segments.json").read_text(encoding="utf-8"))
+    path, hint = transcripts / "segments.json", "make the corpus again"
+    told = untrusted.read_json(path, dict, hint=hint)
+    segments = untrusted.shaped(dict[str, list[tuple[str, float]]], told, path, hint=hint)
     items = []
     for path in ledger.each(sorted(clips.glob("*.wav")), label="reading clips"):
         if path.name not in segments:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from voicemill.contract import outputs
+from voicemill.core import untrusted
 from voicemill.core.names import Names, normal
 from voicemill.errors import InputError, UsageError
 
@@ -150,16 +151,17 @@ def write(path: Path, labels: Iterable[Label]) -> None:
 
 def _parse(path: Path) -> Iterator[tuple[int, Label | str]]:
     """Line numbers, each with its label or with what is wrong."""
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is not there") from error
-    except IsADirectoryError as error:
+    if path.is_dir():
         inside = sorted(each.name for each in path.glob("*.list"))
         which = f", such as {path / inside[0]}" if inside else ""
-        raise UsageError(f"{path} is a folder; name the .list file itself{which}") from error
+        raise UsageError(f"{path} is a folder; name the .list file itself{which}")
+    if not path.exists():
+        raise InputError(f"{path} is not there")
+    data = untrusted.read_bytes(path)
+    try:
+        content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = data[: error.start].count(b"\n") + 1
         raise InputError(f"{path.name}: line {line} is not UTF-8 text; save the file as UTF-8") from error
     # Not splitlines: U+2028 and its like are text.
     lines = [line.rstrip("\r") for line in content.split("\n")]

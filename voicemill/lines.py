@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import storage
+from voicemill.core import untrusted
+from voicemill.core.display import display
 from voicemill.core.text_or_path import path_in
 from voicemill.errors import InputError
 from voicemill.text import ROUTES
@@ -51,21 +53,21 @@ class Line:
         if not self.is_json:
             return {"text": self.raw}
         try:
-            fields = json.loads(self.raw)
-        except json.JSONDecodeError as error:
-            raise InputError(f"the line is not JSON: {error}") from error
-        if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
+            fields = untrusted.json_value(self.raw, dict)
+        except untrusted.Unreadable as error:
+            raise InputError(f"the line cannot be used: {error}") from error
+        if not isinstance(fields.get("text"), str):
             raise InputError('the line is not a JSON object with a "text"')
         kinds: dict[str, Any] = _FIELDS | dict.fromkeys(more, str)
         unknown = sorted(fields.keys() - kinds.keys())
         if unknown:
-            raise InputError(f"the line sets {', '.join(unknown)}; it can set {', '.join(kinds)}")
+            raise InputError(f"the line sets {display(', '.join(unknown))}; it can set {', '.join(kinds)}")
         try:
             settings = {name: kinds[name](value) for name, value in fields.items()}
         except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"the line has a value of the wrong kind: {error}") from error
+            raise InputError(f"the line has a value of the wrong kind: {display(error)}") from error
         if settings.get("language", ROUTES[0]) not in ROUTES:
-            raise InputError(f"the line is in {settings['language']}; the languages are {', '.join(ROUTES)}")
+            raise InputError(f"the line is in {display(settings['language'])}; the languages are {', '.join(ROUTES)}")
         if not 0 <= settings.get("seed", 0) <= LARGEST_SEED:
             raise InputError(f"the seed {settings['seed']} must lie between 0 and {LARGEST_SEED}")
         slowest, fastest = SPEEDS
@@ -118,10 +120,15 @@ def write_shard(path: Path, lines: Iterable[tuple[int, dict[str, Any]]]) -> None
 
 def read_shard(path: Path) -> Iterator[Line]:
     """Lines of a script under the numbers that they have there, with six digits."""
-    with path.open(encoding="utf-8") as file:
-        for row in file:
-            fields = json.loads(row)
-            number = fields.pop("line")
+    with path.open("rb") as file:
+        for place, row in enumerate(file, start=1):
+            try:
+                fields = untrusted.json_value(row, dict)
+            except untrusted.Unreadable as error:
+                raise InputError(f"line {place} of {display(path)} cannot be used: {error}; plan again") from error
+            number = fields.pop("line", None)
+            if not isinstance(number, int):
+                raise InputError(f"line {place} of {display(path)} has no number; plan again")
             yield Line(f"{number:06d}", json.dumps(fields, ensure_ascii=False), is_json=True)
 
 

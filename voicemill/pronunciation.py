@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from voicemill import storage
+from voicemill.core import untrusted
 from voicemill.errors import InputError, MissingModelError
 from voicemill.logs import get_logger
 from voicemill.models import locate
@@ -93,10 +94,11 @@ def _recorded(folder: Path) -> str:
     path = folder / _RECORD
     if not path.is_file():
         return ""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["polyphones"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}); format the clips again") from error
+    hint = "format the clips again"
+    found = untrusted.read_json(path, dict, hint=hint).get("polyphones")
+    if not isinstance(found, str):
+        raise InputError(f"{path} does not say how polyphones are read; {hint}")
+    return found
 
 
 def _wants_g2pw(polyphones: Polyphones, recorded: str) -> bool:

@@ -12,12 +12,14 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from voicemill.contract import outputs
+from voicemill.core import untrusted
 from voicemill.core.safe_paths import safe_join
+from voicemill.errors import InputError
 
 Row = dict[str, Any]
 
@@ -38,13 +40,13 @@ class Takes:
         self._rows: dict[str, Row] = {}
         self._places: dict[str, Path] = {}
         about = folder / _ABOUT
-        if not about.exists() or json.loads(about.read_text())["fingerprint"] != fingerprint:
+        if not _is_of(about, fingerprint):
             for path in folder.glob("*.tar"):
                 path.unlink()
             outputs.write_text(about, json.dumps({"fingerprint": fingerprint}))
         for path in sorted(folder.glob("*.tar")):
             with tarfile.open(path) as batch:
-                self._know(path, map(json.loads, _content(batch, _ROWS).splitlines()))
+                self._know(path, _rows(path, _content(batch, _ROWS)))
 
     def find(self, file: str, settings: Row) -> Row | None:
         """The row of a line that was spoken with these settings (text, language, speed, seed); None if it was not."""
@@ -78,6 +80,21 @@ class Takes:
     def _know(self, path: Path, rows: Iterable[Row]) -> None:
         for row in rows:
             self._rows[row["file"]], self._places[row["file"]] = row, path
+
+
+def _is_of(about: Path, fingerprint: str) -> bool:
+    """Whether the state belongs to this fingerprint; a damaged about.json belongs to none."""
+    try:
+        return about.exists() and untrusted.read_json(about, dict).get("fingerprint") == fingerprint
+    except InputError:
+        return False
+
+
+def _rows(path: Path, content: bytes) -> Iterator[Row]:
+    hint = "delete the state to speak all lines again"
+    for number, row in untrusted.parse_json_lines(content, f"{_ROWS} in {path}", hint=hint, nan=True):
+        untrusted.member(row, "file", str, f"line {number} of {_ROWS} in {path}", hint=hint)
+        yield row
 
 
 def _content(batch: tarfile.TarFile, name: str) -> bytes:

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -31,10 +30,6 @@ def test_a_recordings_name_is_safe_and_short(stem):
 def test_letters_of_any_script_stay_legible():
     assert recordings.name_for("dir/中文 a.wav", "ab" * 32) == "中文_a-abababab"
     assert recordings.name_for("cafe\u0301.wav", "ab" * 32) == recordings.name_for("caf\u00e9.wav", "ab" * 32)
-
-
-def test_a_name_that_is_no_utf8_can_be_written_down():
-    assert recordings.display(os.fsdecode(b"a\xff.wav")) == "a\\xff.wav"
 
 
 def test_the_manifest_comes_back_as_it_was(tmp_path):

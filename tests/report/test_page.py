@@ -13,6 +13,7 @@ import soundfile
 
 from stages.report import report
 from tests.a_run import RunFolder, make_run
+from voicemill.errors import InputError
 from voicemill.report import Run, build
 from voicemill.report.sound import Snippet, loudest_stretch, read_snippet
 
@@ -115,3 +116,13 @@ def test_players_are_bounded_and_begin_where_there_is_sound(tmp_path: Path) -> N
     assert (len(snippet.samples) / snippet.rate, snippet.seconds) == (12.0, 40.0)
     noise = np.random.default_rng(0).normal(0, 0.1, 12 * 48_000).astype(np.float32)
     assert len(Snippet(noise, 48_000, 12.0).data_uri()) < 400_000
+
+
+@pytest.mark.parametrize("name", ["../secret.wav", "/secret.wav"])
+def test_no_sound_from_outside_of_the_run_gets_into_the_page(name: str, tmp_path: Path) -> None:
+    (tmp_path / "speech").mkdir()
+    soundfile.write(tmp_path / "secret.wav", np.zeros(16_000), 16_000)
+    outside = name.replace("/secret", f"{tmp_path}/secret") if name.startswith("/") else name
+    (tmp_path / "speech" / "manifest.jsonl").write_text(json.dumps({"file": outside, "text": "a"}))
+    with pytest.raises(InputError, match="is refused"):
+        build(Run(speech=tmp_path / "speech"))

@@ -130,7 +130,7 @@ def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path):
     with pytest.raises(InputError, match="none.csv"):
         Lexicon.read(tmp_path / "none.csv")
     (tmp_path / "lexicon.csv").write_bytes("word,reading\n好,hǎo".encode("gb18030") + b"\xff\xfe\n")
-    with pytest.raises(InputError, match="lexicon.csv cannot be read"):
+    with pytest.raises(InputError, match="lexicon.csv cannot be used"):
         Lexicon.read(tmp_path / "lexicon.csv")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from voicemill.audio import probing, reading, speech
-from voicemill.audio.recordings import display
 from voicemill.contract.ledger import SKIPPED
+from voicemill.core.display import path_text
 from voicemill.core.files import Found, walk
 from voicemill.core.unreadable import as_input_error
 from voicemill.errors import InputError
@@ -41,11 +41,11 @@ def files_in(source: Path) -> list[SourceFile]:
     read have a `problem`, as have linked folders that are not followed and the folders of voicemill's own runs.
     """
     if source.is_file():
-        return [SourceFile(source, display(source.name))]
+        return [SourceFile(source, path_text(source.name))]
     found = list(walk(source))
     runs = _runs(found)
-    files = [SourceFile(each.path, display(each.name), _reason(each)) for each in found if not _is_in(each, runs)]
-    files += [SourceFile(source / run, display(run), f"{SKIPPED}the folder of a voicemill run") for run in runs]
+    files = [SourceFile(each.path, path_text(each.name), _reason(each)) for each in found if not _is_in(each, runs)]
+    files += [SourceFile(source / run, path_text(run), f"{SKIPPED}the folder of a voicemill run") for run in runs]
     return sorted(files, key=lambda file: file.name)
 
 

@@ -9,11 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from voicemill import storage
+from voicemill.core import untrusted
+from voicemill.core.display import display, path_text
+from voicemill.core.safe_paths import what_is_wrong
 from voicemill.core.text_or_path import path_in
+from voicemill.errors import InputError
 
 MANIFEST = "recordings.jsonl"
 CONSENT = "consent.json"
 LONGEST_SLUG = 40
+_HINT = "run ingest again"
 
 
 @dataclass(frozen=True)
@@ -49,14 +54,9 @@ def name_for(source: str | os.PathLike[str], sha256: str) -> str:
         source: Path of the original.
         sha256: Of its content, in hex.
     """
-    text = unicodedata.normalize("NFC", display(Path(source).stem))
+    text = unicodedata.normalize("NFC", path_text(Path(source).stem))
     slug = re.sub(r"[^\w-]+", "_", text).strip("_-")[:LONGEST_SLUG].strip("_-")
     return f"{slug or 'recording'}-{sha256[:8]}"
-
-
-def display(path: str | os.PathLike[str]) -> str:
-    """A path as text that any encoder takes: bytes that are not UTF-8 are written as escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def write_manifest(folder: Path, recordings: Iterable[Recording]) -> None:
@@ -70,10 +70,20 @@ def read_manifest(folder: Path) -> dict[str, Recording]:
 
     Returns:
         Recording by name.
+
+    Raises:
+        InputError: If it is not there or not what ingest writes.
     """
-    rows = map(json.loads, (folder / MANIFEST).read_text(encoding="utf-8").splitlines())
-    recordings = (Recording(**{**row, "notes": tuple(row["notes"])}) for row in rows)
-    return {recording.name: recording for recording in recordings}
+    path = folder / MANIFEST
+    found: dict[str, Recording] = {}
+    for number, row in untrusted.read_json_lines(path, hint=_HINT):
+        where = f"line {number} of {display(path)}"
+        recording = untrusted.shaped(Recording, row, where, hint=_HINT)
+        problem = what_is_wrong(recording.name) or ("it has folders in it" if "/" in recording.name else "")
+        if problem:
+            raise InputError(f"{where} names the recording {display(recording.name)}: {problem}; {_HINT}")
+        found[recording.name] = recording
+    return found
 
 
 def consent_of(given: str) -> str:

@@ -8,7 +8,6 @@ Vocal Remover; both as audio-separator 0.47 runs them.
 """
 
 import gc
-import json
 import math
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 from voicemill.audio.audio_separator import RATE, is_out_of_memory, open_separator, reason, require_files
 from voicemill.audio.reading import read, write_wav
 from voicemill.audio.resampling import resample
+from voicemill.core import untrusted
 from voicemill.errors import InputError, MissingModelError, OutOfGpuMemory
 from voicemill.logs import get_logger
 
@@ -266,7 +266,8 @@ def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str,
     Raises:
         InputError: The measures are of other recordings.
     """
-    measured = json.loads(measures.read_text(encoding="utf-8"))
+    content = untrusted.read_json(measures, dict, hint="measure again", nan=True)
+    measured = untrusted.shaped(dict[str, dict[str, Any]], content, measures, hint="measure again")
     if recordings and not recordings.keys() & measured.keys():
         raise InputError(f"{measures.name} says nothing of these recordings: measure the same folder first")
     return {name: path for name, path in recordings.items() if measured.get(name, {}).get(flag)}

@@ -19,6 +19,7 @@ from voicemill.batch.state import Batch, State
 from voicemill.cluster import nodes
 from voicemill.cluster.api import GROUP, VERSION, Json
 from voicemill.cluster.submission import Plan, workflow_of
+from voicemill.core import untrusted
 from voicemill.errors import UsageError
 
 BATCH = "voicemill.dev/batch"
@@ -151,7 +152,7 @@ def child_of(sketch: Json) -> Child:
         phase=labels.get(nodes.PHASE, "Pending"),
         completed=labels.get(COMPLETED) == "true",
         created=metadata.get("creationTimestamp", ""),
-        row=row_from(json.loads(row)) if row else None,
+        row=row_from(row, metadata["name"]) if row else None,
     )
 
 
@@ -165,9 +166,14 @@ def noted(row: State) -> Json:
     return {"labels": {OUTCOME: row.outcome}, "annotations": {ROW: json.dumps(asdict(row), ensure_ascii=False)}}
 
 
-def row_from(fields: Json) -> State:
-    """A row out of JSON."""
-    return State(**{**fields, "tasks": tuple(fields.get("tasks", ()))})
+def row_from(text: str, workflow: str) -> State:
+    """A row out of the annotation of a speaker's workflow.
+
+    Raises:
+        InputError: If it is not what `noted` writes.
+    """
+    name, hint = f"the annotation {ROW} of {workflow}", "delete that workflow"
+    return untrusted.shaped(State, untrusted.parse_json(text, name, dict, hint=hint, nan=True), name, hint=hint)
 
 
 def row_of(workflow: Json, order: Order, batch: Batch) -> State:
@@ -211,9 +217,10 @@ def _reason(tasks: dict[str, nodes.Task], status: Json) -> str:
 def _summary(task: nodes.Task | None) -> dict[str, Any]:
     """What a stage said of itself when it ended well."""
     outputs = (task.node.get("outputs") or {}).get("parameters") or [] if task else []
-    return next((json.loads(item["value"]) for item in outputs if item["name"] == "summary" and "value" in item), {})
+    text = next((item["value"] for item in outputs if item["name"] == "summary" and "value" in item), "{}")
+    return states.summary_of(text)
 
 
 def _minutes(task: nodes.Task | None) -> float | None:
     seconds = _summary(task).get("seconds")
-    return None if seconds is None else seconds / 60
+    return seconds / 60 if isinstance(seconds, int | float) else None

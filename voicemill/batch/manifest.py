@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voicemill.errors import InputError, UsageError
+from voicemill.core import untrusted
+from voicemill.errors import UsageError
 
 OVERRIDES = "overrides"
 REQUIRED = ("speaker", "source")
@@ -53,10 +53,7 @@ def read(path: Path) -> Manifest:
     Raises:
         InputError: if the file cannot be read at all.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    text = untrusted.read_text(path)
     return parse(text, is_csv=path.suffix.lower() == ".csv")
 
 
@@ -81,9 +78,9 @@ def common(text: str) -> Row:
     """
     row, mistakes = Row(0), list[Mistake]()
     try:
-        content = json.loads(text) if text.lstrip().startswith("{") else text
-    except json.JSONDecodeError as error:
-        raise UsageError(f"the parameters for all speakers are no JSON object: {error.msg}") from error
+        content = untrusted.json_value(text, dict) if text.lstrip().startswith("{") else text
+    except untrusted.Unreadable as error:
+        raise UsageError(f"the parameters for all speakers cannot be used: {error}") from error
     _put(row, OVERRIDES, content, mistakes)
     if mistakes:
         raise UsageError("; ".join(mistake.text for mistake in mistakes))
@@ -133,16 +130,14 @@ def _of_heading(heading: list[str], line: int) -> list[Mistake]:
 
 def _of_json_lines(text: str) -> Manifest:
     manifest = Manifest()
-    for line, content in enumerate(text.splitlines(), start=1):
+    # Not splitlines(): U+2028 and its like may stand in a text.
+    for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
         try:
-            found = json.loads(content)
-        except json.JSONDecodeError as error:
-            manifest.mistakes.append(Mistake(line, f"is no JSON: {error.msg} at column {error.colno}"))
-            continue
-        if not isinstance(found, dict):
-            manifest.mistakes.append(Mistake(line, "is no JSON object"))
+            found = untrusted.json_value(content, dict)
+        except untrusted.Unreadable as error:
+            manifest.mistakes.append(Mistake(line, f"cannot be used: {error}"))
             continue
         row = Row(line)
         for name, value in found.items():

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from voicemill.batch.children import row_from
 from voicemill.batch.state import State
+from voicemill.core import untrusted
 from voicemill.storage import open_store
 
 _READERS = 16
+_HINT = "delete it, and the speaker is made again"
 FOLDER = "speakers"
 
 
@@ -65,8 +66,9 @@ class Records:
             return dict(zip(wanted, readers.map(self._read, wanted), strict=True))
 
     def _read(self, speaker: str) -> Record:
-        fields = json.loads(self.store.read(_key(speaker))[0])
-        return Record(fields["mark"], fields["conductor"], row_from(fields["row"]))
+        key = _key(speaker)
+        fields = untrusted.parse_json(self.store.read(key)[0], key, dict, hint=_HINT, nan=True)
+        return untrusted.shaped(Record, fields, key, hint=_HINT)
 
 
 def _key(speaker: str) -> str:

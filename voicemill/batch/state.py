@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voicemill.batch.checking import Order
+from voicemill.core import untrusted
+from voicemill.core.display import display
+from voicemill.core.safe_paths import what_is_wrong
 from voicemill.engine.cache import write_whole
 from voicemill.engine.digests import digest_of
 from voicemill.errors import InputError
@@ -62,13 +65,16 @@ def read_batch(out: Path) -> Batch:
     Raises:
         InputError: if it is no batch's folder, or a later voicemill's.
     """
-    try:
-        fields = json.loads((out / _BATCH).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{out} holds no batch: {error}") from error
-    if fields.pop("format") != _FORMAT:
+    hint = "name the folder of a batch, or begin a new one"
+    fields = untrusted.read_json(out / _BATCH, dict, hint=hint)
+    if fields.pop("format", None) != _FORMAT:
         raise InputError(f"{out} was made by another version of voicemill")
-    return Batch(**fields | {"orders": tuple(Order(**order) for order in fields["orders"])})
+    batch = untrusted.shaped(Batch, fields, out / _BATCH, hint=hint)
+    for order in batch.orders:
+        problem = what_is_wrong(order.speaker) or ("it has folders in it" if "/" in order.speaker else "")
+        if problem:
+            raise InputError(f"{display(out / _BATCH)} names the speaker {display(order.speaker)}: {problem}; {hint}")
+    return batch
 
 
 @dataclass
@@ -177,8 +183,8 @@ def _looks(source: str) -> Iterator[tuple[str, int, str]]:
 def outcome_of(folder: Path) -> dict[str, Any] | None:
     """How a run ended: `mark`, `outcome`, `reason`, `exit_code`; None as long as it has not."""
     try:
-        return json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return untrusted.read_json(folder / _OUTCOME, dict)
+    except InputError:
         return None
 
 
@@ -205,23 +211,21 @@ def replay(events: Path) -> Work | None:
         work.cpu_seconds += (at - since) * cpu
         work.gpu_seconds += (at - since) * gpus
 
-    for line in events.read_text(encoding="utf-8").splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:  # a line that is being written
+    for event in _lines(events):
+        at, task = event.get("time"), event.get("task")
+        if not isinstance(at, int | float) or not isinstance(task, str | None):
             continue
-        at, task = event["time"], event.get("task")
-        if event["event"] in ("run", "end"):
+        if event.get("event") in ("run", "end"):
             # What a kill cut off is counted up to the last thing that was heard of it.
             for name in list(going):
-                stop(name, last if event["event"] == "run" else at)
-            work.seconds += (last if event["event"] == "run" else at) - begun if begun else 0.0
-            begun = at if event["event"] == "run" else 0.0
+                stop(name, last if event.get("event") == "run" else at)
+            work.seconds += (last if event.get("event") == "run" else at) - begun if begun else 0.0
+            begun = at if event.get("event") == "run" else 0.0
         elif task and event.get("phase") == "Running" and "log" in event:
-            going[task] = (at, event["cpu"], event["gpus"])
-        elif task in going and (event["event"] == "try" or event.get("phase") != "Running"):
+            going[task] = (at, _number(event.get("cpu")), int(_number(event.get("gpus"))))
+        elif task in going and (event.get("event") == "try" or event.get("phase") != "Running"):
             stop(task, at)
-        if event.get("phase") in ("Succeeded", "Cached") and event["event"] == "task":
+        if event.get("phase") in ("Succeeded", "Cached") and event.get("event") == "task":
             work.done += 1
         if event.get("phase") in ("Failed", "Error"):
             work.failure = f"{task}: {event.get('message', '')}"
@@ -247,8 +251,16 @@ def is_running(out: Path) -> bool:
 def _summary(folder: Path, task: str) -> dict[str, Any]:
     """What a stage said of itself when it ended well."""
     try:
-        return json.loads(json.loads((folder / task / "_SUCCESS.json").read_text())["parameters"]["summary"])
-    except (FileNotFoundError, KeyError, ValueError):
+        return summary_of(untrusted.read_json(folder / task / "_SUCCESS.json", dict)["parameters"]["summary"])
+    except (InputError, KeyError, TypeError):
+        return {}
+
+
+def summary_of(text: object) -> dict[str, Any]:
+    """A stage's summary, parsed; empty if it is damaged, so that one stage's figures are missing and no more."""
+    try:
+        return untrusted.json_value(text, dict, nan=True) if isinstance(text, str) else {}
+    except untrusted.Unreadable:
         return {}
 
 
@@ -257,6 +269,18 @@ def _minutes(folder: Path, task: str) -> float | None:
     seconds = _summary(folder, task).get("seconds")
     ledger = folder / task / "ledger.jsonl"
     if seconds is None and ledger.is_file():
-        kept = (json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines())
-        seconds = sum(row.get("seconds", 0.0) for row in kept if row.get("outcome") == "kept")
-    return None if seconds is None else seconds / 60
+        seconds = sum(_number(row.get("seconds")) for row in _lines(ledger) if row.get("outcome") == "kept")
+    return seconds / 60 if isinstance(seconds, int | float) else None
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Objects of a file with one a line. A line that is damaged or still being written is passed over."""
+    for line in untrusted.read_bytes(path).split(b"\n"):
+        try:
+            yield untrusted.json_value(line, dict, nan=True)
+        except untrusted.Unreadable:
+            continue
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+
+from voicemill.core import untrusted
+from voicemill.core.display import display
+from voicemill.errors import InputError
+from voicemill.registry import names
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,22 @@ def as_markdown(verdict: Verdict) -> str:
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict as plain values."""
     return {**asdict(verdict), "may_be_promoted": verdict.may_be_promoted, "sentence": verdict.sentence}
+
+
+def read(path: Path) -> Verdict:
+    """The verdict that compare wrote.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    hint = "compare again"
+    fields = untrusted.read_json(path, dict, hint=hint)
+    derived = ("may_be_promoted", "sentence")
+    found = untrusted.shaped(Verdict, {name: fields[name] for name in fields if name not in derived}, path, hint=hint)
+    if not names.is_version(found.new.version):
+        raise InputError(f"{display(path)} names the version {display(found.new.version)}, which is not one; {hint}")
+    names.check_speaker(found.speaker)
+    return found
 
 
 def _cell(text: str) -> str:

@@ -93,5 +93,5 @@ class Cast:
         store = storage.open_store(name)
         if not store.find(MANIFEST):
             raise InputError(f"{name} is not a voice: it has no {MANIFEST}")
-        described = parse_voice(store.read(MANIFEST)[0].decode(), f"{name}/{MANIFEST}")
+        described = parse_voice(store.read(MANIFEST)[0], f"{name}/{MANIFEST}")
         return Voice(name, names.check_speaker(described.speaker))

@@ -8,14 +8,17 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from voicemill.bulk.planning import EMPTY, Shard, read_plan
+from voicemill.core import untrusted
 from voicemill.errors import InputError
 
 Row = dict[str, Any]
+_HINT = "plan and speak the script in a new run"
 _NAMED = 10
 _NOT_OF_THE_ROW = ("stage", "item", "outcome", "reason", "file")
 
@@ -114,28 +117,33 @@ def _put(database: sqlite3.Connection, voice: int, rows: Iterable[tuple[int, Row
 def _rows(plan: Path, ledgers: Path, shard: Shard, place: str, voice: Spoken) -> Iterator[tuple[int, Row]]:
     """Rows of a shard, its plan beside its ledger, line by line."""
     folder = place.format(speaker=shard.speaker, shard=shard.shard)
-    with _ledger(ledgers, shard).open(encoding="utf-8") as file:
+    where = _ledger(ledgers, shard)
+    told = partial(untrusted.member, name=where, hint=_HINT)
+    with where.open("rb") as file:
         for wanted, text in zip_longest(_lines(plan / f"{shard.shard}.jsonl"), file):
-            entry = json.loads(text) if text else None
-            if wanted is None or entry is None or entry["item"] != f"{wanted[0]:06d}":
-                line = f"line {wanted[0]}" if wanted else f"the line {entry and entry['item']}"
-                there = f"{entry['item']} is in its place" if entry and wanted else "one is there without the other"
+            entry = untrusted.parse_json(text, where, dict, hint=_HINT, nan=True) if text else {}
+            item = told(entry, "item", str) if entry else ""
+            if wanted is None or item != f"{wanted[0]:06d}":
+                line = f"line {wanted[0]}" if wanted else f"the line {item}"
+                there = f"{item} is in its place" if entry and wanted else "one is there without the other"
                 raise InputError(
                     f"the ledger of shard {shard.shard} ({shard.speaker}) is not that of its lines: {line}: {there};"
                     " speak the script in a new run"
                 )
             line, settings = wanted
-            if entry["outcome"] == "dropped":
+            if told(entry, "outcome", str) == "dropped":
+                reason = told(entry, "reason", str)
                 voice.dropped += 1
-                voice.reason = voice.reason or f"line {line}: {entry['reason']}"
-                yield line, _dropped(line, entry["reason"], speaker=shard.speaker, **settings)
+                voice.reason = voice.reason or f"line {line}: {reason}"
+                yield line, _dropped(line, reason, speaker=shard.speaker, **settings)
                 continue
+            text = untrusted.member(settings, "text", str, plan / f"{shard.shard}.jsonl", hint=_HINT)
             voice.spoken += 1
-            voice.seconds += entry["seconds"]
-            voice.versions.add(entry["voice"])
+            voice.seconds += told(entry, "seconds", float)
+            voice.versions.add(told(entry, "voice", str))
             said = {key: value for key, value in entry.items() if key not in _NOT_OF_THE_ROW}
-            about = {"line": line, "speaker": shard.speaker, "file": f"{folder}/{entry['file']}"}
-            yield line, {**about, "text": settings["text"], **said}
+            about = {"line": line, "speaker": shard.speaker, "file": f"{folder}/{told(entry, 'file', str)}"}
+            yield line, {**about, "text": text, **said}
 
 
 def _dropped(line: int, reason: str, **details: Any) -> Row:
@@ -147,7 +155,8 @@ def _ledger(ledgers: Path, shard: Shard) -> Path:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for text in file:
-            fields = json.loads(text)
-            yield fields.pop("line"), fields
+            fields = untrusted.parse_json(text, path, dict, hint=_HINT)
+            line = untrusted.member(fields, "line", int, path, hint=_HINT)
+            yield line, {name: value for name, value in fields.items() if name != "line"}

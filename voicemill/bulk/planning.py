@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.bulk.cast import Cast, Voice
+from voicemill.core import untrusted
+from voicemill.core.display import display
 from voicemill.errors import InputError
 from voicemill.lines import EmptyLine, read_lines, write_shard
 
+_HINT = "plan the script again"
 MOST_SHARDS = 1000
 """A shard is a pod, and the status of a workflow holds all its pods."""
 
@@ -114,9 +117,17 @@ def plan(script: Path | str, cast: Cast, folder: Path, *, shard_lines: int) -> P
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan that a folder holds."""
-    fields = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
-    return Plan(**fields | {"shards": [Shard(**shard) for shard in fields["shards"]]})
+    """The plan that a folder holds.
+
+    Raises:
+        InputError: If it is damaged, or names files outside of the folder.
+    """
+    path = folder / _PLAN
+    plan = untrusted.shaped(Plan, untrusted.read_json(path, dict, hint=_HINT), path, hint=_HINT)
+    for shard in plan.shards:
+        if not shard.shard.isalnum():
+            raise InputError(f"{display(path)} names the shard {display(shard.shard)}, which is not a number; {_HINT}")
+    return plan
 
 
 def _spoken(script: Path | str, cast: Cast, found: _Found) -> Iterator[tuple[int, dict[str, Any], list[Voice]]]:

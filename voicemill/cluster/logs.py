@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 
 from voicemill.cluster import nodes
 from voicemill.cluster.api import Api, Json, NotThere
+from voicemill.core import untrusted
+from voicemill.core.display import printable
 from voicemill.errors import InputError
 
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -70,7 +71,7 @@ def _kept(address: str) -> list[str]:
 def readable(line: str) -> str:
     """A stage's line of JSON as a person reads it; any other line as it is."""
     try:
-        entry = json.loads(line)
-        return f"{entry['level']:<7} {entry['message']}"
-    except (ValueError, KeyError, TypeError):
-        return line
+        entry = untrusted.json_value(line, dict)
+        return printable(f"{entry['level']!s:<7} {entry['message']}")
+    except (untrusted.Unreadable, KeyError):
+        return printable(line)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from voicemill.core import untrusted
 from voicemill.errors import InputError, TryAgain
 
 Json = dict[str, Any]
@@ -116,7 +117,7 @@ def sentence(message: str) -> str:
     if not lines or len(message.splitlines()) == 1:
         return message.strip()
     try:
-        return str(json.loads(lines[-1][lines[-1].index("{") :])["message"])
+        return str(untrusted.json_value(lines[-1][lines[-1].index("{") :], dict)["message"])
     except (ValueError, KeyError, TypeError):
         # Of a traceback, its last line.
         return lines[-1].rpartition("\\n")[2].removesuffix('"}').strip()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
+
+from voicemill.core import untrusted
 
 
 def of_run(text: str) -> dict[str, str]:
@@ -10,6 +12,15 @@ def of_run(text: str) -> dict[str, str]:
 
     Args:
         text: JSON: an object, or Argo's list of names and values; empty for none.
+
+    Raises:
+        InputError: It is something else.
     """
-    given = json.loads(text) if text else {}
-    return {row["name"]: row.get("value", "") for row in given} if isinstance(given, list) else given
+    if not text:
+        return {}
+    name = "the run's parameters"
+    given = untrusted.parse_json(text, name, object)
+    if isinstance(given, list):
+        rows = untrusted.shaped(list[dict[str, Any]], given, name)
+        return {untrusted.member(row, "name", str, name): row.get("value", "") for row in rows}
+    return untrusted.shaped(dict[str, Any], given, name)

@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING
 
 from voicemill.contract import outputs
 from voicemill.contract.progress import at_safe_points
-from voicemill.errors import VoicemillError
+from voicemill.core import untrusted
+from voicemill.errors import InputError, VoicemillError
 from voicemill.logs import get_logger
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class _Sender:
             tag = None
             if self.store.find(INDEX):
                 data, tag = self.store.read(INDEX)
-                self._known = json.loads(data)["files"]
+                self._known = _files_of(data)
             with suppress(Conflict):  # the one before was just sending: look again
                 self._tag = self._write_index(self._known, tag)
         targets = {name: safe_join(self.folder, name) for name in self._known}
@@ -243,3 +244,16 @@ def _copy(source: Path, target: Path) -> None:
         os.link(source, target)
     else:
         shutil.copyfile(source, target)
+
+
+def _files_of(data: bytes) -> dict[str, str]:
+    """The digest of each file that an index names.
+
+    Raises:
+        InputError: If it is not an index that a state wrote.
+    """
+    hint = "delete the state to begin anew"
+    files = untrusted.parse_json(data, f"the state's {INDEX}", dict, hint=hint).get("files")
+    if not isinstance(files, dict) or not all(isinstance(each, str) and each.isalnum() for each in files.values()):
+        raise InputError(f"the state's {INDEX} does not name its files; {hint}")
+    return files

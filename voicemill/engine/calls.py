@@ -10,15 +10,15 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from voicemill.core import untrusted
 from voicemill.engine import templating
 from voicemill.engine.fields import Json
 from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node
 from voicemill.engine.scope import Call, Errored, Scope, filled
 from voicemill.engine.templating import Unresolved
-from voicemill.engine.workflow import LOADER, Templates, merged, text_of
+from voicemill.engine.workflow import Templates, merged, text_of
+from voicemill.errors import InputError
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
@@ -105,12 +105,13 @@ def pod_body(execution: Execution, template: Json, variables: dict[str, str | No
     scope = Scope(variables)
     body = filled(template.get("container") or template.get("script"), scope)
     for patch in (execution.workflow.spec.get("podSpecPatch"), template.get("podSpecPatch")):
+        text = filled(patch, scope) if patch else ""
         try:
-            parsed = yaml.load(filled(patch, scope), LOADER) if patch else {}
-        except yaml.YAMLError as error:
-            raise Errored(f"podSpecPatch is not YAML: {error}") from None
+            parsed = untrusted.parse_yaml(text, "podSpecPatch", dict) if text.strip() else {}
+        except InputError as error:
+            raise Errored(str(error)) from None
         for change in parsed.get("containers") or []:
-            if change.get("name") == "main":
+            if isinstance(change, dict) and change.get("name") == "main":
                 body = _patched(body, change)
     return body
 

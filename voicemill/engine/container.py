@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import voicemill
+from voicemill.core import untrusted
 from voicemill.engine import cache, calls
 from voicemill.engine.annotations import LOCATIONS, STATE, annotated
 from voicemill.engine.fields import Json
@@ -225,9 +225,9 @@ def last_words(log: Path) -> str:
     for line in reversed([line.strip() for line in lines if line.strip()]):
         last = last or line
         try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
+            entry = untrusted.json_value(line, dict)
+        except untrusted.Unreadable:
             continue
-        if isinstance(entry, dict) and entry.get("level") in ("error", "critical"):
+        if entry.get("level") in ("error", "critical"):
             return str(entry.get("message", line))
     return last

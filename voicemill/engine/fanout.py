@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from voicemill.core import untrusted
+from voicemill.core.display import display
 from voicemill.engine import conditions, templating
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
@@ -125,10 +126,10 @@ def _never_runs(call: Call, task: Json, scope: Scope) -> bool:
     try:
         if conditions.holds(conditions.fill(task["when"], scope.variables)):
             return False
-        json.loads(templating.fill(task["withParam"], call.variables, final=False))
+        untrusted.json_value(templating.fill(task["withParam"], call.variables, final=False), object)
     except (templating.Unresolved, conditions.ConditionError):
         return False
-    except json.JSONDecodeError:
+    except untrusted.Unreadable:
         return True
     return False
 
@@ -141,11 +142,11 @@ def _items(task: Json, scope: Scope) -> list[Any] | None:
         return None
     text = filled(text_of(task["withParam"]), scope)
     try:
-        items = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise Errored(f"withParam value could not be parsed as a JSON list: {text.strip()}: {error}") from None
+        items = untrusted.json_value(text, object)
+    except untrusted.Unreadable as error:
+        raise Errored(f"withParam value could not be parsed as a JSON list: {display(text.strip())}: {error}") from None
     if items is not None and not isinstance(items, list):
-        raise Errored(f"withParam value is not a JSON list: {text.strip()}")
+        raise Errored(f"withParam value is not a JSON list: {display(text.strip())}")
     return items or []
 
 

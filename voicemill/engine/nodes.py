@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from voicemill.core import untrusted
 from voicemill.engine.go_json import marshal
 
 
@@ -93,8 +93,8 @@ def aggregated(children: list[Node]) -> dict[str, str]:
 
 def _json_list(values: list[str]) -> str:
     try:
-        parsed = [json.loads(value) for value in values]
-    except json.JSONDecodeError:
+        parsed = [untrusted.json_value(value, object) for value in values]
+    except untrusted.Unreadable:
         parsed = []
     structured = len(parsed) == len(values) and all(isinstance(item, (list, dict)) for item in parsed)
     return marshal(parsed if structured else values)

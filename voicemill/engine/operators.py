@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import re
 from collections.abc import Callable
 from typing import Any
 
+from voicemill.core import untrusted
 from voicemill.engine.go_json import marshal
 
 
@@ -105,8 +105,12 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 """Operators whose sides are both evaluated."""
 
 
+def _from_json(document: str) -> Any:
+    return untrusted.json_value(_text(document), object)
+
+
 def _jsonpath(document: str, path: str) -> Any:
-    value = json.loads(document)
+    value = _from_json(document)
     if not re.fullmatch(r"\$((\.[\w-]+)|(\[\d+\])|(\['[^']+'\])|(\[\"[^\"]+\"\]))*", path):
         raise ExpressionError(f"jsonpath {path!r} is not supported: only names and indexes are")
     for dotted, index, single, double in re.findall(r"\.([\w-]+)|\[(\d+)\]|\['([^']+)'\]|\[\"([^\"]+)\"\]", path):
@@ -121,7 +125,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "float": float,
     "string": as_text,
     "toJson": marshal,
-    "fromJSON": json.loads,
+    "fromJSON": _from_json,
     "jsonpath": _jsonpath,
     "len": len,
     "min": min,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from voicemill.core import untrusted
 from voicemill.engine import templating
 from voicemill.engine.expressions import ExpressionError, parse
 from voicemill.engine.fields import Json
@@ -214,6 +214,6 @@ def branch_of(node: Node, parents: Iterable[Node]) -> set[Phase]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return untrusted.json_value(text, object)
+    except untrusted.Unreadable:
         return text

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from voicemill.core import untrusted
+from voicemill.engine import shape
 from voicemill.engine.fields import Json
 from voicemill.engine.operators import as_text
 from voicemill.errors import UsageError
@@ -20,8 +20,6 @@ from voicemill.errors import UsageError
 PACKAGE = "workflows"
 """The package whose modules `voicemill run NAME` and `templateRef` find by name."""
 
-# libyaml's where PyYAML has it, ten times as fast: every task of every run reads its podSpecPatch.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _SUFFIXES = (".yaml", ".yml", ".py")
 
@@ -153,15 +151,17 @@ def of_document(
 
 def read(path: Path) -> list[Json]:
     """The Workflow and WorkflowTemplate objects of a file."""
-    text = "\n---\n".join(_compiled(path)) if path.suffix == ".py" else path.read_text()
-    try:
-        documents = [document for document in yaml.load_all(text, LOADER) if isinstance(document, dict)]
-    except yaml.YAMLError as error:
-        raise Refused(f"{path} is not YAML: {error}") from None
+    text = "\n---\n".join(_compiled(path)) if path.suffix == ".py" else untrusted.read_bytes(path)
+    documents = [each for each in untrusted.parse_yaml_documents(text, path) if isinstance(each, dict)]
     kinds = ("Workflow", "WorkflowTemplate")
-    return [
+    found = [
         {"metadata": {}, **document} for document in documents if document.get("kind") in kinds and document.get("spec")
     ]
+    for document in found:
+        problem = shape.problem(document)
+        if problem:
+            raise Refused(f"{path} is not a workflow: {problem}.")
+    return found
 
 
 def merged(base: Any, over: Any) -> Any:

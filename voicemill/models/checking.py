@@ -1,13 +1,13 @@
 """Tell a whole model file from a damaged one by whatever is known of it."""
 
 import hashlib
-import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from voicemill.core import untrusted
 from voicemill.models import catalogue, record
 from voicemill.models.catalogue import Model, RemoteFile
 
@@ -69,7 +69,7 @@ def against_catalogue(folder: Path, file: RemoteFile, path: Path | None = None) 
     path = path or folder / file.path
     problem = mismatch(path, size=file.size, sha256=file.sha256)
     if not problem and file.known_to and (folder / file.known_to).is_file():
-        index = json.loads((folder / file.known_to).read_text(encoding="utf-8"))
+        index = untrusted.read_json(folder / file.known_to, dict)
         if tail_md5(path) not in index:
             problem = f"its MD5 is not in {file.known_to}"
     return problem

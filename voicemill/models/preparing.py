@@ -118,7 +118,7 @@ class Preparation:
         if not self.store.find(record.NAME):
             return {}, None
         data, tag = self.store.read(record.NAME)
-        return {path: record.Entry(**fields) for path, fields in json.loads(data).items()}, tag
+        return record.parse(data, f"{record.NAME} of the destination"), tag
 
     def _record(self, entries: dict[str, record.Entry]) -> None:
         """Add to the destination's record; of two that do at once, each adds its own."""

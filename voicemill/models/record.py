@@ -7,8 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from voicemill.contract.outputs import write_text
+from voicemill.core import untrusted
+from voicemill.core.display import display
+from voicemill.core.safe_paths import what_is_wrong
+from voicemill.errors import InputError
 
 NAME = ".voicemill-models.json"
+_HINT = "pull the models again into a new folder"
 TOY = "toy"
 """Source of a toy model: random weights in the real formats."""
 BASE = "base"
@@ -45,11 +50,24 @@ class Entry:
 
 
 def read(folder: Path) -> dict[str, Entry]:
-    """The entries by path below the folder; empty where nothing was recorded."""
+    """The entries by path below the folder; empty where nothing was recorded.
+
+    Raises:
+        InputError: If the record is damaged, or names files outside of the folder.
+    """
     path = folder / NAME
-    if not path.is_file():
-        return {}
-    return {name: Entry(**fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
+    return parse(untrusted.read_bytes(path, hint=_HINT), path) if path.is_file() else {}
+
+
+def parse(data: bytes, name: object) -> dict[str, Entry]:
+    """The entries of a record that is in memory; `name` is what errors call it. Otherwise as `read`."""
+    entries: dict[str, Entry] = {}
+    for path, fields in untrusted.parse_json(data, name, dict, hint=_HINT).items():
+        problem = what_is_wrong(path)
+        if problem:
+            raise InputError(f"{display(name)} cannot be used: it names the file {display(path)}: {problem}; {_HINT}")
+        entries[path] = untrusted.shaped(Entry, fields, f"{display(path)} in {display(name)}", hint=_HINT)
+    return entries
 
 
 def source(folder: Path, place: str) -> str | None:

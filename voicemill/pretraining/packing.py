@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 import voicemill
+from voicemill.core import untrusted
 from voicemill.errors import InputError
 from voicemill.gpt_sovits import own_files, reference_writing
 from voicemill.models.layout import locate, place
@@ -179,7 +180,7 @@ def _read_base(base: Path) -> dict[str, tuple[dict[str, np.ndarray], dict[str, A
     if not (hubert / HUBERT_WEIGHTS).is_file():
         raise InputError(f"{hubert} cannot be packed: it has no {HUBERT_WEIGHTS}")
     hubert_weights, _ = own_files.read_weights(hubert / HUBERT_WEIGHTS)
-    hubert_config = json.loads((hubert / "config.json").read_text(encoding="utf-8"))
+    hubert_config = untrusted.read_json(hubert / "config.json", dict)
     generator, tokens = load_sovits(sovits), load_gpt(gpt)
     if generator.version != VERSION:
         raise InputError(f"{sovits} cannot be packed: it is a {generator.version} model instead of a {VERSION} one")

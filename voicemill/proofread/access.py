@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,13 +18,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from voicemill.core.untrusted import read_yaml
+from voicemill.core import untrusted
+from voicemill.core.display import display
 from voicemill.errors import InputError
 
 COOKIE = "voicemill_reviewer"
 SESSION_SECONDS = 12 * 3600
 SHORTEST_TOKEN = 16
 """Characters; a shorter one, such as what a full disk leaves of a file, is nobody's."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_HINT = "see docs/proofreading.md"
 
 
 @dataclass(frozen=True)
@@ -151,12 +155,11 @@ def read_reviewers(path: Path) -> dict[str, Reviewer]:
     Raises:
         InputError: The file says something else, or a token is too short.
     """
-    try:
-        content = read_yaml(path, dict, hint="see docs/proofreading.md")
-        entries = content["reviewers"]
-        found = [_reviewer(entry) for entry in entries]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is no file of reviewers ({error}); see docs/proofreading.md") from error
+    content = untrusted.read_yaml(path, dict, hint=_HINT)
+    entries = content.get("reviewers")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(f"{display(path)} has no list of reviewers; {_HINT}")
+    found = [_reviewer(entry) for entry in entries]
     names = [reviewer.name for reviewer in found]
     if len(set(names)) < len(names):
         raise InputError(f"{path} names a reviewer twice")
@@ -165,16 +168,17 @@ def read_reviewers(path: Path) -> dict[str, Reviewer]:
 
 def _reviewer(entry: dict[str, Any]) -> Reviewer:
     unknown = entry.keys() - {"name", "token", "token-sha256", "voices"}
-    voices = entry["voices"]
-    if unknown or not isinstance(voices, list) or not entry["name"]:
-        raise InputError(f"reviewer {entry.get('name')!r}: name, voices (a list), token or token-sha256 can be given")
+    name, voices = entry.get("name"), entry.get("voices")
+    are_texts = isinstance(voices, list) and all(isinstance(voice, str | int) for voice in voices)
+    if unknown or not are_texts or not isinstance(name, str | int) or not str(name):
+        raise InputError(f"reviewer {display(name)}: name, voices (a list), token or token-sha256 can be given")
     token, digest = entry.get("token"), entry.get("token-sha256")
     if token is not None:
         if len(str(token).strip()) < SHORTEST_TOKEN:
-            raise InputError(f"reviewer {entry['name']}: a token has {SHORTEST_TOKEN} characters or more")
+            raise InputError(f"reviewer {display(name)}: a token has {SHORTEST_TOKEN} characters or more")
         digest = token_digest(str(token))
-    if digest is not None and (len(digest) != 64 or set(digest) - set("0123456789abcdef")):
-        raise InputError(f"reviewer {entry['name']}: token-sha256 is 64 digits of hex in lower case")
+    if digest is not None and not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
+        raise InputError(f"reviewer {display(name)}: token-sha256 is 64 digits of hex in lower case")
     if digest in _OF_NOTHING:
-        raise InputError(f"reviewer {entry['name']}: token-sha256 is the digest of an empty token; was it set?")
-    return Reviewer(str(entry["name"]), tuple(map(str, voices)), digest)
+        raise InputError(f"reviewer {display(name)}: token-sha256 is the digest of an empty token; was it set?")
+    return Reviewer(str(name), tuple(map(str, voices or ())), digest)

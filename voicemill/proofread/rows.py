@@ -78,7 +78,7 @@ def read_rows(folder: Path) -> list[Row]:
     table = _table(folder)
     clips = Names(table)
     rows = []
-    for label in labels.read(folder / "transcripts.list"):
+    for label in _list(folder):
         row = table.get(clips.sole(label.name) or "")
         if row is None:
             hint = clips.hint(label.name)
@@ -92,7 +92,7 @@ def read_rows(folder: Path) -> list[Row]:
 
 def speaker_of(folder: Path) -> str:
     """Whose transcripts they are, as the list says."""
-    found = labels.read(folder / "transcripts.list")
+    found = _list(folder)
     return found[0].speaker if found else ""
 
 
@@ -103,6 +103,13 @@ def digest_of(folder: Path) -> str:
         content = untrusted.read_bytes(folder / name)
         digest.update(f"{len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def _list(folder: Path) -> list[labels.Label]:
+    path = folder / "transcripts.list"
+    if path.is_dir():
+        raise InputError(f"{path} is a folder where transcribe writes a file; transcribe again")
+    return labels.read(path)
 
 
 def _table(folder: Path) -> dict[str, Row]:

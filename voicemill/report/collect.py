@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from voicemill.core import untrusted
+
+T = TypeVar("T")
 
 ORDER = (
     "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "revise", "format",
@@ -39,6 +42,29 @@ class Run:
 
 
 @dataclass
+class Transcript:
+    """A clip's text as the page shows it; from transcripts.json."""
+
+    clip: str
+    seconds: float
+    text: str = ""
+    confidence: float | None = None
+    flags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Pair:
+    """Two evaluated checkpoints; from evaluation.json."""
+
+    sovits: str
+    gpt: str
+    error_rate: float | None = None
+    similarity: float | None = None
+    score: float | None = None
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
 class StageRow:
     """What a stage kept and dropped, from its ledger."""
 
@@ -48,7 +74,7 @@ class StageRow:
 
     @property
     def seconds(self) -> float:
-        return sum(float(entry.get("seconds", 0)) for entry in self.kept)
+        return sum(as_number(entry.get("seconds")) or 0.0 for entry in self.kept)
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
@@ -69,11 +95,10 @@ def stage_rows(ledgers: Path | None) -> list[StageRow]:
     rows: dict[str, StageRow] = {}
     files = sorted(ledgers.rglob("*.jsonl")) if ledgers and ledgers.is_dir() else [ledgers] if ledgers else []
     for file in files:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
-            name = entry.get("stage", file.stem)
+        for entry in json_lines(file):
+            name = str(entry.get("stage", file.stem))
             row = rows.setdefault(name, StageRow(name, [], []))
-            (row.kept if entry["outcome"] == "kept" else row.dropped).append(entry)
+            (row.kept if entry.get("outcome") == "kept" else row.dropped).append(entry)
     known = {name: position for position, name in enumerate(ORDER)}
     return sorted(rows.values(), key=lambda row: (known.get(row.name, len(known)), row.name))
 
@@ -102,10 +127,11 @@ def metric_series(weights: Path | None) -> dict[str, list[tuple[float, float]]]:
     rows = json_lines(weights / "metrics.jsonl") if weights else []
     series: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
+        step = as_number(row.get("step"))
         for name, value in row.items():
-            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            if name not in ("step", "epoch") and is_number:
-                series.setdefault(name, []).append((float(row["step"]), float(value)))
+            number = as_number(value)
+            if name not in ("step", "epoch") and number is not None and step is not None:
+                series.setdefault(name, []).append((step, number))
     moving = {name: points for name, points in series.items() if len({value for _, value in points}) > 1}
     return dict(sorted(moving.items(), key=lambda item: (not item[0].startswith("loss"), item[0])))
 
@@ -114,10 +140,36 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
     """Rows of a JSON-lines file; none if it does not exist."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [row for _, row in untrusted.read_json_lines(path, nan=True)]
 
 
-def json_file(folder: Path | None, name: str) -> Any:
-    """A JSON file of a folder, or None if there is no such folder or file."""
-    path = folder / name if folder else None
-    return json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else None
+def json_file(path: Path | None, expect: type[T]) -> T | None:
+    """A JSON file, or None if there is none.
+
+    Args:
+        path: The file; None where the run has no such folder.
+        expect: Its type, as in `untrusted.shaped`.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    if not path or not path.is_file():
+        return None
+    return untrusted.shaped(expect, untrusted.read_json(path, object, nan=True), path)
+
+
+def rows_of(kind: type[T], rows: list[dict[str, Any]], name: object) -> list[T]:
+    """Rows as a dataclass with the fields that the page shows; other fields are ignored.
+
+    Raises:
+        InputError: A field is missing or of another type.
+    """
+    known = {field.name for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    shown = ({key: value for key, value in row.items() if key in known} for row in rows)
+    return [untrusted.shaped(kind, row, f"row {number} of {name}") for number, row in enumerate(shown, start=1)]
+
+
+def as_number(value: object) -> float | None:
+    """A finite number, or None for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number else None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from voicemill.core import untrusted
+from voicemill.core.safe_paths import safe_join
 from voicemill.report import collect, plots, sound
-from voicemill.report.collect import Run, StageRow
+from voicemill.report.collect import Pair, Run, StageRow, Transcript
 from voicemill.report.rendering import render, shown
 
 MOST_ROWS = 200
@@ -26,8 +27,8 @@ def build(run: Run) -> str:
         run: Whatever is there of the run; parts without data are left out.
     """
     stages = collect.stage_rows(run.ledgers)
-    transcripts = collect.json_file(run.transcripts, "transcripts.json") or []
-    evaluation = collect.json_file(run.evaluation, "evaluation.json") or {}
+    transcripts = _transcripts(run.transcripts)
+    evaluation = _evaluation(run.evaluation)
     lengths = _clip_seconds(run, transcripts)
     pairs = _pairs(evaluation, run.evaluation)
     states = collect.cleaning_states(run)
@@ -44,14 +45,16 @@ def build(run: Run) -> str:
         "measures": measures,
         "measure_names": list(dict.fromkeys(key for _, row in measures for key in row)),
         "gates": [
-            (gate, sum(row[gate] for _, row in measures)) for gate in GATES if measures and gate in measures[0][1]
+            (gate, sum(bool(row.get(gate)) for _, row in measures))
+            for gate in GATES
+            if measures and gate in measures[0][1]
         ],
         "recordings": list(_pictured(states, dict(measures))),
         "unshown_recordings": max(0, len(states) - MOST_PICTURED),
         "clip_histogram": Markup(plots.histogram(lengths, "seconds", "clips")) if lengths else "",
         "clip_facts": _clip_facts(lengths),
-        "transcripts": sorted(transcripts, key=lambda row: not row.get("flags")),
-        "flagged": sum(bool(row.get("flags")) for row in transcripts),
+        "transcripts": sorted(transcripts, key=lambda row: not row.flags),
+        "flagged": sum(bool(row.flags) for row in transcripts),
         "trainings": [training for training in (_training(run, name) for name in ("sovits", "gpt")) if training],
         "pairs": pairs,
         "pair_plot": _pair_plot(pairs),
@@ -77,21 +80,31 @@ def _tiles(stages: list[StageRow], lengths: list[float], evaluation: Mapping[str
     if lengths:
         yield {"name": "in clips", "value": f"{sum(lengths) / 60:.1f}", "unit": "min"}
         yield {"name": "clips", "value": str(len(lengths)), "unit": ""}
-    best = evaluation.get("best") or {}
-    if best.get("error_rate") is not None:
-        yield {"name": "words misheard", "value": f"{100 * best['error_rate']:.0f}", "unit": "%"}
-    if best.get("similarity") is not None:
-        yield {"name": "likeness", "value": f"{best['similarity']:.2f}", "unit": "of 1"}
+    best = _best(evaluation)
+    error_rate, similarity = (collect.as_number(best.get(name)) for name in ("error_rate", "similarity"))
+    if error_rate is not None:
+        yield {"name": "words misheard", "value": f"{100 * error_rate:.0f}", "unit": "%"}
+    if similarity is not None:
+        yield {"name": "likeness", "value": f"{similarity:.2f}", "unit": "of 1"}
     if stages:
         yield {"name": "items dropped", "value": str(sum(len(stage.dropped) for stage in stages)), "unit": ""}
 
 
-def _clip_seconds(run: Run, transcripts: list[dict[str, Any]]) -> list[float]:
+def _transcripts(folder: Path | None) -> list[Transcript]:
+    path = folder / "transcripts.json" if folder else None
+    return collect.rows_of(Transcript, collect.json_file(path, list[dict[str, Any]]) or [], path)
+
+
+def _evaluation(folder: Path | None) -> dict[str, Any]:
+    return collect.json_file(folder / "evaluation.json" if folder else None, dict[str, Any]) or {}
+
+
+def _clip_seconds(run: Run, transcripts: list[Transcript]) -> list[float]:
     import soundfile
 
     if run.clips and run.clips.is_dir():
         return [soundfile.info(path).duration for path in sorted(run.clips.glob("*.wav"))]
-    return [row["seconds"] for row in transcripts]
+    return [row.seconds for row in transcripts]
 
 
 def _clip_facts(lengths: list[float]) -> list[tuple[str, str]]:
@@ -108,7 +121,7 @@ def _clip_facts(lengths: list[float]) -> list[tuple[str, str]]:
 
 
 def _measures(path: Path | None) -> list[tuple[str, dict[str, Any]]]:
-    rows = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+    rows = collect.json_file(path, dict[str, dict[str, Any]]) or {}
     flat = {}
     for name, row in rows.items():
         flat[name] = {key: value for key, value in row.items() if not isinstance(value, dict | list)}
@@ -121,7 +134,7 @@ def _pictured(
     """The recordings that went through most stages, each state at the same stretch of time and frequency scale."""
 
     def worst_first(name: str) -> tuple[int, float, str]:
-        return -len(states[name]), measures.get(name, {}).get("ovrl") or 0.0, name
+        return -len(states[name]), collect.as_number(measures.get(name, {}).get("ovrl")) or 0.0, name
 
     most_changed = sorted(states, key=worst_first)
     for name in most_changed[:MOST_PICTURED]:
@@ -152,33 +165,39 @@ def _training(run: Run, name: str) -> dict[str, Any] | None:
 
 
 def _pairs(evaluation: Mapping[str, Any], folder: Path | None) -> list[dict[str, Any]]:
-    best = evaluation.get("best") or {}
-    rows = []
-    for row in evaluation.get("pairs", []):
-        is_best = (row["sovits"], row["gpt"]) == (best.get("sovits"), best.get("gpt"))
+    best, rows = _best(evaluation), []
+    found = untrusted.shaped(list[dict[str, Any]], evaluation.get("pairs", []), "the pairs of evaluation.json")
+    for row in collect.rows_of(Pair, found, "the pairs of evaluation.json"):
+        is_best = (row.sovits, row.gpt) == (best.get("sovits"), best.get("gpt"))
         # Audio of the best pair only, so that the page stays small.
         audio_in = folder if is_best else None
-        heard = [{**line, "audio": _snippet_of(audio_in, line.get("audio"))} for line in row.get("lines", [])]
-        rows.append({**row, "best": is_best, "heard": heard})
+        heard = [{**line, "audio": _snippet_of(audio_in, line.get("audio"))} for line in row.lines]
+        rows.append({**vars(row), "best": is_best, "heard": heard})
     return rows
 
 
 def _pair_plot(pairs: list[dict[str, Any]]) -> Markup | str:
-    comparable = [pair for pair in pairs if pair["error_rate"] is not None]
+    comparable = [pair for pair in pairs if None not in (pair["error_rate"], pair["similarity"])]
     return Markup(plots.scatter_pairs(comparable)) if len(comparable) > 1 else ""
 
 
-def _snippet_of(folder: Path | None, name: str | None) -> sound.Snippet | None:
-    path = folder / name if folder and name else None
+def _best(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    return untrusted.shaped(dict[str, Any], evaluation.get("best") or {}, "the best pair of evaluation.json")
+
+
+def _snippet_of(folder: Path | None, name: object) -> sound.Snippet | None:
+    path = safe_join(folder, str(name)) if folder and name else None
     return sound.read_snippet(path) if path and path.is_file() else None
 
 
 def _reference(voice: Path | None) -> dict[str, Any] | None:
-    manifest = collect.json_file(voice, "voice.json")
+    path = voice / "voice.json" if voice else None
+    manifest = collect.json_file(path, dict[str, Any])
     if not voice or not manifest:
         return None
-    reference = manifest["reference"]
-    return {"text": reference["text"], "audio": sound.read_snippet(voice / reference["file"])}
+    reference = untrusted.member(manifest, "reference", dict[str, Any], path)
+    text, file = (untrusted.member(reference, name, str, path) for name in ("text", "file"))
+    return {"text": text, "audio": sound.read_snippet(safe_join(voice, file))}
 
 
 def _spoken(speech: Path | None) -> Iterator[dict[str, Any]]:
@@ -191,7 +210,7 @@ def _spoken(speech: Path | None) -> Iterator[dict[str, Any]]:
 def _facts(run: Run) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     if run.parameters:
         yield "Parameters", [(name, shown(value)) for name, value in sorted(run.parameters.items())]
-    lineage = collect.json_file(run.voice, "lineage.json") or {}
+    lineage = collect.json_file(run.voice / "lineage.json" if run.voice else None, dict[str, Any]) or {}
     for title, content in lineage.items():
         rows = list(_leaves(content))
         if rows:

@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from voicemill.contract import outputs
+from voicemill.core import untrusted
 from voicemill.core.files import special_kind
-from voicemill.core.safe_paths import safe_join
+from voicemill.core.safe_paths import safe_join, what_is_wrong
 from voicemill.errors import InputError, may
 from voicemill.storage.local import LocalStore
 from voicemill.storage.normal import normal_store
@@ -78,7 +79,7 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
     folder = (cache or cache_folder()) / "s3" / hashlib.sha256(str(location).encode()).hexdigest()[:16]
     store, entries, is_object = _remote(str(location))
     index_file = folder / "index.json"
-    index = json.loads(index_file.read_text()) if index_file.exists() else {}
+    index = _index(index_file)
     content = folder / "content"
     targets = [safe_join(content, entry.key, portable=False) for entry in entries]
     for entry, target in zip(entries, targets, strict=True):
@@ -89,6 +90,15 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
         safe_join(content, key, portable=False).unlink(missing_ok=True)
     outputs.write_text(index_file, json.dumps(wanted))
     return content / entries[0].key if is_object else content
+
+
+def _index(path: Path) -> dict[str, str]:
+    """Tags of the files fetched before, by key; empty if the index is damaged, so that everything is fetched again."""
+    try:
+        found = untrusted.read_json(path, dict)
+    except InputError:
+        return {}
+    return {key: tag for key, tag in found.items() if isinstance(tag, str) and not what_is_wrong(key, portable=False)}
 
 
 def cache_folder() -> Path:

@@ -6,10 +6,12 @@ language's own phonetics have it, syllables apart by spaces: pinyin for zh (`cho
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from voicemill.core import untrusted
 from voicemill.errors import InputError
 from voicemill.text import notation
 from voicemill.text.notation import BY_CHARACTER, LANGUAGES, Entry
@@ -50,19 +52,19 @@ class Lexicon:
         Raises:
             InputError: The file cannot be read, or naming its wrong lines (the first ten of them).
         """
+        text = untrusted.read_text(path)
         lexicon, problems = cls(), []
         try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = csv.DictReader(file, restkey="more", restval="", strict=True)
-                rows.fieldnames = columns = [name.strip().lower() for name in rows.fieldnames or ()]
-                if "word" not in columns or not set(columns) & set(_READINGS) or not set(columns) <= _COLUMNS:
-                    raise InputError(f"{path}, line 1: the columns are word, reading and, if you like, language")
-                for row in rows:
-                    try:
-                        lexicon._add_row(row)
-                    except InputError as error:
-                        problems.append(f"line {rows.line_num}: {error}")
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            rows = csv.DictReader(io.StringIO(text, newline=""), restkey="more", restval="", strict=True)
+            rows.fieldnames = columns = [name.strip().lower() for name in rows.fieldnames or ()]
+            if "word" not in columns or not set(columns) & set(_READINGS) or not set(columns) <= _COLUMNS:
+                raise InputError(f"{path}, line 1: the columns are word, reading and, if you like, language")
+            for row in rows:
+                try:
+                    lexicon._add_row(row)
+                except InputError as error:
+                    problems.append(f"line {rows.line_num}: {error}")
+        except csv.Error as error:
             raise InputError(f"{path} cannot be read as a lexicon: {error}") from error
         if problems:
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""

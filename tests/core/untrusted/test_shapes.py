@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from voicemill.core.untrusted import shaped
+from voicemill.core.untrusted import member, shaped
 from voicemill.errors import InputError
 
 
@@ -71,3 +71,11 @@ def test_what_does_not_fit_is_refused_by_name(change: dict[str, Any], problem: s
 def test_only_an_object_becomes_a_dataclass(value: object) -> None:
     with pytest.raises(InputError, match="the document is .*, not an object"):
         shaped(Whole, value, "whole.json")
+
+
+def test_one_field_is_read_by_its_type() -> None:
+    assert member({"a": 1, "b": []}, "a", float, "x.json") == 1.0
+    with pytest.raises(InputError, match="x.json cannot be used: it lacks the field 'c'; ask again"):
+        member({"a": 1}, "c", str, "x.json", hint="ask again")
+    with pytest.raises(InputError, match="x.json cannot be used: a is 1, not a string"):
+        member({"a": 1}, "a", str, "x.json")

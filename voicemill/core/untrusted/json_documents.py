@@ -43,7 +43,7 @@ def read_json(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = 
 def parse_json(data: bytes | str, name: object, expect: type[T], *, hint: str = "", nan: bool = False) -> T:
     """A JSON document that is in memory; `name` is what errors call it. Otherwise as `read_json`."""
     try:
-        return _value(decoded(data), expect, nan)
+        return json_value(data, expect, nan=nan)
     except Unreadable as error:
         raise refused(name, error, hint) from error
 
@@ -69,12 +69,18 @@ def parse_json_lines(
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                yield number, _value(line, dict, nan)
+                yield number, json_value(line, dict, nan=nan)
             except Unreadable as error:
                 raise refused(f"line {number} of {display(name, 250)}", error, hint) from error
 
 
-def _value(text: str, expect: type[T], nan: bool) -> T:
+def json_value(data: bytes | str, expect: type[T], *, nan: bool = False) -> T:
+    """A JSON text, for readers that name the place themselves or collect what is wrong. Otherwise as `read_json`.
+
+    Raises:
+        Unreadable: If it cannot be used; says why, as a clause about "it".
+    """
+    text = decoded(data)
     _check_depth(text)
     try:
         found = json.loads(

@@ -44,6 +44,27 @@ def shaped(kind: type[T], value: object, name: object, *, hint: str = "") -> T:
         raise refused(name, error, hint) from error
 
 
+def member(fields: Mapping[str, Any], key: str, kind: type[T], name: object, *, hint: str = "") -> T:
+    """One field of a JSON object, whatever else the object holds.
+
+    Args:
+        fields: The object.
+        key: The field.
+        kind: Its type, as in `shaped`.
+        name: What errors call the object.
+        hint: What the user may do about it.
+
+    Raises:
+        InputError: If the field is missing or of another type.
+    """
+    try:
+        if key not in fields:
+            raise Unreadable(f"it lacks the field {key!r}")
+        return _fit(kind, fields[key], key)
+    except Unreadable as error:
+        raise refused(name, error, hint) from error
+
+
 def _fit(kind: Any, value: Any, place: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any or kind is object:

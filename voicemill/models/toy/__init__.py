@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.contract.outputs import atomic
+from voicemill.core import untrusted
 from voicemill.errors import InputError
 from voicemill.logs import get_logger
 from voicemill.models import record
@@ -69,7 +70,7 @@ def make_all(
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / MARK).is_file():
             raise InputError(f"{folder} is not empty and was not made by `voicemill models toy`: name another folder")
-        if json.loads((folder / MARK).read_text()) == mark and _is_whole(folder):
+        if untrusted.read_json(folder / MARK, dict, hint="name another folder") == mark and _is_whole(folder):
             return False
     with atomic(folder, is_folder=True) as building:
         entries: dict[str, record.Entry] = {}

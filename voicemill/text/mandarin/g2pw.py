@@ -16,13 +16,13 @@ and 16 characters on either side of the polyphones.
 
 import ast
 import functools
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voicemill.core import untrusted
 from voicemill.errors import BrokenModelError, MissingModelError
 
 NETWORKS = ("g2pW.onnx", "g2pw.onnx")
@@ -166,7 +166,7 @@ class G2pw:
         readings: dict[str, list[int]] = {}
         for pair, label in numbers.items():
             readings.setdefault(pair[0], []).append(places[label])
-        syllables = json.loads((self._folder / _PINYIN).read_text(encoding="utf-8"))
+        syllables = untrusted.read_json(self._folder / _PINYIN, dict)
 
         def spelled(bopomofo: str) -> str | None:
             syllable = syllables.get(bopomofo[:-1])
@@ -175,7 +175,7 @@ class G2pw:
         single = {character: spelled(bopomofo) for character, bopomofo in _pairs(self._folder / _MONOPHONIC)}
         pinyin = {label: spelled(label.split(" ")[-1]) for label in labels}
         return _Tables(
-            tokens=json.loads(self._tokenizer.read_text(encoding="utf-8"))["model"]["vocab"],
+            tokens=untrusted.read_json(self._tokenizer, dict)["model"]["vocab"],
             labels=labels,
             readings=readings,
             # Ids count all characters, those that are not asked about too.
