@@ -3,7 +3,7 @@
 import pytest
 
 from voicemill.errors import InputError
-from voicemill.text import phonemize_segment
+from voicemill.text import cantonese, phonemize_segment
 
 
 def phones(text: str, language: str) -> str:
@@ -36,3 +36,9 @@ def test_cantonese_has_an_onset_and_a_toned_rime():
 def test_v1_has_no_phones_for_them(language: str):
     with pytest.raises(InputError, match="v1"):
         phonemize_segment("好", language, "v1")
+
+
+@pytest.mark.parametrize(("word", "reading"), cantonese.readings().items())
+def test_a_cantonese_word_is_spoken_as_its_row_says(word: str, reading: str):
+    wanted = [phone for syllable in reading.split() for phone in cantonese.syllable(syllable)]
+    assert cantonese.phonemize(word).phones == wanted
