@@ -41,6 +41,7 @@ test: setup tools ## the whole test suite
 check: setup ## lint, types, licences
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python images/licences.py --check
 

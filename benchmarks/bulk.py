@@ -23,9 +23,9 @@ from pathlib import Path
 
 import yaml
 
-from voicemill.bulk import read_plan
-from voicemill.bulk.planning import MOST_SHARDS
-from voicemill.voice import Part, ReferenceClip, Voice
+from voicemill.synthesis.bulk import read_plan
+from voicemill.synthesis.bulk.planning import MOST_SHARDS
+from voicemill.voice.manifest import Part, ReferenceClip, Voice
 
 GENERATED = Path(__file__).parents[1] / "charts" / "voicemill" / "workflows" / "synthesize_bulk.yaml"
 TEXT = "The quick boat sailed past the old lighthouse before noon, and she asked about her breakfast {}."
@@ -73,7 +73,7 @@ def run(arguments: list[object]) -> str:
     """Run a stage; gives seconds, seconds of the processor and peak memory."""
     stage, *options = map(str, arguments)
     begun = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", f"stages.{stage}", *options], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", f"voicemill.stages.{stage}", *options], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, f"{stage} ended with {status}"
     assert isinstance(usage, resource.struct_rusage)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measured import inputs
+from voicemill.gpt_sovits.features.spectrogram import HOP, SAMPLE_RATE
 from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND, GptConfig
 from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.decoder import Decoder
@@ -27,13 +28,12 @@ from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.training import Recipe as GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer
-from voicemill.gpt_sovits.runs import Precision
 from voicemill.gpt_sovits.sovits.config import SPEAKER_CHANNELS, SovitsConfig, Version
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.training import Recipe, Trainer
-from voicemill.gpt_sovits.spectrogram import HOP, SAMPLE_RATE
+from voicemill.gpt_sovits.training.run_state import Precision
 
 PHONES_PER_SECOND = 15
 GIB = 2**30

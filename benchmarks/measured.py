@@ -18,17 +18,17 @@ from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
-from voicemill.gpt_sovits.gpt.linear import Weights
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.training import Recipe as GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.kernels.linear import Weights
+from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.packed_vocoder import pack_vocoder
 from voicemill.gpt_sovits.sovits.training import Recipe, Trainer
+from voicemill.gpt_sovits.training.run_state import Precision
 
 CPU = torch.device("cpu")
 Result = dict[str, Any]

@@ -16,13 +16,13 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from voicemill.gpt_sovits import cpu
+from voicemill.gpt_sovits.features.spectrogram import HOP, SAMPLE_RATE
 from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND, GptConfig
 from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.training import Recipe as GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.kernels import cpu
 from voicemill.gpt_sovits.sovits.config import SPEAKER_CHANNELS, SovitsConfig, Version
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
@@ -30,8 +30,8 @@ from voicemill.gpt_sovits.sovits.layers import WaveNet
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.training import Recipe, Trainer
 from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
-from voicemill.gpt_sovits.spectrogram import HOP, SAMPLE_RATE
-from voicemill.gpt_sovits.watching import recompute
+from voicemill.gpt_sovits.training.monitor import recompute
+from voicemill.gpt_sovits.training.run_state import Precision
 
 FP32 = Precision("fp32", torch.device("cpu"))
 PHONES_PER_SECOND = 15

@@ -20,13 +20,13 @@ from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 from voicemill.audio import reading
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.features.spectrogram import HOP, MEL_BANDS, SAMPLE_RATE, linear_spectrogram, mel_of_linear
 from voicemill.gpt_sovits.sovits.config import SSL_CHANNELS, SovitsConfig
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.training import Recipe, Trainer
-from voicemill.gpt_sovits.spectrogram import HOP, MEL_BANDS, SAMPLE_RATE, linear_spectrogram, mel_of_linear
+from voicemill.gpt_sovits.training.run_state import Precision
 
 CONFIG = SovitsConfig(
     inter_channels=32, hidden_channels=96, filter_channels=192, n_layers=2, p_dropout=0.0, upsample_initial_channel=64

@@ -1,7 +1,7 @@
 """How well a base in the making speaks: word and phone errors of copies and of text, by saved epochs.
 
     python -m benchmarks.pretraining C --say [--sentences FILE]
-    python -m stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
+    python -m voicemill.stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
     python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ... [--beams N]] [--base s2G.pth ...]
         [--models DIR]
 
@@ -22,21 +22,21 @@ import torch
 from benchmarks.quality.measures import phones
 from benchmarks.quality.sources import SENTENCES, sentences
 from benchmarks.quality.speaking import STEADY
-from voicemill import labels
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.resampling import resample
-from voicemill.evaluation import Errors, count_errors, errors
-from voicemill.gpt_sovits.checkpoints import build_generator, load_exactly, load_sovits
+from voicemill.dataset import labels
+from voicemill.evaluation.metrics import Errors, count_errors, errors
 from voicemill.gpt_sovits.dataset import RATE as SPEECH_RATE
 from voicemill.gpt_sovits.dataset import DatasetFolder
+from voicemill.gpt_sovits.formats.checkpoints import build_generator, load_exactly, load_sovits
 from voicemill.gpt_sovits.sovits import data
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis.reference import LONGEST_SECONDS, SHORTEST_SECONDS, Reference
 from voicemill.pretraining import corpus
 from voicemill.pretraining.flite import VOICES
-from voicemill.speaking import Pretrained
+from voicemill.synthesis.load import Pretrained
 from voicemill.text import symbols
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from voicemill.asr import recognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono
-from voicemill.evaluation import Errors, errors
-from voicemill.labels import read
+from voicemill.dataset.labels import read
+from voicemill.evaluation.metrics import Errors, errors
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ CODE = Path("/opt/code")
 DATE = 946_684_800
 SETTINGS = ("index-url", "extra-index-url", "trusted-host", "cert")
 CONSTRAINED = ("--build-constraint", str(SOURCE / "constraints.txt"), "--constraint", str(SOURCE / "constraints.txt"))
-NOT_RUN = ("all", "dev")
+NOT_RUN = ("all", "dev", "docs")
 UNUSED = ("distance", "triton")
 """Packages that others ask for and nothing here calls. distance: GPL, of g2p_en, which does not import it. triton: the
 compiler behind torch.compile, which would need a C compiler in the image."""

@@ -39,7 +39,7 @@ def main(*arguments: str) -> None:
         sys.exit("constraints.txt is made by uv, which is neither on PATH nor to be had from the package index")
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     kept = [] if arguments == ("--upgrade",) else ["--constraint", str(PINS)]
-    lines = compiled(uv, *kept, "--extra", "dev", "--extra", "cuda12", "pyproject.toml")
+    lines = compiled(uv, *kept, "--extra", "dev", "--extra", "docs", "--extra", "cuda12", "pyproject.toml")
     lines += compiled(uv, *kept, "--no-deps", "-", stdin="\n".join(layer.alone(pyproject, "dev")))
     lines.sort(key=lambda line: line.split("==")[0])
     PINS.write_text(HEADER + "".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -22,9 +22,15 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = {"voicemill", "stages", "workflows"}
+PACKAGES = {"voicemill"}
 """What an installation puts into site-packages."""
-NEEDED = ("voicemill/py.typed", "voicemill/models/models.yaml")
+NEEDED = (
+    "voicemill/py.typed",
+    "voicemill/models/models.yaml",
+    "voicemill/models/small/sovits-g.safetensors",
+    "voicemill/stages/slice.py",
+    "voicemill/workflows/clone_voice.py",
+)
 
 
 def version(root: Path = ROOT) -> str:

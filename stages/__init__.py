@@ -1,1 +1,1 @@
-"""One small program per stage, thin over the library: `python -m stages.slice --help`."""
+"""One small program per stage, thin over the library: `python -m voicemill.stages.slice --help`."""

@@ -24,16 +24,16 @@ def admit(
     """
     import json
 
-    from voicemill.building import dependencies, verdict
-    from voicemill.errors import InputError
-    from voicemill.registry import documents, names, open_registry, promote, publication, resolve
+    from voicemill.core.errors import InputError
+    from voicemill.evaluation import promotion_gate
+    from voicemill.registry import builds, documents, names, open_registry, promote, publication, resolve
 
-    found = verdict.read(comparison / "verdict.json")
+    found = promotion_gate.read(comparison / "verdict.json")
     speaker, version = found.speaker, found.new.version
     store = open_registry(registry)
-    before = dependencies.built(store, speaker, digest)
+    before = builds.built(store, speaker, digest)
     if found.outcome != "unchanged":
-        dependencies.remember(store, speaker, digest, dependencies.Build(version, found.outcome))
+        builds.remember(store, speaker, digest, builds.Build(version, found.outcome))
     elif before and before.outcome == "worse":
         raise InputError(f"nothing changed since {speaker}@{version} was found worse than {alias}")
     if found.outcome == "worse":

@@ -52,9 +52,9 @@ def compare(
     import tempfile
     from pathlib import Path
 
-    from voicemill.building import verdict as verdicts
-    from voicemill.building.listening import listen
-    from voicemill.errors import UsageError
+    from voicemill.core.errors import UsageError
+    from voicemill.evaluation import promotion_gate as verdicts
+    from voicemill.evaluation.compare import listen
     from voicemill.models import at_hand
     from voicemill.registry import aliases, names, open_registry, pull, version_of
     from voicemill.registry.records import lineage_and_metrics

@@ -52,7 +52,7 @@ def conduct(
     from voicemill.batch.children import Terms
     from voicemill.batch.records import Records
     from voicemill.cluster.kube import Kube
-    from voicemill.errors import InputError, Interrupted
+    from voicemill.core.errors import InputError, Interrupted
 
     cluster, ledger = Kube(), Ledger()
     prices = (min_success_ratio, gpu_hour, cpu_hour)

@@ -67,20 +67,21 @@ def evaluate(
     import json
     from pathlib import Path
 
-    from voicemill import asr, pronunciation
-    from voicemill import generation as generation_config
-    from voicemill.errors import InputError
-    from voicemill.evaluation import Judge, Measure, search, weights_in
-    from voicemill.generation import Generation
+    from voicemill import asr
+    from voicemill.core.errors import InputError
+    from voicemill.core.logs import get_logger
+    from voicemill.dataset.transcripts import read as read_transcripts
+    from voicemill.evaluation.metrics import Judge, Measure, search, weights_in
+    from voicemill.evaluation.sentences import held_out_lines
+    from voicemill.evaluation.speaker_similarity import SpeakerLikeness
     from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.synthesis import Reference
-    from voicemill.held_out import held_out_lines
-    from voicemill.likeness import SpeakerLikeness
-    from voicemill.logs import get_logger
     from voicemill.models import at_hand
-    from voicemill.speaking import Pretrained, recite
-    from voicemill.transcripts import read as read_transcripts
-    from voicemill.voice import choose_reference, main_language
+    from voicemill.synthesis.load import Pretrained, recite
+    from voicemill.voice import generation_config as generation_config
+    from voicemill.voice import pronunciation
+    from voicemill.voice.generation_config import Generation
+    from voicemill.voice.manifest import choose_reference, main_language
 
     log = get_logger(__name__)
     ledger = Ledger()

@@ -20,7 +20,7 @@ def finish_base(encoder: InputDir, sovits: InputDir, gpt: InputDir, *, destinati
     import tempfile
     from pathlib import Path
 
-    from voicemill.pretraining import placing
+    from voicemill.models import placing
 
     ledger = Ledger()
     with tempfile.TemporaryDirectory(prefix="voicemill-base-") as scratch:

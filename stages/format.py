@@ -43,11 +43,12 @@ def format_dataset(
         min_clips: With fewer clips left the stage fails.
         min_seconds: With less speech left the stage fails.
     """
-    from voicemill import labels, pronunciation
     from voicemill.contract import check_stop
-    from voicemill.errors import InputError
+    from voicemill.core.errors import InputError
+    from voicemill.dataset import labels
+    from voicemill.dataset.clip_features import Preparation
     from voicemill.models.layout import at_hand, best_version
-    from voicemill.preparation import Preparation
+    from voicemill.voice import pronunciation
 
     ledger = Ledger()
     paths = {path.name: path for path in sorted(clips.glob("*.wav"))}

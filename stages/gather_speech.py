@@ -20,7 +20,7 @@ def gather_speech(plan: InputDir, ledgers: InputDir, manifest: OutputFile, *, pl
         manifest: One row for each line and voice.
         place: Where a shard's files are, with {speaker} and {shard} in place of its own.
     """
-    from voicemill.bulk import gather, read_plan
+    from voicemill.synthesis.bulk import gather, read_plan
 
     voices = gather(plan, ledgers, manifest, place=place)
     ledger = Ledger()

@@ -35,10 +35,10 @@ def ingest(
             one that the file marks as default.
     """
     from voicemill.audio import intake, reading, recordings
-    from voicemill.core.files import refuse_inside
+    from voicemill.core.errors import InputError
+    from voicemill.core.folders import refuse_inside
+    from voicemill.core.logs import get_logger
     from voicemill.core.unreadable import as_input_error
-    from voicemill.errors import InputError
-    from voicemill.logs import get_logger
     from voicemill.storage import fetch, file_digest
 
     place = fetch(source)

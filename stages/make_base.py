@@ -14,7 +14,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from voicemill.contract import Destination, FolderLocation, InputDir, Ledger, Seed, stage
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 NAMES = ("hubert", "sovits-g", "sovits-d", "gpt")
 
@@ -62,10 +62,11 @@ def make_base(
 
     import numpy as np
 
-    from voicemill.gpt_sovits import hubert
-    from voicemill.gpt_sovits.runs import choose_device
+    from voicemill.gpt_sovits.features import hubert
+    from voicemill.gpt_sovits.training.run_state import choose_device
+    from voicemill.models import placing
     from voicemill.models.layout import place
-    from voicemill.pretraining import base, placing
+    from voicemill.pretraining import base
 
     ledger = Ledger()
     dice = np.random.default_rng(seed)
@@ -93,7 +94,7 @@ def make_base(
 
 def _take(start: str, destination: str, widen_seed: int | None) -> Ledger:
     """The models of another base."""
-    from voicemill.pretraining import placing
+    from voicemill.models import placing
 
     ledger = Ledger()
     with _copy(start, NAMES, widen_seed) as folder:
@@ -110,9 +111,9 @@ def _copy(models: str, names: Sequence[str], widen_seed: int | None) -> Iterator
     import shutil
     import tempfile
 
-    from voicemill.models import at_hand, locate
+    from voicemill.models import at_hand, locate, placing
     from voicemill.models.layout import place
-    from voicemill.pretraining import base, placing
+    from voicemill.pretraining import base
 
     with tempfile.TemporaryDirectory(prefix="voicemill-base-") as scratch:
         folder = Path(scratch)

@@ -40,9 +40,10 @@ def make_corpus(
 
     import numpy as np
 
-    from voicemill import labels, storage
+    from voicemill import storage
     from voicemill.audio.reading import write_wav
     from voicemill.contract import check_stop, progress
+    from voicemill.dataset import labels
     from voicemill.pretraining import corpus, sentences
     from voicemill.text import phonemize
 

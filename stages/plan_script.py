@@ -36,9 +36,9 @@ def plan_script(
         registry: Folder or s3:// address of the registry, where voices are named by it.
         shard_lines: Lines that one pod speaks; more where there would be over 1,000 pods.
     """
-    from voicemill.bulk import planning
-    from voicemill.bulk.cast import Cast
-    from voicemill.lines import source_of
+    from voicemill.synthesis.bulk import planning
+    from voicemill.synthesis.bulk.cast import Cast
+    from voicemill.synthesis.script import source_of
 
     ledger = Ledger()
     cast = Cast([name for name in (part.strip() for part in voices.split(",")) if name], registry)

@@ -21,7 +21,7 @@ def prepare_models(*, destination: Destination, source: Location = "", models: s
     import tempfile
     from pathlib import Path
 
-    from voicemill.errors import InputError
+    from voicemill.core.errors import InputError
     from voicemill.models import catalogue
     from voicemill.models.preparing import Preparation
 

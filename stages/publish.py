@@ -4,7 +4,7 @@ Reads   sovits/, gpt/     weights of every saved epoch
         evaluation/       which pair is best
         clips/, transcripts/   the reference clip and its text
         recordings/       consent, if ingest's folder is given
-Writes  voice/            see voicemill.voice
+Writes  voice/            see voicemill.voice.manifest
 """
 
 from voicemill.contract import Destination, FolderLocation, InputDir, Ledger, OutputDir, stage
@@ -46,21 +46,21 @@ def publish(
     """
     from pathlib import Path
 
-    from voicemill import publishing
     from voicemill import registry as voices
     from voicemill.models import at_hand
     from voicemill.registry import signatures
+    from voicemill.voice import assembling
 
-    made = publishing.assemble(
+    made = assembling.assemble(
         voice,
-        publishing.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, at_hand(models)),
+        assembling.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, at_hand(models)),
         speaker=speaker,
         export=export,
     )
     ledger = Ledger()
     for part in (made.voice.sovits, made.voice.gpt, made.voice.reference):
         ledger.keep(part.file, sha256=part.sha256)
-    ledger.note(version=made.version, **made.metrics)
+    ledger.note(version=voices.version_of(voice).version, **made.metrics)
     if signing_key:
         signatures.sign(voice, Path(signing_key))
     if registry:

@@ -36,17 +36,16 @@ def recall(
         run_parameters: The run's parameters as JSON, an object or Argo's list of names and values.
     """
     from voicemill.audio.recordings import consent_of
-    from voicemill.building import dependencies
     from voicemill.contract.parameters import of_run
-    from voicemill.registry import open_registry, tombstones
+    from voicemill.registry import builds, open_registry, tombstones
 
     parameters = of_run(run_parameters)
     places = {"source": source, "models": models, "labels": labels, "lexicon": lexicon, "review": review}
     parameters |= {**places, "consent": consent_of(consent)}
     store = open_registry(registry)
     tombstones.refuse(store, speaker)
-    digest = dependencies.digest(parameters)
-    build = dependencies.built(store, speaker, digest)
+    digest = builds.digest(parameters)
+    build = builds.built(store, speaker, digest)
     known = build.version if build else ""
     ledger = Ledger()
     ledger.keep(speaker, digest=digest, known=known)

@@ -54,8 +54,8 @@ def revise(
             leave out the clips that it was unsure of (drop-flagged), or fail.
         min_clips: With fewer clips left the stage fails.
     """
-    from voicemill.errors import InputError
-    from voicemill.proofread import revising
+    from voicemill.core.errors import InputError
+    from voicemill.dataset import apply_review
     from voicemill.storage import fetch
 
     ledger = Ledger()
@@ -64,10 +64,10 @@ def revise(
     if not place and was_asked and unanswered == "fail":
         raise InputError("nobody approved the transcripts in time; open `voicemill proofread`, approve, and run again")
     if place:
-        decided = revising.reviewed(heard, fetch(place))
+        decided = apply_review.reviewed(heard, fetch(place))
     else:
-        decided = revising.unreviewed(heard, drop_flagged=was_asked and unanswered == "drop-flagged")
-    revising.write(ledger, decided, revising.Sources(sliced, levelled), clips, transcripts, speaker)
+        decided = apply_review.unreviewed(heard, drop_flagged=was_asked and unanswered == "drop-flagged")
+    apply_review.write(ledger, decided, apply_review.Sources(sliced, levelled), clips, transcripts, speaker)
     ledger.require(min_clips, "clips with words")
     return ledger
 

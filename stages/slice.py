@@ -9,9 +9,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from voicemill.clip_names import SHORTEST_LIMIT_SECONDS
+from voicemill.audio.clip_names import SHORTEST_LIMIT_SECONDS
 from voicemill.contract import InputDir, Ledger, OutputDir, stage
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 
 def _check(*, max_seconds: float, min_length: float, min_interval: float, hop: float, max_silence_kept: float) -> None:
@@ -56,10 +56,10 @@ def slice_clips(
         normalise_share: How far they are moved, 0 to 1.
     """
     from voicemill.audio import reading, slicing
+    from voicemill.audio.clip_names import name_of
     from voicemill.audio.recordings import overlay
     from voicemill.audio.resampling import resample_ffmpeg
-    from voicemill.clip_names import name_of
-    from voicemill.hardware import gpu_memory_gib
+    from voicemill.core.hardware import gpu_memory_gib
 
     ledger = Ledger()
     settings = slicing.Settings(threshold, min_length, min_interval, hop, max_silence_kept)

@@ -103,19 +103,19 @@ def synthesize(
     from dataclasses import replace
     from pathlib import Path
 
-    from voicemill import pronunciation
-    from voicemill.errors import UsageError
+    from voicemill.core.errors import UsageError
+    from voicemill.evaluation.sentences import LINES
     from voicemill.gpt_sovits.gpt.decoding import Sampling
     from voicemill.gpt_sovits.synthesis import Options
-    from voicemill.held_out import LINES
-    from voicemill.lines import read_lines, read_shard, source_of
     from voicemill.models import at_hand, locate
     from voicemill.registry import at_hand as voice_at_hand
     from voicemill.registry import version_of
-    from voicemill.speaking import load_voice, recordings_in
-    from voicemill.speaking_lines import Manner, speak_lines
     from voicemill.storage import fetch, fingerprint
-    from voicemill.takes import Takes
+    from voicemill.synthesis.batch_synthesis import Manner, speak_lines
+    from voicemill.synthesis.load import load_voice, recordings_in
+    from voicemill.synthesis.resume_cache import Takes
+    from voicemill.synthesis.script import read_lines, read_shard, source_of
+    from voicemill.voice import pronunciation
 
     together = max(1, batch_size // micro_batch_divisor())
     options = Options(Sampling(top_k, top_p, temperature, repetition_penalty, beams), cut, pause, together)

@@ -65,9 +65,9 @@ def train_content_encoder(
         return _take(start, encoder)
 
     from voicemill.core import untrusted
-    from voicemill.gpt_sovits import watching
-    from voicemill.gpt_sovits.runs import Precision, choose_device
-    from voicemill.logs import get_logger
+    from voicemill.core.logs import get_logger
+    from voicemill.gpt_sovits.training import monitor
+    from voicemill.gpt_sovits.training.run_state import Precision, choose_device
     from voicemill.pretraining import content_encoder
     from voicemill.pretraining.flite import Segment
 
@@ -84,7 +84,7 @@ def train_content_encoder(
         items.append(content_encoder.Item(path.name, path, phones))
         ledger.keep(path.name, seconds=phones[-1].end)
     ledger.require(1, "clips to train the content encoder on")
-    items, held_out = watching.hold_out(items, validation)
+    items, held_out = monitor.hold_out(items, validation)
     training = content_encoder.Training(
         items,
         held_out,

@@ -79,15 +79,15 @@ def train_gpt(
     """
     import json
 
-    from voicemill.gpt_sovits import watching
-    from voicemill.gpt_sovits.checkpoints import load_gpt
+    from voicemill.core.logs import get_logger
     from voicemill.gpt_sovits.dataset import DatasetFolder
+    from voicemill.gpt_sovits.formats.checkpoints import load_gpt
     from voicemill.gpt_sovits.gpt.data import read_items
     from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
     from voicemill.gpt_sovits.gpt.joining import join
     from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
-    from voicemill.gpt_sovits.runs import Precision, choose_device
-    from voicemill.logs import get_logger
+    from voicemill.gpt_sovits.training import monitor
+    from voicemill.gpt_sovits.training.run_state import Precision, choose_device
     from voicemill.models import at_hand, locate
 
     ledger = Ledger()
@@ -111,8 +111,8 @@ def train_gpt(
         guide,
     )
     if deterministic:
-        watching.be_deterministic()
-    items, held_out = watching.hold_out(items, validation)
+        monitor.be_deterministic()
+    items, held_out = monitor.hold_out(items, validation)
     tuning = FineTuning(
         load_gpt(base),
         join(items, joined, seed),

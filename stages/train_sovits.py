@@ -95,14 +95,16 @@ def train_sovits(
     import json
     from concurrent.futures import ThreadPoolExecutor
 
-    from voicemill.gpt_sovits import checkpoints, hubert, watching
+    from voicemill.core.logs import get_logger
     from voicemill.gpt_sovits.dataset import DatasetFolder
-    from voicemill.gpt_sovits.runs import Precision, choose_device
+    from voicemill.gpt_sovits.features import hubert
+    from voicemill.gpt_sovits.features.spectrogram import HOP, SAMPLE_RATE
+    from voicemill.gpt_sovits.formats import checkpoints
     from voicemill.gpt_sovits.sovits import data
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
     from voicemill.gpt_sovits.sovits.training import Recipe
-    from voicemill.gpt_sovits.spectrogram import HOP, SAMPLE_RATE
-    from voicemill.logs import get_logger
+    from voicemill.gpt_sovits.training import monitor
+    from voicemill.gpt_sovits.training.run_state import Precision, choose_device
     from voicemill.models import at_hand, locate
     from voicemill.text import symbols
 
@@ -124,8 +126,8 @@ def train_sovits(
                 ledger.keep(item.name, seconds=round(item.seconds, 2))
     ledger.require(1, "clips to train SoVITS on")
     if deterministic:
-        watching.be_deterministic()
-    items, held_out = watching.hold_out(items, validation)
+        monitor.be_deterministic()
+    items, held_out = monitor.hold_out(items, validation)
 
     folder = at_hand(models)
     base = locate(folder, "sovits-g", model_version)

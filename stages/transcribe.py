@@ -46,7 +46,7 @@ def transcribe(
     """
     from voicemill import storage
     from voicemill.asr import clips as recognition
-    from voicemill.labels import Label, write
+    from voicemill.dataset.labels import Label, write
     from voicemill.models import at_hand
 
     ledger = Ledger()

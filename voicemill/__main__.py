@@ -1,5 +1,5 @@
 """`python -m voicemill` is the `voicemill` command."""
 
-from voicemill.cli import main
+from voicemill.cli.main import main
 
 main()

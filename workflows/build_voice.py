@@ -7,11 +7,11 @@ argo submit --from workflowtemplate/build-voice -p speaker=anna -p source=s3://b
 from hera.workflows import DAG, Artifact, Task, WorkflowTemplate
 from hera.workflows.models import Mutex, Synchronization, TemplateRef
 
-from stages.admit import admit
-from stages.compare import compare
-from stages.recall import recall
-from workflows import clone_voice
-from workflows.chain import Chain, reference
+from voicemill.stages.admit import admit
+from voicemill.stages.compare import compare
+from voicemill.stages.recall import recall
+from voicemill.workflows import clone_voice
+from voicemill.workflows.chain import Chain, reference
 
 KNOWN = "{{tasks.recall.outputs.parameters.known}}"
 

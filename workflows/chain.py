@@ -13,7 +13,7 @@ from typing import Any
 from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task, models
 
 from voicemill.contract import Stage, template
-from workflows.policy import KEYS
+from voicemill.workflows.policy import KEYS
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ It conducts workflows of the cluster that it runs on; on one machine it is `voic
 
 from hera.workflows import DAG, WorkflowTemplate
 
-from stages.conduct import conduct
-from stages.summarize import summarize
-from workflows.chain import Chain
+from voicemill.stages.conduct import conduct
+from voicemill.stages.summarize import summarize
+from voicemill.workflows.chain import Chain
 
 RUN = {"run": "{{workflow.name}}", "run-uid": "{{workflow.uid}}"}
 

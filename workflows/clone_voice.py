@@ -7,23 +7,23 @@ argo submit --from workflowtemplate/clone-voice -p speaker=anna -p source=s3://b
 from hera.workflows import DAG, Artifact, Parameter, Suspend, Task, WorkflowTemplate
 from hera.workflows.models import SuppliedValueFrom, ValueFrom
 
-from stages.denoise import denoise
-from stages.dereverb import dereverb
-from stages.evaluate import evaluate
-from stages.format import format_dataset
-from stages.ingest import ingest
-from stages.level import level
-from stages.measure import measure
-from stages.publish import publish
-from stages.report import report
-from stages.revise import revise
-from stages.separate import separate
-from stages.slice import slice_clips
-from stages.synthesize import synthesize
-from stages.train_gpt import train_gpt
-from stages.train_sovits import train_sovits
-from stages.transcribe import transcribe
-from workflows.chain import Chain, reference
+from voicemill.stages.denoise import denoise
+from voicemill.stages.dereverb import dereverb
+from voicemill.stages.evaluate import evaluate
+from voicemill.stages.format import format_dataset
+from voicemill.stages.ingest import ingest
+from voicemill.stages.level import level
+from voicemill.stages.measure import measure
+from voicemill.stages.publish import publish
+from voicemill.stages.report import report
+from voicemill.stages.revise import revise
+from voicemill.stages.separate import separate
+from voicemill.stages.slice import slice_clips
+from voicemill.stages.synthesize import synthesize
+from voicemill.stages.train_gpt import train_gpt
+from voicemill.stages.train_sovits import train_sovits
+from voicemill.stages.transcribe import transcribe
+from voicemill.workflows.chain import Chain, reference
 
 WANTS_PROOFREADING = (
     "({{workflow.parameters.proofread}} == always"

@@ -6,8 +6,8 @@ argo submit --from workflowtemplate/prepare-models -p destination=s3:///models
 
 from hera.workflows import DAG, WorkflowTemplate
 
-from stages.prepare_models import prepare_models
-from workflows.chain import Chain
+from voicemill.stages.prepare_models import prepare_models
+from voicemill.workflows.chain import Chain
 
 with WorkflowTemplate(name="prepare-models", entrypoint="main") as workflow:
     chain = Chain(DAG(name="main"), keys="prepare-models/{{workflow.name}}")

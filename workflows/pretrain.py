@@ -9,14 +9,14 @@ from its SoVITS alone.
 
 from hera.workflows import DAG, WorkflowTemplate
 
-from stages.finish_base import finish_base
-from stages.format import format_dataset
-from stages.make_base import make_base
-from stages.make_corpus import make_corpus
-from stages.train_content_encoder import train_content_encoder
-from stages.train_gpt import train_gpt
-from stages.train_sovits import train_sovits
-from workflows.chain import Chain
+from voicemill.stages.finish_base import finish_base
+from voicemill.stages.format import format_dataset
+from voicemill.stages.make_base import make_base
+from voicemill.stages.make_corpus import make_corpus
+from voicemill.stages.train_content_encoder import train_content_encoder
+from voicemill.stages.train_gpt import train_gpt
+from voicemill.stages.train_sovits import train_sovits
+from voicemill.workflows.chain import Chain
 
 FRESH = "{{workflow.parameters.destination}}/fresh"
 # A base that knows nothing learns otherwise than one that is tuned.

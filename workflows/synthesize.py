@@ -6,8 +6,8 @@ argo submit --from workflowtemplate/synthesize -p voice=s3:///voices/anna/... -p
 
 from hera.workflows import DAG, Artifact, Parameter, WorkflowTemplate
 
-from stages.synthesize import synthesize
-from workflows.chain import Chain, reference
+from voicemill.stages.synthesize import synthesize
+from voicemill.workflows.chain import Chain, reference
 
 with WorkflowTemplate(name="synthesize", entrypoint="main") as workflow:
     dag = DAG(name="main")

@@ -7,11 +7,11 @@ argo submit --from workflowtemplate/synthesize-bulk -p script=s3:///scripts/scri
 
 from hera.workflows import DAG, Artifact, Parameter, WorkflowTemplate
 
-from stages.gather_speech import gather_speech
-from stages.plan_script import plan_script
-from stages.synthesize import synthesize
-from workflows.chain import Chain, Each, reference
-from workflows.policy import keys_of
+from voicemill.stages.gather_speech import gather_speech
+from voicemill.stages.plan_script import plan_script
+from voicemill.stages.synthesize import synthesize
+from voicemill.workflows.chain import Chain, Each, reference
+from voicemill.workflows.policy import keys_of
 
 AT_ONCE = 64
 """Shards that are spoken at once; the chart's `gpu.inference.slots` bounds them over all workflows."""

@@ -28,10 +28,10 @@ from benchmarks.quality.listening import Listener
 from benchmarks.quality.measures import Summary
 from benchmarks.quality.speaking import STEADY, Bench
 from voicemill.asr import recognizer
-from voicemill.contract.outputs import write_text
-from voicemill.errors import UsageError, VoicemillError
+from voicemill.core.errors import UsageError, VoicemillError
+from voicemill.core.files import write_text
+from voicemill.evaluation.speaker_similarity import SpeakerLikeness
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
-from voicemill.likeness import SpeakerLikeness
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:

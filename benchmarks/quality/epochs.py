@@ -10,15 +10,15 @@ from statistics import fmean
 
 from benchmarks.quality.measures import Summary
 from benchmarks.quality.speaking import Bench
-from voicemill import pronunciation
-from voicemill.errors import InputError
-from voicemill.evaluation import epoch_of, weights_in
-from voicemill.gpt_sovits import checkpoints
+from voicemill.core.errors import InputError
+from voicemill.evaluation.metrics import epoch_of, weights_in
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.synthesis import Reference
 from voicemill.models import locate
 from voicemill.report import plots
 from voicemill.report.collect import json_lines
-from voicemill.voice import choose_reference
+from voicemill.voice import pronunciation
+from voicemill.voice.manifest import choose_reference
 
 _SHOWN = {"wer": "word errors", "per": "phone errors", "similarity": "similarity", "margin": "margin"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.quality import sources
 from benchmarks.quality.measures import Summary
 from benchmarks.quality.speaking import Bench
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 
 def measure_minutes(

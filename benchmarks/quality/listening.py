@@ -13,9 +13,9 @@ from voicemill.asr.transcript import RATE
 from voicemill.audio import quality, reading
 from voicemill.audio.resampling import resample
 from voicemill.contract import progress
-from voicemill.errors import InputError
-from voicemill.evaluation import count_errors, errors
-from voicemill.likeness import SpeakerLikeness, embed
+from voicemill.core.errors import InputError
+from voicemill.evaluation.metrics import count_errors, errors
+from voicemill.evaluation.speaker_similarity import SpeakerLikeness, embed
 
 _AT_ONCE = 16
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from voicemill.audio import speech
-from voicemill.evaluation import Errors, plain
+from voicemill.evaluation.metrics import Errors, plain
 from voicemill.text import phonemize_segment
 from voicemill.text.symbols import PAUSES, PUNCTUATION, UNKNOWN
 

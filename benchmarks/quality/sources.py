@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.quality.measures import Sentence
-from voicemill import labels
 from voicemill.audio import intake, reading
-from voicemill.errors import InputError
-from voicemill.lines import read_lines
+from voicemill.core.errors import InputError
+from voicemill.dataset import labels
 from voicemill.report.collect import json_lines
+from voicemill.synthesis.script import read_lines
 
 SENTENCES = Path(__file__).with_name("sentences.txt")
 SET_ASIDE = Path(__file__).with_name("set_aside.txt")

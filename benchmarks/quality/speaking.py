@@ -13,14 +13,15 @@ import numpy as np
 from benchmarks.quality.listening import Listener
 from benchmarks.quality.measures import Sentence, Summary
 from benchmarks.quality.sources import Prompted
-from voicemill import __version__, pronunciation
-from voicemill.errors import InputError
+from voicemill import __version__
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.models import locate
 from voicemill.models.layout import Version
-from voicemill.speaking import Pretrained, encode_speech, load_voice, recite
+from voicemill.synthesis.load import Pretrained, encode_speech, load_voice, recite
+from voicemill.voice import pronunciation
 
 STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0, beams=4), cut="cut0")
 """How a small base is best understood, without a prompt: its few codes have to come again, and it has heard whole

@@ -12,8 +12,8 @@ from urllib3.exceptions import HTTPError
 
 from benchmarks.scale.counted import Counted
 from benchmarks.scale.standins import Json, result
+from voicemill.core.errors import TryAgain
 from voicemill.engine.slots import GPU
-from voicemill.errors import TryAgain
 
 _ARGO = "workflows.argoproj.io"
 _WATCH_SECONDS = 300.0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from voicemill.asr.whisper import WhisperRecognizer
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 LOAD = "from voicemill.asr.cublas import load_cublas; print(load_cublas())"
 NAMES = ("libcublasLt.so.12", "libcublas.so.12")

@@ -3,8 +3,8 @@
 import pytest
 
 from voicemill.asr.own_labels import match
-from voicemill.clip_names import name_of, place_of
-from voicemill.labels import Label
+from voicemill.audio.clip_names import name_of, place_of
+from voicemill.dataset.labels import Label
 
 CLIPS = [
     "one-11111111_0000000000_0000032000.wav",

@@ -11,7 +11,7 @@ from voicemill.asr import recognizer
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.whisper import WhisperRecognizer
 from voicemill.audio.reading import read_mono
-from voicemill.errors import InputError, MissingModelError, UsageError
+from voicemill.core.errors import InputError, MissingModelError, UsageError
 from voicemill.models import locate, record
 from voicemill.models.toy.whisper import make_whisper
 

@@ -13,7 +13,7 @@ import soundfile
 from tests.audio.fuzz import encode
 from tests.speech import speech
 from voicemill.audio import blocks, containers, reading
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 
 def write_mp3(path: Path, seconds: float, rate: int = 16_000, **container: str) -> bytes:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.ingest import ingest
 from tests.audio import fuzz
 from voicemill.audio import reading
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
+from voicemill.stages.ingest import ingest
 
 COUNT, SEED = 200, 19
 

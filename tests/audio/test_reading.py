@@ -15,7 +15,7 @@ import soundfile
 
 from tests.speech import speech
 from voicemill.audio import reading
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,17 @@ import pytest
 from packaging.requirements import Requirement
 
 from images.layer import canonical, requirements
-from stages.denoise import denoise
-from stages.dereverb import dereverb
-from stages.separate import separate
 from tests.shared import SHARED
 from voicemill.audio import separation
 from voicemill.audio.audio_separator import INDEX_FILES, INSTALL
 from voicemill.audio.reading import read, read_mono, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.audio.separation import StemSeparator
-from voicemill.errors import InputError, MissingModelError, OutOfGpuMemory, UsageError
+from voicemill.core.errors import InputError, MissingModelError, OutOfGpuMemory, UsageError
 from voicemill.models.toy.separators import make_separators
+from voicemill.stages.denoise import denoise
+from voicemill.stages.dereverb import dereverb
+from voicemill.stages.separate import separate
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 AWKWARD = "日本 'quote' (Vocals) 100%; $HOME & co"

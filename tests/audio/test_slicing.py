@@ -4,7 +4,7 @@ import pytest
 from tests.speech import speech
 from voicemill.audio import slicing
 from voicemill.audio.resampling import resample
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 
 def phrases(*seconds: float, pause: float = 1.0) -> np.ndarray:

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from tests.submitting.a_cluster import Cluster
+from tests.cli.a_cluster import Cluster
 from voicemill.batch import children
 from voicemill.cluster import nodes
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.voices.conftest import voicemill
+from tests.voice.conftest import voicemill
 
 __all__ = ["voicemill"]
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from stages.conduct import conduct
-from stages.summarize import summarize
 from tests.batch.a_controller import Controller, speaker
-from tests.submitting.a_cluster import ARGO, Cluster
-from tests.submitting.conftest import cluster
+from tests.cli.a_cluster import ARGO, Cluster
+from tests.cli.conftest import cluster
 from voicemill.batch import children, conducting
 from voicemill.cluster import patience
+from voicemill.stages.conduct import conduct
+from voicemill.stages.summarize import summarize
 from voicemill.storage import Store, open_store
 
 __all__ = ["cluster"]
@@ -174,7 +174,7 @@ def test_submitted_again_only_what_is_missing_or_changed_is_made(batch: Batch) -
 def test_a_killed_conductor_goes_on_from_what_it_finds(batch: Batch) -> None:
     with Controller(batch.cluster, fails={"anna": "too short"}, held={"cat", "dan"}) as controller:
         batch.cluster.add("workflows", {"metadata": {"name": batch.run}, "spec": {}})
-        command = [sys.executable, "-m", "stages.conduct", *batch.words(at_once=2)]
+        command = [sys.executable, "-m", "voicemill.stages.conduct", *batch.words(at_once=2)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         wait_for(lambda: set(controller.runs("Running")) == {"cat", "dan"} or process.poll() is not None)
         process.kill()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from stages.conduct import conduct
 from tests.batch.a_controller import Controller
-from tests.submitting.a_cluster import Cluster
-from tests.submitting.conftest import cluster, door
-from tests.submitting.test_commands import refusal, status, voicemill
+from tests.cli.a_cluster import Cluster
+from tests.cli.conftest import cluster, door
+from tests.cli.test_commands import refusal, status, voicemill
 from voicemill.batch import children, conducting
+from voicemill.stages.conduct import conduct
 from voicemill.storage import Store, open_store
 
 __all__ = ["cluster", "door"]

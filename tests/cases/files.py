@@ -13,19 +13,19 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from stages.format import format_dataset
-from stages.ingest import ingest
-from stages.slice import slice_clips
-from stages.transcribe import transcribe
 from tests.cases import Case, case
-from voicemill import cli
 from voicemill.audio.reading import read_mono, write_wav
+from voicemill.cli import main as cli
 from voicemill.contract import Stage
+from voicemill.dataset.labels import Label, read, write
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
-from voicemill.labels import Label, read, write
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_hubert
+from voicemill.stages.format import format_dataset
+from voicemill.stages.ingest import ingest
+from voicemill.stages.slice import slice_clips
+from voicemill.stages.transcribe import transcribe
 
 GOOD = "good.flac"
 _CHECKOUT = Path(__file__).parents[2]

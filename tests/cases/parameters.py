@@ -28,7 +28,7 @@ def _stage(folder: Path, name: str, *options: object) -> tuple[int, str]:
     soundfile.write(audio / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
     places = {"slice": ("--audio", audio, "--clips", folder / "out")}
     places["ingest"] = ("--source", case("good.flac"), "--audio", folder / "out")
-    return _command(Path.cwd(), f"stages.{name}", *places[name], *options)
+    return _command(Path.cwd(), f"voicemill.stages.{name}", *places[name], *options)
 
 
 def _all_refused(folder: Path, *calls: tuple[object, ...], words: tuple[str, ...]) -> tuple[str, bool]:
@@ -51,7 +51,7 @@ def lines_missing(folder: Path) -> tuple[str, bool]:
     problems = [str(problem) for problem in parameters_of(workflows.load("synthesize")).problems({"lines": "no.txt"})]
     stage = _command(
         Path.cwd(),
-        *("stages.synthesize", "--voice", folder / "voice", "--speech", folder / "speech"),
+        *("voicemill.stages.synthesize", "--voice", folder / "voice", "--speech", folder / "speech"),
         *("--models", folder / "models", "--lines", missing),
     )
     ok = code == stage[0] == 64 and "looks like a path and is not there" in said and said.count("\n") == 1

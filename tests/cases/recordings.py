@@ -4,8 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from stages.ingest import ingest
 from tests.cases import Case, case
+from voicemill.stages.ingest import ingest
 
 GOOD = "good.flac"
 # Codecs pad and prime by up to a frame or two.

@@ -60,7 +60,7 @@ def test_its_arguments_are_those_of_the_command(helm: Helm) -> None:
     import typer
     from typer.testing import CliRunner
 
-    from voicemill.proofread.command import proofread
+    from voicemill.cli.proofread import proofread
 
     (container,) = one(helm.render(values="production"), "Deployment", NAME)["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["python", "-m", "voicemill", "proofread"]

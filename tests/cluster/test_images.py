@@ -16,9 +16,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 CLIP = images.ROOT / "charts/voicemill/files/one-clip.ogg"
 STEPS = """
 set -e
-python -m stages.ingest --source /clip/one-clip.ogg --audio /tmp/audio --min-minutes 0.01
-python -m stages.level --audio /tmp/audio --levelled /tmp/levelled
-python -m stages.slice --audio /tmp/levelled --clips /tmp/clips
+python -m voicemill.stages.ingest --source /clip/one-clip.ogg --audio /tmp/audio --min-minutes 0.01
+python -m voicemill.stages.level --audio /tmp/audio --levelled /tmp/levelled
+python -m voicemill.stages.slice --audio /tmp/levelled --clips /tmp/clips
 id -u
 ! touch /opt/voicemill/x 2>/dev/null
 """

@@ -18,7 +18,7 @@ from voicemill.contract import (
     stage,
     stop_requested,
 )
-from voicemill.errors import InputError, MissingModelError, TryAgain
+from voicemill.core.errors import InputError, MissingModelError, TryAgain
 
 
 class OutOfMemoryError(RuntimeError):

@@ -11,7 +11,12 @@ import pytest
 
 from voicemill.contract import code
 
-MODULES = ["stages.slice", "stages.format", "stages.train_gpt", "stages.evaluate"]
+MODULES = [
+    "voicemill.stages.slice",
+    "voicemill.stages.format",
+    "voicemill.stages.train_gpt",
+    "voicemill.stages.evaluate",
+]
 
 
 @pytest.fixture

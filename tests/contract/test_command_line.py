@@ -246,5 +246,5 @@ def test_leftovers_of_a_killed_try_are_removed_and_old_output_replaced(texts: Pa
 
 def test_the_code_version_follows_what_the_stage_imports_and_nothing_else() -> None:
     assert code_version("voicemill.contract") == code_version("voicemill.contract")
-    assert code_version("voicemill.contract") != code_version("voicemill.labels")
-    assert len({code_version("voicemill.errors"), code_version("voicemill.logs")}) == 2
+    assert code_version("voicemill.contract") != code_version("voicemill.dataset.labels")
+    assert len({code_version("voicemill.core.errors"), code_version("voicemill.core.logs")}) == 2

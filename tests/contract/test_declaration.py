@@ -11,7 +11,7 @@ from hera.workflows import Workflow
 
 from tests.contract.a_stage import copy_texts, count
 from voicemill.contract import InputDir, Ledger, OutputDir, stage
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 
 def template_of(one: Any, **arguments: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voicemill.contract import Ledger
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 
 def test_what_is_made_of_an_item_accounts_for_it() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from voicemill.contract import check_stop
 from voicemill.contract.state import kept
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.storage import open_store, s3
 
 COUNT = [sys.executable, "-m", "tests.contract.a_stage"]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from stages.slice import slice_clips
 from tests.engine.running import POD, write
-from tests.voices.conftest import voicemill
+from tests.voice.conftest import voicemill
 from voicemill.contract.workflow_parameters import Here, check, parameters_of
+from voicemill.core.errors import UsageError
 from voicemill.engine.workflow import Workflow, load
-from voicemill.errors import UsageError
+from voicemill.stages.slice import slice_clips
 
 __all__ = ["voicemill"]
 
@@ -60,7 +60,12 @@ def test_all_mistakes_are_told_at_once_before_anything_runs(given: dict[str, str
         *(f"  {name}: {text}" for name, text in THREE_MISTAKES.items()),
     ]
     assert not (tmp_path / "run").exists()
-    assert "stages.train_gpt" in imported and not imported & {"torch", "numpy.random", "boto3", "transformers"}
+    assert "voicemill.stages.train_gpt" in imported and not imported & {
+        "torch",
+        "numpy.random",
+        "boto3",
+        "transformers",
+    }
 
 
 def test_batch_check_says_the_same_words(
@@ -149,7 +154,7 @@ def a_workflow(path: Path, **options: str) -> Workflow:
     """A workflow that hands `shortest` through a template and an input's default to the stage `slice`."""
     container = {
         **POD,
-        "command": ["python", "-m", "stages.slice"],
+        "command": ["python", "-m", "voicemill.stages.slice"],
         "args": ["--min-length", "{{inputs.parameters.length}}", "--min-interval", "{{inputs.parameters.interval}}"],
     }
     cut: dict[str, Any] = {

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from voicemill.core.errors import InputError
 from voicemill.core.safe_paths import safe_join, what_is_wrong
-from voicemill.errors import InputError
 
 HOSTILE = [
     "",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from voicemill.core.errors import UsageError
 from voicemill.core.text_or_path import path_in, problem_of
-from voicemill.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from tests.engine.running import POD, ROOM, node, phases, run, write
+from voicemill.cli.run import pairs
 from voicemill.contract.workflow_parameters import Here, parameters_of
+from voicemill.core.errors import UsageError
+from voicemill.core.path_values import places_in
 from voicemill.engine import workflow as workflows
-from voicemill.engine.command import pairs
 from voicemill.engine.container import last_words
-from voicemill.engine.locations import places_in
-from voicemill.errors import UsageError
 
 WRITE = "import sys; [open(path, 'w').write(text) for path, text in zip(sys.argv[1::2], sys.argv[2::2])]"
 
@@ -160,7 +160,7 @@ def test_help_is_quick_because_no_subcommand_is_imported(tmp_path: Path) -> None
     heavy = ["torch", "numpy", "yaml", "hera", "rich.live", "voicemill.engine", "voicemill.models"]
     code = (
         "import sys; sys.argv = ['voicemill', '--help']\n"
-        "from voicemill.cli import main\n"
+        "from voicemill.cli.main import main\n"
         "try: main()\n"
         f"except SystemExit: print('imported', [name for name in {heavy!r} if name in sys.modules])"
     )

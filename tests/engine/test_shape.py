@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from voicemill.core.errors import InputError
 from voicemill.engine import shape, workflow
-from voicemill.errors import InputError
 
 SPEC = {"entrypoint": "a", "templates": [{"name": "a", "container": {"image": "i", "command": ["true"]}}]}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.engine.running import POD, node, run, write
+from voicemill.core.errors import UsageError
 from voicemill.engine.slots import Request, Slots, quantity, request_of
-from voicemill.errors import UsageError
 
 GIB = 2**30
 

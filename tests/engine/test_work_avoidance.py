@@ -190,7 +190,7 @@ def test_each_place_of_a_list_counts_by_its_content(tmp_path: Path) -> None:
 
     def key(*names: str) -> str:
         places = ",".join(str(tmp_path / name) for name in names)
-        return key_of({"command": ["speak"]}, {}, {"voices": places}, digests)
+        return key_of({"command": ["speak"]}, {}, {"voices": places}, digests, lambda module: "")
 
     both = key("ada", "bob")
     assert key("bob", "ada") != both

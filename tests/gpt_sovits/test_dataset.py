@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from tests.speech import speech
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import bert, hubert, semantic
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text, level
+from voicemill.gpt_sovits.features import bert, hubert, semantic
 from voicemill.models import locate
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_bert, make_hubert

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-import stages
 from images import groups, layer, licences
+from voicemill import stages
 from voicemill.contract import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,9 @@ APPLICATIONS = {"proofread"}
 
 
 def declared() -> list[Stage]:
-    modules = (importlib.import_module(f"stages.{module.name}") for module in pkgutil.iter_modules(stages.__path__))
+    modules = (
+        importlib.import_module(f"voicemill.stages.{module.name}") for module in pkgutil.iter_modules(stages.__path__)
+    )
     return [value for module in modules for value in vars(module).values() if isinstance(value, Stage)]
 
 

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from voicemill.errors import MissingModelError
+from voicemill.core.errors import MissingModelError
 from voicemill.models import catalogue, layout, locate, record
 from voicemill.storage import open_store
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stages.prepare_models import prepare_models
 from tests.models.hub_server import Hub
 from tests.models.test_pulling import CONTENT, hub
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.models import checking, locate, record
 from voicemill.models.toy import make_all
+from voicemill.stages.prepare_models import prepare_models
 from voicemill.storage import fetch, open_store
 
 __all__ = ["hub"]

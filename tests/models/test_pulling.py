@@ -16,10 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.models.hub_server import COMMIT, Hub, serving
-from voicemill.errors import InputError, MissingModelError, NoSpace, TryAgain, UsageError
+from voicemill.cli.models import app
+from voicemill.core.errors import InputError, MissingModelError, NoSpace, TryAgain, UsageError
 from voicemill.models import catalogue, checking, locate, pulling, record
 from voicemill.models.catalogue import Model, RemoteFile
-from voicemill.models.cli import app
 
 REPOSITORY = "Systran/faster-whisper-small"
 CONTENT = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.models import catalogue, pulling, record
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.models import checking, layout, locate, record
 from voicemill.models.toy import make_all
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.parity.fixtures import Case, Fixtures
-from tests.parity.runner import run_case
 from tests.parity.subset import GOLDEN
 from tests.shared import SHARED
+from voicemill.parity.fixtures import Case, Fixtures
+from voicemill.parity.runner import run_case
 
 FOLDER = SHARED / "parity" if SHARED and (SHARED / "parity").is_dir() else GOLDEN
 

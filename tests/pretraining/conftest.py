@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.gpt_sovits.sovits.conftest import buzz
-from voicemill import labels
 from voicemill.audio.reading import write_wav
+from voicemill.dataset import labels
 
 PHONES = [["pau", 0.2], ["hh", 0.3], ["ax", 0.5], ["l", 0.7], ["ow", 0.9], ["pau", 1.2]]
 NAMES = [f"{speaker}_{number:05}.wav" for number in range(4) for speaker in ("low", "high")]

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.finish_base import finish_base
-from stages.format import format_dataset
-from stages.make_base import make_base
-from stages.train_content_encoder import train_content_encoder
-from stages.train_gpt import train_gpt
-from stages.train_sovits import train_sovits
 from tests.pretraining.conftest import NAMES
-from voicemill.errors import InputError, MissingModelError, UsageError
-from voicemill.gpt_sovits import checkpoints
+from voicemill.core.errors import InputError, MissingModelError, UsageError
 from voicemill.gpt_sovits.dataset import DatasetFolder
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
 from voicemill.models import locate, record
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.pretraining import base
+from voicemill.stages.finish_base import finish_base
+from voicemill.stages.format import format_dataset
+from voicemill.stages.make_base import make_base
+from voicemill.stages.train_content_encoder import train_content_encoder
+from voicemill.stages.train_gpt import train_gpt
+from voicemill.stages.train_sovits import train_sovits
 
 
 @pytest.fixture(scope="module", autouse=True)

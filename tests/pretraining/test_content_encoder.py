@@ -9,15 +9,15 @@ import pytest
 import torch
 from transformers import HubertConfig
 
-from stages.train_content_encoder import train_content_encoder
 from tests.pretraining.conftest import NAMES, PHONES
 from tests.speech import speech
-from voicemill.gpt_sovits import hubert
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.features import hubert
+from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.pretraining import content_encoder
 from voicemill.pretraining.content_encoder import Item, Recipe, Training, crop, labelled, whole
 from voicemill.pretraining.flite import PHONES as NAMES_OF_PHONES
 from voicemill.pretraining.flite import Segment
+from voicemill.stages.train_content_encoder import train_content_encoder
 
 
 class Killed(Exception):

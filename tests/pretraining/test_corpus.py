@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.make_corpus import make_corpus
-from voicemill import labels
 from voicemill.audio.reading import read_mono
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
+from voicemill.dataset import labels
 from voicemill.pretraining import corpus, flite
 from voicemill.pretraining.flite import PHONES, Segment
+from voicemill.stages.make_corpus import make_corpus
 
 HELLO = [Segment("pau", 0.1), Segment("hh", 0.2), Segment("ax", 0.3), Segment("l", 0.4), Segment("ow", 0.6)]
 needs_flite = pytest.mark.skipif(not shutil.which("flite"), reason="the synthesizer flite is not installed")

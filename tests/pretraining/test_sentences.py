@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.errors import InputError
-from voicemill.preparation import pronounce
+from voicemill.core.errors import InputError
+from voicemill.dataset.clip_features import pronounce
 from voicemill.pretraining.sentences import read_texts, sentences
 from voicemill.text import symbols
 

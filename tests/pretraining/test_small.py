@@ -14,15 +14,15 @@ from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE as ASR_RATE
 from voicemill.audio.reading import read_mono
 from voicemill.audio.resampling import resample
-from voicemill.evaluation import count_errors
-from voicemill.gpt_sovits import checkpoints, hubert
+from voicemill.evaluation.metrics import count_errors
+from voicemill.evaluation.speaker_similarity import embed
 from voicemill.gpt_sovits.dataset import RATE, level
+from voicemill.gpt_sovits.features import hubert
+from voicemill.gpt_sovits.features.spectrogram import linear_spectrogram, mel_spectrogram
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
-from voicemill.gpt_sovits.spectrogram import linear_spectrogram, mel_spectrogram
-from voicemill.likeness import embed
-from voicemill.models import locate
-from voicemill.pretraining import packing
+from voicemill.models import locate, packed
 from voicemill.text import phonemize, symbols
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -34,7 +34,7 @@ MOST_BYTES = 25_000_000
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
-    packing.unpack(packing.SMALL, str(folder))
+    packed.unpack(packed.SMALL, str(folder))
     return folder
 
 
@@ -62,8 +62,8 @@ def copies(models: Path, recorded_1L: Tensor) -> dict[str, Tensor]:
 
 
 def test_it_is_small_and_has_a_card() -> None:
-    files = list(packing.SMALL.iterdir())
-    assert {path.name for path in files} == {"README.md", *(f"{name}.safetensors" for name in packing.NAMES)}
+    files = list(packed.SMALL.iterdir())
+    assert {path.name for path in files} == {"README.md", *(f"{name}.safetensors" for name in packed.NAMES)}
     assert sum(path.stat().st_size for path in files) <= MOST_BYTES
 
 

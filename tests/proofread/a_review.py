@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from voicemill.clip_names import name_of
-from voicemill.proofread import sound
+from voicemill.audio.clip_names import name_of
+from voicemill.dataset import clip_audio
 from voicemill.proofread.edits import Edit
 from voicemill.storage import is_remote, open_store
 
@@ -69,7 +69,7 @@ def make_run(
                 }
             )
             if with_sound:
-                sound.write(folder / "slice" / "clips" / clip, tone(number))
+                clip_audio.write(folder / "slice" / "clips" / clip, tone(number))
     transcripts = folder / "transcribe" / "transcripts"
     transcripts.mkdir(parents=True, exist_ok=True)
     (transcripts / "transcripts.json").write_text(json.dumps(rows, ensure_ascii=False))

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.cli.a_cluster import Cluster
+from tests.cli.conftest import cluster, door
 from tests.proofread.a_review import an_edit, make_run
-from tests.submitting.a_cluster import Cluster
-from tests.submitting.conftest import cluster, door
-from voicemill.errors import VoicemillError
+from voicemill.core.errors import VoicemillError
 from voicemill.proofread import approval
 from voicemill.proofread.edits import Conflict
 from voicemill.proofread.runs import Run, Runs

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.proofread.a_review import make_run
 from tests.proofread.serving import Client, serving
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.proofread.runs import Runs
 
 TABLE = "transcribe/transcripts/transcripts.json"

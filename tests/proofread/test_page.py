@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from tests.proofread.a_review import LENGTH, Made, make_run
 from tests.proofread.page import Reviewer, reviewing
 from tests.proofread.serving import Client, Server, serving
-from voicemill.clip_names import name_of
+from voicemill.audio.clip_names import name_of
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,12 @@ import pytest
 
 from tests.proofread.a_review import LENGTH, Made, an_edit, make_run, tone
 from tests.proofread.serving import Client, serving
-from voicemill.clip_names import name_of
-from voicemill.errors import InputError
-from voicemill.proofread import log, sound
+from voicemill.audio.clip_names import name_of
+from voicemill.core.errors import InputError
+from voicemill.dataset import clip_audio
+from voicemill.dataset.review_file import read_approved
+from voicemill.proofread import log
 from voicemill.proofread.approval import approve
-from voicemill.proofread.approved import read_approved
 from voicemill.proofread.edits import Conflict, Refused
 from voicemill.proofread.log import Entry, SqliteLog
 from voicemill.proofread.review import Review
@@ -234,10 +235,10 @@ def test_transcripts_made_anew_keep_what_was_changed_where_the_recogniser_says_t
 
 def test_the_sound_of_a_merged_clip_is_that_of_its_parts(made: Made, run: Run) -> None:
     run.review.edit(an_edit("merge", made.clips[0], other=made.clips[1], other_version=0), "anna")
-    merged = sound.read(run.audio(name_of("take000", 0, 2 * LENGTH)))
+    merged = clip_audio.read(run.audio(name_of("take000", 0, 2 * LENGTH)))
     assert np.array_equal(merged, np.concatenate([tone(0), tone(1)]))
-    assert np.array_equal(sound.read(run.audio(made.clips[5])), tone(5))
-    outline = sound.peaks(merged)
+    assert np.array_equal(clip_audio.read(run.audio(made.clips[5])), tone(5))
+    outline = clip_audio.peaks(merged)
     assert len(outline) == 1200 and max(outline) == int(merged.max()) * 127 // 32768
     for unknown in ("take000_0000000000_0000000001.wav", "../x"):
         with pytest.raises(InputError):

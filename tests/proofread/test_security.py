@@ -18,7 +18,7 @@ import requests
 
 from tests.proofread.a_review import make_run
 from tests.proofread.serving import Client, Server, serving
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.proofread.access import COOKIE, Access, Reviewer, read_reviewers, token_digest
 from voicemill.proofread.own_token import OwnToken
 

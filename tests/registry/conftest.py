@@ -9,10 +9,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.voices.conftest import voicemill
+from tests.voice.conftest import voicemill
 from voicemill.registry import publish
 from voicemill.storage import Store, file_digest, open_store
-from voicemill.voice import Part, ReferenceClip, Voice
+from voicemill.voice.manifest import Part, ReferenceClip, Voice
 
 __all__ = ["voicemill"]
 

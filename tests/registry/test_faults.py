@@ -19,7 +19,7 @@ import pytest
 
 from tests.registry.conftest import make_voice
 from tests.registry.test_versions import check_whole, resolved, stack
-from voicemill.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain
 from voicemill.registry import publish, versions
 from voicemill.storage import Store, open_store, s3
 

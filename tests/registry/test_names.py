@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.registry.conftest import make_voice
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.registry import aliases, names, open_registry, publish, pull, records, resolve, revocation, uploads
 from voicemill.storage import Store, open_store
 

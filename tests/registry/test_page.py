@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.registry.conftest import make_voice
-from tests.voices.conftest import write_pair
-from voicemill.gpt_sovits import checkpoints
+from tests.voice.conftest import write_pair
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.registry import names, publish, records, resolve, tombstones, versions
 from voicemill.storage import Store, file_digest, open_store
-from voicemill.voice import Part, Voice, read_voice
+from voicemill.voice.manifest import Part, Voice, read_voice
 
 PAGE = Path(__file__).parents[2] / "docs" / "registry.md"
 

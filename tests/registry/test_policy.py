@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.publish import publish as publish_stage
 from tests.a_run import make_run
 from tests.registry.conftest import make_keys, make_voice
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.registry import policy, publication, publish, pull, records, signatures, version_of
+from voicemill.stages.publish import publish as publish_stage
 from voicemill.storage import open_store
 
 
@@ -115,7 +115,7 @@ def test_what_the_publish_stage_signs_verifies_in_the_registry(tmp_path: Path, k
 def test_a_voice_that_is_not_signed_does_not_speak_where_a_signature_is_required(
     tmp_path: Path, keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voicemill.speaking import load_voice
+    from voicemill.synthesis.load import load_voice
 
     voice = make_voice(tmp_path / "voice")
     for key in (str(keys[1]), keys[1].read_text()):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.registry.conftest import make_voice
 from tests.registry.test_versions import stack
-from voicemill.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain
 from voicemill.registry import publish, pull, revocation, tombstones, uploads, versions
 from voicemill.storage import Store, open_store, s3
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.registry.conftest import make_voice
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.registry import names, publish, pull, records, revocation, tombstones, uploads
 from voicemill.storage import Store, open_store
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.registry.conftest import make_voice
-from voicemill.errors import InputError, UsageError
+from voicemill.core.errors import InputError, UsageError
 from voicemill.registry import (
     aliases,
     delete,

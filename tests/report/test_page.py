@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from stages.report import report
 from tests.a_run import RunFolder, make_run
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.report import Run, build
 from voicemill.report.sound import Snippet, loudest_stretch, read_snippet
+from voicemill.stages.report import report
 
 
 @pytest.fixture(scope="module")

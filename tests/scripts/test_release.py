@@ -43,7 +43,7 @@ def checkout(folder: Path, version: str = "1.2.0", chart: str = "1.2.0", changel
 
 
 def distributions(folder: Path, version: str = "1.2.0", extra: tuple[str, ...] = (), metadata: str = "") -> Path:
-    needed = [*release.NEEDED, "stages/__init__.py", *extra]
+    needed = [*release.NEEDED, *extra]
     with zipfile.ZipFile(folder / f"voicemill-{version}-py3-none-any.whl", "w") as wheel:
         stated = metadata or f"Metadata-Version: 2.4\nName: voicemill\nVersion: {version}\n"
         wheel.writestr(f"voicemill-{version}.dist-info/METADATA", stated)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from stages.evaluate import evaluate
 from tests.a_run import make_run
 from tests.speech import speech
-from voicemill.gpt_sovits import checkpoints
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models.toy.transformers_models import make_hubert
-from voicemill.speaking import Pretrained, recite
+from voicemill.stages.evaluate import evaluate
+from voicemill.synthesis.load import Pretrained, recite
 
 
 def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None:

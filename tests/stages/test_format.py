@@ -9,18 +9,18 @@ import pytest
 import soundfile
 import torch
 
-from stages.format import format_dataset
 from tests.speech import speech
 from tests.text.g2pw_model import write_g2pw
-from voicemill import pronunciation
 from voicemill.audio.reading import write_wav
-from voicemill.errors import BrokenModelError, InputError, MissingModelError
+from voicemill.core.errors import BrokenModelError, InputError, MissingModelError
+from voicemill.dataset.clip_features import pronounce
+from voicemill.dataset.labels import Label, write
 from voicemill.gpt_sovits.dataset import DatasetFolder
-from voicemill.labels import Label, write
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_bert, make_hubert
-from voicemill.preparation import pronounce
+from voicemill.stages.format import format_dataset
 from voicemill.text import phonemize
+from voicemill.voice import pronunciation
 
 RATE = 32_000
 

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from stages.gather_speech import gather_speech
-from stages.plan_script import plan_script
-from tests.bulk.script import write_ledgers
 from tests.registry.conftest import make_voice
-from voicemill.bulk import read_plan
-from voicemill.errors import InputError
+from tests.synthesis.bulk.script import write_ledgers
+from voicemill.core.errors import InputError
+from voicemill.stages.gather_speech import gather_speech
+from voicemill.stages.plan_script import plan_script
+from voicemill.synthesis.bulk import read_plan
 
 PLACE = "voices/{speaker}/run/synthesize/speech/{shard}"
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from stages.ingest import ingest
 from tests.audio.fuzz import encode
 from tests.speech import speech
 from voicemill.audio import reading, recordings
 from voicemill.audio.resampling import resample
 from voicemill.contract import Ledger
-from voicemill.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain
+from voicemill.stages.ingest import ingest
 from voicemill.storage import open_store
 
 
@@ -200,9 +200,11 @@ def test_recordings_come_from_s3(source, bucket, monkeypatch):
 
 def test_a_stage_that_is_run_as_a_program_logs_under_its_own_name(source):
     soundfile.write(source / "a.wav", speech(5), 16_000)
-    command = [sys.executable, "-m", "stages.ingest", "--source", source, "--audio", source.parent / "audio"]
+    command = [sys.executable, "-m", "voicemill.stages.ingest", "--source", source, "--audio", source.parent / "audio"]
     environment = os.environ | {"VOICEMILL_LOG": "json"}
     done = subprocess.run([*command, "--min-minutes", "0"], env=environment, capture_output=True, text=True, check=True)
     loggers = {line["message"]: line["logger"] for line in map(json.loads, done.stderr.splitlines())}
     # By its name a stage's lines get their level: as `__main__` those of information would be left out.
-    assert loggers["no consent was recorded; say with --consent what the speaker agreed to"] == "stages.ingest"
+    assert (
+        loggers["no consent was recorded; say with --consent what the speaker agreed to"] == "voicemill.stages.ingest"
+    )

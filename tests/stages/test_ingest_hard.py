@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from stages.ingest import ingest
 from tests.shared import SHARED
 from voicemill.contract import Ledger
+from voicemill.stages.ingest import ingest
 
 # What the index says a sound pipeline should do -> what the ledger may say.
 SAYS = {

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from stages.level import level
 from tests.speech import speech
 from voicemill.audio import levels, reading
+from voicemill.stages.level import level
 
 
 def test_each_recordings_cleanest_version_is_levelled_to_mono(tmp_path):

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from stages.measure import measure
 from tests.speech import speech
 from voicemill.audio import reading
+from voicemill.stages.measure import measure
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.plan_script import plan_script
 from tests.registry.conftest import make_voice
 from voicemill.contract.ledger import latest
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
+from voicemill.stages.plan_script import plan_script
 
 
 def test_what_fans_out_is_short_and_names_each_shards_voice(tmp_path: Path) -> None:

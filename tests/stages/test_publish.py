@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.publish import publish
 from tests.a_run import RunFolder, make_run
-from voicemill import pronunciation
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import checkpoints
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.models import locate, record
 from voicemill.models.layout import place
 from voicemill.registry import publish as put
 from voicemill.registry import pull, version_of, versions
+from voicemill.stages.publish import publish
 from voicemill.storage import file_digest, open_store
-from voicemill.voice import choose_reference, main_language, read_voice
+from voicemill.voice import pronunciation
+from voicemill.voice.manifest import choose_reference, main_language, read_voice
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-import stages
 from tests.permissions import permissions_hold
+from voicemill import stages
 from voicemill.contract import Stage
 from voicemill.contract.declaration import REQUIRED
 
 
 def all_stages() -> Iterator[Stage]:
     for module in pkgutil.iter_modules(stages.__path__):
-        name = f"stages.{module.name}"
+        name = f"voicemill.stages.{module.name}"
         for found in vars(importlib.import_module(name)).values():
             if isinstance(found, Stage) and found.declaration.module == name:
                 yield found

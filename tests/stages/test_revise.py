@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from stages.revise import revise
-from stages.slice import slice_clips
 from tests.proofread.a_review import LENGTH, an_edit, make_run, tone
 from tests.speech import speech
-from voicemill import labels
 from voicemill.audio import reading
-from voicemill.clip_names import name_of
-from voicemill.errors import InputError
+from voicemill.audio.clip_names import name_of
+from voicemill.core.errors import InputError
+from voicemill.dataset import labels
 from voicemill.proofread import approval
 from voicemill.proofread.runs import Run, Runs
+from voicemill.stages.revise import revise
+from voicemill.stages.slice import slice_clips
 
 
 @dataclass

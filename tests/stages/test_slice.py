@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from stages.slice import slice_clips
 from tests.speech import speech
 from voicemill.audio import reading
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
+from voicemill.stages.slice import slice_clips
 
 
 def test_clips_are_32_khz_mono_16_bit_and_named_by_their_samples(tmp_path):

@@ -3,10 +3,10 @@
 import csv
 from itertools import pairwise
 
-from stages.level import level
-from stages.slice import slice_clips
 from tests.shared import SHARED
 from voicemill.audio import reading
+from voicemill.stages.level import level
+from voicemill.stages.slice import slice_clips
 
 
 def spans(folder) -> list[tuple[float, float]]:

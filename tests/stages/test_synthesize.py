@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from stages.synthesize import synthesize
 from tests.text.g2pw_model import write_g2pw
-from voicemill.errors import InputError
-from voicemill.gpt_sovits.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
-from voicemill.held_out import LINES
-from voicemill.lines import write_shard
+from voicemill.core.errors import InputError
+from voicemill.evaluation.sentences import LINES
+from voicemill.gpt_sovits.formats.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
 from voicemill.models import locate
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_bert, make_hubert
 from voicemill.registry import publish
+from voicemill.stages.synthesize import synthesize
 from voicemill.storage import file_digest, open_store
-from voicemill.voice import Part, ReferenceClip, Voice
+from voicemill.synthesis.script import write_shard
+from voicemill.voice.manifest import Part, ReferenceClip, Voice
 
 RECORDING = Path(__file__).parents[1] / "parity" / "golden" / "F_glue" / "ref.wav"
 
@@ -240,7 +240,17 @@ def test_a_shard_may_have_nothing_to_say(voice: Path, models: Path, tmp_path: Pa
 
 def test_a_shard_that_is_killed_and_stopped_goes_on_by_line(voice: Path, models: Path, tmp_path: Path):
     state, shard = tmp_path / "state", shard_of(tmp_path / "0.jsonl", [*LONG, {"text": "!!!"}])
-    command = [sys.executable, "-m", "stages.synthesize", "--voice", voice, "--shard", shard, "--models", models]
+    command = [
+        sys.executable,
+        "-m",
+        "voicemill.stages.synthesize",
+        "--voice",
+        voice,
+        "--shard",
+        shard,
+        "--models",
+        models,
+    ]
     command += ["--speech", tmp_path / "speech", "--state", state, "--batch-size", "1"]
 
     def until_more_than(batches: int, process: subprocess.Popen) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.train_gpt import train_gpt
-from voicemill.errors import InputError, MissingModelError
-from voicemill.gpt_sovits.checkpoints import load_gpt
+from voicemill.core.errors import InputError, MissingModelError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
+from voicemill.gpt_sovits.formats.checkpoints import load_gpt
 from voicemill.models.toy.gpt import make_gpt
+from voicemill.stages.train_gpt import train_gpt
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.train_sovits import train_sovits
 from tests.gpt_sovits.sovits.conftest import write_dataset
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import checkpoints
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_hubert
+from voicemill.stages.train_sovits import train_sovits
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_killed_with_no_warning_and_started_again_gives_the_same_weights(models:
         out = tmp_path / name
         artifacts = ["--dataset", dataset, "--weights", out / "weights", "--state", out / "state", "--models", models]
         parameters = ["--epochs", "3", "--save-every", "2", "--batch-size", "1"]
-        command = [sys.executable, "-m", "stages.train_sovits", *map(str, artifacts), *parameters]
+        command = [sys.executable, "-m", "voicemill.stages.train_sovits", *map(str, artifacts), *parameters]
         return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
     undisturbed, killed = start("undisturbed"), start("killed")

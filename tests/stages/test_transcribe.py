@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.transcribe import transcribe
 from tests.speech import DEMO_SPEAKER
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.recordings import Recording, write_manifest
-from voicemill.errors import InputError
-from voicemill.labels import read
+from voicemill.core.errors import InputError
+from voicemill.dataset.labels import read
+from voicemill.stages.transcribe import transcribe
 
 RATE = 32_000
 

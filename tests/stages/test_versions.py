@@ -8,24 +8,24 @@ import pytest
 import soundfile
 import torch
 
-from stages.format import format_dataset
-from stages.publish import publish
-from stages.synthesize import synthesize
-from stages.train_gpt import train_gpt
-from stages.train_sovits import train_sovits
 from tests.speech import speech
 from voicemill.audio.reading import write_wav
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import speaker
+from voicemill.core.errors import InputError
+from voicemill.dataset.labels import Label, write
 from voicemill.gpt_sovits.dataset import DatasetFolder
-from voicemill.labels import Label, write
+from voicemill.gpt_sovits.features import speaker_encoder
 from voicemill.models import locate
 from voicemill.models.layout import Version
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.speaker import make_speaker_encoder
 from voicemill.models.toy.transformers_models import make_bert, make_hubert
-from voicemill.voice import read_voice
+from voicemill.stages.format import format_dataset
+from voicemill.stages.publish import publish
+from voicemill.stages.synthesize import synthesize
+from voicemill.stages.train_gpt import train_gpt
+from voicemill.stages.train_sovits import train_sovits
+from voicemill.voice.manifest import read_voice
 
 RATE = 32_000
 TEXT = "Hello, how are you doing today?"
@@ -80,7 +80,7 @@ def test_the_newest_version_that_the_models_allow_is_taken_by_all_stages(made: P
 def test_each_clip_has_the_speaker_vector_of_what_training_reads(made: Path) -> None:
     import torchaudio
 
-    encode = speaker.load(locate(made / "models", "speaker-encoder"))
+    encode = speaker_encoder.load(locate(made / "models", "speaker-encoder"))
     files = sorted((made / "dataset" / "7-sv_cn").iterdir())
     assert [file.name for file in files] == ["0.wav.pt", "1.wav.pt"]
     samples, rate = soundfile.read(made / "dataset" / "5-wav32k" / "1.wav", dtype="float32")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from voicemill.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain
 from voicemill.storage import Conflict, Store, fetch, fingerprint, open_store
 from voicemill.storage import s3 as s3_module
 

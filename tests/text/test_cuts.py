@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 from voicemill.text import cuts
 
 TEXT = "今天天气很好。我们去公园玩吧！你觉得怎么样？好的，那就3.5公里。Let's go. Now."

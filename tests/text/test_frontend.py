@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 from voicemill.text import BY_DICTIONARIES, ROUTES, Lexicon, Reading, Unpronounced, phonemize, symbols
 from voicemill.text.silent import wants_sound
 

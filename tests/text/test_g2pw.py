@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.text.g2pw_model import write_g2pw
-from voicemill.errors import BrokenModelError, MissingModelError
+from voicemill.core.errors import BrokenModelError, MissingModelError
 from voicemill.text import Reading, phonemize
 from voicemill.text.mandarin import words
 from voicemill.text.mandarin.g2pw import G2pw

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.text import Lexicon, Reading, phonemize
 
 ROWS = """word,language,reading

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.text import cantonese, phonemize_segment
 
 

@@ -8,7 +8,7 @@ import yaml
 from hera.workflows import Container, Workflow, WorkflowTemplate
 
 from tests.workflows.test_golden_yaml import CHART, GOLDEN
-from workflows import policy
+from voicemill.workflows import policy
 
 STAGES = [
     pytest.param(template, id=f"{name}-{template['name']}")
@@ -85,7 +85,7 @@ def test_everything_that_is_kept_is_an_artifact_of_some_stage() -> None:
 
 
 def test_the_policy_is_laid_on_our_own_workflows_only_and_only_once() -> None:
-    from workflows.clone_voice import workflow
+    from voicemill.workflows.clone_voice import workflow
 
     assert workflow.to_yaml() == workflow.to_yaml()
     for kind in (Workflow, WorkflowTemplate):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from voicemill.asr.transcript import Recognizer
-from voicemill.errors import MissingModelError
-from voicemill.logs import get_logger
+from voicemill.core.errors import MissingModelError
+from voicemill.core.logs import get_logger
 from voicemill.models import locate, record
 from voicemill.models.layout import place
 
@@ -28,7 +28,7 @@ def recognizer(backend: str, models_dir: Path | str, language: str = "auto", dev
     Args:
         backend: "auto", "whisper" or "pocketsphinx".
         models_dir: Models folder.
-        language: Code of `voicemill.labels.LANGUAGES`, or "auto".
+        language: Code of `voicemill.dataset.labels.LANGUAGES`, or "auto".
         device: "cpu", "cuda" or "auto"; pocketsphinx always takes the CPU.
 
     Raises:

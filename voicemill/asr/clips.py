@@ -17,9 +17,9 @@ from voicemill.asr.transcript import RATE, Recognizer, Transcript
 from voicemill.audio.reading import read_mono
 from voicemill.audio.recordings import MANIFEST, read_manifest
 from voicemill.contract import Ledger, check_stop, progress
-from voicemill.errors import InputError
-from voicemill.labels import one_line, scan
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError
+from voicemill.core.logs import get_logger
+from voicemill.dataset.labels import one_line, scan
 
 log = get_logger(__name__)
 
@@ -35,7 +35,7 @@ class ClipTranscript:
     Attributes:
         clip: File name.
         seconds: Length.
-        language: Code of `voicemill.labels.LANGUAGES`.
+        language: Code of `voicemill.dataset.labels.LANGUAGES`.
         text: The words.
         confidence: 0 to 1; 1 for own labels.
         source: "label", "whisper" or "pocketsphinx".

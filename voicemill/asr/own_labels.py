@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from voicemill.clip_names import place_of
+from voicemill.audio.clip_names import place_of
 from voicemill.core.names import Names, folded, normal, shown
-from voicemill.labels import Label
+from voicemill.dataset.labels import Label
 
 
 @dataclass

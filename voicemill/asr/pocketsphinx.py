@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from voicemill.asr.transcript import RATE, Transcript
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 # Speech that starts with the first sample costs its first word.
 _MARGIN_SECONDS = 0.5

@@ -17,7 +17,7 @@ class Transcript:
 
     Attributes:
         text: The words, on one line; empty where nothing was heard.
-        language: Code of `voicemill.labels.LANGUAGES`.
+        language: Code of `voicemill.dataset.labels.LANGUAGES`.
         confidence: 0 to 1. Each recogniser has its own scale: see `trusted_above` of the recogniser.
     """
 

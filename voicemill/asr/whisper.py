@@ -12,9 +12,9 @@ import numpy as np
 from voicemill.asr.cublas import load_cublas
 from voicemill.asr.flags import loops
 from voicemill.asr.transcript import RATE, Transcript
-from voicemill.errors import InputError, OutOfGpuMemory, UsageError
-from voicemill.labels import LANGUAGES, one_line
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError, OutOfGpuMemory, UsageError
+from voicemill.core.logs import get_logger
+from voicemill.dataset.labels import LANGUAGES, one_line
 
 if TYPE_CHECKING:
     from faster_whisper.transcribe import Segment
@@ -35,7 +35,7 @@ class WhisperRecognizer:
 
     Args:
         folder: Folder with model.bin, config.json, tokenizer.json and vocabulary.
-        language: Code of `voicemill.labels.LANGUAGES`, or "auto" to detect it for each clip.
+        language: Code of `voicemill.dataset.labels.LANGUAGES`, or "auto" to detect it for each clip.
         device: "cpu", "cuda" or "auto".
         is_toy: The weights mean nothing, so no transcript is trusted.
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicemill.errors import InputError, MissingModelError, UsageError
+from voicemill.core.errors import InputError, MissingModelError, UsageError
 
 if TYPE_CHECKING:
     from audio_separator.separator import Separator

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 # Samples of one channel that are collected in one block.
 BLOCK = 1 << 20

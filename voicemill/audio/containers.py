@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voicemill.audio.chained import Link
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -16,7 +16,7 @@ from voicemill.audio import chained
 from voicemill.audio.containers import opened
 from voicemill.audio.layout import OneLayout
 from voicemill.audio.promises import promised_seconds
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet

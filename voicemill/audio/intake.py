@@ -8,9 +8,9 @@ import numpy as np
 from voicemill.audio import probing, reading, speech
 from voicemill.contract.ledger import SKIPPED
 from voicemill.core.display import path_text
-from voicemill.core.files import Found, walk
+from voicemill.core.errors import InputError
+from voicemill.core.folders import Found, walk
 from voicemill.core.unreadable import as_input_error
-from voicemill.errors import InputError
 
 # GPT-SoVITS trains on no shorter clip.
 MIN_SECONDS = 0.6

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voicemill.audio import blocks
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioResampler

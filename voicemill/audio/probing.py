@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 SNIFFED = 4096

@@ -16,8 +16,8 @@ import numpy as np
 
 from voicemill.audio import blocks, chained, decoding, probing, speech
 from voicemill.audio.resampling import resample
+from voicemill.core.errors import InputError
 from voicemill.core.unreadable import as_input_error
-from voicemill.errors import InputError
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 # Unrelated signals in stereo lose 3 dB in the mean; a silent or phase-inverted channel costs 6 or more.

@@ -11,9 +11,9 @@ from pathlib import Path
 from voicemill import storage
 from voicemill.core import untrusted
 from voicemill.core.display import display, path_text
+from voicemill.core.errors import InputError
 from voicemill.core.safe_paths import what_is_wrong
 from voicemill.core.text_or_path import path_in
-from voicemill.errors import InputError
 
 MANIFEST = "recordings.jsonl"
 CONSENT = "consent.json"

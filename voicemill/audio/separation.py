@@ -22,8 +22,8 @@ from voicemill.audio.audio_separator import RATE, is_out_of_memory, open_separat
 from voicemill.audio.reading import read, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.core import untrusted
-from voicemill.errors import InputError, MissingModelError, OutOfGpuMemory
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError, MissingModelError, OutOfGpuMemory
+from voicemill.core.logs import get_logger
 
 if TYPE_CHECKING:
     from audio_separator.separator import Separator

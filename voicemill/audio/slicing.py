@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemill.audio import levels, speech
-from voicemill.clip_names import SHORTEST_LIMIT_SECONDS
-from voicemill.errors import UsageError
+from voicemill.audio.clip_names import SHORTEST_LIMIT_SECONDS
+from voicemill.core.errors import UsageError
 
 RATE = 32_000
 # GPT-SoVITS trains on nothing shorter (module/data_utils.py).

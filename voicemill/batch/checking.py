@@ -12,8 +12,8 @@ from pathlib import Path
 from voicemill.batch.manifest import OVERRIDES, REQUIRED, Manifest, Mistake, Row
 from voicemill.contract import workflow_parameters
 from voicemill.contract.workflow_parameters import Here, Problem
+from voicemill.core.errors import InputError
 from voicemill.engine.workflow import Workflow
-from voicemill.errors import InputError
 from voicemill.registry.names import check_speaker
 
 _LISTERS = 16

@@ -20,7 +20,7 @@ from voicemill.cluster import nodes
 from voicemill.cluster.api import GROUP, VERSION, Json
 from voicemill.cluster.submission import Plan, workflow_of
 from voicemill.core import untrusted
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 BATCH = "voicemill.dev/batch"
 """Label of all of them: the batch's name."""

@@ -24,8 +24,8 @@ from voicemill.batch.state import Batch, State
 from voicemill.cluster.api import AlreadyThere, NotThere
 from voicemill.cluster.kube import Kube
 from voicemill.cluster.patience import patiently
-from voicemill.errors import InputError
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError
+from voicemill.core.logs import get_logger
 
 log = get_logger(__name__)
 

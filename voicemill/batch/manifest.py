@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.core import untrusted
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 OVERRIDES = "overrides"
 REQUIRED = ("speaker", "source")

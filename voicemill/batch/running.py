@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill import logs
 from voicemill.batch import state as states
 from voicemill.batch.checking import Order
 from voicemill.batch.state import Batch
+from voicemill.core import logs
+from voicemill.core.errors import UsageError, VoicemillError, known
 from voicemill.engine.execution import Options
 from voicemill.engine.nodes import Phase
 from voicemill.engine.run import Result, conduct
 from voicemill.engine.slots import Request, Slots
 from voicemill.engine.stopping import Stop
 from voicemill.engine.workflow import Workflow
-from voicemill.errors import UsageError, VoicemillError, known
 
 log = logs.get_logger(__name__)
 Watcher = Callable[[str, Order], None]

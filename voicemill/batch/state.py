@@ -17,10 +17,10 @@ from typing import Any, Literal
 from voicemill.batch.checking import Order
 from voicemill.core import untrusted
 from voicemill.core.display import display
+from voicemill.core.errors import InputError
 from voicemill.core.safe_paths import what_is_wrong
 from voicemill.engine.cache import write_whole
 from voicemill.engine.digests import digest_of
-from voicemill.errors import InputError
 from voicemill.storage import is_remote, open_store
 
 RUNS = "voices"

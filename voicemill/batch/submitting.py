@@ -18,7 +18,7 @@ from voicemill.cluster import nodes, submission
 from voicemill.cluster.api import Api, Json
 from voicemill.cluster.submission import Plan
 from voicemill.contract import workflow_parameters
-from voicemill.errors import InputError, UsageError
+from voicemill.core.errors import InputError, UsageError
 from voicemill.storage import open_store
 
 CONDUCTS = "clone-batch"

@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from voicemill.batch.state import Batch, State
-from voicemill.contract.outputs import write_text
 from voicemill.core import spreadsheets
+from voicemill.core.files import write_text
 
 CSV = "summary.csv"
 PAGE = "summary.html"

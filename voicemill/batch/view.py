@@ -127,7 +127,7 @@ def looking_at(batch: str, namespace: str | None) -> Callable[[], Seen]:
         priced = bool(made.gpu_hour or made.cpu_hour)
         return lambda: Seen(states.states(made, folder), states.is_running(folder), priced)
     from voicemill.batch import submitting
-    from voicemill.cluster.api import connect
+    from voicemill.cluster.connection import connect
 
     api = connect(namespace)
 

@@ -1,16 +1,11 @@
-"""What the commands ask of a cluster, by Argo's server where one is configured, else by the Kubernetes API.
-
-Argo's server is configured as for Argo's own command line: ARGO_SERVER (host:port), ARGO_TOKEN, ARGO_NAMESPACE,
-ARGO_SECURE, ARGO_INSECURE_SKIP_VERIFY. The Kubernetes API is found by KUBECONFIG or, in a pod, by its service account.
-"""
+"""What the commands ask of a cluster, whichever way it is reached; see `voicemill.cluster.connection`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from voicemill.errors import InputError, TryAgain, VoicemillError
+from voicemill.core.errors import InputError, TryAgain, VoicemillError
 
 Json = dict[str, Any]
 GROUP, VERSION = "argoproj.io", "v1alpha1"
@@ -85,24 +80,6 @@ class Api(Protocol):
     def logs(self, name: str, node: Json, *, follow: bool) -> Iterator[str]:
         """Lines of a node's main container. Raises `NotThere` where its pod is gone."""
         ...
-
-
-def connect(namespace: str | None = None) -> Api:
-    """The cluster that the environment names.
-
-    Args:
-        namespace: Where the runs are; by default ARGO_NAMESPACE, else the kubeconfig's, else `default`.
-
-    Raises:
-        NotConfigured: The environment names none.
-    """
-    if os.environ.get("ARGO_SERVER"):
-        from voicemill.cluster.argo_server import ArgoServer
-
-        return ArgoServer(namespace)
-    from voicemill.cluster.kube import Kube
-
-    return Kube(namespace)
 
 
 def error_of(status: int, message: str, what: str) -> VoicemillError:

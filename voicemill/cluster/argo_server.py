@@ -10,7 +10,7 @@ from typing import Any
 
 from voicemill.cluster import nodes
 from voicemill.cluster.api import GROUP, VERSION, Json, NotThere, error_of
-from voicemill.errors import TryAgain
+from voicemill.core.errors import TryAgain
 
 _TRUE = ("1", "true", "yes")
 _PAGE = 500

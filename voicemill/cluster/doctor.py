@@ -12,8 +12,8 @@ from voicemill import __version__
 from voicemill.cluster import fitting
 from voicemill.cluster.api import GROUP, VERSION, NotAllowed, NotConfigured, NotThere
 from voicemill.cluster.kube import Kube, errors
+from voicemill.core.errors import TryAgain, VoicemillError
 from voicemill.engine.workflow import load
-from voicemill.errors import TryAgain, VoicemillError
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,7 +14,7 @@ from rich.text import Text
 from voicemill.cluster import nodes
 from voicemill.cluster.api import Api, Json
 from voicemill.cluster.patience import patiently
-from voicemill.errors import TryAgain
+from voicemill.core.errors import TryAgain
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _STYLES = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from voicemill.cluster import nodes
 from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Json, NotConfigured, NotThere, error_of
-from voicemill.errors import TryAgain
+from voicemill.core.errors import TryAgain
 
 _IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _TRIES = 10

@@ -9,7 +9,7 @@ from voicemill.cluster import nodes
 from voicemill.cluster.api import Api, Json, NotThere
 from voicemill.core import untrusted
 from voicemill.core.display import printable
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _LOG = "main-logs"

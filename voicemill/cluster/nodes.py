@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from voicemill.core import untrusted
-from voicemill.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain
 
 Json = dict[str, Any]
 PHASE = "workflows.argoproj.io/phase"

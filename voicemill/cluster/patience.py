@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from voicemill.errors import Interrupted, TryAgain
-from voicemill.logs import get_logger
+from voicemill.core.errors import Interrupted, TryAgain
+from voicemill.core.logs import get_logger
 
 T = TypeVar("T")
 log = get_logger(__name__)

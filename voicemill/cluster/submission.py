@@ -15,9 +15,9 @@ from voicemill.cluster import argo_text
 from voicemill.cluster.api import GROUP, VERSION, AlreadyThere, Api, Json, NotConfigured, NotThere
 from voicemill.contract.values import shown
 from voicemill.contract.workflow_parameters import Here, Parameters, Problem, parameters_of, refuse
+from voicemill.core.errors import TryAgain
 from voicemill.core.text_or_path import is_there, path_in, resolved
 from voicemill.engine.workflow import Refused, Workflow, load, of_document
-from voicemill.errors import TryAgain
 
 _NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.storage import file_digest
 from voicemill.storage.s3 import S3Store
 

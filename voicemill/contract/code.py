@@ -11,8 +11,8 @@ from threading import Lock
 
 import voicemill
 
-_PACKAGES = ("voicemill", "stages")
-_ROOT = Path(voicemill.__file__).parents[1]
+_PACKAGE = "voicemill"
+_FOLDER = Path(voicemill.__path__[0])
 # Python 3.11 counts the depth of all threads' syntax trees as one, and fails when they grow at the same time.
 _one_tree_at_a_time = Lock()
 
@@ -24,11 +24,13 @@ def code_version(module: str) -> str:
     modules (tables, page templates) count as source.
 
     Args:
-        module: Such as `stages.slice`.
+        module: Such as `voicemill.stages.slice`.
 
     Returns:
-        Sixteen hex digits.
+        Sixteen hex digits; empty for what is not part of voicemill.
     """
+    if module.partition(".")[0] != _PACKAGE:
+        return ""
     sources: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -39,18 +41,18 @@ def code_version(module: str) -> str:
     data = {file for folder in {source.parent for source in sources} for file in folder.iterdir() if file.is_file()}
     digest = hashlib.sha256()
     for path in sorted(sources | {file for file in data if file.suffix not in (".py", ".pyc")}):
-        digest.update(f"{path.relative_to(_ROOT)}\n".encode())
+        digest.update(f"{path.relative_to(_FOLDER)}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 @cache
 def _imports(source: Path) -> frozenset[str]:
-    return frozenset(name for name in _named(source) if name.split(".")[0] in _PACKAGES and _source(name).exists())
+    return frozenset(name for name in _named(source) if name.split(".")[0] == _PACKAGE and _source(name).exists())
 
 
 def _named(source: Path) -> Iterator[str]:
-    parts = source.relative_to(_ROOT).with_suffix("").parts
+    parts = (_PACKAGE, *source.relative_to(_FOLDER).with_suffix("").parts)
     package = parts[:-1]
     with _one_tree_at_a_time:
         tree = ast.parse(source.read_bytes())
@@ -69,5 +71,5 @@ def _named(source: Path) -> Iterator[str]:
 
 
 def _source(module: str) -> Path:
-    path = _ROOT.joinpath(*module.split("."))
+    path = _FOLDER.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -12,7 +12,7 @@ import click
 
 from voicemill.contract import values
 from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField, kebab
-from voicemill.errors import InputError, UsageError, may
+from voicemill.core.errors import InputError, UsageError, may
 
 
 def command(declaration: Declaration, results: tuple[str, ...], body: Callable[..., None]) -> click.Command:

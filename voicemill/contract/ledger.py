@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from voicemill.contract.progress import progress
-from voicemill.errors import InputError
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError
+from voicemill.core.logs import get_logger
 
 log = get_logger(__name__)
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-from voicemill import logs
-from voicemill.errors import Interrupted
+from voicemill.core import logs
+from voicemill.core.errors import Interrupted
 
 T = TypeVar("T")
 log = logs.get_logger(__name__)

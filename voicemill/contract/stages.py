@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
 import click
 
-from voicemill import logs
-from voicemill.contract import command_line, outputs, state, template
+from voicemill.contract import command_line, state, template
 from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
+from voicemill.core import files, logs
 from voicemill.core.display import safe_message
-from voicemill.errors import OutOfGpuMemory, UsageError, VoicemillError, known
+from voicemill.core.errors import OutOfGpuMemory, UsageError, VoicemillError, known
 
 if TYPE_CHECKING:
     from hera.workflows import Container
@@ -126,11 +126,10 @@ class Stage(Generic[P]):
         try:
             with stopping_on_signals(resumable=bool(self.declaration.of_role("state"))):
                 command = command_line.command(self.declaration, self.results, self._command)
-                command.main(list(arguments), prog_name=f"python -m {self.declaration.module}", standalone_mode=False)
+                command.main(list(arguments), prog_name=f"voicemill stage {self.name}", standalone_mode=False)
             return 0
         except click.UsageError as error:
-            error.message = safe_message(error.message)
-            error.show()
+            click.UsageError(safe_message(error.message), ctx=error.ctx).show()
             return UsageError.exit_code
         except Exception as error:
             told = _known(error)
@@ -153,17 +152,17 @@ class Stage(Generic[P]):
         except BaseException:
             # A failed stage's ledger says which items failed it.
             if written and (unfinished := latest.get()):
-                outputs.write_text(written, unfinished.lines(**context))
+                files.write_text(written, unfinished.lines(**context))
             raise
         if written:
-            outputs.write_text(written, record.lines(**context))
+            files.write_text(written, record.lines(**context))
         fields = {**context, **record.summary()}
         for name, path in result.items():
             assert name in fields, f"{self.name} promises the result {name} and did not note it"
-            outputs.write_text(path, fields[name] if isinstance(fields[name], str) else as_json(fields[name]))
+            files.write_text(path, fields[name] if isinstance(fields[name], str) else as_json(fields[name]))
         text = as_json(fields)
         if summary:
-            outputs.write_text(summary, text)
+            files.write_text(summary, text)
         else:
             click.echo(text)
 
@@ -173,7 +172,7 @@ class Stage(Generic[P]):
             for artifact in self.outputs:
                 if values.get(artifact.field) is not None:
                     target = Path(values[artifact.field])
-                    whole = outputs.atomic(target, is_folder=artifact.kind.is_folder)
+                    whole = files.atomic(target, is_folder=artifact.kind.is_folder)
                     values[artifact.field] = stack.enter_context(whole)
             for artifact in self.declaration.of_role("state"):
                 sent = values.pop(artifact.sent_field, None)
@@ -222,7 +221,10 @@ def _module_of(function: Callable[..., Any]) -> str:
     if function.__module__ != "__main__":
         return function.__module__
     spec = sys.modules["__main__"].__spec__
-    return spec.name if spec else Path(sys.argv[0]).stem
+    if spec is None:
+        return Path(sys.argv[0]).stem
+    # In a checkout `python -m stages.slice` is the same stage as `python -m voicemill.stages.slice`.
+    return f"voicemill.{spec.name}" if spec.name.startswith("stages.") else spec.name
 
 
 def _known(error: BaseException) -> VoicemillError | None:

@@ -26,11 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.contract import outputs
 from voicemill.contract.progress import at_safe_points
+from voicemill.core import files as atomic_files
 from voicemill.core import untrusted
-from voicemill.errors import InputError, VoicemillError
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError, VoicemillError
+from voicemill.core.logs import get_logger
 
 if TYPE_CHECKING:
     from voicemill.storage import Store
@@ -74,7 +74,7 @@ def kept(location: str | Path, sent: Path | None = None) -> Iterator[Path]:
         sender = _Sender(open_store(location), folder, Path(scratch))
         sender.bring()
         if sent:
-            with outputs.atomic(sent, is_folder=True) as partial:
+            with atomic_files.atomic(sent, is_folder=True) as partial:
                 (partial / "kept.json").write_text(json.dumps({"state": str(location)}) + "\n")
         with at_safe_points(sender.notice):
             try:

@@ -10,8 +10,8 @@ from typing import Any
 from voicemill.contract.declaration import REQUIRED, ParameterField, Place
 from voicemill.core import text_or_path
 from voicemill.core.display import display
+from voicemill.core.errors import VoicemillError
 from voicemill.core.text_or_path import is_there, resolved
-from voicemill.errors import VoicemillError
 
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
     "gt": lambda value, limit: value > limit,

@@ -23,15 +23,16 @@ from voicemill.contract.declaration import REQUIRED, ParameterField, Place
 from voicemill.contract.flow import Use, uses_of
 from voicemill.contract.stages import Stage
 from voicemill.core import text_or_path
+from voicemill.core.errors import UsageError
 from voicemill.core.text_or_path import is_there, resolved
 from voicemill.engine.annotations import DESTINATIONS, LOCATIONS, annotated
 from voicemill.engine.fields import Json
 from voicemill.engine.retries import seconds_of
 from voicemill.engine.scope import Errored
 from voicemill.engine.workflow import Workflow, text_of
-from voicemill.errors import UsageError
 
-_PACKAGE = "stages."
+_PACKAGES = ("voicemill.stages.", "stages.")
+"""Where a workflow's commands have stages: in the package, and in a checkout as `python -m stages.NAME`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -261,22 +262,24 @@ def refuse(name: str, problems: Iterable[Problem]) -> None:
         raise UsageError("\n  ".join([f"{name} cannot run with these parameters:", *lines]))
 
 
-def _check_part_of_a_key(text: str) -> None:
+def _check_part_of_a_key(text: str) -> str:
     if not re.fullmatch(r"[^\s/\\@_.\x00-\x1f][^/\\@\x00-\x1f]{0,199}", text):
         raise UsageError(
             f"{values.shown(text)} cannot be a part of S3 keys: it must have no / \\ @ or line breaks, and begin with a"
             " letter or digit"
         )
+    return text
 
 
 _PART_OF_A_KEY = ParameterField("key", str, REQUIRED, "", check=_check_part_of_a_key)
 
 
-def _check_duration(text: str) -> None:
+def _check_duration(text: str) -> str:
     try:
         seconds_of(text)
     except Errored as error:
         raise UsageError(f"must be a duration such as 30m or 48h, not {values.shown(text)}") from error
+    return text
 
 
 _DURATION = ParameterField("duration", str, "", "", check=_check_duration)
@@ -295,7 +298,7 @@ def _stages_of(template: Json) -> tuple[Stage[...], ...]:
     """The stage that a container runs; none if it runs something else."""
     command = (template.get("container") or {}).get("command") or []
     module = command[command.index("-m") + 1] if "-m" in command[:-1] else ""
-    return _stages_in(module) if module.startswith(_PACKAGE) else ()
+    return _stages_in(module) if module.startswith(_PACKAGES) else ()
 
 
 def _absolute_part(place: Place, part: str, folder: Path) -> str:

@@ -1,131 +1,107 @@
-"""Going through a folder that somebody else filled: nothing is passed over, nothing is waited for."""
+"""Outputs that appear whole or not at all."""
 
 from __future__ import annotations
 
+import glob
 import os
-import stat
+import shutil
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 
-from voicemill.errors import UsageError, may
+from voicemill.core.errors import CannotWrite, UsageError, may
 
-_KINDS = (
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+_PARTIAL = "partial"
 
 
-@dataclass(frozen=True)
-class Found:
-    """Something in a folder.
+@contextmanager
+def atomic(target: Path, *, is_folder: bool) -> Iterator[Path]:
+    """A temporary sibling of `target` to write to; it takes the target's place when the block ends without error.
 
-    Attributes:
-        path: Where it is.
-        name: Path relative to the folder.
-        problem: Why it cannot be read, as a sentence without its subject; empty for a file that can.
-        is_elsewhere: It need not be read: a link to a folder that is read under its own name.
-    """
+    What stood at `target` before is replaced. Leftovers of a try that was killed are removed.
 
-    path: Path
-    name: str
-    problem: str = ""
-    is_elsewhere: bool = False
+    Args:
+        target: Where the output shall appear; its parents are made.
+        is_folder: Whether the block gets an empty folder or the path of a file to write.
 
-
-def special_kind(path: Path) -> str:
-    """What a path is that no ordinary read should be tried on: a pipe, a device, a link that leads nowhere.
-
-    Returns:
-        `a named pipe` and the like; empty for a regular file, a folder, or a link to one of them.
+    Yields:
+        The path to write to.
 
     Raises:
-        OSError: The path cannot be looked at.
+        UsageError: if `target` is a mount point, which cannot be replaced, or is a file where a folder is to be, or a
+            folder where a file is to be: nothing that takes hours ends with this.
+        CannotWrite: if nothing can be made beside `target`.
     """
+    target = target.absolute()
+    if os.path.ismount(target):
+        raise UsageError(f"{target} is a mount point and cannot be replaced as a whole; name a folder inside it")
+    if is_folder and os.path.lexists(target) and not target.is_dir():
+        raise UsageError(f"{target} is a file where a folder is to be written; name another place")
+    if not is_folder and target.is_dir():
+        raise UsageError(f"{target} is a folder where a file is to be written; name another place")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not may(target.parent, os.W_OK | os.X_OK):
+        raise CannotWrite(
+            f"{target} cannot be written: nothing may be made in {target.parent} (permission denied, or a read-only "
+            "file system); change its permissions, or name another place"
+        )
+    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.{_PARTIAL}"):
+        _remove(leftover)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.{_PARTIAL}")
+    if is_folder:
+        partial.mkdir()
     try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        if path.is_symlink():
-            return f"a link to {os.readlink(path)}, which does not exist"
+        yield partial
+        sync(partial)
+        _put_in_place(partial, target)
+    except BaseException:
+        _remove(partial)
         raise
-    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "")
 
 
-def walk(folder: Path) -> Iterator[Found]:
-    """Every file below a folder, hidden ones too, and what is there that cannot be read as one.
+def is_partial(path: Path) -> bool:
+    """Whether a file or folder is what `atomic` left of a try that was killed, or that runs at present."""
+    return path.name.startswith(".") and path.name.endswith(f".{_PARTIAL}")
 
-    A linked folder is followed, but no folder is read twice, and none that holds `folder`. Real folders come before
-    linked ones, so a file has the same name wherever the links sort.
 
-    Args:
-        folder: An existing folder.
-    """
-    top = folder.resolve()
-    outer = {_identity(parent) for parent in top.parents}
-    seen = {_identity(top)}
-    waiting: list[tuple[Path, str]] = [(folder, "")]
-    links: list[tuple[Path, str]] = []
-    while waiting or links:
-        if waiting:
-            place, prefix = waiting.pop()
-        else:
-            place, prefix = links.pop(0)
-            identity, target = _identity(place), os.path.realpath(place)
-            if identity in outer:
-                yield Found(place, prefix, f"it is a link to {target}, which holds the folder that is read", True)
-                continue
-            if identity in seen:
-                yield Found(place, prefix, f"it is a link to {target}, which is read already", True)
-                continue
-            seen.add(identity)
-        try:
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
-        except OSError as error:
-            yield Found(place, prefix or ".", f"the folder cannot be read: {_reason(error)}")
+def write_text(target: Path, text: str) -> None:
+    """Write a small file atomically."""
+    with atomic(target, is_folder=False) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or every file and folder below a folder, to the disk."""
+    paths = [path, *path.rglob("*")] if path.is_dir() else [path]
+    for each in paths:
+        if each.is_symlink():
             continue
-        inside: list[tuple[Path, str]] = []
-        for entry in entries:
-            path, name = place / entry.name, f"{prefix}/{entry.name}" if prefix else entry.name
-            if entry.is_dir(follow_symlinks=False):
-                seen.add(_identity(path))
-                inside.append((path, name))
-            elif os.path.isdir(path):
-                links.append((path, name))
-            else:
-                yield Found(path, name, _problem(path))
-        waiting += reversed(inside)
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def refuse_inside(source: Path, output: Path, what: str) -> None:
-    """Refuse to write into the folder that is read: on the next run the output would be taken for recordings.
-
-    Args:
-        source: The folder or file that is read.
-        output: A folder that is written to.
-        what: Begins the message: what lies inside what.
-
-    Raises:
-        UsageError: `output` is `source`, or lies inside it.
-    """
-    if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
-        raise UsageError(f"{what}: what is written there would be read as recordings; name a folder outside it")
-
-
-def _problem(path: Path) -> str:
+def _put_in_place(partial: Path, target: Path) -> None:
+    if partial.is_dir() and target.is_dir() and any(target.iterdir()):
+        # A folder with content cannot be renamed over, so the old one steps aside first.
+        old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old.{_PARTIAL}")
+        target.rename(old)
+        partial.rename(target)
+        _remove(old)
+    else:
+        partial.rename(target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
     try:
-        if kind := special_kind(path):
-            return f"it is {kind}, not a file"
-    except OSError as error:
-        return f"it cannot be read: {_reason(error)}"
-    return "" if may(path, os.R_OK) else "it cannot be read: permission denied"
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    about = path.stat()
-    return about.st_dev, about.st_ino
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 LONGEST_PART = 255
 """Bytes of one file name; what ext4, XFS, APFS and NTFS allow."""

@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from voicemill.core.display import display
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 _SUFFIXES = "txt|text|md|csv|tsv|json|jsonl|yaml|yml|list|lst|srt|vtt|docx?|pdf|rtf|html?"
 _ROOTED = re.compile(r"(?:/|\./|\.\./|~/)\S.*")

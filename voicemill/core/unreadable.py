@@ -4,8 +4,8 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from voicemill.errors import InputError, VoicemillError, full_disk
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError, VoicemillError, full_disk
+from voicemill.core.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -14,29 +14,32 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from voicemill.contract.code import code_version
+from voicemill.core.errors import InputError, UsageError
+from voicemill.core.path_values import places_in
 from voicemill.core.text_or_path import is_there
 from voicemill.core.untrusted import read_json, shaped
 from voicemill.engine import fingerprints
 from voicemill.engine.digests import Digests, digest_of
 from voicemill.engine.fields import Json
 from voicemill.engine.fingerprints import Fingerprint
-from voicemill.engine.locations import places_in
 from voicemill.engine.nodes import Node, Phase
-from voicemill.errors import InputError, UsageError
 
 MARKER = "_SUCCESS.json"
 STATE = ".state"
 LOG = "log.txt"
 _STARTED = ".key"
 _PHRASES = 3
+CodeVersion = Callable[[str], str]
 LATEST = 1e11  # seconds since 1970; what is beyond cannot be shown as a date
 
 
-def key_of(container: Json, inputs: dict[str, Path], locations: dict[str, str], digests: Digests) -> str:
+def key_of(
+    container: Json, inputs: dict[str, Path], locations: dict[str, str], digests: Digests, code_version: CodeVersion
+) -> str:
     """The key of a task.
 
     Args:
@@ -44,6 +47,7 @@ def key_of(container: Json, inputs: dict[str, Path], locations: dict[str, str], 
         inputs: Its input artifacts that exist.
         locations: Its Location parameters; a local path counts by content, anything else by name.
         digests: Content digests.
+        code_version: Tells the version of a module's code.
     """
     command = [*(container.get("command") or []), *(container.get("args") or [])]
     module = command[command.index("-m") + 1] if "-m" in command[:-1] else ""
@@ -54,7 +58,7 @@ def key_of(container: Json, inputs: dict[str, Path], locations: dict[str, str], 
             "env": container.get("env") or [],
             "inputs": {name: digests.tree(path) for name, path in inputs.items()},
             "locations": {name: _location(value, digests) for name, value in locations.items()},
-            "code": code_version(module) if module.startswith(("stages.", "voicemill.")) else "",
+            "code": code_version(module),
         }
     )
 

@@ -8,28 +8,34 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from voicemill.core import untrusted
+from voicemill.core.errors import InputError
 from voicemill.engine import templating
 from voicemill.engine.fields import Json
 from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node
 from voicemill.engine.scope import Call, Errored, Scope, filled
 from voicemill.engine.templating import Unresolved
-from voicemill.engine.workflow import Templates, merged, text_of
-from voicemill.errors import InputError
-
-if TYPE_CHECKING:
-    from voicemill.engine.execution import Execution
+from voicemill.engine.workflow import Templates, Workflow, merged, text_of
 
 # Filled where they are used, once, when all their variables are known. A text that was filled is never filled again:
 # braces in a value would be read as a tag.
 _FILLED_LATER = ("container", "script", "podSpecPatch", "dag", "steps", "inputs", "outputs")
 
 
+class Run(Protocol):
+    """What a call needs to know of the run; see `voicemill.engine.execution.Execution`."""
+
+    workflow: Workflow
+    folder: Path
+    variables: dict[str, str | None]
+    keys: dict[str, Path]
+
+
 def match(
-    execution: Execution,
+    execution: Run,
     node: Node,
     templates: Templates,
     template: Json,
@@ -68,7 +74,7 @@ def match(
     return Call(node.name, node.folder, templates, body, parameters, artifacts, variables, upstream)
 
 
-def _from_store(execution: Execution, item: Json, folder: str, scope: Scope) -> Path | None:
+def _from_store(execution: Run, item: Json, folder: str, scope: Scope) -> Path | None:
     """An input artifact that names its own source: raw data, or the S3 key of other tasks' outputs.
 
     A key that is a prefix of several outputs' keys is a folder of them. A key `.../TASK/ARTIFACT` that no output
@@ -96,7 +102,7 @@ def _from_store(execution: Execution, item: Json, folder: str, scope: Scope) -> 
     return own
 
 
-def pod_body(execution: Execution, template: Json, variables: dict[str, str | None]) -> Json:
+def pod_body(execution: Run, template: Json, variables: dict[str, str | None]) -> Json:
     """A template's container or script, its tags filled, under what `podSpecPatch` says of the main container.
 
     Raises:

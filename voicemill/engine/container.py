@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import voicemill
 from voicemill.core import untrusted
 from voicemill.engine import cache, calls
 from voicemill.engine.annotations import LOCATIONS, STATE, annotated
@@ -22,7 +20,7 @@ from voicemill.engine.slots import request_of
 from voicemill.engine.workflow import text_of
 
 if TYPE_CHECKING:
-    from voicemill.engine.execution import Execution
+    from voicemill.engine.execution import Attempt, Execution
 
 _INPUTS = ".inputs"
 _PARAMETERS = ".outputs"
@@ -31,20 +29,13 @@ _STDOUT = ".stdout"
 _SCRIPT = ".script"
 
 
-async def run(execution: Execution, node: Node, call: Call, tries: dict[str, str | None], shown: Node) -> None:
-    """Run a pod to its end, unless it was done before.
-
-    Args:
-        execution: The run.
-        node: Gets the phase and the outputs.
-        call: The template and its inputs.
-        tries: `retries` and `lastRetry.*`, where the template has a retryStrategy.
-        shown: The node that is shown for it.
-    """
+async def run(execution: Execution, attempt: Attempt) -> None:
+    """Run a pod to its end, unless it was done before."""
+    node, call, shown = attempt.node, attempt.call, attempt.shown
     node.is_pod = True
     folder = execution.folder / call.folder
     paths = _paths(call, folder)
-    tries = {**tries, "pod.name": f"{execution.variables['workflow.name']}-{call.folder}"}
+    tries = {**attempt.tries, "pod.name": f"{execution.variables['workflow.name']}-{call.folder}"}
     body = calls.pod_body(execution, call.template, {**call.variables, **tries, **paths, **_state(call, folder)})
     node.key = await asyncio.to_thread(_key, execution, call)
     wants_result = execution.reads_results
@@ -129,7 +120,7 @@ def _key(execution: Execution, call: Call) -> str:
     first = {"retries": "0", "lastRetry.exitCode": "0", "lastRetry.status": "", "lastRetry.message": ""}
     names |= {**first, "lastRetry.duration": "0", "pod.name": "pod"}
     body = calls.pod_body(execution, call.template, {**call.variables, **names})
-    return cache.key_of(body, call.artifacts, locations, execution.digests)
+    return cache.key_of(body, call.artifacts, locations, execution.digests, execution.options.code_version)
 
 
 def _make_room(call: Call, folder: Path) -> None:
@@ -155,11 +146,9 @@ def _command(body: Json, folder: Path) -> list[str]:
 
 def _environment(execution: Execution, body: Json, folder: Path, gpus: list[int]) -> dict[str, str]:
     """The container's own variables, and those by which a stage finds this engine and its own code."""
-    home = str(Path(voicemill.__file__).parents[1])
     environment = {
         RUN_MARK: str(execution.folder),
         "ARGO_PROGRESS_FILE": str(folder / _PROGRESS),
-        "PYTHONPATH": os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONUNBUFFERED": "1",
         **{item["name"]: text_of(item["value"]) for item in body.get("env") or [] if item.get("value") is not None},
     }

@@ -13,15 +13,16 @@ from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.scope import Call, Scope, branch_of, node_scope, template_outputs
 
 if TYPE_CHECKING:
-    from voicemill.engine.execution import Execution
+    from voicemill.engine.execution import Attempt, Execution
 
 
-async def run(execution: Execution, node: Node, call: Call, shown: Node) -> None:
+async def run(execution: Execution, attempt: Attempt) -> None:
     """Run a DAG and give its node a phase and outputs.
 
     A failure stops nothing but what depends on the failed task (Argo's `dag.failFast` only concerns how soon the
     verdict is given); the template's own `failFast` lets no further task start.
     """
+    node, call, shown = attempt.node, attempt.call, attempt.shown
     tasks: dict[str, Json] = {task["name"]: task for task in call.template["dag"]["tasks"]}
     targets = targets_of(call.template["dag"])
     nodes: dict[str, Node] = {}

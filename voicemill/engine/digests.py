@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from voicemill.core.files import walk
-from voicemill.logs import get_logger
+from voicemill.core.folders import walk
+from voicemill.core.logs import get_logger
 
 log = get_logger(__name__)
 

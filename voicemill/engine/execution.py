@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voicemill.engine import calls, container, dag, retries, steps, suspension, templating
+from voicemill.core.errors import UsageError, known
+from voicemill.engine import calls, retries, templating
 from voicemill.engine.digests import Digests
 from voicemill.engine.events import Events
 from voicemill.engine.fields import Json
@@ -18,7 +19,6 @@ from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.scope import Call, Errored
 from voicemill.engine.slots import Slots
 from voicemill.engine.workflow import Templates, Workflow
-from voicemill.errors import UsageError, known
 
 
 @dataclass
@@ -32,6 +32,8 @@ class Options:
         ask: Whether to ask for approvals on the terminal.
         grace: Seconds between SIGTERM and SIGKILL for a stage that has to stop.
         verify: Whether every input and output is read in full, whatever is remembered of it.
+        code_version: Tells the version of the code behind `python -m MODULE`, empty where that is not known; a task
+            whose code has another version runs again.
     """
 
     approve: tuple[str, ...] = ()
@@ -39,6 +41,7 @@ class Options:
     ask: bool = False
     grace: float = 30.0
     verify: bool = False
+    code_version: Callable[[str], str] = lambda module: ""
 
 
 Ask = Callable[[str, dict[str, str | None]], Coroutine[Any, Any, dict[str, str] | None]]
@@ -48,6 +51,27 @@ async def _nobody(name: str, wanted: dict[str, str | None]) -> dict[str, str] | 
     return None
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One try of a template.
+
+    Attributes:
+        node: Gets the phase and the outputs.
+        call: The template and its inputs.
+        tries: `retries` and `lastRetry.*`, where the template has a retryStrategy.
+        shown: The node that is shown for it: `node`, or the one of all tries.
+    """
+
+    node: Node
+    call: Call
+    tries: dict[str, str | None]
+    shown: Node
+
+
+Executor = Callable[["Execution", Attempt], Awaitable[None]]
+"""Runs one kind of template and sees its node to a final phase."""
+
+
 @dataclass
 class Execution:
     """One run of a workflow.
@@ -55,6 +79,7 @@ class Execution:
     Attributes:
         workflow: What is run.
         folder: The run folder.
+        executors: What runs a template, by the field that tells its kind: `dag`, `steps`, `suspend`, `container`.
         variables: `workflow.*`.
         nodes: Every node in the order of its start.
         keys: Place of every artifact by its S3 key, so that an exit handler may name one that way.
@@ -65,6 +90,7 @@ class Execution:
 
     workflow: Workflow
     folder: Path
+    executors: Mapping[str, Executor]
     slots: Slots
     digests: Digests
     events: Events
@@ -206,17 +232,9 @@ class Execution:
     async def _run_once(self, node: Node, call: Call, tries: dict[str, str | None], parent: Node | None = None) -> None:
         """One try of a template; `parent` is the node that is shown for it, where that is another."""
         shown = parent or node
-        template = call.template
+        executor = next(run for kind, run in self.executors.items() if kind in call.template)
         try:
-            if "dag" in template:
-                await dag.run(self, node, call, shown)
-            elif "steps" in template:
-                await steps.run(self, node, call, shown)
-            elif "suspend" in template:
-                await suspension.run(self, node, call)
-                shown.key = node.key
-            else:
-                await container.run(self, node, call, tries, shown)
+            await executor(self, Attempt(node, call, tries, shown))
         except (Errored, UsageError, OSError) as error:
             # OSError: a place that cannot be read, a full disk. The run goes on with what does not depend on it.
             told = known(error) if isinstance(error, OSError) else None

@@ -19,6 +19,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from voicemill.core.errors import InputError
+from voicemill.core.logs import get_logger
 from voicemill.core.safe_paths import safe_join
 from voicemill.core.untrusted import parse_json, read_json, shaped
 from voicemill.engine.annotations import EXPORTS, LINKED
@@ -27,8 +29,6 @@ from voicemill.engine.digests import Digests
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.workflow import Refused, Workflow, calls_of, exit_name
-from voicemill.errors import InputError
-from voicemill.logs import get_logger
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.core.files import walk
+from voicemill.core.folders import walk
 from voicemill.engine.digests import Digests
 
 BLOCK_BYTES = 4096

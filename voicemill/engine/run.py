@@ -15,12 +15,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from voicemill.core.errors import InputError
+from voicemill.core.logs import get_logger
 from voicemill.core.untrusted import read_json, shaped
-from voicemill.engine import exports, pods
+from voicemill.engine import container, dag, exports, pods, steps, suspension
 from voicemill.engine.cache import LATEST, write_whole
 from voicemill.engine.digests import Digests, default_memory
 from voicemill.engine.events import Events, Watcher
-from voicemill.engine.execution import Ask, Execution, Options
+from voicemill.engine.execution import Ask, Execution, Executor, Options
 from voicemill.engine.fields import Json
 from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node, Phase
@@ -29,8 +31,14 @@ from voicemill.engine.slots import Request, Slots
 from voicemill.engine.stopping import EXIT_TRY_AGAIN, Stop
 from voicemill.engine.validation import check
 from voicemill.engine.workflow import Refused, Workflow, arguments, exit_name
-from voicemill.errors import InputError
-from voicemill.logs import get_logger
+
+EXECUTORS: dict[str, Executor] = {
+    "dag": dag.run,
+    "steps": steps.run,
+    "suspend": suspension.run,
+    "container": container.run,
+    "script": container.run,
+}
 
 log = get_logger(__name__)
 
@@ -121,6 +129,7 @@ async def conduct(
         execution = Execution(
             workflow=workflow,
             folder=folder,
+            executors=EXECUTORS,
             slots=slots,
             digests=digests,
             events=events,

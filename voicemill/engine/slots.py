@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from voicemill.core.errors import UsageError
 from voicemill.engine.fields import Json
-from voicemill.errors import UsageError
 
 GPU = "nvidia.com/gpu"
 _FACTORS = {

@@ -9,14 +9,15 @@ from voicemill.engine import fanout
 from voicemill.engine.digests import digest_of
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
-from voicemill.engine.scope import Call, Scope, branch_of, node_scope, template_outputs
+from voicemill.engine.scope import Scope, branch_of, node_scope, template_outputs
 
 if TYPE_CHECKING:
-    from voicemill.engine.execution import Execution
+    from voicemill.engine.execution import Attempt, Execution
 
 
-async def run(execution: Execution, node: Node, call: Call, shown: Node) -> None:
+async def run(execution: Execution, attempt: Attempt) -> None:
     """Run the groups until one fails; a step's failure with a fitting `continueOn` fails no group."""
+    node, call, shown = attempt.node, attempt.call, attempt.shown
     scope = call.own_scope()
     shown.phase = node.phase = Phase.RUNNING
     keys: list[str] = []

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicemill.core.errors import InputError
 from voicemill.core.untrusted import read_json
 from voicemill.engine import cache
 from voicemill.engine.digests import digest_of
@@ -20,10 +21,9 @@ from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.retries import seconds_of
 from voicemill.engine.scope import Call, Errored, filled
 from voicemill.engine.workflow import text_of
-from voicemill.errors import InputError
 
 if TYPE_CHECKING:
-    from voicemill.engine.execution import Execution
+    from voicemill.engine.execution import Attempt, Execution
 
 APPROVAL = "approval.json"
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -34,13 +34,15 @@ class _Unanswered(Exception):
     """Nobody here can approve it."""
 
 
-async def run(execution: Execution, node: Node, call: Call) -> None:
+async def run(execution: Execution, attempt: Attempt) -> None:
     """Wait until the node is approved or its duration is over; fills its supplied output parameters.
 
     Where nobody can approve it the node stays Pending, the run does all that does not depend on it, and ends.
     """
+    node, call = attempt.node, attempt.call
     folder = execution.folder / call.folder
     node.key = digest_of({"suspend": call.template["suspend"], "inputs": call.parameters, "upstream": call.upstream})
+    attempt.shown.key = node.key
     expected = cache.Expected(parameters=frozenset(item["name"] for item in _outputs(call)))
     if cache.restore(folder, node, expected, execution.digests):
         return

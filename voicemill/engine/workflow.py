@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.core import untrusted
+from voicemill.core.errors import UsageError
 from voicemill.engine import shape
 from voicemill.engine.fields import Json
 from voicemill.engine.operators import as_text
-from voicemill.errors import UsageError
 
-PACKAGE = "workflows"
+PACKAGE = "voicemill.workflows"
 """The package whose modules `voicemill run NAME` and `templateRef` find by name."""
 
 

@@ -26,8 +26,8 @@ import torch
 
 from voicemill.core import untrusted
 from voicemill.core.display import display
+from voicemill.core.errors import InputError
 from voicemill.core.safe_paths import what_is_wrong
-from voicemill.errors import InputError
 
 RATE = 32_000
 MAX_PEAK = 2.2

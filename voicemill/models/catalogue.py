@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 DEFAULT = ("v2", "separation", "whisper")
 
@@ -103,7 +103,7 @@ def _model(entry: dict[str, Any], revisions: dict[str, str]) -> Model:
 
 
 def _file(file: str | dict[str, Any], entry: dict[str, Any], revisions: dict[str, str]) -> RemoteFile:
-    fields = {"path": file} if isinstance(file, str) else file
+    fields: dict[str, Any] = {"path": file} if isinstance(file, str) else file
     if "url" in fields:
         return RemoteFile(**fields)
     hub = (entry["hub"], fields["path"])

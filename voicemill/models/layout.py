@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from voicemill import storage
-from voicemill.contract import outputs
-from voicemill.errors import InputError, MissingModelError
+from voicemill.core import files
+from voicemill.core.errors import InputError, MissingModelError
 from voicemill.models import record
 
 Version = Literal["v2", "v2Pro", "v2ProPlus"]
@@ -79,10 +79,10 @@ def at_hand(models: str) -> Path:
         raise MissingModelError(f"there is nothing at {address}: fill it with `voicemill submit prepare-models`")
     folder = storage.cache_folder() / "models" / hashlib.sha256(address.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    outputs.write_text(folder / _ADDRESS, address)
+    files.write_text(folder / _ADDRESS, address)
     recorded = f"{address}/{record.NAME}"
     if storage.exists(recorded):
-        outputs.write_text(folder / record.NAME, storage.fetch(recorded).read_text())
+        files.write_text(folder / record.NAME, storage.fetch(recorded).read_text())
     return folder
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from voicemill import storage
-from voicemill.errors import InputError
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError
+from voicemill.core.logs import get_logger
 from voicemill.models import checking, pulling, record
 from voicemill.models.catalogue import Model
 from voicemill.storage import Conflict, Store

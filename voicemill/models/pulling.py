@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.errors import InputError, NoSpace, TryAgain
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError, NoSpace, TryAgain
+from voicemill.core.logs import get_logger
 from voicemill.models import checking, record, transfer
 from voicemill.models.catalogue import Model, RemoteFile
 

@@ -6,11 +6,11 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from voicemill.contract.outputs import write_text
 from voicemill.core import untrusted
 from voicemill.core.display import display
+from voicemill.core.errors import InputError
+from voicemill.core.files import write_text
 from voicemill.core.safe_paths import what_is_wrong
-from voicemill.errors import InputError
 
 NAME = ".voicemill-models.json"
 _HINT = "pull the models again into a new folder"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from voicemill.contract import progress
-from voicemill.logs import get_logger
+from voicemill.core.logs import get_logger
 
 log = get_logger(__name__)
 

@@ -19,9 +19,10 @@ from transformers import HubertModel
 
 from voicemill.audio.reading import read_mono
 from voicemill.audio.resampling import resample
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import hubert
-from voicemill.gpt_sovits.checkpoints import (
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.dataset import RATE, level
+from voicemill.gpt_sovits.features import hubert
+from voicemill.gpt_sovits.formats.checkpoints import (
     GptCheckpoint,
     SovitsCheckpoint,
     export_discriminator,
@@ -30,7 +31,6 @@ from voicemill.gpt_sovits.checkpoints import (
     load_discriminator,
     load_sovits,
 )
-from voicemill.gpt_sovits.dataset import RATE, level
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
@@ -38,7 +38,7 @@ from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.models import locate
 from voicemill.models.layout import place
-from voicemill.pretraining.placing import VERSION
+from voicemill.models.placing import VERSION
 
 DISCRIMINATOR_WIDTH = 128
 GPT = GptConfig(embedding_dim=224, hidden_dim=224, head=7, n_layer=6)

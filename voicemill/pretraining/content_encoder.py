@@ -25,12 +25,12 @@ from transformers import HubertConfig, HubertModel
 
 from voicemill.audio.reading import read_mono
 from voicemill.audio.resampling import resample
-from voicemill.gpt_sovits import fine_tuning
-from voicemill.gpt_sovits.hubert import HOP, RATE
-from voicemill.gpt_sovits.pretrained import quiet
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.features.hubert import HOP, RATE
+from voicemill.gpt_sovits.features.pretrained import quiet
 from voicemill.gpt_sovits.sovits.config import SSL_CHANNELS
-from voicemill.gpt_sovits.watching import Diverged
+from voicemill.gpt_sovits.training import loop
+from voicemill.gpt_sovits.training.monitor import Diverged
+from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.pretraining import augmentation
 from voicemill.pretraining.corpus import frame_phones
 from voicemill.pretraining.flite import PHONES, Segment
@@ -178,7 +178,7 @@ class Trainer:
         self.steps = state["steps"]
 
 
-class Training(fine_tuning.FineTuning[list[int], Batch]):
+class Training(loop.FineTuning[list[int], Batch]):
     """One run.
 
     Args:
@@ -204,14 +204,14 @@ class Training(fine_tuning.FineTuning[list[int], Batch]):
         recipe: Recipe,
         state_folder: Path,
         precision: Precision,
-        **hooks: Unpack[fine_tuning.Hooks],
+        **hooks: Unpack[loop.Hooks],
     ):
         self.items, self.held_out, self.config, self.recipe = list(items), list(held_out), config, recipe
         torch.manual_seed(recipe.seed)
         model = PhoneClassifier(config).to(precision.device)
         trainer = Trainer(model, recipe, precision, recipe.epochs * len(self.order(1)))
         rows = [[item.name, [(s.phone, s.end) for s in item.segments]] for item in (*items, *held_out)]
-        digest = fine_tuning.fingerprint(
+        digest = loop.fingerprint(
             recipe, precision, [rows, recipe.epochs, config.to_json_string()], [item.wav for item in items]
         )
         super().__init__(trainer, recipe, state_folder, digest, precision, hooks)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 VOICES = ("slt", "rms", "awb", "kal16")
 """Voices that are free to use and to build on: CMU's ARCTIC speakers, and KAL's diphones."""

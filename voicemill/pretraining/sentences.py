@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from voicemill.errors import InputError
-from voicemill.text.english.dictionary import package_file
+from voicemill.core.errors import InputError
+from voicemill.text.english.package_data import package_file
 
 WORDS = {
     "person": (

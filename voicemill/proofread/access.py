@@ -20,7 +20,7 @@ from typing import Any
 
 from voicemill.core import untrusted
 from voicemill.core.display import display
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 COOKIE = "voicemill_reviewer"
 SESSION_SECONDS = 12 * 3600

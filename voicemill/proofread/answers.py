@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
+from voicemill.dataset.transcript_rows import Row
 from voicemill.proofread.edits import Conflict
 from voicemill.proofread.review import Review
-from voicemill.proofread.rows import Row
 
 
 def shown(review: Review, row: Row) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
-from voicemill.errors import InputError, TryAgain, VoicemillError
-from voicemill.labels import LANGUAGES
-from voicemill.logs import get_logger
-from voicemill.proofread import approval, sound
+from voicemill.core.errors import InputError, TryAgain, VoicemillError
+from voicemill.core.logs import get_logger
+from voicemill.dataset import clip_audio
+from voicemill.dataset.labels import LANGUAGES
+from voicemill.proofread import approval
 from voicemill.proofread.access import COOKIE, SESSION_SECONDS, Access, Reviewer
 from voicemill.proofread.answers import attachment, conflicting, progress, shown
 from voicemill.proofread.edits import LARGEST_NUMBER, Conflict, Edit, Number, Refused
@@ -258,8 +259,8 @@ def audio(run: Chosen, clip: str) -> FileResponse:
 @pages.get(f"{_RUN}/peaks/{{clip}}")
 def peaks(run: Chosen, clip: str) -> dict[str, Any]:
     """The outline of a clip's waveform."""
-    samples = sound.read(run.audio(clip))
-    return {"samples": len(samples), "peaks": sound.peaks(samples)}
+    samples = clip_audio.read(run.audio(clip))
+    return {"samples": len(samples), "peaks": clip_audio.peaks(samples)}
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
+from voicemill.dataset.review_file import APPROVED, FORMAT, Approved
 from voicemill.engine.cache import MARKER, write_whole
 from voicemill.engine.suspension import APPROVAL
-from voicemill.proofread.approved import APPROVED, FORMAT, Approved
 from voicemill.proofread.runs import Run
 
 NODE = "proofread"
@@ -75,7 +75,8 @@ def resume_on_cluster(run: Run, parameters: dict[str, str]) -> State:
         VoicemillError: The cluster cannot be asked, or refuses; approving again asks again.
     """
     from voicemill.cluster import nodes
-    from voicemill.cluster.api import NotConfigured, NotThere, connect
+    from voicemill.cluster.api import NotConfigured, NotThere
+    from voicemill.cluster.connection import connect
 
     try:
         api = connect()

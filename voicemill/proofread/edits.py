@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from voicemill.asr.flags import flags, follows_from_text
-from voicemill.clip_names import RATE, name_of
-from voicemill.errors import VoicemillError
-from voicemill.labels import one_line
-from voicemill.proofread.rows import Row
+from voicemill.audio.clip_names import RATE, name_of
+from voicemill.core.errors import VoicemillError
+from voicemill.dataset.labels import one_line
+from voicemill.dataset.transcript_rows import Row
 
-# What training takes; voicemill.preparation holds the same limits, next to libraries that a web server does without.
+# What training takes: the limits of voicemill.dataset.clip_features, which imports libraries that a web server does
+# without.
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.6, 54.0
 _SPACED = ("en", "ko")
 

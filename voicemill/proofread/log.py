@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from voicemill.core.errors import InputError, TryAgain
 from voicemill.core.untrusted import parse_json, shaped
-from voicemill.errors import InputError, TryAgain
 from voicemill.proofread.edits import Change
 from voicemill.storage import Conflict, Store
 

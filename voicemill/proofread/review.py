@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from voicemill.clip_names import place_of
-from voicemill.errors import InputError, TryAgain
+from voicemill.audio.clip_names import place_of
+from voicemill.core.errors import InputError, TryAgain
+from voicemill.dataset.transcript_rows import Row, in_order
 from voicemill.proofread.edits import Change, Conflict, Edit, plan
 from voicemill.proofread.log import Entry, Log
-from voicemill.proofread.rows import Row, in_order
 
 # Each loss of the race for a place means that somebody else's edit was written.
 _TRIES = 50

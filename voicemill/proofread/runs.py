@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.contract import outputs
+from voicemill.core import files
+from voicemill.core.errors import InputError, VoicemillError
+from voicemill.core.logs import get_logger
 from voicemill.core.safe_paths import safe_join, what_is_wrong
-from voicemill.errors import InputError, VoicemillError
-from voicemill.logs import get_logger
-from voicemill.proofread import rows as transcripts
-from voicemill.proofread import sound
+from voicemill.dataset import clip_audio
+from voicemill.dataset import transcript_rows as transcripts
 from voicemill.proofread.log import Entry, Log, ObjectLog, SqliteLog
 from voicemill.proofread.review import Review
 from voicemill.storage import Entry as Stored
@@ -155,7 +155,7 @@ class Run:
             raise InputError(f"there is no clip {clip}")
         target = self._cache / "cut" / clip
         if not target.exists():
-            sound.write(target, sound.pcm(clip, self._names, self._clip))
+            clip_audio.write(target, clip_audio.pcm(clip, self._names, self._clip))
         self._remember(target)
         return target
 
@@ -165,7 +165,7 @@ class Run:
         if self.is_remote:
             self._store.write(key, text.encode())
         else:
-            outputs.write_text(Path(self.place.location) / key, text)
+            files.write_text(Path(self.place.location) / key, text)
         return f"{self.place.location}/{key}"
 
     def close(self) -> None:

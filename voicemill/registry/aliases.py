@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from voicemill.core.display import display
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.registry import documents, names, records
 from voicemill.registry.records import Record
 from voicemill.storage import Conflict, Store

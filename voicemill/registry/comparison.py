@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.registry.records import lineage_and_metrics
-from voicemill.voice import has_consent
+from voicemill.voice.manifest import has_consent
 
 _SECTIONS = {"training": "parameters", "data": "data", "base": "base weights", "code": "code", "imported": "imported"}
 

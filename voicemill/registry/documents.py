@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from voicemill.core import untrusted
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.storage import Store
 
 MOST_BYTES = 4 * 2**20

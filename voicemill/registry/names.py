@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from voicemill.contract.declaration import Checked
+from voicemill.core.errors import InputError, UsageError
 from voicemill.core.names import normal, shown, speaker_problem
-from voicemill.errors import InputError, UsageError
 
 DONE = "_SUCCESS.json"
 POLICY = "_policy.json"

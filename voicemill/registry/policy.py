@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.registry import documents, names, signatures
 from voicemill.storage import Store
 

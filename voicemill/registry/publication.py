@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from voicemill.core.errors import InputError, TryAgain
 from voicemill.core.names import normal
 from voicemill.core.safe_paths import safe_join
-from voicemill.errors import InputError, TryAgain
 from voicemill.registry import aliases, names, policy, records, signatures, tombstones
 from voicemill.registry.records import PublishedVersion, Record, version_of
 from voicemill.storage import Conflict, Store, fetch, normal_store, open_store

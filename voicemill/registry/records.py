@@ -11,15 +11,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from voicemill import logs
-from voicemill.core import untrusted
+from voicemill.core import logs, untrusted
 from voicemill.core.display import display
+from voicemill.core.errors import InputError
 from voicemill.core.names import Names, normal
 from voicemill.core.safe_paths import what_is_wrong
-from voicemill.errors import InputError
 from voicemill.registry import documents, names
 from voicemill.storage import Store, file_digest
-from voicemill.voice import has_consent, read_voice
+from voicemill.voice.manifest import has_consent, read_voice
 
 _FORMAT = 1
 _READERS = 16

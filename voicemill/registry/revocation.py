@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voicemill import logs
+from voicemill.core import logs
 from voicemill.core.display import display
-from voicemill.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain
 from voicemill.registry import documents, names, records, tombstones, uploads
 from voicemill.storage import Conflict, Store, Trace, file_digest, normal_store
 

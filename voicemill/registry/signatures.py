@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voicemill.errors import InputError, UsageError
+from voicemill.core.errors import InputError, UsageError
 from voicemill.registry.names import SIGNATURE
 
 if TYPE_CHECKING:

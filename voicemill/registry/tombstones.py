@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.registry import documents, names
 from voicemill.registry.records import PublishedVersion
 from voicemill.storage import Store

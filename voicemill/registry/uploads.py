@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voicemill import logs
+from voicemill.core import logs
 from voicemill.core.display import display
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.registry import documents, names
 from voicemill.storage import Store
 

@@ -171,5 +171,6 @@ def rows_of(kind: type[T], rows: list[dict[str, Any]], name: object) -> list[T]:
 
 def as_number(value: object) -> float | None:
     """A finite number, or None for anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

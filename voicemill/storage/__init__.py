@@ -12,11 +12,11 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from voicemill.contract import outputs
+from voicemill.core import files as atomic_files
 from voicemill.core import untrusted
-from voicemill.core.files import special_kind
+from voicemill.core.errors import InputError, may
+from voicemill.core.folders import special_kind
 from voicemill.core.safe_paths import safe_join, what_is_wrong
-from voicemill.errors import InputError, may
 from voicemill.storage.local import LocalStore
 from voicemill.storage.normal import normal_store
 from voicemill.storage.store import Conflict, Entry, Store, Trace, file_digest
@@ -88,7 +88,7 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
     wanted = {entry.key: entry.tag for entry in entries}
     for key in index.keys() - wanted.keys():
         safe_join(content, key, portable=False).unlink(missing_ok=True)
-    outputs.write_text(index_file, json.dumps(wanted))
+    atomic_files.write_text(index_file, json.dumps(wanted))
     return content / entries[0].key if is_object else content
 
 

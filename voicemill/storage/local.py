@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from voicemill.contract import outputs
+from voicemill.core import files as atomic_files
+from voicemill.core.errors import InputError
 from voicemill.core.safe_paths import safe_join
-from voicemill.errors import InputError
 from voicemill.storage.store import Conflict, Entry, Trace, file_digest
 
 
@@ -60,7 +60,7 @@ class LocalStore:
                 raise Conflict(f"{path} exists already")
             if replaces is not None and (before is None or before.tag != replaces):
                 raise Conflict(f"{path} was changed by somebody else")
-            with outputs.atomic(path, is_folder=False) as partial:
+            with atomic_files.atomic(path, is_folder=False) as partial:
                 partial.write_bytes(data)
         return hashlib.sha256(data).hexdigest()
 
@@ -73,7 +73,7 @@ class LocalStore:
             is_left = path.is_symlink() or path.is_file() or not any(path.iterdir())
             if is_left and path != self._lock_file:
                 about = path.lstat()
-                kind = "unfinished upload" if outputs.is_partial(path) else "object"
+                kind = "unfinished upload" if atomic_files.is_partial(path) else "object"
                 yield Trace(key, kind, about.st_size if path.is_file() else 0, about.st_mtime)
 
     def erase(self, traces: Iterable[Trace]) -> None:
@@ -117,7 +117,7 @@ class LocalStore:
 
     @staticmethod
     def _copy(source: Path, target: Path) -> None:
-        with outputs.atomic(target, is_folder=False) as partial:
+        with atomic_files.atomic(target, is_folder=False) as partial:
             shutil.copyfile(source, partial)
 
     @contextmanager

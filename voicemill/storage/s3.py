@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicemill.contract import outputs
-from voicemill.errors import InputError, TryAgain
+from voicemill.core import files as atomic_files
+from voicemill.core.errors import InputError, TryAgain
 from voicemill.storage import multipart
 from voicemill.storage.store import Conflict, Entry, Trace, file_digest
 
@@ -83,7 +83,7 @@ class S3Store:
         return Entry(key, head["ContentLength"], head["ETag"].strip('"')) if head else None
 
     def download(self, key: str, target: Path) -> None:
-        with self._errors(key), outputs.atomic(target, is_folder=False) as partial:
+        with self._errors(key), atomic_files.atomic(target, is_folder=False) as partial:
             self._client.download_file(self.bucket, self.prefix + key, str(partial))
 
     def upload(self, source: Path, key: str, sent: Callable[[int], None] = lambda count: None) -> bool:

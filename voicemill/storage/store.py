@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from voicemill.errors import TryAgain
+from voicemill.core.errors import TryAgain
 
 
 class Conflict(TryAgain):

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from voicemill.errors import known
+from voicemill.core.errors import known
 from voicemill.text import ROUTES, Lexicon, Phonemes, Reading, phonemize
 from voicemill.text.mandarin.g2pw import G2pw
 

@@ -74,7 +74,7 @@ def readings() -> dict[str, str]:
 def _jyutping(as_reference: bool) -> Callable[[str], list[tuple[str, str | None]]]:
     import ToJyutping
 
-    return (ToJyutping if as_reference else ToJyutping.customize(readings())).get_jyutping_list
+    return (ToJyutping if as_reference else ToJyutping.customize({**readings()})).get_jyutping_list
 
 
 def phonemize(text: str, *, as_reference: bool = False) -> Spoken:

@@ -8,7 +8,7 @@ TTS_infer_pack/text_segmentation_method.py and TextPreprocessor.py.
 import re
 from collections.abc import Callable
 
-from voicemill.errors import UsageError
+from voicemill.core.errors import UsageError
 
 ENDS = frozenset("，。？！,.?!~:：—…")
 _SILENT = frozenset("!?…,.- ")

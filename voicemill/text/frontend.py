@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from voicemill.errors import InputError, UsageError
+from voicemill.core.errors import InputError, UsageError
 from voicemill.text import symbols
 from voicemill.text.blocks import blocks
 from voicemill.text.lexicon import Lexicon

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from voicemill.core import untrusted
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.text import notation
 from voicemill.text.notation import BY_CHARACTER, LANGUAGES, Entry
 from voicemill.text.spelling import plain

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.text import symbols
 
 LANGUAGES = ("zh", "yue", "en", "ja", "ko")

@@ -13,7 +13,7 @@ from benchmarks.quality.few_shot import measure_minutes
 from benchmarks.quality.listening import Listener
 from benchmarks.quality.speaking import Bench
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
-from voicemill.errors import InputError, UsageError
+from voicemill.core.errors import InputError, UsageError
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.quality.measures import Heard, Summary, interval, phones, spoken_seconds, written_out
 from tests.speech import speech
-from voicemill.evaluation import Errors, count_errors, errors
+from voicemill.evaluation.metrics import Errors, count_errors, errors
 
 
 def sentence(name: str, wrong: int, words: int, similarity: float = 0.8, **others: float) -> Heard:

@@ -13,7 +13,7 @@ from benchmarks.quality.epochs import Training, epoch_losses
 from benchmarks.quality.measures import Heard, Summary
 from tests.report.test_page import Page
 from tests.speech import speech
-from voicemill.evaluation import Errors
+from voicemill.evaluation.metrics import Errors
 
 
 @pytest.fixture(scope="module")

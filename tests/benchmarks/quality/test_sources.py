@@ -8,9 +8,9 @@ import pocketsphinx
 import pytest
 
 from benchmarks.quality import sources
-from voicemill.errors import InputError
-from voicemill.evaluation import plain
-from voicemill.held_out import LINES
+from voicemill.core.errors import InputError
+from voicemill.evaluation.metrics import plain
+from voicemill.evaluation.sentences import LINES
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 
 from tests.core.untrusted.test_hostile import CSV, JSON, REFUSED_BY_ALL, YAML
-from voicemill import labels, lines, report, transcripts
+from voicemill import report
 from voicemill.audio import recordings
 from voicemill.audio.separation import flagged
 from voicemill.batch import manifest, state
-from voicemill.building import verdict
-from voicemill.bulk import planning
 from voicemill.contract.parameters import of_run
+from voicemill.core.errors import VoicemillError
+from voicemill.dataset import labels, review_file, transcript_rows, transcripts
 from voicemill.engine import workflow
-from voicemill.errors import VoicemillError
+from voicemill.evaluation import promotion_gate
 from voicemill.models import record
-from voicemill.proofread import access, approved, rows
+from voicemill.proofread import access
+from voicemill.synthesis import script
+from voicemill.synthesis.bulk import planning
 from voicemill.text.lexicon import Lexicon
-from voicemill.voice import MANIFEST, read_voice
+from voicemill.voice.manifest import MANIFEST, read_voice
 
 SHAPES = {
     "null": b"null",
@@ -77,7 +79,7 @@ def file(folder: Path, name: str, content: bytes) -> Path:
 def table_beside_a_list(folder: Path, content: bytes) -> object:
     file(folder, "transcripts.list", b"")
     file(folder, transcripts.NAME, content)
-    return rows.read_rows(folder)
+    return transcript_rows.read_rows(folder)
 
 
 def named(name: str, read: Callable[[Path], object]) -> Callable[[Path, bytes], object]:
@@ -106,18 +108,18 @@ READERS: dict[str, Callable[[Path, bytes], object]] = {
     "manifest.csv": lambda folder, content: manifest.read(file(folder, "m.csv", content)),
     "manifest.jsonl": lambda folder, content: manifest.read(file(folder, "m.jsonl", content)),
     "reviewers": lambda folder, content: access.read_reviewers(file(folder, "r.yaml", content)),
-    "approved": lambda folder, content: approved.read_approved(file(folder, "approved.json", content)),
+    "approved": lambda folder, content: review_file.read_approved(file(folder, "approved.json", content)),
     "transcripts": table_beside_a_list,
     "voice": named(MANIFEST, read_voice),
-    "lines": lambda folder, content: [line.settings() for line in lines.read_lines(file(folder, "l.jsonl", content))],
-    "shard": lambda folder, content: list(lines.read_shard(file(folder, "s.jsonl", content))),
+    "lines": lambda folder, content: [line.settings() for line in script.read_lines(file(folder, "l.jsonl", content))],
+    "shard": lambda folder, content: list(script.read_shard(file(folder, "s.jsonl", content))),
     "plan": named("plan.json", planning.read_plan),
     "models": named(record.NAME, record.read),
     "recordings": named(recordings.MANIFEST, recordings.read_manifest),
     "batch": named("batch.json", state.read_batch),
     "outcome of a run": named("outcome.json", state.outcome_of),
     "events of a run": lambda folder, content: state.replay(file(folder, "run.jsonl", content)),
-    "verdict": lambda folder, content: verdict.read(file(folder, "verdict.json", content)),
+    "verdict": lambda folder, content: promotion_gate.read(file(folder, "verdict.json", content)),
     "measures": lambda folder, content: flagged({"a": folder}, file(folder, "measures.json", content), "denoise"),
     "parameters of a run": lambda folder, content: of_run(content.decode(errors="replace")),
     "ledgers in a report": in_a_report("ledgers", "ledger.jsonl"),

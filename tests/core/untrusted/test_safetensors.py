@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from voicemill.core.errors import InputError
 from voicemill.core.untrusted import read_safetensors_header
-from voicemill.errors import InputError
 
 TENSOR = {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}
 

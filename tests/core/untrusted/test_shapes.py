@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
+from voicemill.core.errors import InputError
 from voicemill.core.untrusted import member, shaped
-from voicemill.errors import InputError
 
 
 @dataclass(frozen=True)

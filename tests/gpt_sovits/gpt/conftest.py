@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from voicemill.gpt_sovits.checkpoints import GptCheckpoint
+from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.data import Item
 from voicemill.gpt_sovits.gpt.model import Gpt

@@ -5,11 +5,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from voicemill.gpt_sovits import cpu
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
-from voicemill.gpt_sovits.gpt.linear import weights_for
 from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.kernels import cpu
+from voicemill.gpt_sovits.kernels.linear import weights_for
 
 
 def lines(count: int) -> tuple[list, list, list]:
@@ -114,7 +114,7 @@ def test_attention_without_dropped_weights_is_torchs(dtype: torch.dtype, toleran
 
 def test_memory_that_was_freed_is_used_again():
     program = (
-        "import resource, torch; from voicemill.gpt_sovits.cpu import keep_freed_memory; keep_freed_memory()\n"
+        "import resource, torch; from voicemill.gpt_sovits.kernels.cpu import keep_freed_memory; keep_freed_memory()\n"
         "for _ in range(20): torch.zeros(2**24); print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)\n"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
 from voicemill.gpt_sovits.gpt.data import FAR_AWAY, Item, collate, epoch_batches, guide, read_items, repeated
 

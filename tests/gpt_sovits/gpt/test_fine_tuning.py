@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from tests.gpt_sovits.gpt.conftest import TINY, tiny_model
-from voicemill.errors import InputError, Interrupted, OutOfGpuMemory
-from voicemill.gpt_sovits.checkpoints import GptCheckpoint, load_gpt
+from voicemill.core.errors import InputError, Interrupted, OutOfGpuMemory
+from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint, load_gpt
 from voicemill.gpt_sovits.gpt.data import Item, collate
 from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
 from voicemill.gpt_sovits.gpt.losses import off_guide
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.training import Recipe, Trainer
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.training.run_state import Precision
 
 RECIPE = Recipe(epochs=2, batch_size=16, save_every=1)
 CPU = torch.device("cpu")

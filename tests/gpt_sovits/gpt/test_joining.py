@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.gpt.data import Item
 from voicemill.gpt_sovits.gpt.joining import join
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.gpt_sovits.gpt.conftest import TINY
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.gpt.data import Batch, Item, collate
 from voicemill.gpt_sovits.gpt.model import Gpt, visible
 

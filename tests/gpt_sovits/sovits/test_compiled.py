@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.gpt_sovits.sovits.test_model import small_generator
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.sovits.compiled import compile_vocoder
 from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.gpt_sovits.sovits.conftest import write_dataset
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.sovits import data
 from voicemill.text import symbols
 

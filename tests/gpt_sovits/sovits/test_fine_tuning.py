@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from voicemill.errors import InputError, Interrupted
-from voicemill.gpt_sovits import checkpoints
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.core.errors import InputError, Interrupted
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.sovits import data
 from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning, prove
 from voicemill.gpt_sovits.sovits.training import Recipe
+from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.models import locate
 from voicemill.text import symbols
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
 from voicemill.gpt_sovits.sovits.attention import WINDOW, band_to_square, square_to_band
 from voicemill.gpt_sovits.sovits.config import SovitsConfig, Version
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import cut_segments, length_mask
 from voicemill.gpt_sovits.sovits.model import Generator, Lengths
-from voicemill.gpt_sovits.sovits.packed_vocoder import pack_vocoder
 
 # Digests of the published files' keys and shapes.
 GENERATORS: dict[Version, tuple[int, str]] = {

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from voicemill.gpt_sovits.sovits import packed_vocoder
+from voicemill.gpt_sovits.kernels import packed_vocoder
+from voicemill.gpt_sovits.kernels.packed_vocoder import PackedVocoder
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.layers import fold_weight_norm
-from voicemill.gpt_sovits.sovits.packed_vocoder import PackedVocoder
 from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 
 # What this processor can compute in, with how near to fp32 it comes.

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from voicemill.errors import OutOfGpuMemory
-from voicemill.gpt_sovits import checkpoints, hubert
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.core.errors import OutOfGpuMemory
+from voicemill.gpt_sovits.features import hubert
+from voicemill.gpt_sovits.features.spectrogram import mel_spectrogram
+from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
@@ -20,7 +21,7 @@ from voicemill.gpt_sovits.sovits.layers import NormedConv2d, computed_once
 from voicemill.gpt_sovits.sovits.losses import adversarial_losses, content_losses, finer_mel_losses
 from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
 from voicemill.gpt_sovits.sovits.training import Diverged, Part, Recipe, Trainer
-from voicemill.gpt_sovits.spectrogram import mel_spectrogram
+from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.models import locate
 
 FRAMES, PHONES = 50, 12

@@ -9,7 +9,7 @@ from voicemill.models import locate
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_bert, make_hubert
-from voicemill.speaking import Pretrained
+from voicemill.synthesis.load import Pretrained
 
 RECORDING = Path(__file__).parents[2] / "parity" / "golden" / "F_glue" / "ref.wav"
 

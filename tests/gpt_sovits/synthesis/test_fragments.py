@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.synthesis.fragments import batches, fragments, full_stop, unpronounced
 
 

@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from tests.gpt_sovits.synthesis.conftest import RECORDING
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
 from voicemill.gpt_sovits.synthesis.reference import voice_of
 

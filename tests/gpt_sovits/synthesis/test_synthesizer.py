@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from voicemill.errors import InputError
-from voicemill.gpt_sovits.checkpoints import load_gpt
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.formats.checkpoints import load_gpt
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.synthesis import Options, Prompt, Quirks, Reference, Script, Synthesizer
 from voicemill.gpt_sovits.synthesis.synthesizer import seeded_noise
 from voicemill.models import locate
-from voicemill.speaking import Pretrained
+from voicemill.synthesis.load import Pretrained
 
 SHORT = Options(max_tokens=20)
 LINE = "Good morning to you, the rain has stopped."

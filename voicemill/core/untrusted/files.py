@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from voicemill.core.display import display
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 MOST_BYTES = 256 * 2**20
 """A document of a job: transcripts of a thousand hours are about 100 MB."""

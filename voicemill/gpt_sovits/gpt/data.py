@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, MAX_SECONDS, TOKENS_PER_SECOND
 from voicemill.text import symbols

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voicemill.gpt_sovits.gpt.cache import BLOCK, Cache, CpuCache
-from voicemill.gpt_sovits.gpt.linear import KINDS, Linear, Weights
 from voicemill.gpt_sovits.gpt.model import Gpt, visible
+from voicemill.gpt_sovits.kernels.linear import KINDS, Linear, Weights
 
 Attend = Callable[[int, Tensor], Tensor]
 """(layer, qkv `[B, L, 3 * D]`) -> what was read `[B, L, D]`; stores keys and values."""

@@ -8,18 +8,18 @@ from typing import Unpack
 
 import torch
 
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import fine_tuning
-from voicemill.gpt_sovits.checkpoints import GptCheckpoint, load_gpt, save_gpt
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint, load_gpt, save_gpt
 from voicemill.gpt_sovits.gpt.data import Batch, Item, collate, epoch_batches, repeated
 from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, generate
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.training import ACCUMULATE, Recipe, Trainer, steps_after
-from voicemill.gpt_sovits.runs import Precision, first_micro_batch
-from voicemill.gpt_sovits.watching import recompute
+from voicemill.gpt_sovits.training import loop
+from voicemill.gpt_sovits.training.monitor import recompute
+from voicemill.gpt_sovits.training.run_state import Precision, first_micro_batch
 
 
-class FineTuning(fine_tuning.FineTuning[list[Item], Batch]):
+class FineTuning(loop.FineTuning[list[Item], Batch]):
     """One run.
 
     Args:
@@ -53,7 +53,7 @@ class FineTuning(fine_tuning.FineTuning[list[Item], Batch]):
         micro_batch_divisor: int = 1,
         held_out: Sequence[Item] = (),
         recompute_layers: bool = False,
-        **hooks: Unpack[fine_tuning.Hooks],
+        **hooks: Unpack[loop.Hooks],
     ):
         if not items:
             raise InputError("no clip is left to train the token model on; see the ledger for what became of each")
@@ -68,7 +68,7 @@ class FineTuning(fine_tuning.FineTuning[list[Item], Batch]):
         trainer = Trainer(model, recipe, precision, micro, hooks.get("say", lambda message: None))
         rows = [[item.name, item.phones, item.tokens] for item in (*self.items, *held_out)]
         files = [item.bert for item in self.items if item.bert]
-        digest = fine_tuning.fingerprint(recipe, precision, [base.config["model"], rows], files, base.weights)
+        digest = loop.fingerprint(recipe, precision, [base.config["model"], rows], files, base.weights)
         super().__init__(trainer, recipe, state_folder, digest, precision, hooks)
 
     def order(self, epoch: int) -> list[list[Item]]:

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import cpu
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
+from voicemill.gpt_sovits.kernels import cpu
 
 
 class Embedding(nn.Module):

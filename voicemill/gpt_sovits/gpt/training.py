@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from voicemill.errors import OutOfGpuMemory
-from voicemill.gpt_sovits import cpu
+from voicemill.core.errors import OutOfGpuMemory
 from voicemill.gpt_sovits.gpt import losses
 from voicemill.gpt_sovits.gpt.data import Batch
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.optimizer import ScaledAdam
-from voicemill.gpt_sovits.runs import Precision
-from voicemill.gpt_sovits.watching import Diverged
+from voicemill.gpt_sovits.kernels import cpu
+from voicemill.gpt_sovits.training.monitor import Diverged
+from voicemill.gpt_sovits.training.run_state import Precision
 
 BATCH_SIZE = 8
 ACCUMULATE = 4

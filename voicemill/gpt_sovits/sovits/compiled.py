@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 

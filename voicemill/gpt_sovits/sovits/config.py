@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 
 Version = Literal["v1", "v2", "v2Pro", "v2ProPlus"]
 VERSIONS: tuple[Version, ...] = get_args(Version)

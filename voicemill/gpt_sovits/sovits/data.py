@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.dataset import text_of
+from voicemill.gpt_sovits.features.spectrogram import HOP, N_FFT, SAMPLE_RATE, linear_spectrogram
 from voicemill.gpt_sovits.sovits.config import SPEAKER_CHANNELS, SSL_CHANNELS
-from voicemill.gpt_sovits.spectrogram import HOP, N_FFT, SAMPLE_RATE, linear_spectrogram
 
 SHORTEST, LONGEST = 0.6, 54.0
 """Seconds between which a clip is used."""

@@ -10,10 +10,10 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from voicemill.gpt_sovits.cpu import active_convolution
+from voicemill.gpt_sovits.features.spectrogram import mirrored
+from voicemill.gpt_sovits.kernels.cpu import active_convolution
 from voicemill.gpt_sovits.sovits.layers import NormedConv1d, NormedConv2d
 from voicemill.gpt_sovits.sovits.vocoder import SLOPE
-from voicemill.gpt_sovits.spectrogram import mirrored
 
 WIDTH = 1024
 """Channels of the published discriminators' widest layers."""

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from transformers import HubertModel
 
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import fine_tuning
-from voicemill.gpt_sovits.checkpoints import (
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.formats.checkpoints import (
     SovitsCheckpoint,
     build_generator,
     export_discriminator,
@@ -22,19 +21,20 @@ from voicemill.gpt_sovits.checkpoints import (
     load_sovits,
     save_sovits,
 )
-from voicemill.gpt_sovits.runs import Precision, first_micro_batch
+from voicemill.gpt_sovits.sovits.cuda_graph import RecordedTrainer
 from voicemill.gpt_sovits.sovits.data import Batch, Clips, Example, Item, batches, collate, load, make_buckets
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import WaveNet
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.recorded import RecordedTrainer
 from voicemill.gpt_sovits.sovits.training import Losses, Recipe, Trainer
 from voicemill.gpt_sovits.sovits.validation import validation_losses
 from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
-from voicemill.gpt_sovits.watching import recompute
+from voicemill.gpt_sovits.training import loop
+from voicemill.gpt_sovits.training.monitor import recompute
+from voicemill.gpt_sovits.training.run_state import Precision, first_micro_batch
 
 
-class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
+class FineTuning(loop.FineTuning[list[int], Batch]):
     """One run.
 
     Args:
@@ -74,7 +74,7 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         held_out: Sequence[Item] = (),
         recompute_layers: bool = False,
         encoder: HubertModel | None = None,
-        **hooks: Unpack[fine_tuning.Hooks],
+        **hooks: Unpack[loop.Hooks],
     ):
         self.base, self.items, self.held_out = base, items * repeats, held_out
         self.buckets, _ = make_buckets([item.frames for item in self.items])
@@ -102,7 +102,7 @@ class FineTuning(fine_tuning.FineTuning[list[int], Batch]):
         rows = [[item.name, item.phones] for item in used]
         files = [path for item in used for path in (item.wav, item.ssl, item.speaker) if path]
         listener = {} if encoder is None else encoder.state_dict()
-        digest = fine_tuning.fingerprint(recipe, precision, rows, files, base.weights, judge, listener)
+        digest = loop.fingerprint(recipe, precision, rows, files, base.weights, judge, listener)
         super().__init__(trainer, recipe, state_folder, digest, precision, hooks)
 
     def order(self, epoch: int) -> list[list[int]]:

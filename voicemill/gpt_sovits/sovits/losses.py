@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import HubertModel
 
-from voicemill.gpt_sovits import hubert
+from voicemill.gpt_sovits.features import hubert
+from voicemill.gpt_sovits.features.spectrogram import HOP, MEL_BANDS, N_FFT, SAMPLE_RATE, mel_spectrogram
 from voicemill.gpt_sovits.sovits.discriminator import Judgement
-from voicemill.gpt_sovits.spectrogram import HOP, MEL_BANDS, N_FFT, SAMPLE_RATE, mel_spectrogram
 
 
 def discriminator_losses(real: list[Judgement], fake: list[Judgement]) -> list[Tensor]:

@@ -17,16 +17,16 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import HubertModel
 
-from voicemill.errors import OutOfGpuMemory
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.core.errors import OutOfGpuMemory
+from voicemill.gpt_sovits.features.spectrogram import HOP, mel_of_linear, mel_spectrogram
 from voicemill.gpt_sovits.sovits import losses
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator, parted
 from voicemill.gpt_sovits.sovits.layers import computed_once, cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator, Segments, TrainingOutput
-from voicemill.gpt_sovits.spectrogram import HOP, mel_of_linear, mel_spectrogram
-from voicemill.gpt_sovits.watching import Diverged
+from voicemill.gpt_sovits.training.monitor import Diverged
+from voicemill.gpt_sovits.training.run_state import Precision
 
 Part = Literal["all", "prior", "vocoder"]
 

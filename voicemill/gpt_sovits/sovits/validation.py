@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import torch
 from torch.nn import functional as F
 
-from voicemill.gpt_sovits.runs import Precision
+from voicemill.gpt_sovits.features.spectrogram import mel_of_linear, mel_spectrogram
 from voicemill.gpt_sovits.sovits import losses
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Example, collate
 from voicemill.gpt_sovits.sovits.layers import cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.training import Recipe
-from voicemill.gpt_sovits.spectrogram import mel_of_linear, mel_spectrogram
+from voicemill.gpt_sovits.training.run_state import Precision
 
 SEGMENTS = 3
 """Places of each clip that are spoken and compared."""

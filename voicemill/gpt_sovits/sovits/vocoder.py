@@ -9,12 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
-from voicemill.gpt_sovits.sovits.layers import (
-    NormedConv1d,
-    NormedConvTranspose1d,
-    channels_together,
-    length_mask,
-)
+from voicemill.gpt_sovits.sovits.layers import NormedConv1d, NormedConvTranspose1d, channels_together, length_mask
 
 SLOPE = 0.1
 NARROW = 256

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
 from voicemill.text import BY_DICTIONARIES, Reading, Unpronounced, cuts, phonemize, symbols
 from voicemill.text.silent import unsaid
 

@@ -13,10 +13,10 @@ from transformers import HubertModel
 
 from voicemill.audio.reading import read, read_mono
 from voicemill.audio.resampling import resample_sinc
-from voicemill.errors import InputError
-from voicemill.gpt_sovits import hubert
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.features import hubert
+from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE, linear_spectrogram
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.spectrogram import SAMPLE_RATE, linear_spectrogram
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 3, 10
 SILENCE_SAMPLES = 9600

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from transformers import HubertModel
 
-from voicemill.errors import InputError
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS, generate
-from voicemill.gpt_sovits.gpt.linear import weights_for
 from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.kernels.linear import weights_for
+from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
 from voicemill.gpt_sovits.sovits.compiled import compile_vocoder
 from voicemill.gpt_sovits.sovits.model import Generator, Lengths
-from voicemill.gpt_sovits.sovits.packed_vocoder import pack_vocoder
-from voicemill.gpt_sovits.spectrogram import SAMPLE_RATE
 from voicemill.gpt_sovits.synthesis import waveform
 from voicemill.gpt_sovits.synthesis.fragments import (
     BertFeatures,

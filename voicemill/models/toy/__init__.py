@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from voicemill.contract.outputs import atomic
 from voicemill.core import untrusted
-from voicemill.errors import InputError
-from voicemill.logs import get_logger
+from voicemill.core.errors import InputError
+from voicemill.core.files import atomic
+from voicemill.core.logs import get_logger
 from voicemill.models import record
 from voicemill.models.layout import Version, place
 

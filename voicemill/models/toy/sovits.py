@@ -26,7 +26,7 @@ def make_sovits(models: Path, seed: int = 0, version: Version = "v2") -> None:
     """
     import torch
 
-    from voicemill.gpt_sovits.checkpoints import SovitsCheckpoint, export_discriminator, export_sovits
+    from voicemill.gpt_sovits.formats.checkpoints import SovitsCheckpoint, export_discriminator, export_sovits
     from voicemill.gpt_sovits.sovits.config import SovitsConfig
     from voicemill.gpt_sovits.sovits.discriminator import Discriminator
     from voicemill.gpt_sovits.sovits.model import Generator

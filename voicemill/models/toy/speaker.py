@@ -19,7 +19,7 @@ def make_speaker_encoder(models: Path, seed: int = 0) -> None:
     """
     import torch
 
-    from voicemill.gpt_sovits.speaker import SpeakerEncoder
+    from voicemill.gpt_sovits.features.speaker_encoder import SpeakerEncoder
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

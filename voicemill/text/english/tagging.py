@@ -8,6 +8,7 @@ import functools
 from collections.abc import Sequence
 
 from voicemill.text.english import dictionary
+from voicemill.text.english.package_data import package_file
 
 _SUBJECTS = " i you we they who "
 _BEFORE_VERB = _SUBJECTS + (
@@ -26,7 +27,7 @@ _ENDS_SENTENCE = frozenset(".?!")
 
 @functools.cache
 def _lexicon() -> dict[str, str]:
-    lines = dictionary.package_file("textblob", "en/en-lexicon.txt").read_text(encoding="utf-8").splitlines()
+    lines = package_file("textblob", "en/en-lexicon.txt").read_text(encoding="utf-8").splitlines()
     words = (line.split() for line in lines if line and not line.startswith(";;;"))
     return {parts[0]: parts[1] for parts in words if len(parts) == 2}
 

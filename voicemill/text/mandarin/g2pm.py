@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from voicemill.errors import BrokenModelError, MissingModelError
+from voicemill.core.errors import BrokenModelError, MissingModelError
 
 _FILES = ("np_ckpt.pkl", "char2idx.pkl", "class2idx.pkl", "digest_cedict.pkl")
 _BEGIN, _END, _UNKNOWN = "시", "끝", "<UNK>"

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.core import untrusted
-from voicemill.errors import BrokenModelError, MissingModelError
+from voicemill.core.errors import BrokenModelError, MissingModelError
 
 NETWORKS = ("g2pW.onnx", "g2pw.onnx")
 _POLYPHONIC, _MONOPHONIC, _PINYIN = (

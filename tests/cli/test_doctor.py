@@ -1,0 +1,115 @@
+"""`voicemill doctor` against a server: a healthy cluster, and each thing taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.cli.a_cluster import ARGO, Cluster
+from voicemill.cli.main import app
+from voicemill.cluster.doctor import Finding, examine
+
+Json = dict[str, Any]
+
+
+def node(name: str, *, gpus: int = 0, memory: str = "", taint: str = "", cpu: str = "8", room: str = "32Gi") -> Json:
+    labels = {"nvidia.com/gpu.memory": memory, "nvidia.com/gpu.product": "NVIDIA-L4"} if memory else {}
+    allocatable = {"cpu": cpu, "memory": room, "pods": "110", **({"nvidia.com/gpu": str(gpus)} if gpus else {})}
+    taints = [{"key": taint, "effect": "NoSchedule"}] if taint else []
+    status = {"allocatable": allocatable, "capacity": allocatable}
+    return {"metadata": {"name": name, "labels": labels}, "spec": {"taints": taints}, "status": status}
+
+
+@pytest.fixture
+def healthy(cluster: Cluster, bucket: str) -> Cluster:
+    cluster.add("serviceaccounts", {"metadata": {"name": "voicemill"}})
+    cluster.add("configmaps", {"metadata": {"name": "voicemill"}, "data": {"S3_BUCKET": bucket}})
+    container = {"name": "c", "image": "quay.io/argoproj/workflow-controller:v4.1.2"}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": {"spec": {"containers": [container]}}}
+    metadata = {"name": "workflow-controller", "namespace": "argo"}
+    cluster.add("deployments", {"metadata": metadata, "spec": spec, "status": {"readyReplicas": 1}})
+    cluster.add("nodes", node("plain"))
+    cluster.add("nodes", node("large", gpus=1, memory="23034", taint="nvidia.com/gpu"))
+    return cluster
+
+
+def lacking() -> list[Finding]:
+    return [finding for finding in examine(None) if finding.level != "ok"]
+
+
+def only() -> str:
+    [finding] = lacking()
+    return finding.sentence
+
+
+def test_a_healthy_cluster_lacks_nothing(healthy: Cluster) -> None:
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 0 and "nothing that is needed is missing" in result.output
+    assert "large has 1 NVIDIA-L4 with 22.5 GiB: fits separate, dereverb, denoise" in result.output
+    assert "Argo 4.1" in result.output and "v1.34.4 answers" in result.output
+
+
+def test_without_nodes_for_them_the_stages_are_named_with_the_reason(healthy: Cluster) -> None:
+    del healthy.objects["nodes", "large"]
+    healthy.add("nodes", node("unlabelled", gpus=1))
+    healthy.add("nodes", node("small", gpus=1, memory="4096", taint="studio/only-mine"))
+    sentences = {finding.sentence.split(" (")[0]: finding.sentence for finding in lacking()}
+    training = sentences["no node fits train-gpt"]
+    assert "plain: it has no GPU" in training
+    assert "unlabelled: it has no label nvidia.com/gpu.memory (from GPU feature discovery" in training
+    assert "small: it is tainted studio/only-mine:NoSchedule" in training
+    assert "unlabelled has 1 GPU: fits no stage that needs a GPU" in sentences
+
+
+def test_a_small_card_fits_inference_only(healthy: Cluster) -> None:
+    del healthy.objects["nodes", "large"]
+    healthy.add("nodes", node("small", gpus=1, memory="4096"))
+    healthy.add("nodes", node("narrow", gpus=1, memory="23034", room="4Gi"))
+    found = {finding.sentence for finding in examine(None)}
+    fits = next(sentence for sentence in found if sentence.startswith("small has"))
+    assert "synthesize" in fits and "train-gpt" not in fits
+    training = next(sentence for sentence in found if sentence.startswith("no node fits train-gpt"))
+    assert "small: its label nvidia.com/gpu.memory is 4096, not above 5600" in training
+    assert "narrow: it has 4.0 GiB for pods, 12 are asked for" in training
+
+
+def test_each_thing_that_is_missing_is_a_sentence(healthy: Cluster) -> None:
+    healthy.rights = {"create workflows", "patch workflowtaskresults"}
+    sentences = [finding.sentence for finding in lacking()]
+    assert sentences == [
+        "you may not create workflows in the namespace voices",
+        "the service account voicemill may not patch workflowtaskresults (pods report their results)",
+    ]
+    healthy.rights = set()
+    del healthy.objects["workflowtemplates", "synthesize"]
+    assert only() == "synthesize is not in the namespace voices: install the chart"
+
+
+def test_settings_and_the_bucket(healthy: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy.objects["configmaps", "voicemill"]["data"] = {}
+    assert [finding.about for finding in lacking()] == ["settings", "s3"]
+    monkeypatch.setenv("S3_BUCKET", "voices-nothing-like-it")
+    [_, finding] = lacking()
+    assert finding.level == "missing" and "voices-nothing-like-it" in finding.sentence
+
+
+def test_what_cannot_be_seen_is_not_called_missing(healthy: Cluster) -> None:
+    healthy.status["/apis/apps/v1/deployments"] = 403
+    assert [finding.level for finding in lacking()] == ["unsure"]
+    assert CliRunner().invoke(app, ["doctor"]).exit_code == 0
+
+
+def test_argo_that_is_not_there_or_old_is_missing(healthy: Cluster) -> None:
+    containers = healthy.objects["deployments", "workflow-controller"]["spec"]["template"]["spec"]["containers"]
+    containers[0]["image"] = "quay.io/argoproj/workflow-controller:v3.7.1"
+    assert "is Argo 3.7; it has to be 4.0 or newer" in only()
+    healthy.status[ARGO] = 404
+    assert only() == "Argo Workflows is not installed: the cluster knows no kinds of argoproj.io"
+
+
+def test_a_cluster_that_is_away_is_said_once(cluster: Cluster) -> None:
+    cluster.status["/version/"] = 503
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 69 and "1 things are missing" in result.output

@@ -1,0 +1,80 @@
+"""A voice is built again when anything changed that it follows from, and speaks as it was chosen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voicemill.contract.flow import Use
+from voicemill.contract.workflow_parameters import parameters_of
+from voicemill.core.errors import InputError
+from voicemill.engine.workflow import load
+from voicemill.registry import builds
+from voicemill.stages.recall import recall
+from voicemill.voice.generation_config import KEY, Generation
+
+
+def reached() -> dict[str, set[str]]:
+    """The parameters of build-voice, and the stages that each reaches as it is."""
+    parameters = parameters_of(load("build-voice"))
+    found: dict[str, set[str]] = {name: set() for name in parameters.items}
+    for call in parameters.calls:
+        for source in call.sources.values():
+            if isinstance(source, Use):
+                found[source.parameter].add(call.stage.function.__module__.removeprefix("voicemill.stages."))
+    return found
+
+
+def test_the_digest_has_every_parameter_that_a_voice_follows_from() -> None:
+    parameters = parameters_of(load("build-voice"))
+    of_the_voice = {name for name, stages in reached().items() if stages & set(builds.STAGES)}
+    assert {"top-k", "beams", "prompted", "cut", "temperature", "review", "proofread-unanswered"} <= of_the_voice
+    left_out = set(builds.NOT_IN_THE_DIGEST)
+    # The registry is where the voice goes; what is there decides nothing about it.
+    assert of_the_voice & left_out == {"registry"}
+    assert left_out <= set(parameters.items), "a parameter that is left out is one of the workflow's"
+
+
+def test_the_digest_has_the_content_of_every_place_that_is_read() -> None:
+    read = set(parameters_of(load("build-voice")).places()) - {"lines"}
+    assert read - {"consent"} == set(builds.PLACES)
+    assert read <= {field.name for field in recall.parameters}
+
+
+def test_the_digest_has_the_code_of_every_stage_up_to_the_voice() -> None:
+    names = [
+        call.stage.function.__module__.removeprefix("voicemill.stages.")
+        for call in parameters_of(load("clone-voice")).calls
+    ]
+    assert set(builds.STAGES) == set(names) - {"synthesize", "report"}
+
+
+@pytest.mark.parametrize("name", ["top-k", "beams", "prompted", "seed", "asr-backend", "proofread"])
+def test_another_value_is_another_digest(name: str, tmp_path: Path) -> None:
+    for folder in ("source", "models"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "file").write_text("x")
+
+    def digest(**given: str) -> str:
+        places = {"source": str(tmp_path / "source"), "models": str(tmp_path / "models")}
+        return builds.digest({**places, **given})
+
+    assert digest(**{name: "1"}) != digest(**{name: "2"})
+    assert digest(**{"compare-lines": "1"}) == digest(**{"compare-lines": "2"})
+
+
+def test_a_voice_speaks_with_the_options_that_it_was_chosen_with() -> None:
+    chosen = Generation(top_k=3, temperature=0.5, beams=2, cut="cut0", prompted=False)
+    metrics = json.loads(json.dumps({"best": {}, KEY: chosen.record()}))
+    assert Generation.of(metrics) == chosen
+    options = Generation.of(metrics).options()
+    assert (options.sampling.top_k, options.sampling.beams, options.cut) == (3, 2, "cut0")
+    assert Generation.of({"best": {}}) == Generation(), "a voice from before this was recorded"
+
+
+@pytest.mark.parametrize("recorded", [[], {"top_k": "many"}, {"top_k": 0}, {"temperature": None}, {"prompted": 1}])
+def test_a_damaged_record_is_refused(recorded: object) -> None:
+    with pytest.raises(InputError, match="metrics.json is damaged"):
+        Generation.of({KEY: recorded})

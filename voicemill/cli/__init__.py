@@ -1,0 +1,1 @@
+"""Every command line of voicemill, one module a command."""

@@ -1,0 +1,86 @@
+"""The `voicemill` command. Each subcommand is imported when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import voicemill
+from voicemill.core.errors import known
+
+_COMMANDS = {
+    "run": ("voicemill.cli.run", "Run a workflow on this machine, or go on with one that stopped."),
+    "proofread": ("voicemill.cli.proofread", "Check what the recogniser wrote, in a web page."),
+    "models": ("voicemill.cli.models", "List, fetch and verify pretrained models, or make tiny ones."),
+    "voices": ("voicemill.cli.voices", "Bring voices in and out of GPT-SoVITS's files; say what a file holds."),
+    "submit": ("voicemill.cli.cluster", "Run a workflow on a Kubernetes cluster."),
+    "status": ("voicemill.cli.cluster", "Show how a run on a cluster stands, or list the runs."),
+    "logs": ("voicemill.cli.cluster", "Show what the stages of a run on a cluster say."),
+    "stop": ("voicemill.cli.cluster", "Stop a run on a cluster."),
+    "resume": ("voicemill.cli.cluster", "Let the node of a run on a cluster go on that waits to be approved."),
+    "batch": ("voicemill.cli.batch", "Make many voices from a manifest."),
+    "stage": ("voicemill.cli.stage", "Run one stage on this machine."),
+    "parity": ("voicemill.cli.parity", "Compare with golden numbers of GPT-SoVITS."),
+    "doctor": ("voicemill.cli.cluster", "Say what a cluster lacks, and which node fits which stage."),
+}
+"""Name -> module and short help. A module has an `app` (typer.Typer), or a function of the command's name."""
+
+
+class _Deferred(TyperCommand):
+    """Stands for a command in the list of commands; the module is imported when it is called."""
+
+    def load(self) -> Any:
+        name = str(self.name)
+        module = importlib.import_module(_COMMANDS[name][0])
+        app = getattr(module, "app", None)
+        if app is None:
+            app = typer.Typer(add_completion=False)
+            app.command(name)(getattr(module, name))
+        return typer.main.get_command(app)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        return self.load().make_context(*args, **kwargs)
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name, (module, _) in _COMMANDS.items() if _is_there(module)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return _Deferred(cmd_name, help=_COMMANDS[cmd_name][1])
+
+
+def _is_there(module: str) -> bool:
+    return Path(voicemill.__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py").exists()
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _voicemill() -> None:
+    """Recordings in, a voice out: GPT-SoVITS fine-tuning as containerized batch jobs."""
+
+
+def main() -> None:
+    """The console entry point: errors that are the user's to mend are told in one sentence."""
+    try:
+        app()
+    except Exception as error:
+        told = known(error)
+        if told is None:
+            raise
+        typer.echo(f"voicemill: {told}", err=True)
+        sys.exit(told.exit_code)

@@ -1,0 +1,123 @@
+"""`voicemill models`: list, pull and verify pretrained models; make toy ones."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voicemill.core.errors import InputError, MissingModelError, UsageError
+from voicemill.models import catalogue, checking
+from voicemill.models.layout import VERSIONS, Version
+
+app = typer.Typer(
+    help="Pretrained models: list, pull, verify; the small base and toy models for trying out.", no_args_is_help=True
+)
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Models folder, laid out as GPT-SoVITS's pretrained_models.")
+]
+What = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[WHAT]...",
+        help="Versions (v2, v2Pro, v2ProPlus), names of models, or all.",
+        show_default=" ".join(catalogue.DEFAULT),
+    ),
+]
+
+
+@app.command("list")
+def list_models() -> None:
+    """Show the catalogue: every model, its source and its licence."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "for", "source", "licence", "what it is")
+    for model in catalogue.models():
+        hub = model.files[0].hub
+        source = hub[0] if hub else "github.com/TRvlvr"
+        table.add_row(model.name, ", ".join(model.versions), source, model.licence, model.about)
+    Console().print(table)
+
+
+@app.command()
+def pull(folder: Folder, what: What = None) -> None:
+    """Download models; an interrupted pull goes on where it stopped, and every file is verified.
+
+    HF_ENDPOINT and VOICEMILL_GITHUB name mirrors of the hub and of GitHub; HF_TOKEN opens gated repositories.
+    """
+    from voicemill.models import pulling
+
+    pulled = pulling.pull(folder, catalogue.select(what or []), report=typer.echo)
+    typer.echo(f"{folder}: {pulled} files downloaded, everything asked for is there")
+
+
+@app.command()
+def verify(folder: Folder, what: What = None) -> None:
+    """Check that the files of models are there and whole; ends with 65 or 66 if not."""
+    from rich.console import Console
+    from rich.table import Table
+
+    findings = checking.verify(folder, checking.in_place(folder, catalogue.select(what or [])))
+    table = Table("model", "file", "state", "")
+    colours = {"ok": "green", "unchecked": "yellow", "missing": "red", "corrupt": "red"}
+    for finding in findings:
+        state = f"[{colours[finding.state]}]{finding.state}[/]"
+        table.add_row(finding.model.title, finding.file.path, state, finding.detail)
+    Console(soft_wrap=True).print(table)
+    corrupt = [finding.file.path for finding in findings if finding.state == "corrupt"]
+    missing = dict.fromkeys(finding.model.title for finding in findings if finding.state == "missing")
+    if corrupt:
+        raise InputError(f"corrupt: {', '.join(corrupt)}; `voicemill models pull {folder}` replaces them")
+    if missing:
+        raise MissingModelError(f"not whole: {', '.join(missing)}; get them with `voicemill models pull {folder}`")
+
+
+@app.command()
+def toy(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything else.")],
+    seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
+    versions: Annotated[str, typer.Option(help="GPT-SoVITS versions to make: v2,v2Pro,v2ProPlus.")] = "v2",
+    base: Annotated[Path | None, typer.Option(help="Take the voice models of a folder that pretrain made.")] = None,
+) -> None:
+    """Make tiny models in the real formats: everything runs in seconds, but voices babble."""
+    from voicemill.models.toy import make_all
+
+    asked = [word.strip() for word in versions.split(",")]
+    wanted: list[Version] = [version for version in VERSIONS if version in asked]
+    if len(wanted) != len(asked):
+        raise UsageError(f"--versions {versions}: name some of {', '.join(VERSIONS)}, with commas between them")
+    made = make_all(folder, seed, report=typer.echo, versions=wanted, base=base)
+    voices = "babble" if base is None else f"speak as the base {base} does"
+    typer.echo(f"{folder}: {'made' if made else 'there already'}. Toy models, for trying out: voices {voices}.")
+
+
+@app.command()
+def small(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything else.")],
+    packed: Annotated[
+        Path | None, typer.Option(help="Packed base to unpack.", show_default="the one that comes with voicemill")
+    ] = None,
+) -> None:
+    """Unpack the small base, and put toy separators and what else it takes to clone a voice around it."""
+    import tempfile
+
+    from voicemill.models import packed as packed_base
+    from voicemill.models.toy import make_all
+
+    with tempfile.TemporaryDirectory(prefix="voicemill-small-") as scratch:
+        packed_base.unpack(packed or packed_base.SMALL, scratch)
+        made = make_all(folder, report=typer.echo, base=Path(scratch))
+    typer.echo(f"{folder}: {'made' if made else 'there already'}. A small base and toys around it, for trying out.")
+
+
+@app.command()
+def pack(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="Models folder, such as pretrain makes.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the packed base.")],
+) -> None:
+    """Pack a base's models as int8, from which `voicemill models small` makes them again."""
+    from voicemill.models import packed as packed_base
+
+    written = packed_base.pack(base, folder)
+    typer.echo(f"{folder}: {written / 1e6:.1f} MB")

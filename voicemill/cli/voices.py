@@ -1,0 +1,75 @@
+"""`voicemill voices`: bring voices in and out, look into files, keep them in a registry."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voicemill.cli import voices_manage, voices_revoke, voices_show
+from voicemill.cli.voices_options import Registry, at_hand, must_be_free, speaker_given
+from voicemill.core.display import json_printable
+from voicemill.core.errors import UsageError
+
+app = typer.Typer(help="Voices: files in and out, and the registry. No file is ever executed.", no_args_is_help=True)
+for part in (voices_show, voices_manage, voices_revoke):
+    app.add_typer(part.app)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder to make.")]
+
+
+@app.command("import")
+def import_(
+    sovits: Annotated[Path, typer.Argument(metavar="SOVITS", help="A .pth of GPT-SoVITS (v1, v2, v2Pro, v2ProPlus).")],
+    gpt: Annotated[Path, typer.Argument(metavar="GPT", help="The .ckpt that belongs to it.")],
+    out: Out,
+    speaker: Annotated[str, typer.Option(help="Name of the voice.")],
+    reference: Annotated[Path, typer.Option(help="A recording of the speaker, 3 to 10 seconds.")],
+    language: Annotated[str, typer.Option(help="Language of the recording: zh, en, ja, ko or yue.")],
+    text: Annotated[str, typer.Option(help="What is said in it; empty takes on the voice alone.")] = "",
+    consent: Annotated[str, typer.Option(help="The speaker's consent, to be kept with the voice.")] = "",
+) -> None:
+    """Make a voice folder of GPT-SoVITS's files, which `synthesize` speaks with."""
+    from voicemill.core.files import atomic
+    from voicemill.dataset.labels import LANGUAGES, language_code
+    from voicemill.voice.importing import Source, import_voice
+
+    code = language_code(language)
+    if not code:
+        raise UsageError(f"--language {language}: name one of {', '.join(LANGUAGES)}")
+    speaker = speaker_given(speaker)
+    must_be_free(out)
+    with atomic(out, is_folder=True) as folder:
+        voice = import_voice(Source(sovits, gpt, reference, text, code, speaker, consent), folder)
+    typer.echo(f"{out}: a {voice.version} voice of {speaker}")
+
+
+@app.command("export")
+def export_(
+    voice: Annotated[str, typer.Argument(metavar="VOICE", help="A voice folder, or a registered voice.")],
+    out: Out,
+    registry: Registry = "",
+) -> None:
+    """Write the .pth and .ckpt that GPT-SoVITS loads, and the reference with its text."""
+    from voicemill.core.files import atomic
+    from voicemill.voice.exporting import export_voice
+
+    must_be_free(out)
+    with at_hand(voice, registry) as source, atomic(out, is_folder=True) as folder:
+        exported = export_voice(source, folder)
+    typer.echo(f"{out}: {exported.version} files of {exported.speaker} for GPT-SoVITS")
+
+
+@app.command("inspect")
+def inspect_(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A .pth, .ckpt, .safetensors or a voice folder.")],
+    keys: Annotated[bool, typer.Option("--keys", help="List every tensor.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say what a file holds: kind, version, configuration, sizes. Refused files end with 65."""
+    import json
+
+    from voicemill.voice.inspecting import as_text, inspect
+
+    about = inspect(path, keys=keys)
+    text = json_printable(json.dumps(about, ensure_ascii=False, indent=2)) if as_json else as_text(about)
+    typer.echo(text)

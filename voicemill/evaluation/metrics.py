@@ -1,0 +1,223 @@
+"""How well a pair of checkpoints speaks: recognised words against asked words, and likeness to the speaker."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from voicemill.asr import Recognizer
+from voicemill.asr.transcript import RATE as ASR_RATE
+from voicemill.core.errors import InputError
+from voicemill.evaluation.speaker_similarity import SpeakerLikeness
+
+_BY_CHARACTER = ("zh", "ja", "ko", "yue")
+_EPOCH = re.compile(r"_e(\d+)")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What one pair of checkpoints reached, as means over the lines.
+
+    Attributes:
+        sovits: File name of the acoustic model.
+        gpt: File name of the token model.
+        error_rate: Word errors (character errors where words are not spaced) over asked words; can exceed 1.
+        similarity: Cosine of the speaker embeddings of what was said and of the speaker's clips.
+        seconds: Length of all speech.
+        lines: Per line: `text`, `heard`, `error_rate`, `similarity`, `seconds`, `audio`.
+    """
+
+    sovits: str
+    gpt: str
+    error_rate: float
+    similarity: float
+    seconds: float
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        """Similarity less the error rate, the latter counted as 1 at most: what the best pair has most of."""
+        return self.similarity - min(self.error_rate, 1.0)
+
+    def row(self) -> dict[str, Any]:
+        """The measure as evaluation.json has it."""
+        return {**asdict(self), "score": round(self.score, 4)}
+
+
+def epoch_of(name: str) -> int:
+    """The epoch that a weights file was saved after, by its name; 0 if the name does not say."""
+    match = _EPOCH.search(name)
+    return int(match[1]) if match else 0
+
+
+def search(
+    sovits: Sequence[Path], gpt: Sequence[Path], measure: Callable[[Path, Path], Measure]
+) -> tuple[Measure, list[Measure]]:
+    """Find the best pair of checkpoints without trying all of them.
+
+    Every SoVITS epoch speaks with the last GPT epoch; then every other GPT epoch with the best of these. That is
+    n + m - 1 pairs in the place of n * m: the acoustic model decides how alike it sounds, the token model what is
+    said, and the two hardly disturb one another.
+
+    Args:
+        sovits: Weights of the saved SoVITS epochs, not empty.
+        gpt: Weights of the saved GPT epochs, not empty.
+        measure: Lets a pair speak and measures it.
+
+    Returns:
+        The best pair (by score, of equals the later epochs) and all that were measured, in the order of measuring.
+    """
+    sovits, gpt = (sorted(paths, key=lambda path: epoch_of(path.name)) for paths in (sovits, gpt))
+    measured = [measure(path, gpt[-1]) for path in sovits]
+    best = _best(measured)
+    acoustic = next(path for path in sovits if path.name == best.sovits)
+    measured += [measure(acoustic, path) for path in gpt[:-1]]
+    return _best(measured), measured
+
+
+def _best(measures: Sequence[Measure]) -> Measure:
+    return max(measures, key=lambda one: (round(one.score, 6), epoch_of(one.sovits), epoch_of(one.gpt)))
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Edit distance between what was asked and what was heard.
+
+    Attributes:
+        count: Substitutions, deletions and insertions.
+        length: Words, characters or phones that were asked.
+    """
+
+    count: int
+    length: int
+
+    @property
+    def rate(self) -> float:
+        """Errors over length; can exceed 1."""
+        return self.count / self.length
+
+    @staticmethod
+    def of_all(several: Iterable[Errors]) -> Errors:
+        """Of several lines taken together, so that a short one weighs what it holds."""
+        found = list(several)
+        return Errors(sum(one.count for one in found), sum(one.length for one in found))
+
+
+def errors(asked: str, heard: str, language: str) -> Errors:
+    """Count errors in words, or in characters for languages that do not space their words.
+
+    Case, punctuation and (for the latter) spaces do not count.
+
+    Raises:
+        InputError: if nothing was asked.
+    """
+    wanted, got = plain(asked, language), plain(heard, language)
+    return count_errors(*((list if language in _BY_CHARACTER else str.split)(text) for text in (wanted, got)))
+
+
+def count_errors(asked: Sequence[str], heard: Sequence[str]) -> Errors:
+    """Edit distance between two rows of words, characters or phones.
+
+    Raises:
+        InputError: if nothing was asked.
+    """
+    import jiwer
+
+    if not asked:
+        raise InputError("there is not a word in what was asked, so no error rate")
+    found = jiwer.process_words(" ".join(asked), " ".join(heard))
+    return Errors(found.substitutions + found.deletions + found.insertions, len(asked))
+
+
+def error_rate(asked: str, heard: str, language: str) -> float:
+    """The rate of `errors`."""
+    return errors(asked, heard, language).rate
+
+
+def plain(text: str, language: str) -> str:
+    """A text's words (characters for languages that do not space them) without case and punctuation."""
+    kept = "".join(
+        character if unicodedata.category(character)[0] in "LNM" or character == "'" else " "
+        for character in unicodedata.normalize("NFKC", text).casefold()
+    )
+    return ("" if language in _BY_CHARACTER else " ").join(kept.split())
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The weights files of a training.
+
+    Raises:
+        InputError: if there is none.
+    """
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise InputError(f"{folder} has no weights (*.safetensors); train first")
+    return found
+
+
+class SpokenLine(Protocol):
+    """A line that was spoken; see `voicemill.gpt_sovits.synthesis.Speech`."""
+
+    @property
+    def samples(self) -> np.ndarray: ...
+    @property
+    def rate(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Listens to spoken lines.
+
+    Attributes:
+        recogniser: Hears the words.
+        likeness: Hears the speaker.
+        language: Language of the lines.
+    """
+
+    recogniser: Recognizer
+    likeness: SpeakerLikeness
+    language: str
+
+    def measure(
+        self, sovits: str, gpt: str, asked: Sequence[str], spoken: Sequence[SpokenLine], audio: Path
+    ) -> Measure:
+        """Measure what a pair of checkpoints said, and keep it.
+
+        Args:
+            sovits: File name of the acoustic model.
+            gpt: File name of the token model.
+            asked: The lines.
+            spoken: The same lines, spoken.
+            audio: Folder for the sound.
+
+        Raises:
+            InputError: if what was said holds samples that are no numbers.
+        """
+        from voicemill.audio.reading import write_wav
+        from voicemill.audio.resampling import resample
+
+        if not all(np.isfinite(one.samples).all() for one in spoken):
+            raise InputError("it spoke samples that are no numbers: its training diverged; lower the learning rate")
+        heard = self.recogniser.transcribe_all([resample(one.samples, one.rate, ASR_RATE) for one in spoken])
+        rows = []
+        for number, (line, sound, transcript) in enumerate(zip(asked, spoken, heard, strict=True), start=1):
+            name = f"{Path(sovits).stem}+{Path(gpt).stem}_{number}.wav"
+            write_wav(audio / name, sound.samples, sound.rate, "PCM_16")
+            rows.append(
+                {
+                    "text": line,
+                    "heard": transcript.text,
+                    "error_rate": round(error_rate(line, transcript.text, self.language), 4),
+                    "similarity": round(self.likeness.similarity(sound.samples, sound.rate), 4),
+                    "seconds": round(len(sound.samples) / sound.rate, 3),
+                    "audio": f"{audio.name}/{name}",
+                }
+            )
+        means = {key: round(sum(row[key] for row in rows) / len(rows), 4) for key in ("error_rate", "similarity")}
+        return Measure(sovits, gpt, **means, seconds=round(sum(row["seconds"] for row in rows), 3), lines=rows)

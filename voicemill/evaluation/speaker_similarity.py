@@ -1,0 +1,111 @@
+"""How alike two voices sound, by Resemblyzer's speaker encoder (GE2E loss, Wan et al. 2018), on the CPU."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicemill.audio.reading import read_mono
+from voicemill.core.errors import InputError
+from voicemill.core.safe_paths import safe_join
+
+_SHORTEST_SPEECH = 0.4
+_SPEAKER_CLIPS = 8
+
+
+def embed(samples: np.ndarray, rate: int) -> np.ndarray | None:
+    """Embedding of a voice.
+
+    Args:
+        samples: float32 `[n]` in [-1, 1].
+        rate: Their rate in Hz.
+
+    Returns:
+        float32 `[256]` of length 1, or None where there is too little speech to tell a voice by.
+    """
+    encoder = _encoder()
+    from resemblyzer import preprocess_wav
+    from resemblyzer.hparams import sampling_rate
+
+    if not np.any(samples):
+        return None
+    spoken = preprocess_wav(np.asarray(samples, np.float32), source_sr=rate)
+    return encoder.embed_utterance(spoken) if len(spoken) >= _SHORTEST_SPEECH * sampling_rate else None
+
+
+class SpeakerLikeness:
+    """Likeness to a speaker, who is the mean of the embeddings of some recordings.
+
+    Args:
+        recordings: Audio files of the speaker.
+    """
+
+    def __init__(self, recordings: Sequence[Path]) -> None:
+        self.recordings = list(recordings)
+
+    @classmethod
+    def of_clips(cls, clips: Path, rows: Sequence[Mapping[str, Any]]) -> SpeakerLikeness:
+        """The speaker of a folder of clips: the eight longest clips without flags.
+
+        Args:
+            clips: The folder.
+            rows: Rows of transcripts.json (`clip`, `seconds`, `flags`).
+        """
+        ordered = sorted(rows, key=lambda row: (bool(row.get("flags")), -row["seconds"], row["clip"]))
+        return cls([safe_join(clips, row["clip"]) for row in ordered[:_SPEAKER_CLIPS]])
+
+    def similarity(self, samples: np.ndarray, rate: int) -> float:
+        """Cosine in [-1, 1] between the speech and the speaker; 0 where there is no speech to compare.
+
+        Args:
+            samples: float32 `[n]` in [-1, 1].
+            rate: Their rate in Hz.
+        """
+        return self.of_embedding(embed(samples, rate))
+
+    def of_embedding(self, embedding: np.ndarray | None, besides: Path | None = None) -> float:
+        """Cosine in [-1, 1] between an embedding and the speaker; 0 for None.
+
+        Args:
+            embedding: What `embed` gave.
+            besides: One of the speaker's recordings, to be left out of the mean: the one that the embedding is of.
+
+        Raises:
+            InputError: There is no recording to compare with.
+        """
+        if embedding is None:
+            return 0.0
+        rest = [one for path, one in self._embeddings.items() if path != besides]
+        if not rest:
+            raise InputError(f"{besides} is the only recording of the speaker: there is none to compare it with")
+        mean = np.mean(rest, axis=0)
+        return float(embedding @ mean / np.linalg.norm(mean))
+
+    @cached_property
+    def _embeddings(self) -> dict[Path, np.ndarray]:
+        found = {path: embed(*_read(path)) for path in self.recordings}
+        heard = {path: embedding for path, embedding in found.items() if embedding is not None}
+        if not heard:
+            raise InputError("none of the speaker's recordings holds enough speech to tell the voice by; add some")
+        return heard
+
+
+def _read(path: Path) -> tuple[np.ndarray, int]:
+    from resemblyzer.hparams import sampling_rate
+
+    return read_mono(path, sampling_rate), sampling_rate
+
+
+@cache
+def _encoder() -> Any:
+    with warnings.catch_warnings():
+        # On import its dependencies tell of deprecations that nobody here can mend.
+        warnings.simplefilter("ignore")
+        from resemblyzer import VoiceEncoder
+
+    return VoiceEncoder("cpu", verbose=False)

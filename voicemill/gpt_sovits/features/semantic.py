@@ -1,0 +1,37 @@
+"""Semantic tokens: HuBERT's vectors, quantized by the pretrained SoVITS to 25 codes a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from voicemill.gpt_sovits.sovits.model import Generator
+
+
+def load(checkpoint: Path, device: str | torch.device = "cpu") -> Generator:
+    """Load a SoVITS generator from its weights file, for inference in float32.
+
+    Raises:
+        InputError: The file is no SoVITS checkpoint.
+    """
+    from voicemill.gpt_sovits.formats.checkpoints import build_generator, load_sovits
+
+    return build_generator(load_sovits(checkpoint), device)
+
+
+@torch.no_grad()
+def codes(generator: Generator, ssl_1CT: torch.Tensor) -> list[int]:
+    """Tokens of one clip.
+
+    Args:
+        generator: From `load`.
+        ssl_1CT: From `hubert.features`, `[1, 768, T]`.
+
+    Returns:
+        `T // 2` codes in [0, 1023].
+    """
+    device = next(generator.parameters()).device
+    return generator.extract_codes(ssl_1CT.to(device))[0, 0].tolist()

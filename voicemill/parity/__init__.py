@@ -1,0 +1,1 @@
+"""Compare voicemill with golden numbers that were recorded from GPT-SoVITS itself."""

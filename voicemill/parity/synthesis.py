@@ -1,0 +1,127 @@
+"""The whole of text to speech on tiny models, and its parts (section F_glue), and the speaker encoder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voicemill.gpt_sovits.features import bert
+from voicemill.gpt_sovits.features import speaker_encoder as speaker_vectors
+from voicemill.gpt_sovits.features.pretrained import quiet
+from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.sovits.config import SovitsConfig
+from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.synthesis import Options, Reference, Synthesizer, waveform
+from voicemill.gpt_sovits.synthesis.script import Quirks
+from voicemill.parity.fixtures import recipe_tensor
+from voicemill.parity.runner import Case, covers
+
+
+def tensors(weights: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    return {key: torch.tensor(value) for key, value in weights.items()}
+
+
+def build_bert(config: dict, weights: dict[str, np.ndarray]) -> bert.Bert:
+    """The case's BERT with its own vocabulary, through the folder form that users have."""
+    from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast  # pyright: ignore[reportAttributeAccessIssue]
+
+    vocabulary = config["vocab"]
+    model = BertForMaskedLM(BertConfig(**{key: value for key, value in config.items() if key != "vocab"}))
+    missing = model.load_state_dict(tensors(weights), strict=False)
+    assert not missing.unexpected_keys, missing.unexpected_keys
+    with tempfile.TemporaryDirectory() as folder:
+        with quiet():
+            model.save_pretrained(folder)
+        BertTokenizerFast(vocab={word: number for number, word in enumerate(vocabulary)}).save_pretrained(folder)
+        return bert.load(Path(folder))
+
+
+def build(case: Case, noise: Callable[[int, tuple[int, ...]], Tensor], quirks: Quirks) -> Synthesizer:
+    from transformers import HubertConfig, HubertModel
+
+    sovits_weights, gpt_weights, hubert_weights, bert_weights, *speaker_weights = case.weights()
+    sovits = Generator(SovitsConfig.read(case.config["s2_model"], case.config["version"]))
+    sovits.load_state_dict(tensors(sovits_weights), strict=False)
+    gpt = Gpt.from_checkpoint({"model": case.config["s1_model"]}, tensors(gpt_weights))
+    gpt.ar_predict_layer.weight.data[gpt.config.eos] *= case.config["eos_row_factor"]
+    hubert_model = HubertModel(HubertConfig(**case.config["hubert"]))
+    hubert_model.load_state_dict(tensors(hubert_weights))
+    bert_model = build_bert(case.config["bert"], bert_weights)
+    speaker_encoder = None
+    if speaker_weights:
+        speaker_encoder = speaker_vectors.build(tensors(speaker_weights[0]))
+    return Synthesizer(
+        sovits.eval(),
+        gpt,
+        hubert_model.eval(),
+        lambda segments: bert.segment_features(bert_model, segments),
+        speaker_encoder,
+        noise=noise,
+        quirks=quirks,
+    )
+
+
+@covers("F_glue", "v*")
+def whole_line(case: Case) -> None:
+    x = case.inputs
+    shapes: list[list[int]] = []
+
+    def recorded_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
+        shapes.append(list(shape))
+        values = recipe_tensor(
+            case.config["noise_seed"], f"noise{len(shapes) - 1}", shape, "uniform", 0.0, float(np.sqrt(3))
+        )
+        return torch.from_numpy(values)
+
+    # Without a prompt the reference always takes its plain loop, and then forgets the penalty that it was given.
+    plain_loop = not (x["parallel_infer"] and x["prompt_text"])
+    penalty = 1.35 if plain_loop and x["parallel_infer"] else x["repetition_penalty"]
+    quirks = Quirks(decode_together=True, late_stop=plain_loop, read_as_reference=True)
+    synthesizer = build(case, recorded_noise, quirks)
+    others = tuple(case.path(path) for path in x.get("aux_ref_audio_paths", []))
+    reference = Reference(case.path(x["ref_audio_path"]), x["prompt_text"], x["prompt_lang"], others)
+    prompt = synthesizer.prepare(replace(reference, text=x["prompt_text"] or ""))
+    if prompt.text and prompt.tokens is not None:
+        case.check("prompt_semantic", prompt.tokens.tolist())
+        case.check("prompt_phones", prompt.text.phones)
+        case.check("prompt_norm_text", prompt.text.norm_text)
+        case.check("prompt_bert_abs_sum", float(prompt.text.bert_CX.abs().sum()))
+    options = Options(
+        sampling=Sampling(x["top_k"], x["top_p"], x["temperature"], penalty),
+        cut=x["text_split_method"],
+        pause_seconds=x["fragment_interval"],
+        batch_size=x["batch_size"],
+        # The reference counts 50 tokens a second, twice as many as there are.
+        max_tokens=50 * case.config["max_sec"],
+    )
+    speech = synthesizer.speak(x["text"], x["text_lang"], prompt, speed=x["speed_factor"], options=options)
+    assert shapes == case.expected("noise_shapes"), shapes
+    case.check("sr", speech.rate)
+    case.check("wav_int16", waveform.pcm16(speech.samples, wrap=True).astype(np.int64))
+
+
+@covers("F_glue", "postprocess")
+def joining(case: Case) -> None:
+    x = case.inputs
+    joined = waveform.join([torch.tensor(x[name]) for name in ("a1", "a2", "a3")], int(32000 * 0.01))
+    case.check("wav_int16", waveform.pcm16(joined, wrap=True).astype(np.int64))
+
+
+@covers("F_glue", "sola")
+def overlapping(case: Case) -> None:
+    first, second = (torch.tensor(case.inputs[name]) for name in ("f0", "f1"))
+    case.check("out", waveform.cross_fade(first, second, overlap=800))
+
+
+@covers("E_audio", "sv_embedding")
+def speaker_vector(case: Case) -> None:
+    wav = torch.tensor(case.inputs["wav16k"])
+    case.check("fbank", speaker_vectors.filter_bank(wav))
+    case.check("sv_emb", speaker_vectors.build(tensors(case.weights()[0]))(wav))

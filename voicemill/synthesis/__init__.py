@@ -1,0 +1,1 @@
+"""Speaking with a voice: loading it, scripts of lines, batches that resume, bulk scripts."""

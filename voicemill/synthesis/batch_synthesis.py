@@ -1,0 +1,155 @@
+"""Lines become files: what is spoken already is kept, the rest is spoken in batches, every line is accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from voicemill import __version__
+from voicemill.contract import Ledger, check_stop, progress
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.synthesis import Options, Prompt, Script
+from voicemill.synthesis.load import SpeakingVoice, encode_speech
+from voicemill.synthesis.resume_cache import Row, Takes
+from voicemill.synthesis.script import Line
+
+_BATCHES = 4
+"""Batches of fragments from one safe point to the next: lines are then rarely alone in a batch."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How lines are spoken that do not say it themselves.
+
+    Attributes:
+        language: Their language.
+        speed: 2 is twice as fast.
+        seed: The same seed speaks a line the same way.
+        options: The rest.
+    """
+
+    language: str
+    speed: float
+    seed: int
+    options: Options
+
+    def settings(self, line: Line) -> Row:
+        """What is asked of a line: text, language, speed, seed.
+
+        Raises:
+            InputError: As `Line.settings`.
+        """
+        return {"language": self.language, "speed": self.speed, "seed": self.seed} | line.settings()
+
+    def fingerprint(self, **more: Any) -> str:
+        """Digest of what all lines depend on beside their own settings; the size of batches is not part of it.
+
+        Args:
+            **more: What else they depend on, as JSON can hold it.
+        """
+        options = asdict(replace(self.options, batch_size=1, decode_at_once=None))
+        text = json.dumps([options, more, __version__], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def speak_lines(
+    lines: Iterable[Line],
+    speaking: SpeakingVoice,
+    manner: Manner,
+    takes: Takes,
+    ledger: Ledger,
+    *,
+    version: str,
+    others: Sequence[Path] = (),
+) -> list[Row]:
+    """Speak the lines that have not been spoken, and put every one into the ledger, in their order.
+
+    What is spoken depends on a line's settings and on the voice only: not on the lines beside it, nor on what was
+    spoken before a stop.
+
+    Args:
+        lines: What to say.
+        speaking: The voice.
+        manner: How.
+        takes: Where what is spoken is kept; each batch ends at a safe point.
+        ledger: For what is kept and dropped.
+        version: The voice's version, for the rows and the files' provenance.
+        others: More recordings of the speaker, whose voice is averaged with that of the voice's own reference.
+
+    Returns:
+        Rows of the lines that are kept, in order: file, text, language, speed, seed, voice, and how it went.
+
+    Raises:
+        Interrupted: if the stage was asked to stop; what was spoken is in `takes`.
+        InputError: if the reference cannot be used.
+    """
+    wanted: dict[str, Row] = {}
+    reasons: dict[str, str] = {}
+    for line in lines:
+        try:
+            wanted[line.name] = manner.settings(line)
+        except InputError as error:
+            wanted[line.name], reasons[line.name] = {}, str(error)
+    waiting = [name for name in wanted if name not in reasons and not takes.find(_file(name), wanted[name])]
+    prompt = speaking.synthesizer.prepare(replace(speaking.reference, others=tuple(others))) if waiting else None
+    together = _BATCHES * manner.options.batch_size
+    for start in progress(range(0, len(waiting), together), "speaking"):
+        scripts: dict[str, Script] = {}
+        for name in waiting[start : start + together]:
+            try:
+                scripts[name] = speaking.synthesizer.script(cut=manner.options.cut, **wanted[name])
+            except InputError as error:
+                reasons[name] = str(error)
+        if scripts:
+            assert prompt
+            takes.add(_perform(scripts, wanted, speaking, prompt, manner.options, version))
+        check_stop()
+    rows: list[Row] = []
+    for name, settings in wanted.items():
+        row = takes.find(_file(name), settings) if name not in reasons else None
+        if row is None:
+            ledger.drop(name, reasons[name])
+            continue
+        silent = {"unpronounced": row["unpronounced"]} if row["unpronounced"] else {}
+        said = {key: row[key] for key in ("file", "language", "speed", "seed", "voice", "seconds", "cut_off")}
+        ledger.keep(name, **said, **silent)
+        rows.append(row)
+    return rows
+
+
+def _file(name: str) -> str:
+    return f"{name}.wav"
+
+
+def _perform(
+    scripts: dict[str, Script],
+    wanted: dict[str, Row],
+    speaking: SpeakingVoice,
+    prompt: Prompt,
+    options: Options,
+    version: str,
+) -> list[tuple[Row, bytes]]:
+    spoken = speaking.synthesizer.perform(list(scripts.values()), prompt, options)
+    batch: list[tuple[Row, bytes]] = []
+    for name, said in zip(scripts, spoken, strict=True):
+        row = {"file": _file(name), **wanted[name], "voice": version, **said.report}
+        provenance = {
+            "generated": True,
+            "speaker": speaking.voice.speaker,
+            "voice": version,
+            "text": row["text"],
+            "seed": row["seed"],
+            "by": f"voicemill {__version__}",
+        }
+        content = encode_speech(
+            said.pcm16(),
+            said.rate,
+            provenance=json.dumps(provenance, ensure_ascii=False),
+            software=f"voicemill {__version__}",
+        )
+        batch.append((row, content))
+    return batch

@@ -1,0 +1,197 @@
+"""From files to something that speaks: a published voice or a pair of weights, and the pretrained models they need."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.features import bert, hubert
+from voicemill.gpt_sovits.formats import checkpoints
+from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
+from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
+from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
+from voicemill.gpt_sovits.training.run_state import choose_device
+from voicemill.models import locate
+from voicemill.registry.signatures import require_at_load
+from voicemill.text import BY_DICTIONARIES, Reading
+from voicemill.voice.manifest import Voice, read_voice
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
+
+
+class Pretrained:
+    """The models that stand before every voice, each loaded when it is first needed.
+
+    Args:
+        models: Models folder.
+        device: Where to compute; None takes the GPU where there is one.
+    """
+
+    def __init__(self, models: Path, device: torch.device | None = None):
+        self.models, self.device = models, device or choose_device()
+
+    @cached_property
+    def hubert(self) -> HubertModel:
+        return hubert.load(locate(self.models, "hubert"), self.device)
+
+    @cached_property
+    def bert(self) -> bert.Bert:
+        return bert.load(locate(self.models, "bert"), self.device)
+
+    @cached_property
+    def speaker_encoder(self) -> SpeakerEncoder:
+        from voicemill.gpt_sovits.features import speaker_encoder as speaker_vectors
+
+        return speaker_vectors.load(locate(self.models, "speaker-encoder"), self.device)
+
+    def bert_features(self, segments: Sequence[Any]) -> torch.Tensor:
+        """BERT rows of a text's segments; the model is only loaded for Mandarin."""
+        if any(segment.language == "zh" for segment in segments):
+            return bert.segment_features(self.bert, segments)
+        return torch.zeros(bert.CHANNELS, sum(len(segment.phones) for segment in segments))
+
+    def synthesizer(
+        self,
+        sovits: Path,
+        gpt: Path,
+        *,
+        precision: str = "auto",
+        compiled: bool = False,
+        reading: Reading = BY_DICTIONARIES,
+    ) -> Synthesizer:
+        """A pair of weights, ready to speak.
+
+        Args:
+            sovits: Weights of the acoustic model, ours or the reference's.
+            gpt: Weights of the token model, ours or the reference's.
+            precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` on a CPU.
+            compiled: Compile the vocoder when it is first used.
+            reading: The user's own pronunciations, and who reads polyphones.
+
+        Raises:
+            InputError: When a file cannot be read or is another kind of model.
+            MissingModelError: When a pretrained model is not in the models folder.
+        """
+        acoustic = checkpoints.load_sovits(sovits)
+        token = checkpoints.load_gpt(gpt)
+        return Synthesizer(
+            checkpoints.build_generator(acoustic, self.device),
+            Gpt.from_checkpoint(token.config, token.weights).float(),
+            self.hubert,
+            self.bert_features,
+            self.speaker_encoder if acoustic.config.is_pro else None,
+            precision,
+            compiled,
+            reading=reading,
+        )
+
+
+@dataclass(frozen=True)
+class SpeakingVoice:
+    """A published voice, its models loaded."""
+
+    voice: Voice
+    synthesizer: Synthesizer
+    reference: Reference
+
+
+def load_voice(
+    folder: Path,
+    models: Path,
+    device: torch.device | None = None,
+    *,
+    precision: str = "auto",
+    compiled: bool = False,
+    reading: Reading = BY_DICTIONARIES,
+) -> SpeakingVoice:
+    """Load a published voice.
+
+    Args:
+        folder: What `publish` made.
+        models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
+        device: Where to compute; None takes the GPU where there is one.
+        precision: As `Pretrained.synthesizer`.
+        compiled: The same.
+        reading: As `Pretrained.synthesizer`.
+
+    Raises:
+        InputError: When the folder is no voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` requires.
+        MissingModelError: When a pretrained model is not in the models folder.
+    """
+    require_at_load(folder)
+    voice = read_voice(folder)
+    synthesizer = Pretrained(models, device).synthesizer(
+        folder / voice.sovits.file, folder / voice.gpt.file, precision=precision, compiled=compiled, reading=reading
+    )
+    clip = voice.reference
+    return SpeakingVoice(voice, synthesizer, Reference(folder / clip.file, clip.text, clip.language))
+
+
+def recite(
+    synthesizer: Synthesizer,
+    reference: Reference,
+    lines: Sequence[str],
+    language: str,
+    seed: int,
+    options: Options = AS_REFERENCE,
+) -> list[Speech]:
+    """Speak lines for measuring: each with a seed of its own, so that one unlucky draw does not spoil them all.
+
+    Args:
+        synthesizer: Who speaks.
+        reference: Whose voice.
+        lines: What to say.
+        language: Language of the lines.
+        seed: The first line's; the same seed speaks the lines the same way.
+        options: How to speak.
+
+    Raises:
+        InputError: When a line or the reference cannot be used.
+    """
+    prompt = synthesizer.prepare(reference)
+    scripts = [
+        synthesizer.script(line, language, cut=options.cut, seed=seed + number) for number, line in enumerate(lines)
+    ]
+    return synthesizer.perform(scripts, prompt, options)
+
+
+def recordings_in(place: Path) -> list[Path]:
+    """A recording, or those of a folder in the order of their names.
+
+    Raises:
+        InputError: When there is none.
+    """
+    found = sorted(path for path in place.iterdir() if path.is_file()) if place.is_dir() else [place]
+    found = [path for path in found if path.is_file() and not path.name.startswith(".")]
+    if not found:
+        raise InputError(f"{place} holds no recordings of the speaker")
+    return found
+
+
+def encode_speech(samples: Any, rate: int, *, provenance: str, software: str) -> bytes:
+    """A WAV file of 16-bit speech that says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
+
+    Args:
+        samples: int16 `[n]`.
+        rate: Sampling rate in Hz.
+        provenance: Where it comes from, as JSON.
+        software: What made it.
+    """
+    import soundfile
+
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format="WAV") as sink:
+        sink.comment = provenance
+        sink.software = software
+        sink.title = "Synthetic speech"
+        sink.write(samples)
+    return file.getvalue()

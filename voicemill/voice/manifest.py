@@ -1,0 +1,163 @@
+"""A voice: the folder that `publish` makes and `synthesize` speaks with.
+
+voice.json            this page's `Voice`
+sovits.safetensors    acoustic model
+gpt.safetensors       token model
+reference.wav         a clip of the speaker, 3 to 10 s
+metrics.json          what the evaluation measured
+lineage.json          what the voice was made from
+README.md             model card
+reading.json          who tells polyphones apart (voicemill.voice.pronunciation); not in voices from outside
+lexicon.csv           the user's own pronunciations, if there are any
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from voicemill.core import untrusted
+from voicemill.core.display import display
+from voicemill.core.errors import InputError
+from voicemill.core.names import normal
+from voicemill.core.safe_paths import safe_join, what_is_wrong
+from voicemill.storage import file_digest
+
+MANIFEST = "voice.json"
+FORMAT = 1
+SHORTEST_REFERENCE = 3.0
+LONGEST_REFERENCE = 10.0
+_BEST_REFERENCE = 6.0
+_MOST_BYTES = 2**20
+_HINT = "publish the voice again"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of the voice and the SHA-256 of its content; `origin` is the name it had in training."""
+
+    file: str
+    sha256: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class ReferenceClip:
+    """The clip that a synthesis imitates: its file, what is said in it, and in which language."""
+
+    file: str
+    sha256: str
+    text: str
+    language: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What a synthesis must know about a voice.
+
+    Attributes:
+        speaker: Whose voice it is.
+        version: GPT-SoVITS model version, `v2`.
+        language: Language of most of its clips.
+        sampling_rate: Of what it speaks, in Hz.
+        sovits: The acoustic model.
+        gpt: The token model.
+        reference: The clip to imitate where none is given.
+        format: Version of this page.
+    """
+
+    speaker: str
+    version: str
+    language: str
+    sampling_rate: int
+    sovits: Part
+    gpt: Part
+    reference: ReferenceClip
+    format: int = FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Write voice.json."""
+        (folder / MANIFEST).write_text(json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def read_voice(folder: Path, *, verify: bool = True) -> Voice:
+    """Read voice.json and check that its files are what they were when it was published.
+
+    Args:
+        folder: A published voice.
+        verify: Compare the digests of the files.
+
+    Raises:
+        InputError: if it is not a voice, of a later format, or damaged; names the file.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(f"{folder} is not a voice: it has no {MANIFEST}")
+    voice = parse_voice(untrusted.read_bytes(path, hint=_HINT, most_bytes=_MOST_BYTES), str(path))
+    for part in (voice.sovits, voice.gpt, voice.reference):
+        file = safe_join(folder, part.file)
+        if not verify:
+            continue
+        if not file.is_file() or file_digest(file) != part.sha256:
+            raise InputError(f"{file} is missing or not the file that was published; fetch the voice again")
+    return voice
+
+
+def parse_voice(text: str | bytes, path: str) -> Voice:
+    """What a voice.json says; `path` names it in errors.
+
+    Raises:
+        InputError: if it is damaged, of a later format, or names files that are not in the voice's folder.
+    """
+    fields = untrusted.parse_json(text, path, dict, hint=_HINT)
+    if fields.get("format") != FORMAT:
+        what = f"has format {display(fields.get('format'))}; this voicemill reads {FORMAT}, update it"
+        raise InputError(f"{display(path)} {what}")
+    voice = untrusted.shaped(Voice, fields, path, hint=_HINT)
+    for part in (voice.sovits, voice.gpt, voice.reference):
+        problem = what_is_wrong(part.file)
+        if problem:
+            raise InputError(f"{display(path)} cannot be used: it names the file {display(part.file)}: {problem}")
+    return replace(voice, speaker=normal(voice.speaker))
+
+
+def has_consent(lineage: Mapping[str, Any]) -> bool:
+    """Whether what lineage.json holds has a record of the speaker's consent."""
+    consent = lineage.get("consent")
+    return bool(any(consent.values()) if isinstance(consent, Mapping) else consent)
+
+
+def choose_reference(transcripts: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The clip that represents the speaker best: unflagged, surely recognised, near 6 s; between 3 and 10 s always.
+
+    Args:
+        transcripts: Rows of transcripts.json (`clip`, `seconds`, `language`, `text`, `confidence`, `flags`).
+
+    Raises:
+        InputError: if no clip with text has a usable length.
+    """
+    usable = [row for row in transcripts if row["text"] and SHORTEST_REFERENCE <= row["seconds"] <= LONGEST_REFERENCE]
+    if not usable:
+        limits = f"{SHORTEST_REFERENCE:g} and {LONGEST_REFERENCE:g} s"
+        raise InputError(f"no clip with text is between {limits} long, so none can be the reference; slice differently")
+    return min(
+        usable,
+        key=lambda row: (
+            bool(row.get("flags")),
+            -round(row.get("confidence") or 0.0, 1),
+            abs(row["seconds"] - _BEST_REFERENCE),
+            row["clip"],
+        ),
+    )
+
+
+def main_language(transcripts: Iterable[Mapping[str, Any]]) -> str:
+    """The language that most seconds are spoken in."""
+    seconds: dict[str, float] = {}
+    for row in transcripts:
+        seconds[row["language"]] = seconds.get(row["language"], 0.0) + row["seconds"]
+    return max(sorted(seconds), key=lambda language: seconds[language]).lower()
