@@ -12,7 +12,7 @@ helm_PACKAGE        := helm.sh/helm/v3/cmd/helm@v3.19.0
 helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/chartutil.k8sVersion$(part))
 kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 
-.PHONY: help setup tools demo test check format constraints golden images smoke dist bench clean
+.PHONY: help setup tools demo test check site format constraints golden images smoke dist bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -38,12 +38,16 @@ $(TOOLS)/%:
 test: setup tools ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: setup ## lint, types, licences
+check: setup ## lint, types, licences, pages and their links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python images/licences.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+site: setup ## show the pages of docs/ at http://127.0.0.1:8000, made anew when they change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 format: setup ## lay the code out
 	$(BIN)/ruff check --fix .
@@ -55,7 +59,7 @@ constraints: ## remake constraints.txt from pyproject.toml (UPGRADE=1: the newes
 golden: setup ## rewrite what is generated: the workflows' YAML, the table of the chart's values, the licences' page
 	$(BIN)/hera generate yaml workflows/ --to $(GOLDEN)/
 	$(BIN)/python charts/readme.py
-	$(BIN)/python images/licences.py >docs/licences.md
+	$(BIN)/python images/licences.py >docs/reference/licences.md
 
 images: ## the stages' images and a table of their sizes (STAGES="slice ..." for some; images/README.md)
 	images/build $(STAGES)
@@ -72,7 +76,7 @@ dist: setup tools ## the wheel, the sdist and the chart of this version, checked
 	$(TOOLS)/helm template voicemill charts/voicemill --values charts/voicemill/ci/production.yaml >/dev/null
 	$(TOOLS)/helm package charts/voicemill --destination dist
 
-bench: setup ## the figures of docs/benchmarks.md (DATA=dir with speech samples)
+bench: setup ## the figures of docs/results.md (DATA=dir with speech samples)
 	$(BIN)/python -m benchmarks $(if $(DATA),--data "$(DATA)")
 
 clean: ## remove what setup and the demo made

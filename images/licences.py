@@ -1,4 +1,4 @@
-"""docs/licences.md, made from the metadata of what is installed: whose licences bind whoever passes an image on.
+"""docs/reference/licences.md, made from installed metadata: whose licences bind whoever passes an image on.
 
     python images/licences.py            print the page
     python images/licences.py --check    end with 1 where the page in docs/ is another one
@@ -26,14 +26,14 @@ sys.path.insert(0, str(ROOT))
 
 from images import layer  # noqa: E402
 
-PAGE = ROOT / "docs" / "licences.md"
+PAGE = ROOT / "docs" / "reference" / "licences.md"
 KNOWN: dict[str, Any] = yaml.safe_load((ROOT / "images" / "licences.yaml").read_text(encoding="utf-8"))
 COPYLEFT = re.compile(r"GPL|MPL|LicenseRef")
 
 TEXT = """\
 # Licences of what is installed
 
-voicemill's own code is under the [MIT licence](../LICENSE). This page is about the packages that its extras install
+voicemill's own code is under the [MIT licence](../../LICENSE). This page is about the packages that its extras install
 and that the images contain. It is printed by `python images/licences.py` from the metadata of the installed packages,
 at the versions of `constraints.txt`; `make check` compares. It says what the packages say, and is no legal advice.
 
@@ -218,7 +218,8 @@ def main(*arguments: str) -> int:
         return 1
     if arguments == ("--check",):
         if PAGE.read_text(encoding="utf-8") != text:
-            print("docs/licences.md is out of date: python images/licences.py >docs/licences.md", file=sys.stderr)
+            path = PAGE.relative_to(ROOT)
+            print(f"{path} is out of date: python images/licences.py >{path}", file=sys.stderr)
             return 1
         return 0
     print(text, end="")

@@ -147,7 +147,7 @@ def test_check_starts_nothing(
 
 
 def test_the_pages_manifest_has_no_mistakes(tmp_path: Path) -> None:
-    page = (WORKFLOW.parents[2] / "docs" / "batches.md").read_text()
+    page = (WORKFLOW.parents[2] / "docs" / "how-to" / "batches.md").read_text()
     rows = [line.strip() for line in page.splitlines() if line.startswith(("    speaker,", "    anna,", "    ben,"))]
     (tmp_path / "m.csv").write_text("\n".join(rows))
     read = manifest.read(tmp_path / "m.csv")

@@ -218,7 +218,7 @@ def test_triggers_that_make_no_sense_are_refused_by_name(helm: Helm, sets: tuple
 
 
 def test_the_page_on_builds_names_values_that_exist(helm: Helm) -> None:
-    page = (CHART.parents[1] / "docs" / "builds.md").read_text()
+    page = (CHART.parents[1] / "docs" / "how-to" / "builds.md").read_text()
     blocks = [yaml.safe_load(block.split("```")[0]) for block in page.split("```yaml\n")[1:]]
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     assert len(blocks) == 2

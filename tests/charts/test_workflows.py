@@ -50,7 +50,7 @@ def test_every_generated_workflow_is_rendered(helm: Helm) -> None:
 
 
 def test_the_installation_page_names_every_workflow() -> None:
-    page = (CHART.parents[1] / "docs" / "install.md").read_text(encoding="utf-8")
+    page = (CHART.parents[1] / "docs" / "how-to" / "install.md").read_text(encoding="utf-8")
     sentence = re.search(r"the WorkflowTemplates (.*?);", page, re.DOTALL)
     assert sentence
     assert re.findall(r"`([a-z-]+)`", sentence[1]) == sorted(each["metadata"]["name"] for each in GENERATED.values())

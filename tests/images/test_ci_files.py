@@ -96,5 +96,5 @@ def test_actions_are_pinned_and_know_no_more_than_they_need(name: str) -> None:
 
 
 def test_the_page_names_every_file() -> None:
-    page = (ROOT / "docs" / "builds.md").read_text()
-    assert len(NAMES) == 4 and all(f"(../examples/ci/{name})" in page for name in NAMES)
+    page = (ROOT / "docs" / "how-to" / "builds.md").read_text()
+    assert len(NAMES) == 4 and all(f"(../../examples/ci/{name})" in page for name in NAMES)

@@ -1,4 +1,4 @@
-"""What an attacker tries, and what it gets. docs/proofreading.md lists these by name."""
+"""What an attacker tries, and what it gets. docs/how-to/proofreading.md lists these by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of docs/registry.md do what the page says."""
+"""The commands of docs/how-to/registry.md do what the page says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from voicemill.registry import names, publish, records, resolve, tombstones, ver
 from voicemill.storage import Store, file_digest, open_store
 from voicemill.voice.manifest import Part, Voice, read_voice
 
-PAGE = Path(__file__).parents[2] / "docs" / "registry.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "registry.md"
 
 
 def real_weights(folder: Path, work: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The examples of docs/text.md are what the front-end says."""
+"""The examples of docs/reference/text.md are what the front-end says."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from voicemill.text import phonemize
 
-GUIDE = Path(__file__).parents[2] / "docs" / "text.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "reference" / "text.md"
 
 
 def examples() -> list[tuple[str, str, str, str]]:

@@ -2,7 +2,7 @@
 
 Argo inserts a value into a template's JSON and searches the result for tags again, so that `{{=1+1}}` in a user's text
 becomes 2 and `{{name}}` an error. It quotes values as Go does, and JSON knows no `\\x1b`. Measured on Argo 4.1.2, see
-"Text with braces" in docs/cluster.md; the conformance table has the cases.
+"Text with braces" in docs/how-to/cluster.md; the conformance table has the cases.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Argo's tags: `{{name}}` is replaced by a variable, `{{=expression}}` by the value of an expression.
 
 Only what a template's author wrote is searched for tags: a value is inserted as it is and never searched in turn, so
-braces in a user's text stay braces. (Argo does search values again: see "Text with braces" in docs/cluster.md.)
+braces in a user's text stay braces. (Argo does search values again: see "Text with braces" in docs/how-to/cluster.md.)
 
 A variable whose value is `None` is an absent output: of a task that was skipped or omitted and declares no default. A
 plain tag that meets one is an error; an expression sees `nil` and may choose another value with `??`.

@@ -8,7 +8,7 @@ A section's module registers a function for a pattern of case names:
         case.check("wav", model.decode(...))
 
 A check returns when all is equal, raises AssertionError when it is not, and raises `Differs` where we differ from the
-reference on purpose, naming the entry of docs/decisions.md.
+reference on purpose, naming the entry of docs/explanation/decisions.md.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ SESSION_SECONDS = 12 * 3600
 SHORTEST_TOKEN = 16
 """Characters; a shorter one, such as what a full disk leaves of a file, is nobody's."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_HINT = "see docs/proofreading.md"
+_HINT = "see docs/how-to/proofreading.md"
 
 
 @dataclass(frozen=True)

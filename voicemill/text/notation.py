@@ -78,7 +78,7 @@ def entry(word: str, language: str, reading: str) -> Entry:
     found = _READERS[language](parts) if language in _READERS else None
     if not found:
         raise InputError(
-            f"{reading!r} is no reading of {word!r} in {language}: docs/text.md says how readings are written"
+            f"{reading!r} is no reading of {word!r} in {language}: docs/reference/text.md says how readings are written"
         )
     if language in BY_CHARACTER and len(found.phones) != len(word):
         raise InputError(

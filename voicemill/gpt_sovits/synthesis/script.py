@@ -23,7 +23,7 @@ class Quirks:
 
     Attributes:
         decode_together: Fragments of a batch are decoded as one utterance and cut apart, so that they influence each
-            other (docs/decisions.md, 3).
+            other (docs/explanation/decisions.md, 3).
         late_stop: The plain loop notices the limit one token late and then drops the first token (decision 4).
         read_as_reference: Figures and languages are read as the reference reads them even where it errs.
     """

@@ -1,0 +1,53 @@
+"""Pages lead somewhere: links between files of the repository, and the pages that code names.
+
+`mkdocs build --strict`, a part of `make check`, looks at the site's own links and anchors.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts import site_files
+
+ROOT = Path(__file__).parents[2]
+
+
+def _tracked(*patterns: str) -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a checkout of git")
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_relative_links_of_every_page_lead_to_a_file() -> None:
+    broken = []
+    for name in _tracked("*.md"):
+        text = re.sub(r"(?ms)^(```+|~~~+).*?^\1", "", (ROOT / name).read_text(encoding="utf-8"))
+        for link in re.findall(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)", text):
+            if not re.match(r"[a-z][a-z+.-]*:|/", link) and not (ROOT / name).parent.joinpath(link).exists():
+                broken.append(f"{name}: {link}")
+    assert not broken
+
+
+def test_pages_that_are_named_in_code_exist() -> None:
+    missing = []
+    for name in _tracked("*.py", "Makefile", "*.yaml", "*.toml"):
+        for page in re.findall(r"(?<![\w/.'-])docs/[\w./-]+\.md\b", (ROOT / name).read_text(encoding="utf-8")):
+            if not (ROOT / page).is_file() and not page.startswith(("docs/enhanced-", "docs/variables")):
+                missing.append(f"{name}: {page}")
+    assert not missing
+
+
+def test_links_out_of_docs_are_found() -> None:
+    text = "[policy](../../workflows/policy.py), [there](#there), [web](https://example.com), [next](install.md)"
+    assert list(site_files.outside(text, "docs/how-to/cluster.md")) == ["workflows/policy.py"]
