@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from voicemill.core.errors import InputError, MissingModelError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
@@ -41,7 +42,12 @@ def test_it_writes_weights_metrics_and_how_it_was_trained(dataset: Path, models:
     ]
     assert [json.loads(row)["epoch"] for row in (weights / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
     assert json.loads((weights / "parameters.json").read_text())["epochs"] == 3
-    assert any((weights / "tensorboard").iterdir())
+    board = EventAccumulator(str(weights / "tensorboard")).Reload()
+    rows = [json.loads(row) for row in (weights / "metrics.jsonl").read_text().splitlines()]
+    assert set(board.Tags()["scalars"]) == rows[-1].keys() - {"step", "epoch"}
+    for name in board.Tags()["scalars"]:
+        seen = {event.step: event.value for event in board.Scalars(name)}
+        assert seen == pytest.approx({row["step"]: row[name] for row in rows})
     base, trained = load_gpt(next(models.glob("*/s1*.ckpt"))), load_gpt(weights / "gpt_e3_s3.safetensors")
     assert not torch.equal(base.weights["ar_predict_layer.weight"], trained.weights["ar_predict_layer.weight"])
     assert (ledger.kept, ledger.dropped) == (1, 1)

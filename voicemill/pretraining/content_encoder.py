@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -245,8 +244,7 @@ class Training(loop.FineTuning[list[int], Batch]):
     def hand_over_encoder(self, folder: Path) -> None:
         """Put the last epoch's encoder, in transformers' form, the metrics and the recipe into a folder."""
         save_encoder(self.saved()[-1].path, self.config, folder / "hubert")
-        shutil.copy2(self.state.metrics, folder)
-        shutil.copytree(self.state.tensorboard, folder / "tensorboard")
+        self.state.hand_over_metrics(folder)
         parameters = asdict(self.recipe) | {"precision": self.precision.name}
         (folder / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
 

@@ -176,8 +176,7 @@ class FineTuning(ABC, Generic[Items, B]):
         """
         for file in self.saved():
             shutil.copy2(file.path, weights)
-        shutil.copy2(self.state.metrics, weights)
-        shutil.copytree(self.state.tensorboard, weights / "tensorboard")
+        self.state.hand_over_metrics(weights)
         write_parameters(weights, self.recipe, self.precision.name, version, base)
 
     def _batches(self) -> Iterator[None]:

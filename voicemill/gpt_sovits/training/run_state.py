@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -28,7 +29,7 @@ class RunState:
     Holds   checkpoint.pt    everything that the next step depends on, replaced as a whole
             weights/         finished weights files
             metrics.jsonl    one row a step or epoch; rows after the checkpoint are dropped on resuming
-            tensorboard/     the same for TensorBoard
+            tensorboard/     the same for TensorBoard, to look at while it trains
 
     Args:
         folder: The stage's state folder.
@@ -129,9 +130,13 @@ class RunState:
         """Add a row to the metrics; numbers go to TensorBoard too. No clock times: equal runs have equal metrics."""
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
-        for name, value in values.items():
-            if isinstance(value, int | float) and name != "epoch":
-                self._board.add_scalar(name, value, step)
+        for name, value in _figures(values).items():
+            self._board.add_scalar(name, value, step)
+
+    def hand_over_metrics(self, folder: Path) -> None:
+        """Put the metrics into a folder, as rows and in `tensorboard/`; equal metrics give equal bytes."""
+        shutil.copy2(self.metrics, folder)
+        _write_board(self.metrics, folder / "tensorboard")
 
     def forget(self, pattern: str) -> None:
         """Delete weights files, by a pattern of their names, that a better epoch has taken the place of."""
@@ -146,6 +151,33 @@ class RunState:
 
         self.tensorboard.mkdir(exist_ok=True)
         self._board = SummaryWriter(str(self.tensorboard), purge_step=purge_step)
+
+
+def _figures(row: dict[str, Any]) -> dict[str, float]:
+    """The values of a row of metrics that are drawn."""
+    drawn = {name: value for name, value in row.items() if isinstance(value, int | float)}
+    return {name: value for name, value in drawn.items() if name not in ("step", "epoch")}
+
+
+def _write_board(metrics: Path, folder: Path) -> None:
+    """Write rows of metrics as TensorBoard reads them.
+
+    torch's writer puts the time of day into the events and, with the machine's name, into that of their file. Here the
+    step stands in the place of the time.
+    """
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.summary.writer.record_writer import RecordWriter
+    from torch.utils.tensorboard.summary import scalar
+
+    folder.mkdir()
+    with (folder / "events.out.tfevents.metrics").open("wb") as file:
+        events = RecordWriter(file)
+        events.write(Event(wall_time=0, file_version="brain.Event:2").SerializeToString())
+        for line in metrics.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            for name, value in _figures(row).items():
+                event = Event(wall_time=row["step"], step=row["step"], summary=scalar(name, value))
+                events.write(event.SerializeToString())
 
 
 def choose_device() -> torch.device:
