@@ -129,7 +129,7 @@ class Stage(Generic[P]):
                 command.main(list(arguments), prog_name=f"voicemill stage {self.name}", standalone_mode=False)
             return 0
         except click.UsageError as error:
-            click.UsageError(safe_message(error.message), ctx=error.ctx).show()
+            click.UsageError(safe_message(error.format_message()), ctx=error.ctx).show()
             return UsageError.exit_code
         except Exception as error:
             told = _known(error)
