@@ -76,3 +76,8 @@ def test_homographs_are_told_apart_by_their_neighbours(sentence: str, word: str,
 )
 def test_words(word: str, phones: str):
     assert " ".join(dictionary.pronounce(word, "NN")) == phones
+
+
+@pytest.mark.parametrize(("word", "phones"), [("gpu", "JH IY1 P IY1 Y UW1"), ("wto", "D AH1 B AH0 L Y UW0 T IY1 OW1")])
+def test_a_short_word_is_spelled_where_no_word_begins_so(word: str, phones: str):
+    assert " ".join(dictionary.pronounce(word, "NN")) == phones

@@ -3,6 +3,7 @@
 Compound vowels are spelled by their parts, as the public weights learned them.
 """
 
+import functools
 import re
 import string
 
@@ -46,11 +47,17 @@ def phonemize(text: str) -> Spoken:
 
 
 def _alphabet(text: str) -> str:
+    return "".join(map(_letters, text))
+
+
+@functools.lru_cache(maxsize=16384)
+def _letters(character: str) -> str:
     from jamo import h2j, j2hcj
 
-    return j2hcj(h2j(text)).translate(_VOWELS)
+    return j2hcj(h2j(character)).translate(_VOWELS)
 
 
+@functools.lru_cache(maxsize=1024)
 def _phone(letter: str) -> str:
     letter = _SPACE if letter == " " else punctuation.JAPANESE_AND_KOREAN.get(letter, letter)
     return letter if symbols.knows(letter, "v2") else _PAUSE

@@ -236,7 +236,11 @@ def _give_digits_among_letters(stretches: list[Stretch], language: str) -> None:
         near = [stretch for stretch in (before, after) if stretch]
         if number.language != DIGITS or not near or not all(_LETTER.fullmatch(stretch.text) for stretch in near):
             continue
-        if language in ("zh", "yue") or len(near) == 1 and _WHOLE_NUMBER.fullmatch(number.text):
+        if language in ("zh", "yue"):
+            is_own = STAND_IN in number.text
+        else:
+            is_own = len(near) == 1 and _WHOLE_NUMBER.fullmatch(number.text) is not None
+        if is_own:
             number.language = language
 
 

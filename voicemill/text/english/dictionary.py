@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from types import ModuleType
@@ -15,6 +16,11 @@ _SPELLED = frozenset(["ae", "ai", "ar", "ios", "hud", "os"])
 _LONGEST_WORD = 50
 """Letters that are taken apart at once; no word is longer."""
 
+_LONGEST_INITIALISM = 4
+_FEWEST_WORDS = 3
+"""Words of the dictionary that begin alike, from which on it is a beginning and no name's or abbreviation's."""
+
+_CONSONANTS = re.compile("[bcdfghjklmnpqrstvwxz]+")
 _HISSING = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
 _VOICELESS = frozenset(["P", "T", "K", "F", "TH", "HH"])
 # What g2p_en's list lacks, in the reference too
@@ -105,6 +111,18 @@ def is_pronounceable(word: str) -> bool:
 
 
 @functools.cache
+def _beginnings() -> Counter[str]:
+    """Consonants with which words of the dictionary begin, and how many words do."""
+    return Counter(found[0] for word in _cmudict() if (found := _CONSONANTS.match(word)))
+
+
+def _can_begin(word: str) -> bool:
+    """Whether words begin with these consonants: `gp` (gpu) begins none."""
+    consonants = _CONSONANTS.match(word)
+    return consonants is None or _beginnings()[consonants[0]] >= _FEWEST_WORDS
+
+
+@functools.cache
 def _wordsegment() -> ModuleType:
     import wordsegment
 
@@ -140,14 +158,15 @@ def _sounds(word: str, as_reference: bool = False) -> tuple[str, ...]:
 def _unknown(word: str) -> tuple[str, ...]:
     """A word that no dictionary knows: a compound of words that it knows, else by its letters as they sound.
 
-    It is spelled only where it cannot be said: without a vowel, or of two letters.
+    It is spelled only where it cannot be said: without a vowel, of two letters, or short and begun as no word is.
     """
     if re.fullmatch("[a-z]+'s", word):
         phones = _sounds(word[:-2])
         return (*phones, *genitive(phones))
     if len(word) > _LONGEST_WORD:
         return tuple(phone for half in _halves(word) for phone in _sounds(half))
-    if len(word) < 2 or not is_pronounceable(word) or len(word) == 2 and word[1] not in "aeiouy":
+    is_short = len(word) <= _LONGEST_INITIALISM and not _can_begin(word)
+    if len(word) < 2 or is_short or not is_pronounceable(word) or len(word) == 2 and word[1] not in "aeiouy":
         return tuple(phone for character in word for phone in letter(character))
     if "-" in word:
         return tuple(phone for part in re.findall("[a-z']+", word) for phone in _sounds(part))
