@@ -11,8 +11,8 @@ from pathlib import Path
 
 from voicemill.batch.manifest import OVERRIDES, REQUIRED, Manifest, Mistake, Row
 from voicemill.contract import workflow_parameters
-from voicemill.contract.workflow_parameters import Here, Problem
-from voicemill.core.errors import InputError
+from voicemill.contract.workflow_parameters import Here, Parameters, Problem
+from voicemill.core.errors import InputError, UsageError
 from voicemill.engine.workflow import Workflow
 from voicemill.registry.names import check_speaker
 
@@ -49,6 +49,7 @@ def orders(
     """
     parameters = workflow_parameters.parameters_of(workflow)
     here = Here(folder, elsewhere)
+    manifest = _by_present_names(manifest, parameters)
     lines: dict[str, int] = {}
     found: list[Order] = []
     unknown = {name: line for name, line in manifest.columns.items() if name not in (*parameters.items, OVERRIDES)}
@@ -83,6 +84,22 @@ def problems_of_common(
     parameters, here = workflow_parameters.parameters_of(workflow), Here(folder, elsewhere)
     others = {name: value for name, value in common.items() if name not in REQUIRED}
     return [*own, *parameters.problems_of_values(others, here)]
+
+
+def _by_present_names(manifest: Manifest, parameters: Parameters) -> Manifest:
+    """The manifest with the present names of parameters that were renamed."""
+    mistakes = list(manifest.mistakes)
+    rows: list[Row] = []
+    for row in manifest.rows:
+        try:
+            rows.append(Row(row.line, parameters.by_present_names(row.values)))
+        except UsageError as error:
+            mistakes.append(Mistake(row.line, str(error)))
+    columns: dict[str, int] = {}
+    for name, line in manifest.columns.items():
+        (present,) = parameters.by_present_names({name: ""})
+        columns.setdefault(present, line)
+    return Manifest(rows, mistakes, columns)
 
 
 def _of_row(row: Row, lines: dict[str, int], *, source_is_here: bool) -> Iterator[Problem]:

@@ -80,7 +80,7 @@ def read(api: Api, wanted: Wanted, *, look: bool = True) -> Commission:
     """
     children.check_name(wanted.batch)
     plan = submission.plan(api, wanted.workflow)
-    common = manifests.common(wanted.parameters).values
+    common = plan.parameters.by_present_names(manifests.common(wanted.parameters).values)
     workflow_parameters.refuse(plan.name, checking.problems_of_common(common, plan.workflow, folder=None))
     orders, mistakes = checking.orders(_manifest(wanted.manifest), common, plan.workflow, folder=None, look=look)
     mistakes += [

@@ -133,18 +133,20 @@ def submit(
     from voicemill.cluster.connection import connect
 
     name = children.check_name(name or manifest.stem.lower().replace("_", "-"))
-    request = submitting.Request(manifest, pairs(parameter or []), frozenset(in_pods or ()))
 
-    def check(plan: submission.Plan) -> list[Any]:
+    def check(plan: submission.Plan) -> tuple[submitting.Request, list[Any]]:
+        named = plan.parameters.by_present_names
+        elsewhere = frozenset(named(dict.fromkeys(in_pods or (), "")))
+        request = submitting.Request(manifest, named(pairs(parameter or [])), elsewhere)
         orders, mistakes = submitting.check(request, plan)
         _refuse(manifest, mistakes)
-        return orders
+        return request, orders
 
     with submission.checking_without_cluster(workflow, check):
         api, console = connect(namespace), Console()
         conducting = submission.plan(api, submitting.CONDUCTS)
         plan = submission.plan(api, workflow)
-    orders = check(plan)
+    request, orders = check(plan)
     if at_work := submitting.running(api, name):
         raise InputError(f"the batch {name} is being made by {at_work[0]}; see `voicemill batch status {name}`")
     given = {
@@ -242,8 +244,10 @@ def _orders(manifest: Path, common: dict[str, str], chosen: Any) -> list[Any]:
     from voicemill.batch import manifest as manifests
     from voicemill.contract import workflow_parameters
 
+    parameters = workflow_parameters.parameters_of(chosen)
+    common = parameters.by_present_names(common)
     workflow_parameters.refuse(chosen.name, checking.problems_of_common(common, chosen, folder=Path.cwd()))
-    common = workflow_parameters.parameters_of(chosen).resolved(common, workflow_parameters.Here())
+    common = parameters.resolved(common, workflow_parameters.Here())
     orders, mistakes = checking.orders(manifests.read(manifest), common, chosen, folder=manifest.absolute().parent)
     _refuse(manifest, mistakes)
     return orders

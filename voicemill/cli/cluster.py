@@ -47,18 +47,22 @@ def submit(
     from voicemill.cluster.connection import connect
 
     console = Console()
-    given = pairs(parameter or [])
-    elsewhere = frozenset(in_pods or ())
-    check = partial(submission.check, given=given, in_pods=elsewhere)
+
+    def check(plan: submission.Plan) -> tuple[dict[str, str], frozenset[str]]:
+        given = plan.parameters.by_present_names(pairs(parameter or []))
+        elsewhere = frozenset(plan.parameters.by_present_names(dict.fromkeys(in_pods or (), "")))
+        submission.check(plan, given, elsewhere)
+        return given, elsewhere
+
     if inline:
         plan = submission.plan_here(workflow)
-        check(plan)
+        given, elsewhere = check(plan)
         api = connect(namespace)
     else:
         with submission.checking_without_cluster(workflow, check):
             api = connect(namespace)
             plan = submission.plan(api, workflow)
-        check(plan)
+        given, elsewhere = check(plan)
     uploading = partial(bring, speaker=given.get("speaker"))
     values = submission.place_files(plan, given, elsewhere, uploading)
     run = submission.create(api, plan, values, name)["metadata"]["name"]

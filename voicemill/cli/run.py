@@ -56,8 +56,9 @@ def run(
 
     chosen = workflows.load(workflow)
     check_place(chosen)
-    here, asked = Here(), pairs(parameter or [])
-    known = workflow_parameters.check(chosen, asked, here)
+    here, known = Here(), workflow_parameters.parameters_of(chosen)
+    asked = known.by_present_names(pairs(parameter or []))
+    workflow_parameters.refuse(chosen.name, known.problems(asked, here))
     given = known.resolved(workflows.arguments(chosen, asked), here)
     apart(given, out)
     slots = room(cpus, memory, gpus)

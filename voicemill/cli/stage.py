@@ -30,12 +30,15 @@ def stage(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the stage.", show_default=False)] = "",
 ) -> None:
     """Run one stage; `voicemill stage NAME --help` shows its options, `voicemill stage` lists the names."""
-    from voicemill.contract import Stage
+    from voicemill.contract import Stage, renames
 
     if name in ("", "--help", "-h"):
         typer.echo("Usage: voicemill stage NAME [OPTIONS]\n\nStages: " + ", ".join(names()))
         return
     wanted = name.replace("_", "-")
+    if rename := renames.of_stages().get(wanted):
+        rename.warn()
+        wanted = rename.new
     if wanted not in names():
         near = difflib.get_close_matches(wanted, names(), 1)
         raise UsageError(f"no stage is called {name!r}" + (f"; did you mean {near[0]}?" if near else ""))

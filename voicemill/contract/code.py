@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 import voicemill
+from voicemill.contract import renames
 
 _PACKAGE = "voicemill"
 _FOLDER = Path(voicemill.__path__[0])
@@ -32,7 +33,7 @@ def code_version(module: str) -> str:
     if module.partition(".")[0] != _PACKAGE:
         return ""
     sources: set[Path] = set()
-    waiting = [module]
+    waiting = [renames.present_module(module)]
     while waiting:
         source = _source(waiting.pop())
         if source not in sources:

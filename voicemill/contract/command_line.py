@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from voicemill.contract import values
+from voicemill.contract import renames, values
 from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField, kebab
+from voicemill.contract.renames import Rename
 from voicemill.core.errors import InputError, UsageError, may
 
 
@@ -40,8 +41,14 @@ def command(declaration: Declaration, results: tuple[str, ...], body: Callable[.
         click.Option([f"--{kebab(state.sent_field)}"], type=click.Path(path_type=Path), hidden=True)
         for state in declaration.of_role("state")
     ]
-    options = [_artifact(artifact) for artifact in declaration.artifacts]
-    options += [_parameter(parameter) for parameter in declaration.parameters]
+    options = [
+        _artifact(artifact, renames.former_options(declaration.name, artifact.name))
+        for artifact in declaration.artifacts
+    ]
+    options += [
+        _parameter(parameter, renames.former_options(declaration.name, parameter.name))
+        for parameter in declaration.parameters
+    ]
     return click.Command(
         declaration.name,
         params=[*options, *hidden],
@@ -52,7 +59,30 @@ def command(declaration: Declaration, results: tuple[str, ...], body: Callable[.
     )
 
 
-def _artifact(artifact: ArtifactField) -> click.Option:
+class _Option(click.Option):
+    """An option that is also accepted under the names that it had before, which no help shows."""
+
+    def __init__(self, *arguments: Any, former: list[Rename], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.former = {rename.old: rename for rename in former}
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        for name in self.former:
+            parser.add_option(obj=self, opts=[name], dest=name, action="store", nargs=1)
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        used = [rename for name, rename in self.former.items() if name in opts]
+        if not used:
+            return super().consume_value(ctx, opts)
+        if len(used) > 1 or self.name in opts:
+            present = used[0].new
+            raise UsageError(f"{present} was given twice, also by the name that it had before; give {present} alone")
+        used[0].warn()
+        return super().consume_value(ctx, {**opts, str(self.name): opts[used[0].old]})
+
+
+def _artifact(artifact: ArtifactField, former: list[Rename]) -> click.Option:
     def check(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
         if artifact.kind.role != "input" or path is None:
             return path
@@ -66,8 +96,9 @@ def _artifact(artifact: ArtifactField) -> click.Option:
         wrong = f"is not a {what}" if path.exists() else "does not exist"
         raise UsageError(f"--{artifact.name} {path} {wrong}; name an existing {what}")
 
-    return click.Option(
+    return _Option(
         [f"--{artifact.name}", artifact.field],
+        former=former,
         # A state may be an s3:// address, whose two slashes a Path would make one.
         type=click.STRING if artifact.kind.role == "state" else click.Path(path_type=Path),
         required=not artifact.optional,
@@ -102,15 +133,16 @@ class _Value(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
-def _parameter(parameter: ParameterField) -> click.Option:
+def _parameter(parameter: ParameterField, former: list[Rename]) -> click.Option:
     def check(context: click.Context, option: click.Parameter, value: Any) -> Any:
         if isinstance(value, str) and (problem := values.problem_of_place(parameter, value)):
             raise UsageError(f"--{parameter.name}: {problem}")
         return value
 
     required = parameter.default is REQUIRED
-    return click.Option(
+    return _Option(
         [f"--{parameter.name}", parameter.field],
+        former=former,
         type=_Value(parameter),
         required=required,
         default=None if required else parameter.text() if parameter.optional else parameter.default,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
 import click
 
-from voicemill.contract import command_line, state, template
+from voicemill.contract import command_line, renames, state, template
 from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
@@ -119,6 +119,9 @@ class Stage(Generic[P]):
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """The stage's command line; ends the process with the exit code that the contract promises."""
         logs.set_up(self.name)
+        spec = sys.modules["__main__"].__spec__
+        if spec and (rename := renames.of_module(spec.name)):
+            rename.warn()
         sys.exit(self.run(sys.argv[1:] if arguments is None else arguments))
 
     def run(self, arguments: Sequence[str]) -> int:
@@ -223,8 +226,9 @@ def _module_of(function: Callable[..., Any]) -> str:
     spec = sys.modules["__main__"].__spec__
     if spec is None:
         return Path(sys.argv[0]).stem
+    name = renames.present_module(spec.name)
     # In a checkout `python -m stages.slice` is the same stage as `python -m voicemill.stages.slice`.
-    return f"voicemill.{spec.name}" if spec.name.startswith("stages.") else spec.name
+    return f"voicemill.{name}" if name.startswith("stages.") else name
 
 
 def _known(error: BaseException) -> VoicemillError | None:

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from voicemill.contract import values
+from voicemill.contract import renames, values
 from voicemill.contract.declaration import REQUIRED, ParameterField, Place
 from voicemill.contract.flow import Use, uses_of
 from voicemill.contract.stages import Stage
@@ -86,6 +86,10 @@ class Parameters:
         """The parameters that name a place which is read, or with `written` one that is written to."""
         found = ((name, self._place(name)) for name in self.items)
         return {name: known for name, known in found if known and known.is_destination == written}
+
+    def by_present_names(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Values of which some may have old names; see `renames.present_parameters`."""
+        return renames.present_parameters(self.workflow.name, given, self.items)
 
     def problems(self, given: Mapping[str, str], here: Here | None = None) -> list[Problem]:
         """Everything that is wrong with the values of parameters.
@@ -216,9 +220,14 @@ def parameters_of(workflow: Workflow) -> Parameters:
 
     for pod in uses_of(workflow):
         for stage in _stages_of(pod.template):
-            calls.append(_Call(stage, pod.options))
+            former = renames.of_options(stage.name)
+            options = {
+                former[name].new.removeprefix("--") if name in former else name: source
+                for name, source in pod.options.items()
+            }
+            calls.append(_Call(stage, options))
             for known in stage.parameters:
-                learn(pod.options.get(known.name), known)
+                learn(options.get(known.name), known)
         for annotation, place in ((LOCATIONS, Place()), (DESTINATIONS, Place(is_written=True))):
             for name in annotated(pod.template, annotation):
                 if not any(known.place for known in fields.get(name, [])):
