@@ -44,6 +44,7 @@ check: setup ## lint, types, licences, pages and their links
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python images/licences.py --check
+	$(BIN)/python scripts/reference.py --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 site: setup ## show the pages of docs/ at http://127.0.0.1:8000, made anew when they change
@@ -56,9 +57,10 @@ format: setup ## lay the code out
 constraints: ## remake constraints.txt from pyproject.toml (UPGRADE=1: the newest versions that fit together)
 	$(PYTHON) scripts/constraints.py $(if $(UPGRADE),--upgrade)
 
-golden: setup ## rewrite what is generated: the workflows' YAML, the table of the chart's values, the licences' page
+golden: setup ## rewrite what is generated: the workflows' YAML, the chart's values, the reference, the licences' page
 	$(BIN)/hera generate yaml workflows/ --to $(GOLDEN)/
 	$(BIN)/python charts/readme.py
+	$(BIN)/python scripts/reference.py
 	$(BIN)/python images/licences.py >docs/reference/licences.md
 
 images: ## the stages' images and a table of their sizes (STAGES="slice ..." for some; images/README.md)
