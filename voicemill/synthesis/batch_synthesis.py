@@ -13,7 +13,7 @@ from voicemill import __version__
 from voicemill.contract import Ledger, check_stop, progress
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.synthesis import Options, Prompt, Script
-from voicemill.synthesis.load import SpeakingVoice, encode_speech
+from voicemill.synthesis.load import SpeakingVoice, encode_marked_speech
 from voicemill.synthesis.resume_cache import Row, Takes
 from voicemill.synthesis.script import Line
 
@@ -137,19 +137,13 @@ def _perform(
     batch: list[tuple[Row, bytes]] = []
     for name, said in zip(scripts, spoken, strict=True):
         row = {"file": _file(name), **wanted[name], "voice": version, **said.report}
-        provenance = {
-            "generated": True,
-            "speaker": speaking.voice.speaker,
-            "voice": version,
-            "text": row["text"],
-            "seed": row["seed"],
-            "by": f"voicemill {__version__}",
-        }
-        content = encode_speech(
+        content = encode_marked_speech(
             said.pcm16(),
             said.rate,
-            provenance=json.dumps(provenance, ensure_ascii=False),
-            software=f"voicemill {__version__}",
+            speaker=speaking.voice.speaker,
+            voice=version,
+            text=row["text"],
+            seed=row["seed"],
         )
         batch.append((row, content))
     return batch

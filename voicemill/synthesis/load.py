@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from voicemill import __version__
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.features import bert, hubert
 from voicemill.gpt_sovits.formats import checkpoints
@@ -195,3 +197,26 @@ def encode_speech(samples: Any, rate: int, *, provenance: str, software: str) ->
         sink.title = "Synthetic speech"
         sink.write(samples)
     return file.getvalue()
+
+
+def encode_marked_speech(samples: Any, rate: int, *, speaker: str, voice: str, text: str, seed: int) -> bytes:
+    """A WAV file of 16-bit speech with its provenance: that it is generated, by which voice, from which text and seed.
+
+    Args:
+        samples: int16 `[n]`.
+        rate: Sampling rate in Hz.
+        speaker: Whose voice.
+        voice: The voice's version.
+        text: What was said.
+        seed: By which it is said the same way again.
+    """
+    software = f"voicemill {__version__}"
+    provenance = {
+        "generated": True,
+        "speaker": speaker,
+        "voice": voice,
+        "text": text,
+        "seed": seed,
+        "by": software,
+    }
+    return encode_speech(samples, rate, provenance=json.dumps(provenance, ensure_ascii=False), software=software)

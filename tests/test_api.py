@@ -1,0 +1,149 @@
+"""The public Python API, by the small base that comes with voicemill."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voicemill import InputError, MissingModelError, UsageError, Voice
+from voicemill.gpt_sovits.formats.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
+from voicemill.models import locate, packed
+from voicemill.registry import open_registry, publish
+from voicemill.stages.synthesize import synthesize
+from voicemill.storage import file_digest
+from voicemill.voice import generation_config
+from voicemill.voice.generation_config import Generation
+from voicemill.voice.manifest import Part, ReferenceClip
+from voicemill.voice.manifest import Voice as Manifest
+
+RECORDING = Path(__file__).parent / "parity" / "golden" / "F_glue" / "ref.wav"
+LINE = "She put the cake on the table."
+STEADY = Generation(top_k=1, repetition_penalty=1.0, cut="cut0", prompted=False)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    packed.unpack(packed.SMALL, str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A voice of the small base's weights, which speaks by a generation config of its own."""
+    folder = tmp_path_factory.mktemp("voice")
+    save_sovits(folder / "sovits.safetensors", load_sovits(locate(models, "sovits-g")))
+    save_gpt(folder / "gpt.safetensors", load_gpt(locate(models, "gpt")))
+    shutil.copy(RECORDING, folder / "reference.wav")
+    sovits, gpt, clip = (
+        file_digest(folder / name) for name in ("sovits.safetensors", "gpt.safetensors", "reference.wav")
+    )
+    Manifest(
+        speaker="ada",
+        version="v2",
+        language="en",
+        sampling_rate=32000,
+        sovits=Part("sovits.safetensors", sovits, "sovits_e1_s1.safetensors"),
+        gpt=Part("gpt.safetensors", gpt, "gpt_e1_s1.safetensors"),
+        reference=ReferenceClip("reference.wav", clip, "", "en", 4.0),
+    ).write(folder)
+    (folder / "metrics.json").write_text(json.dumps({generation_config.KEY: STEADY.record()}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def voice(folder: Path, models: Path) -> Voice:
+    return Voice.load(folder, models=models, device="cpu")
+
+
+def test_importing_voicemill_and_the_names_of_its_api_loads_no_torch():
+    program = (
+        "import sys, voicemill; from voicemill import Voice, Speech, InputError\n"
+        "print(sorted({'torch', 'numpy', 'transformers', 'soundfile'} & set(sys.modules)), Voice.__name__)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == "[] Voice\n"
+
+
+def test_unknown_names_of_the_package_are_attribute_errors():
+    import voicemill
+
+    with pytest.raises(AttributeError, match="no attribute 'Vioce'"):
+        voicemill.Vioce  # noqa: B018
+
+
+def test_a_line_has_samples_and_says_what_was_not_pronounced(voice: Voice):
+    speech = voice.say("Good morning 😀.")
+    assert speech.samples.dtype == np.float32
+    assert speech.samples.ndim == 1
+    assert 0.01 < np.abs(speech.samples).max() <= 1
+    assert (speech.sample_rate, voice.sample_rate) == (32000, 32000)
+    assert speech.seconds == len(speech.samples) / 32000
+    assert [(sign.character, sign.position) for sign in speech.unpronounced] == [("😀", 13)]
+    assert (speech.speaker, speech.language, speech.voice) == ("ada", "en", voice.version)
+
+
+def test_it_speaks_by_the_voice_s_generation_config(voice: Voice):
+    assert voice.generation == STEADY
+
+
+def test_a_seed_speaks_the_samples_that_the_stage_speaks(voice: Voice, folder: Path, models: Path, tmp_path: Path):
+    synthesize(
+        folder,
+        tmp_path / "speech",
+        models=str(models),
+        lines=LINE,
+        seed=3,
+        top_k=STEADY.top_k,
+        repetition_penalty=STEADY.repetition_penalty,
+        cut="cut0",
+        prompted=STEADY.prompted,
+    )
+    speech = voice.say(LINE, seed=3)
+    saved = speech.save(tmp_path / "said.wav")
+    assert saved.read_bytes() == (tmp_path / "speech" / "0001.wav").read_bytes()
+    samples, rate = soundfile.read(saved, dtype="int16")
+    assert rate == speech.sample_rate
+    assert np.array_equal(samples, speech.pcm16())
+    assert not np.array_equal(voice.say(LINE, seed=4).samples, speech.samples)
+
+
+def test_several_lines_are_spoken_as_each_alone(voice: Voice):
+    lines = ["One apple.", "Two pears and a plum.", "Three."]
+    together = list(voice.say_all(lines, seed=1, batch_size=2))
+    assert [speech.text for speech in together] == lines
+    for speech in together:
+        alone = voice.say(speech.text, seed=1)
+        assert len(alone.samples) == len(speech.samples)
+        np.testing.assert_allclose(alone.samples, speech.samples, atol=1e-3)
+
+
+def test_what_cannot_be_spoken_or_saved_is_refused(voice: Voice, tmp_path: Path):
+    with pytest.raises(InputError, match=r"'\.\.\.' cannot be spoken: there is nothing to say in it"):
+        voice.say("...")
+    with pytest.raises(InputError, match="speed of 20"):
+        voice.say(LINE, speed=20)
+    with pytest.raises(UsageError, match=r"let the name end in \.wav"):
+        voice.say("One.").save(tmp_path / "said.mp3")
+
+
+def test_a_registered_voice_is_loaded_and_freed(folder: Path, models: Path, tmp_path: Path):
+    registry = open_registry(str(tmp_path / "registry"))
+    version = publish(folder, registry).version
+    with Voice.load("ada@latest", models=models, registry=tmp_path / "registry", device="cpu") as voice:
+        assert voice.version == version
+        assert voice.say("One.").seconds > 0.1
+    with pytest.raises(UsageError, match="is closed; load it again"):
+        voice.say("Two.")
+
+
+def test_missing_models_and_voices_are_named(folder: Path, models: Path, tmp_path: Path):
+    with pytest.raises(MissingModelError, match="voicemill models pull"):
+        Voice.load(folder, models=tmp_path)
+    with pytest.raises(InputError, match="is not a voice"):
+        Voice.load(tmp_path, models=models)

@@ -1,0 +1,276 @@
+"""The public Python API: load a voice and let it speak.
+
+    from voicemill import Voice
+
+    with Voice.load("out/voice", models="models") as voice:
+        voice.say("Good morning.").save("morning.wav")
+        for speech in voice.say_all(["One.", "Two.", "Three."]):
+            print(speech.text, speech.seconds, speech.unpronounced)
+
+Importing this module loads neither torch nor a model; `Voice.load` does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, Self
+
+from voicemill.core.errors import InputError, MissingModelError, UsageError, VoicemillError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voicemill.gpt_sovits.synthesis import Options, Prompt
+    from voicemill.synthesis.load import SpeakingVoice
+    from voicemill.text import Unpronounced
+    from voicemill.voice.generation_config import Generation
+
+__all__ = ["InputError", "MissingModelError", "Speech", "UsageError", "Voice", "VoicemillError"]
+
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """A spoken line.
+
+    Attributes:
+        samples: float32 `[n]`, mono, full scale at 1.
+        sample_rate: In Hz.
+        text: What was asked for.
+        language: Language of the text.
+        speed: 2 is twice as fast.
+        seed: The seed that speaks it the same way again.
+        speaker: Whose voice it is.
+        voice: The voice's version, a digest of its files.
+        unpronounced: The characters of the text that are not heard (`character`, `position`).
+        cut_off: How many pieces of the text reached the length limit, so that their end may be missing.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    text: str
+    language: str
+    speed: float
+    seed: int
+    speaker: str
+    voice: str
+    unpronounced: tuple[Unpronounced, ...] = ()
+    cut_off: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound."""
+        return len(self.samples) / self.sample_rate
+
+    def pcm16(self) -> np.ndarray:
+        """The samples as int16 `[n]`."""
+        from voicemill.gpt_sovits.synthesis import waveform
+
+        return waveform.pcm16(self.samples)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a 16-bit WAV file, marked as generated speech in its metadata as `voicemill stage synthesize` does.
+
+        Args:
+            path: Where to; must end in `.wav`. The file appears whole or not at all, and replaces what is there.
+
+        Returns:
+            The path.
+
+        Raises:
+            UsageError: If the path does not end in `.wav`.
+            CannotWrite: If nothing can be written there.
+        """
+        from voicemill.core.files import atomic
+        from voicemill.synthesis.load import encode_marked_speech
+
+        path = Path(path)
+        if path.suffix.lower() != ".wav":
+            raise UsageError(f"{path} cannot be saved: speech is saved as WAV; let the name end in .wav")
+        content = encode_marked_speech(
+            self.pcm16(), self.sample_rate, speaker=self.speaker, voice=self.voice, text=self.text, seed=self.seed
+        )
+        with atomic(path, is_folder=False) as partial:
+            partial.write_bytes(content)
+        return path
+
+
+class Voice:
+    """A voice with its models loaded. Make one with `Voice.load`; as a context manager it frees the models at the end.
+
+    Several threads may share a voice: their lines are spoken one after the other.
+    """
+
+    def __init__(self, speaking: SpeakingVoice, generation: Generation, version: str, resources: ExitStack):
+        self._speaking: SpeakingVoice | None = speaking
+        self._prompt: Prompt | None = None
+        self._resources = resources
+        self._lock = Lock()
+        self.generation = generation
+        """How it speaks: its generation config, or what `load` was given."""
+        self.version = version
+        """A digest of the voice's files."""
+        self.speaker = speaking.voice.speaker
+        """Whose voice it is."""
+        self.language = speaking.voice.language
+        """The language of lines that name none."""
+        self.sample_rate = speaking.voice.sampling_rate
+        """Of what it speaks, in Hz."""
+
+    @classmethod
+    def load(
+        cls,
+        voice: str | Path,
+        *,
+        models: str | Path,
+        registry: str | Path = "",
+        device: str = "auto",
+        precision: Precision = "auto",
+        lexicon: str | Path = "",
+        polyphones: Literal["auto", "g2pw", "pypinyin"] = "auto",
+        generation: Generation | None = None,
+    ) -> Voice:
+        """Load a voice and the pretrained models that it needs.
+
+        Args:
+            voice: A voice folder (`voicemill run clone-voice --out OUT` leaves `OUT/voice`), an `s3://` address,
+                or with a registry SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION.
+            models: Models folder or its `s3://` address, for HuBERT and, where Mandarin is spoken, BERT.
+            registry: Folder or `s3://` address of a registry.
+            device: `cpu`, `cuda`, `cuda:1`; `auto` takes the GPU where there is one.
+            precision: `auto` is half precision on a GPU and fp32 on a CPU.
+            lexicon: Your own pronunciations, a CSV file with the columns word, language and reading.
+            polyphones: Who tells Mandarin polyphones apart; `auto` does it as the voice's training texts were read.
+            generation: How to speak; None goes by the voice's generation config.
+
+        Raises:
+            InputError: If it is no voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` or the registry requires.
+            MissingModelError: If a pretrained model is not in the models folder.
+            TryAgain: If S3 cannot be reached.
+        """
+        import torch
+
+        from voicemill.models import at_hand as models_at_hand
+        from voicemill.registry import at_hand, version_of
+        from voicemill.registry.records import lineage_and_metrics
+        from voicemill.synthesis.load import load_voice
+        from voicemill.voice import pronunciation
+        from voicemill.voice.generation_config import Generation
+
+        pretrained = models_at_hand(str(models))
+        resources = ExitStack()
+        try:
+            work = resources.enter_context(tempfile.TemporaryDirectory(prefix="voicemill-voice-"))
+            folder = at_hand(str(voice), str(registry), Path(work) / "voice")
+            config = generation or Generation.of(lineage_and_metrics(folder)[1])
+            pronounced = pronunciation.load(pretrained, lexicon=str(lexicon), polyphones=polyphones, trained=folder)
+            speaking = load_voice(
+                folder,
+                pretrained,
+                None if device == "auto" else torch.device(device),
+                precision=precision,
+                reading=pronounced.reading,
+            )
+            return cls(speaking, config, version_of(folder).version, resources)
+        except BaseException:
+            resources.close()
+            raise
+
+    def say(self, text: str, *, language: str = "", speed: float = 1.0, seed: int = 0) -> Speech:
+        """Speak a line.
+
+        Args:
+            text: What to say.
+            language: auto, en, zh, ja, ko or yue; empty is the voice's own.
+            speed: 0.25 to 4; 2 is twice as fast.
+            seed: The same seed speaks the line the same way, as `voicemill stage synthesize` does with it.
+
+        Raises:
+            InputError: If nothing in the text can be said.
+        """
+        return next(self.say_all([text], language=language, speed=speed, seed=seed))
+
+    def say_all(
+        self, texts: Iterable[str], *, language: str = "", speed: float = 1.0, seed: int = 0, batch_size: int = 16
+    ) -> Iterator[Speech]:
+        """Speak several lines, many pieces of them at a time, which is faster than one after the other.
+
+        What a line sounds like does not depend on the lines beside it: `say` speaks each the same.
+
+        Args:
+            texts: What to say.
+            language: As for `say`.
+            speed: As for `say`.
+            seed: Of every line.
+            batch_size: Lines and pieces of lines that are spoken at once.
+
+        Yields:
+            The lines in their order, as they are spoken.
+
+        Raises:
+            InputError: If nothing in one of the texts can be said; those in earlier batches are spoken by then.
+        """
+        if batch_size < 1:
+            raise UsageError(f"a batch of {batch_size} lines cannot be spoken; it must be at least 1")
+        options = replace(self.generation.options(), batch_size=batch_size)
+        waiting: list[str] = []
+        for text in texts:
+            waiting.append(text)
+            if len(waiting) == batch_size:
+                yield from self._speak(waiting, language or self.language, speed, seed, options)
+                waiting = []
+        if waiting:
+            yield from self._speak(waiting, language or self.language, speed, seed, options)
+
+    def _speak(self, texts: list[str], language: str, speed: float, seed: int, options: Options) -> list[Speech]:
+        from voicemill.text import Unpronounced
+
+        with self._lock:
+            if self._speaking is None:
+                raise UsageError(f"the voice of {self.speaker} is closed; load it again")
+            synthesizer = self._speaking.synthesizer
+            scripts = []
+            for text in texts:
+                try:
+                    scripts.append(synthesizer.script(text, language, cut=options.cut, speed=speed, seed=seed))
+                except InputError as error:
+                    raise InputError(f"{text[:60]!r} cannot be spoken: {error}") from error
+            if self._prompt is None:
+                self._prompt = synthesizer.prepare(self.generation.prompt(self._speaking.reference))
+            spoken = synthesizer.perform(scripts, self._prompt, options)
+        return [
+            Speech(
+                said.samples,
+                said.rate,
+                text,
+                language,
+                speed,
+                seed,
+                self.speaker,
+                self.version,
+                tuple(Unpronounced(**sign) for sign in said.report["unpronounced"]),
+                said.report["cut_off"],
+            )
+            for text, said in zip(texts, spoken, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Free the models; the voice cannot speak afterwards."""
+        with self._lock:
+            self._speaking = self._prompt = None
+            self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Voice {self.speaker}@{self.version}, {self.language}>"
