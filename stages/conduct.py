@@ -48,34 +48,34 @@ def conduct(
         cpu_hour: Price of a CPU core's hour.
         records: Folder or s3:// address below which what came of each speaker is kept.
     """
-    from voicemill.batch import commission, conducting
-    from voicemill.batch.children import Terms
+    from voicemill.batch import batch_plan, conductor
     from voicemill.batch.records import Records
+    from voicemill.batch.speaker_workflows import BatchSettings
     from voicemill.cluster.kube import Kube
     from voicemill.core.errors import InputError, Interrupted
 
     cluster, ledger = Kube(), Ledger()
     prices = (min_success_ratio, gpu_hour, cpu_hour)
-    asked = commission.read(cluster, commission.Wanted(manifest, batch, workflow, parameters, *prices))
+    asked = batch_plan.read(cluster, batch_plan.BatchRequest(manifest, batch, workflow, parameters, *prices))
     for line, texts in asked.wrong.items():
         ledger.drop(f"line {line}", texts)
-    if asked.mistakes:
-        first = asked.mistakes[0]
+    if asked.errors:
+        first = asked.errors[0]
         raise InputError(
-            f"{len(asked.mistakes)} mistakes in {asked.batch.manifest}, nothing was started; all are in the log,"
+            f"{len(asked.errors)} mistakes in {asked.batch.manifest}, nothing was started; all are in the log,"
             f" the first is on line {first.line}: {first.text}"
         )
-    terms = Terms(batch, run, run_uid, at_once, priority, queue)
-    conductor = conducting.Conductor(cluster, asked, terms, Records(records, batch))
-    total = len(asked.batch.orders)
+    settings = BatchSettings(batch, run, run_uid, at_once, priority, queue)
+    voices = conductor.Conductor(cluster, asked, settings, Records(records, batch))
+    total = len(asked.batch.jobs)
     try:
-        for row in ledger.each(conductor.rows(), total=total, name=lambda row: row.speaker, label="speakers"):
+        for row in ledger.each(voices.rows(), total=total, name=lambda row: row.speaker, label="speakers"):
             if row.outcome == "voice":
                 ledger.keep(row.speaker, voice=row.voice)
             else:
                 ledger.drop(row.speaker, row.reason or row.outcome)
     except Interrupted:
-        conductor.leave()
+        voices.leave()
         raise
     ledger.note(voices=ledger.kept)
     if ledger.kept < min_success_ratio * total:

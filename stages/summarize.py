@@ -21,16 +21,16 @@ def summarize(
         run_parameters: The run's parameters as JSON, an object or Argo's list of names and values.
         records: Folder or s3:// address below which what came of each speaker is kept.
     """
-    from voicemill.batch import commission, conducting, summary
-    from voicemill.batch.children import Terms
+    from voicemill.batch import batch_plan, conductor, summary
     from voicemill.batch.records import Records
+    from voicemill.batch.speaker_workflows import BatchSettings
     from voicemill.cluster.kube import Kube
     from voicemill.contract.parameters import of_run
 
     given, cluster = of_run(run_parameters), Kube()
-    asked = commission.read(cluster, commission.Wanted.of(given), look=False)
-    terms = Terms(given["batch"], run, run_uid)
-    rows = conducting.conclude(cluster, asked, terms, Records(records, terms.name))
+    asked = batch_plan.read(cluster, batch_plan.BatchRequest.of(given), look=False)
+    settings = BatchSettings(given["batch"], run, run_uid)
+    rows = conductor.conclude(cluster, asked, settings, Records(records, settings.name))
     summary.write(asked.batch, rows, table)
     ledger = Ledger()
     for row in rows:

@@ -17,9 +17,9 @@ import typer
 import yaml
 
 from benchmarks.scale.standins import Json, clone_voice, gpus_of, result, spread, stages
-from voicemill.batch import running
-from voicemill.batch.checking import Order
+from voicemill.batch import local
 from voicemill.batch.state import Batch, outcome_of, run_folder
+from voicemill.batch.validation import SpeakerJob
 from voicemill.engine.execution import Options
 from voicemill.engine.slots import Request, Slots
 from voicemill.engine.workflow import load
@@ -98,18 +98,18 @@ def measure(folder: Path, speakers: int, gpus: int, at_once: int, gpu_seconds: f
     (source / "speech.wav").write_bytes(b"")
     names = [f"speaker-{number:05}" for number in range(speakers)]
     values = {"source": str(source), "models": str(source)}
-    orders = tuple(Order(line, name, {"speaker": name, **values}) for line, name in enumerate(names, start=2))
-    batch = Batch(str(file), "speakers.csv", orders)
+    jobs = tuple(SpeakerJob(line, name, {"speaker": name, **values}) for line, name in enumerate(names, start=2))
+    batch = Batch(str(file), "speakers.csv", jobs)
     workflow = load(str(file))
 
     watched = Watched(Request(ENDLESS, ENDLESS, gpus))
     before, usage, begun = _most_mib(), _own_seconds(), time.perf_counter()
-    with patch.object(running, "Slots", lambda total: watched):
-        room = running.Room(slots=watched.total, at_once=at_once)
-        code = running.run(batch, workflow, folder / "out", room=room, options=Options())
+    with patch.object(local, "Slots", lambda total: watched):
+        room = local.Room(slots=watched.total, at_once=at_once)
+        code = local.run(batch, workflow, folder / "out", room=room, options=Options())
     wall, own = time.perf_counter() - begun, _own_seconds() - usage
 
-    folders = [run_folder(folder / "out", order) for order in orders]
+    folders = [run_folder(folder / "out", job) for job in jobs]
     ends = [outcome_of(each) or {} for each in folders]
     voices = sum(end.get("outcome") == "voice" for end in ends)
     records = [record.stat().st_size for each in folders if (record := each / "run.jsonl").exists()]

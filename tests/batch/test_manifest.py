@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.batch.conftest import WORKFLOW
-from voicemill.batch import checking, manifest
-from voicemill.batch.manifest import Mistake
+from voicemill.batch import manifest, validation
+from voicemill.batch.manifest import ManifestError
 from voicemill.engine import workflow as workflows
 
 
-def mistakes_in(path: Path, workflow: str = "clone-voice", **common: str) -> list[Mistake]:
+def mistakes_in(path: Path, workflow: str = "clone-voice", **common: str) -> list[ManifestError]:
     read = manifest.read(path)
-    return checking.orders(read, {"models": str(path), **common}, workflows.load(workflow), folder=path.parent)[1]
+    return validation.jobs(read, {"models": str(path), **common}, workflows.load(workflow), folder=path.parent)[1]
 
 
 def test_twenty_mistakes_are_twenty_lines_and_nothing_is_started(
@@ -69,12 +69,12 @@ def test_the_same_rows_are_read_from_csv_and_from_json_lines(tmp_path: Path) -> 
     (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, objects)))
     chosen = workflows.load("clone-voice")
     results = [
-        checking.orders(manifest.read(tmp_path / name), {"models": "/"}, chosen, folder=tmp_path)
+        validation.jobs(manifest.read(tmp_path / name), {"models": "/"}, chosen, folder=tmp_path)
         for name in ("m.csv", "m.jsonl")
     ]
-    assert [mistakes for _, mistakes in results] == [[], []]
+    assert [errors for _, errors in results] == [[], []]
     (csv, _), (lines, _) = results
-    assert [order.values for order in csv] == [order.values for order in lines]
+    assert [job.values for job in csv] == [job.values for job in lines]
     assert csv[0].values == {
         "models": "/",
         "speaker": "anna",
@@ -102,7 +102,7 @@ def test_the_same_rows_are_read_from_csv_and_from_json_lines(tmp_path: Path) -> 
 def test_what_is_wrong_with_the_whole_file_is_told_once(tmp_path: Path, content: str, line: int, words: str) -> None:
     (tmp_path / "m.csv").write_text(content)
     found = mistakes_in(tmp_path / "m.csv")
-    assert any(mistake.line == line and words in mistake.text for mistake in found), found
+    assert any(error.line == line and words in error.text for error in found), found
     assert len(found) <= 2
 
 
@@ -110,14 +110,14 @@ def test_lines_that_are_no_json_objects_are_told(tmp_path: Path) -> None:
     lines = ['{"speaker": "anna", "source": "."', "[1]", '{"speaker": "ben", "source": ".", "language": ["en"]}']
     (tmp_path / "m.jsonl").write_text("\n\n".join(lines))
     found = mistakes_in(tmp_path / "m.jsonl")
-    assert [mistake.line for mistake in found] == [1, 3, 5]
+    assert [error.line for error in found] == [1, 3, 5]
     words = ("not valid JSON", "not a JSON object", "neither a text")
-    assert all(word in mistake.text for word, mistake in zip(words, found, strict=True))
+    assert all(word in error.text for word, error in zip(words, found, strict=True))
 
 
 def test_a_row_that_spans_lines_is_told_by_its_first(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text('speaker,source,lines\nanna,.,"One.\nTwo."\nben,nowhere,\n')
-    assert [mistake.line for mistake in mistakes_in(tmp_path / "m.csv")] == [4]
+    assert [error.line for error in mistakes_in(tmp_path / "m.csv")] == [4]
 
 
 def test_a_source_on_s3_is_looked_for(tmp_path: Path, bucket: str) -> None:
@@ -127,7 +127,7 @@ def test_a_source_on_s3_is_looked_for(tmp_path: Path, bucket: str) -> None:
     rows = [f"anna,s3://{bucket}/in/anna", f"ben,s3://{bucket}/in/ben", f"cat,s3://{bucket}/in/anna/a.wav"]
     (tmp_path / "m.csv").write_text("\n".join(["speaker,source", *rows, "dan,s3://no-such-bucket/x"]))
     found = mistakes_in(tmp_path / "m.csv", str(WORKFLOW))
-    assert [mistake.line for mistake in found] == [3, 5] and "nothing at s3://" in found[0].text
+    assert [error.line for error in found] == [3, 5] and "nothing at s3://" in found[0].text
 
 
 @pytest.mark.parametrize("word", ["source=x", "speed=2", "language=xx", "models=missing/folder"])
@@ -152,7 +152,7 @@ def test_the_pages_manifest_has_no_mistakes(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("\n".join(rows))
     read = manifest.read(tmp_path / "m.csv")
     chosen = workflows.load("clone-voice")
-    orders, mistakes = checking.orders(read, {"models": "models"}, chosen, folder=tmp_path, look=False)
-    assert mistakes == []
-    assert orders[1].values["labels"] == str(tmp_path / "labels" / "ben.list")
-    assert orders[1].values["consent"] == "Agreed in writing"
+    jobs, errors = validation.jobs(read, {"models": "models"}, chosen, folder=tmp_path, look=False)
+    assert errors == []
+    assert jobs[1].values["labels"] == str(tmp_path / "labels" / "ben.list")
+    assert jobs[1].values["consent"] == "Agreed in writing"

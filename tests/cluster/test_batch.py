@@ -16,7 +16,7 @@ from tests.batch import six_speakers
 from tests.cluster.kube import Object
 from tests.cluster.site import SHORT, Site, finish, node, site, wait_for
 from tests.shared import SHARED
-from voicemill.batch import children
+from voicemill.batch import speaker_workflows
 from voicemill.storage import open_store
 
 __all__ = ["site"]
@@ -35,7 +35,7 @@ def submit(site: Site, manifest: Path, name: str, *options: str) -> Any:
 
 def conductor(site: Site, batch: str) -> str:
     """Name of the workflow that conducts a batch."""
-    found = listed(site, children.conductors(batch))
+    found = listed(site, speaker_workflows.conductors(batch))
     return max(found, key=lambda each: each["metadata"]["creationTimestamp"])["metadata"]["name"]
 
 
@@ -46,7 +46,7 @@ def listed(site: Site, selector: str) -> list[Object]:
 
 def outcomes(site: Site, batch: str) -> dict[str, str]:
     """Outcomes of the speakers who are done."""
-    them = map(children.child_of, listed(site, children.of_batch(batch)))
+    them = map(speaker_workflows.from_sketch, listed(site, speaker_workflows.of_batch(batch)))
     return {child.speaker: child.outcome for child in them if child.outcome}
 
 
@@ -59,7 +59,7 @@ def test_six_speakers_and_a_conductor_whose_pod_is_deleted_half_way(site: Site, 
     site.namespace.cluster.core.delete_namespaced_pod(site.pod(run, "conduct"), site.namespace.name)
     said = finish(done)
     assert done.returncode == 0, said
-    workflows = listed(site, children.of_batch("six"))
+    workflows = listed(site, speaker_workflows.of_batch("six"))
     assert len(workflows) == len(six_speakers.SPEAKERS), "a speaker's workflow was made twice"
     expected = dict.fromkeys(six_speakers.SPEAKERS, "voice") | {six_speakers.TOO_SHORT: "failed"}
     assert outcomes(site, "six") == expected
@@ -69,20 +69,25 @@ def test_six_speakers_and_a_conductor_whose_pod_is_deleted_half_way(site: Site, 
     again = submit(site, manifest, "six", "--min-success-ratio", "0.8", "--wait")
     said = finish(again)
     assert again.returncode == 0, said
-    begun = [child.speaker for child in map(children.child_of, listed(site, children.of_batch("six")))]
+    begun = [
+        child.speaker for child in map(speaker_workflows.from_sketch, listed(site, speaker_workflows.of_batch("six")))
+    ]
     assert sorted(begun) == sorted([*six_speakers.SPEAKERS, six_speakers.TOO_SHORT]), "only who failed was tried again"
 
 
 def test_a_batch_that_is_stopped_leaves_nothing_that_runs(site: Site, tmp_path: Path) -> None:
     manifest = six_speakers.write(tmp_path / "stopped")
     done = submit(site, manifest, "stopped", "--at-once", "2", "--wait")
-    wait_for(lambda: len(listed(site, children.of_batch("stopped"))) == 2, seconds=600)
+    wait_for(lambda: len(listed(site, speaker_workflows.of_batch("stopped"))) == 2, seconds=600)
     stopping = site.start("batch", "stop", "stopped")
     assert stopping.wait(timeout=60) == 0
     said = finish(done)
     assert done.returncode == 130, said
     assert node(site.workflow(conductor(site, "stopped")), "conduct")["phase"] == "Failed"
-    states = [child.completed for child in map(children.child_of, listed(site, children.of_batch("stopped")))]
+    states = [
+        child.completed
+        for child in map(speaker_workflows.from_sketch, listed(site, speaker_workflows.of_batch("stopped")))
+    ]
     assert states == [True, True]
 
 
@@ -93,4 +98,4 @@ def test_a_manifest_with_mistakes_begins_nothing(site: Site, tmp_path: Path) -> 
     done = site.start("submit", "clone-batch", *words, "--wait")
     said = finish(done)
     assert done.returncode == 65, said
-    assert "20 mistakes" in said and not listed(site, children.of_batch("wrong"))
+    assert "20 mistakes" in said and not listed(site, speaker_workflows.of_batch("wrong"))

@@ -20,7 +20,7 @@ REQUIRED = ("speaker", "source")
 
 
 @dataclass(frozen=True, order=True)
-class Mistake:
+class ManifestError:
     """Something in the manifest that cannot be done, and the line it is on."""
 
     line: int
@@ -40,7 +40,7 @@ class Manifest:
     """What a manifest holds: its rows, what is wrong with its form, and the names that its heading has, by line."""
 
     rows: list[Row] = field(default_factory=list)
-    mistakes: list[Mistake] = field(default_factory=list)
+    errors: list[ManifestError] = field(default_factory=list)
     columns: dict[str, int] = field(default_factory=dict)
 
 
@@ -65,8 +65,8 @@ def parse(text: str, *, is_csv: bool) -> Manifest:
         is_csv: Whether it is CSV; else it is JSON lines.
     """
     manifest = _of_csv(text) if is_csv else _of_json_lines(text)
-    if not manifest.rows and not manifest.mistakes:
-        manifest.mistakes.append(Mistake(1, "there is no speaker in it"))
+    if not manifest.rows and not manifest.errors:
+        manifest.errors.append(ManifestError(1, "there is no speaker in it"))
     return manifest
 
 
@@ -76,14 +76,14 @@ def common(text: str) -> Row:
     Raises:
         UsageError: with everything that is wrong.
     """
-    row, mistakes = Row(0), list[Mistake]()
+    row, errors = Row(0), list[ManifestError]()
     try:
         content = untrusted.json_value(text, dict) if text.lstrip().startswith("{") else text
     except untrusted.Unreadable as error:
         raise UsageError(f"the parameters for all speakers cannot be used: {error}") from error
-    _put(row, OVERRIDES, content, mistakes)
-    if mistakes:
-        raise UsageError("; ".join(mistake.text for mistake in mistakes))
+    _put(row, OVERRIDES, content, errors)
+    if errors:
+        raise UsageError("; ".join(error.text for error in errors))
     return row
 
 
@@ -99,33 +99,33 @@ def _of_csv(text: str) -> Manifest:
             break
         except csv.Error as error:
             # What follows an unclosed quote cannot be told apart.
-            manifest.mistakes.append(Mistake(start, f"is no CSV: {error}; the lines after it were not read"))
+            manifest.errors.append(ManifestError(start, f"is no CSV: {error}; the lines after it were not read"))
             break
         line, start = start, reader.line_num + 1
         if not any(cells):
             continue
         if heading is None:
             heading = cells
-            manifest.mistakes += _of_heading(heading, line)
-            if manifest.mistakes:
+            manifest.errors += _of_heading(heading, line)
+            if manifest.errors:
                 break
             manifest.columns = dict.fromkeys(filter(None, heading), line)
         elif len(cells) > len(heading):
-            manifest.mistakes.append(Mistake(line, f"has {len(cells)} cells where the heading has {len(heading)}"))
+            manifest.errors.append(ManifestError(line, f"has {len(cells)} cells where the heading has {len(heading)}"))
         else:
             row = Row(line)
             for name, cell in zip(heading, cells, strict=False):
-                _put(row, name, cell, manifest.mistakes)
+                _put(row, name, cell, manifest.errors)
             manifest.rows.append(row)
     return manifest
 
 
-def _of_heading(heading: list[str], line: int) -> list[Mistake]:
+def _of_heading(heading: list[str], line: int) -> list[ManifestError]:
     if len(heading) == 1 and ";" in heading[0]:
-        return [Mistake(line, "there is one column only; columns are parted by commas")]
-    mistakes = [Mistake(line, f"there is no column {name}") for name in REQUIRED if name not in heading]
+        return [ManifestError(line, "there is one column only; columns are parted by commas")]
+    errors = [ManifestError(line, f"there is no column {name}") for name in REQUIRED if name not in heading]
     twice = sorted({name for name in heading if name and heading.count(name) > 1})
-    return mistakes + [Mistake(line, f"the column {name} is there twice") for name in twice]
+    return errors + [ManifestError(line, f"the column {name} is there twice") for name in twice]
 
 
 def _of_json_lines(text: str) -> Manifest:
@@ -137,38 +137,38 @@ def _of_json_lines(text: str) -> Manifest:
         try:
             found = untrusted.json_value(content, dict)
         except untrusted.Unreadable as error:
-            manifest.mistakes.append(Mistake(line, f"cannot be used: {error}"))
+            manifest.errors.append(ManifestError(line, f"cannot be used: {error}"))
             continue
         row = Row(line)
         for name, value in found.items():
-            _put(row, name, value, manifest.mistakes)
+            _put(row, name, value, manifest.errors)
         manifest.rows.append(row)
     return manifest
 
 
-def _put(row: Row, name: str, value: Any, mistakes: list[Mistake]) -> None:
+def _put(row: Row, name: str, value: Any, errors: list[ManifestError]) -> None:
     """Add a cell to its row; the cells of `overrides` become parameters like the others."""
     if name == OVERRIDES:
-        pairs = value if isinstance(value, dict) else _pairs(row, str(value or ""), mistakes)
+        pairs = value if isinstance(value, dict) else _pairs(row, str(value or ""), errors)
         for key, each in pairs.items():
             if key in (*REQUIRED, OVERRIDES) or key in row.values:
-                mistakes.append(Mistake(row.line, f"overrides sets {key}, which has a column of its own"))
+                errors.append(ManifestError(row.line, f"overrides sets {key}, which has a column of its own"))
             else:
-                _put(row, key, each, mistakes)
+                _put(row, key, each, errors)
     elif isinstance(value, dict | list):
-        mistakes.append(Mistake(row.line, f"{name} is neither a text nor a number"))
+        errors.append(ManifestError(row.line, f"{name} is neither a text nor a number"))
     elif value is not None and value != "":
         row.values[name] = str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _pairs(row: Row, text: str, mistakes: list[Mistake]) -> dict[str, str]:
+def _pairs(row: Row, text: str, errors: list[ManifestError]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not key:
-            mistakes.append(Mistake(row.line, f"overrides takes KEY=VALUE; KEY=VALUE, not {part!r}"))
+            errors.append(ManifestError(row.line, f"overrides takes KEY=VALUE; KEY=VALUE, not {part!r}"))
         elif key in pairs:
-            mistakes.append(Mistake(row.line, f"overrides sets {key} twice"))
+            errors.append(ManifestError(row.line, f"overrides sets {key} twice"))
         else:
             pairs[key] = value
     return pairs

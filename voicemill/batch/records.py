@@ -24,12 +24,12 @@ class Record:
     """What came of a speaker.
 
     Attributes:
-        mark: Of what the voice was made from.
+        input_digest: Of what the voice was made from.
         conductor: The run that asked for it.
         row: Its row of the summary.
     """
 
-    mark: str
+    input_digest: str
     conductor: str
     row: State
 
@@ -51,7 +51,9 @@ class Records:
         Raises:
             TryAgain: if S3 is away.
         """
-        content = json.dumps(asdict(record), ensure_ascii=False)
+        fields = asdict(record)
+        fields["mark"] = fields.pop("input_digest")
+        content = json.dumps(fields, ensure_ascii=False)
         self.store.write(_key(record.row.speaker), content.encode())
 
     def read(self, speakers: Iterable[str]) -> dict[str, Record]:
@@ -68,6 +70,8 @@ class Records:
     def _read(self, speaker: str) -> Record:
         key = _key(speaker)
         fields = untrusted.parse_json(self.store.read(key)[0], key, dict, hint=_HINT, nan=True)
+        if "mark" in fields:
+            fields["input_digest"] = fields.pop("mark")
         return untrusted.shaped(Record, fields, key, hint=_HINT)
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from voicemill.batch.checking import Order
+from voicemill.batch.validation import SpeakerJob
 from voicemill.core import untrusted
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
@@ -40,7 +40,7 @@ class Batch:
     Attributes:
         workflow: Name or file of the workflow that makes a voice.
         manifest: The manifest's path, for the heading.
-        orders: A voice each.
+        jobs: A voice each.
         min_success_ratio: Share of voices that must come out.
         gpu_hour: Price of an hour of a GPU.
         cpu_hour: Price of an hour of a CPU core.
@@ -48,7 +48,7 @@ class Batch:
 
     workflow: str
     manifest: str
-    orders: tuple[Order, ...]
+    jobs: tuple[SpeakerJob, ...]
     min_success_ratio: float = 1.0
     gpu_hour: float = 0.0
     cpu_hour: float = 0.0
@@ -56,7 +56,9 @@ class Batch:
     def write(self, out: Path) -> None:
         """Keep it in the batch's folder."""
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / _BATCH, json.dumps({"format": _FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n")
+        fields = asdict(self)
+        fields["orders"] = fields.pop("jobs")
+        write_whole(out / _BATCH, json.dumps({"format": _FORMAT, **fields}, ensure_ascii=False, indent=2) + "\n")
 
 
 def read_batch(out: Path) -> Batch:
@@ -69,11 +71,13 @@ def read_batch(out: Path) -> Batch:
     fields = untrusted.read_json(out / _BATCH, dict, hint=hint)
     if fields.pop("format", None) != _FORMAT:
         raise InputError(f"{out} was made by another version of voicemill")
+    if "orders" in fields:
+        fields["jobs"] = fields.pop("orders")
     batch = untrusted.shaped(Batch, fields, out / _BATCH, hint=hint)
-    for order in batch.orders:
-        problem = what_is_wrong(order.speaker) or ("it has folders in it" if "/" in order.speaker else "")
+    for job in batch.jobs:
+        problem = what_is_wrong(job.speaker) or ("it has folders in it" if "/" in job.speaker else "")
         if problem:
-            raise InputError(f"{display(out / _BATCH)} names the speaker {display(order.speaker)}: {problem}; {hint}")
+            raise InputError(f"{display(out / _BATCH)} names the speaker {display(job.speaker)}: {problem}; {hint}")
     return batch
 
 
@@ -120,30 +124,30 @@ class State:
     tasks: tuple[str, ...] = ()
 
 
-def run_folder(out: Path, order: Order) -> Path:
+def run_folder(out: Path, job: SpeakerJob) -> Path:
     """Where the run for an order lies."""
-    return out / RUNS / order.speaker
+    return out / RUNS / job.speaker
 
 
 def states(batch: Batch, out: Path) -> list[State]:
     """All rows, in the order of the manifest."""
     running = is_running(out)
-    return [state(batch, order, out, running=running) for order in batch.orders]
+    return [state(batch, job, out, running=running) for job in batch.jobs]
 
 
-def state(batch: Batch, order: Order, out: Path, *, running: bool) -> State:
+def state(batch: Batch, job: SpeakerJob, out: Path, *, running: bool) -> State:
     """One row.
 
     Args:
         batch: What was asked for.
-        order: The speaker's.
+        job: The speaker's.
         out: The batch's folder.
         running: Whether somebody runs the batch.
     """
-    folder = run_folder(out, order)
+    folder = run_folder(out, job)
     ended = outcome_of(folder)
     work = replay(folder / "run.jsonl")
-    row = State(order.speaker, order.line, "waiting", folder=folder.relative_to(out).as_posix())
+    row = State(job.speaker, job.line, "waiting", folder=folder.relative_to(out).as_posix())
     if ended:
         row.outcome, row.reason = ended["outcome"], ended["reason"]
     elif work is not None:
@@ -159,13 +163,13 @@ def state(batch: Batch, order: Order, out: Path, *, running: bool) -> State:
     return row
 
 
-def mark_of(order: Order) -> str:
+def input_digest_of(job: SpeakerJob) -> str:
     """A digest of what an order's voice is made from, as far as it shows without reading it.
 
     Raises:
         TryAgain: if its source is on S3, which is away.
     """
-    return digest_of({"values": order.values, "source": list(_looks(order.values.get("source", "")))})
+    return digest_of({"values": job.values, "source": list(_looks(job.values.get("source", "")))})
 
 
 def _looks(source: str) -> Iterator[tuple[str, int, str]]:
@@ -181,7 +185,7 @@ def _looks(source: str) -> Iterator[tuple[str, int, str]]:
 
 
 def outcome_of(folder: Path) -> dict[str, Any] | None:
-    """How a run ended: `mark`, `outcome`, `reason`, `exit_code`; None as long as it has not."""
+    """How a run ended: `mark` (its input digest), `outcome`, `reason`, `exit_code`; None as long as it has not."""
     try:
         return untrusted.read_json(folder / _OUTCOME, dict)
     except InputError:

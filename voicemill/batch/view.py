@@ -14,8 +14,8 @@ from rich.text import Text
 
 from voicemill.batch import state as states
 from voicemill.batch import summary
-from voicemill.batch.checking import Order
 from voicemill.batch.state import Batch, State
+from voicemill.batch.validation import SpeakerJob
 from voicemill.core.display import display
 
 _STYLES = {"voice": "green", "failed": "red bold", "running": "cyan", "stopped": "yellow"}
@@ -55,7 +55,7 @@ class Board:
 
     def __init__(self, console: Console, batch: Batch, out: Path) -> None:
         self.console, self.batch, self.out = console, batch, out
-        self.begun: dict[str, Order] = {}
+        self.begun: dict[str, SpeakerJob] = {}
         self.rows: dict[str, State] = {}
         self.shown = (0.0, Table())
         self.live = Live(console=console, get_renderable=self._table, refresh_per_second=2)
@@ -69,25 +69,25 @@ class Board:
     def __exit__(self, *_: object) -> None:
         self.live.stop()
 
-    def __call__(self, kind: str, order: Order) -> None:
+    def __call__(self, kind: str, job: SpeakerJob) -> None:
         """A speaker's run began or ended."""
         if kind == "begun":
-            self.begun[order.speaker] = order
+            self.begun[job.speaker] = job
         else:
-            self.begun.pop(order.speaker, None)
-        row = self.rows[order.speaker] = states.state(self.batch, order, self.out, running=True)
+            self.begun.pop(job.speaker, None)
+        row = self.rows[job.speaker] = states.state(self.batch, job, self.out, running=True)
         if not self.console.is_terminal:
             what = "began" if kind == "begun" else row.outcome
             reason = f": {row.reason}" if row.reason and kind != "begun" else ""
             self.console.print(
-                f"{time.strftime('%H:%M:%S')} {order.speaker} {what}{reason}", markup=False, soft_wrap=True
+                f"{time.strftime('%H:%M:%S')} {job.speaker} {what}{reason}", markup=False, soft_wrap=True
             )
 
     def _table(self) -> Table:
         at, shown = self.shown
         if time.monotonic() - at > _EVERY_SECONDS:
-            for order in list(self.begun.values()):
-                self.rows[order.speaker] = states.state(self.batch, order, self.out, running=True)
+            for job in list(self.begun.values()):
+                self.rows[job.speaker] = states.state(self.batch, job, self.out, running=True)
             priced = bool(self.batch.gpu_hour or self.batch.cpu_hour)
             shown = table(list(self.rows.values()), priced=priced)
             self.shown = (time.monotonic(), shown)
@@ -126,13 +126,13 @@ def looking_at(batch: str, namespace: str | None) -> Callable[[], Seen]:
         made = states.read_batch(folder)
         priced = bool(made.gpu_hour or made.cpu_hour)
         return lambda: Seen(states.states(made, folder), states.is_running(folder), priced)
-    from voicemill.batch import submitting
+    from voicemill.batch import remote
     from voicemill.cluster.connection import connect
 
     api = connect(namespace)
 
     def look() -> Seen:
-        found = submitting.standing(api, batch)
+        found = remote.standing(api, batch)
         done = f", {found.progress} done" if found.progress else ""
         remark = f"{found.conductor} {'goes on' if found.running else 'has ended'}{done}" if found.conductor else ""
         return Seen(found.rows, found.running, any(row.cost for row in found.rows), remark)

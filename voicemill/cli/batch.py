@@ -67,23 +67,23 @@ def run(
     """
     from rich.console import Console
 
-    from voicemill.batch import running, state, summary, view
+    from voicemill.batch import local, state, summary, view
     from voicemill.cli.run import apart, pairs, room
     from voicemill.contract.code import code_version
     from voicemill.engine import workflow as workflows
     from voicemill.engine.execution import Options
 
     chosen = workflows.load(workflow)
-    orders = _orders(manifest, pairs(parameter or []), chosen)
-    for order in orders:
-        apart(order.values, out)
-    batch = state.Batch(workflow, str(manifest), tuple(orders), min_success_ratio, gpu_hour, cpu_hour)
+    jobs = _jobs(manifest, pairs(parameter or []), chosen)
+    for job in jobs:
+        apart(job.values, out)
+    batch = state.Batch(workflow, str(manifest), tuple(jobs), min_success_ratio, gpu_hour, cpu_hour)
     slots = room(cpus, memory, gpus)
     options = Options(approve=tuple(approve or ()), grace=grace, code_version=code_version)
     console = Console()
     with view.Board(console, batch, out.resolve()) as board:
-        how_much = running.Room(slots, at_once or 2 * max(1, slots.gpus))
-        code = running.run(batch, chosen, out, room=how_much, options=options, watcher=board)
+        how_much = local.Room(slots, at_once or 2 * max(1, slots.gpus))
+        code = local.run(batch, chosen, out, room=how_much, options=options, watcher=board)
     rows = state.states(batch, out.resolve())
     summary.write(batch, rows, out)
     console.print(view.headline(rows), markup=False, highlight=False)
@@ -126,31 +126,31 @@ def submit(
     """
     from rich.console import Console
 
-    from voicemill.batch import children, submitting
+    from voicemill.batch import remote, speaker_workflows
     from voicemill.cli import cluster as cluster
     from voicemill.cli.run import pairs
     from voicemill.cluster import following, submission
     from voicemill.cluster.connection import connect
 
-    name = children.check_name(name or manifest.stem.lower().replace("_", "-"))
+    name = speaker_workflows.check_name(name or manifest.stem.lower().replace("_", "-"))
 
-    def check(plan: submission.Plan) -> tuple[submitting.Request, list[Any]]:
+    def check(plan: submission.Plan) -> tuple[remote.Request, list[Any]]:
         named = plan.parameters.by_present_names
         elsewhere = frozenset(named(dict.fromkeys(in_pods or (), "")))
-        request = submitting.Request(manifest, named(pairs(parameter or [])), elsewhere)
-        orders, mistakes = submitting.check(request, plan)
-        _refuse(manifest, mistakes)
-        return request, orders
+        request = remote.Request(manifest, named(pairs(parameter or [])), elsewhere)
+        jobs, errors = remote.check(request, plan)
+        _refuse(manifest, errors)
+        return request, jobs
 
     with submission.checking_without_cluster(workflow, check):
         api, console = connect(namespace), Console()
-        conducting = submission.plan(api, submitting.CONDUCTS)
+        conductor = submission.plan(api, remote.CONDUCTS)
         plan = submission.plan(api, workflow)
-    request, orders = check(plan)
-    if at_work := submitting.running(api, name):
+    request, jobs = check(plan)
+    if at_work := remote.running(api, name):
         raise InputError(f"the batch {name} is being made by {at_work[0]}; see `voicemill batch status {name}`")
     given = {
-        "manifest": submitting.bring(request, plan, orders, name, cluster.bring),
+        "manifest": remote.bring(request, plan, jobs, name, cluster.bring),
         "batch": name,
         "workflow": workflow,
         "at-once": str(at_once),
@@ -160,9 +160,9 @@ def submit(
         "gpu-hour": str(gpu_hour),
         "cpu-hour": str(cpu_hour),
     }
-    submission.check(conducting, given)
-    run = submission.create(api, conducting, given, None, {children.BATCH: name})["metadata"]["name"]
-    console.print(f"submitted {run}: {len(orders)} speakers", soft_wrap=True, highlight=False)
+    submission.check(conductor, given)
+    run = submission.create(api, conductor, given, None, {speaker_workflows.BATCH: name})["metadata"]["name"]
+    console.print(f"submitted {run}: {len(jobs)} speakers", soft_wrap=True, highlight=False)
     console.print(f"follow it with `voicemill batch status {name} --watch`", soft_wrap=True, highlight=False)
     if wait:
         raise typer.Exit(following.conclude(following.follow(api, run, following.Lines(console)), console))
@@ -206,11 +206,11 @@ def stop(
     name: Annotated[str, typer.Argument(help="The batch's name on a cluster.")], namespace: Namespace = None
 ) -> None:
     """Stop a batch on a cluster: its speakers' runs are ended, voices that are there stay, the summary is written."""
-    from voicemill.batch import submitting
+    from voicemill.batch import remote
     from voicemill.cluster.connection import connect
 
     api = connect(namespace)
-    at_work = submitting.running(api, name)
+    at_work = remote.running(api, name)
     if not at_work:
         raise InputError(f"nobody makes the batch {name} in the namespace {api.namespace}")
     for run in at_work:
@@ -229,37 +229,37 @@ def check(
     from voicemill.engine import workflow as workflows
 
     chosen = workflows.load(workflow)
-    orders = _orders(manifest, pairs(parameter or []), chosen)
-    typer.echo(f"{manifest}: {len(orders)} speakers, no mistakes")
+    jobs = _jobs(manifest, pairs(parameter or []), chosen)
+    typer.echo(f"{manifest}: {len(jobs)} speakers, no mistakes")
 
 
-def _orders(manifest: Path, common: dict[str, str], chosen: Any) -> list[Any]:
+def _jobs(manifest: Path, common: dict[str, str], chosen: Any) -> list[Any]:
     """What the manifest asks for.
 
     Raises:
         UsageError: for a common parameter that the workflow lacks or that every speaker has for itself.
         InputError: if there are mistakes, after all of them were told.
     """
-    from voicemill.batch import checking
     from voicemill.batch import manifest as manifests
+    from voicemill.batch import validation
     from voicemill.contract import workflow_parameters
 
     parameters = workflow_parameters.parameters_of(chosen)
     common = parameters.by_present_names(common)
-    workflow_parameters.refuse(chosen.name, checking.problems_of_common(common, chosen, folder=Path.cwd()))
+    workflow_parameters.refuse(chosen.name, validation.problems_of_common(common, chosen, folder=Path.cwd()))
     common = parameters.resolved(common, workflow_parameters.Here())
-    orders, mistakes = checking.orders(manifests.read(manifest), common, chosen, folder=manifest.absolute().parent)
-    _refuse(manifest, mistakes)
-    return orders
+    jobs, errors = validation.jobs(manifests.read(manifest), common, chosen, folder=manifest.absolute().parent)
+    _refuse(manifest, errors)
+    return jobs
 
 
-def _refuse(manifest: Path, mistakes: list[Any]) -> None:
+def _refuse(manifest: Path, errors: list[Any]) -> None:
     """Tell all mistakes, if there are any.
 
     Raises:
         InputError: if there are.
     """
-    for mistake in mistakes:
-        typer.echo(f"{manifest}:{mistake.line}: {mistake.text}", err=True)
-    if mistakes:
-        raise InputError(f"{len(mistakes)} mistakes in {manifest}; nothing was started")
+    for error in errors:
+        typer.echo(f"{manifest}:{error.line}: {error.text}", err=True)
+    if errors:
+        raise InputError(f"{len(errors)} mistakes in {manifest}; nothing was started")

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from voicemill.batch import state as states
-from voicemill.batch.checking import Order
 from voicemill.batch.state import Batch, State
+from voicemill.batch.validation import SpeakerJob
 from voicemill.cluster import nodes
 from voicemill.cluster.api import GROUP, VERSION, Json
 from voicemill.cluster.submission import Plan, workflow_of
@@ -26,7 +26,7 @@ BATCH = "voicemill.dev/batch"
 """Label of all of them: the batch's name."""
 CONDUCTOR = "voicemill.dev/conductor"
 """Label of a speaker's: the run that conducts it."""
-MARK = "voicemill.dev/mark"
+INPUT_DIGEST = "voicemill.dev/mark"
 """Label of a speaker's: what its voice is made from."""
 OUTCOME = "voicemill.dev/outcome"
 """Label of a speaker's that has ended, once what came of it is kept."""
@@ -42,7 +42,7 @@ _LONGEST_REASON = 1000
 
 
 @dataclass(frozen=True)
-class Terms:
+class BatchSettings:
     """On which a batch is conducted.
 
     Attributes:
@@ -63,12 +63,12 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Child:
+class SpeakerWorkflow:
     """A speaker's workflow, by its metadata."""
 
     name: str
     speaker: str
-    mark: str
+    input_digest: str
     conductor: str
     outcome: str
     phase: str
@@ -102,51 +102,51 @@ def conductors(name: str) -> str:
     return f"{BATCH}={name},!{CONDUCTOR}"
 
 
-def name_of(terms: Terms, speaker: str, mark: str) -> str:
+def name_of(settings: BatchSettings, speaker: str, input_digest: str) -> str:
     """Name of a speaker's workflow: the same whenever the same conductor asks, and another for every other one."""
-    digest = hashlib.sha256("\0".join([terms.name, terms.run, speaker, mark]).encode()).hexdigest()[:10]
+    digest = hashlib.sha256("\0".join([settings.name, settings.run, speaker, input_digest]).encode()).hexdigest()[:10]
     readable = re.sub("[^a-z0-9]+", "-", speaker.lower())[:20].strip("-")
     # The controller puts it into a label, which holds 63 characters.
-    return "-".join(part for part in (terms.name[:24].strip("-"), readable, digest) if part)
+    return "-".join(part for part in (settings.name[:24].strip("-"), readable, digest) if part)
 
 
-def owner(terms: Terms) -> list[Json]:
+def owner(settings: BatchSettings) -> list[Json]:
     """What ties a speaker's workflow to the conductor's: when that is deleted, the cluster deletes this."""
     kind = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Workflow"}
-    return [{**kind, "name": terms.run, "uid": terms.uid, "blockOwnerDeletion": False}]
+    return [{**kind, "name": settings.run, "uid": settings.uid, "blockOwnerDeletion": False}]
 
 
-def workflow_for(plan: Plan, order: Order, mark: str, terms: Terms) -> Json:
+def workflow_for(plan: Plan, job: SpeakerJob, input_digest: str, settings: BatchSettings) -> Json:
     """A speaker's workflow, to be created.
 
     Args:
         plan: The workflow that makes a voice.
-        order: The speaker's.
-        mark: Of what the voice is made from.
-        terms: The batch's.
+        job: The speaker's.
+        input_digest: Of what the voice is made from.
+        settings: The batch's.
     """
-    workflow = workflow_of(plan, order.values, name_of(terms, order.speaker, mark))
+    workflow = workflow_of(plan, job.values, name_of(settings, job.speaker, input_digest))
     metadata, spec = workflow["metadata"], workflow["spec"]
-    metadata["labels"] |= {BATCH: terms.name, CONDUCTOR: terms.run, MARK: mark}
-    metadata["annotations"] = {**metadata.get("annotations", {}), SPEAKER: order.speaker}
-    metadata["ownerReferences"] = owner(terms)
-    if terms.priority:
-        spec["priority"] = terms.priority
-    if terms.queue:
+    metadata["labels"] |= {BATCH: settings.name, CONDUCTOR: settings.run, INPUT_DIGEST: input_digest}
+    metadata["annotations"] = {**metadata.get("annotations", {}), SPEAKER: job.speaker}
+    metadata["ownerReferences"] = owner(settings)
+    if settings.priority:
+        spec["priority"] = settings.priority
+    if settings.queue:
         given = plan.template["spec"].get("podMetadata") or {}
-        spec["podMetadata"] = {**given, "labels": {**(given.get("labels") or {}), QUEUE: terms.queue}}
+        spec["podMetadata"] = {**given, "labels": {**(given.get("labels") or {}), QUEUE: settings.queue}}
     return workflow
 
 
-def child_of(sketch: Json) -> Child:
+def from_sketch(sketch: Json) -> SpeakerWorkflow:
     """A speaker's workflow as a list of sketches has it."""
     metadata = sketch["metadata"]
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     row = annotations.get(ROW)
-    return Child(
+    return SpeakerWorkflow(
         name=metadata["name"],
         speaker=annotations.get(SPEAKER, ""),
-        mark=labels.get(MARK, ""),
+        input_digest=labels.get(INPUT_DIGEST, ""),
         conductor=labels.get(CONDUCTOR, ""),
         outcome=labels.get(OUTCOME, ""),
         phase=labels.get(nodes.PHASE, "Pending"),
@@ -156,9 +156,9 @@ def child_of(sketch: Json) -> Child:
     )
 
 
-def latest(children: Iterable[Child]) -> dict[str, Child]:
+def latest(speaker_workflows: Iterable[SpeakerWorkflow]) -> dict[str, SpeakerWorkflow]:
     """Each speaker's latest."""
-    return {child.speaker: child for child in sorted(children, key=lambda child: child.created)}
+    return {child.speaker: child for child in sorted(speaker_workflows, key=lambda child: child.created)}
 
 
 def noted(row: State) -> Json:
@@ -176,19 +176,19 @@ def row_from(text: str, workflow: str) -> State:
     return untrusted.shaped(State, untrusted.parse_json(text, name, dict, hint=hint, nan=True), name, hint=hint)
 
 
-def row_of(workflow: Json, order: Order, batch: Batch) -> State:
+def row_of(workflow: Json, job: SpeakerJob, batch: Batch) -> State:
     """What came of a speaker's workflow that has ended.
 
     Args:
         workflow: With its whole status.
-        order: The speaker's.
+        job: The speaker's.
         batch: Has the prices.
     """
     outcome, status = nodes.outcome_of(workflow), workflow.get("status") or {}
     tasks = {task.name: task for task in nodes.tasks(workflow)}
     run = workflow["metadata"]["name"]
-    row = State(order.speaker, order.line, "voice" if outcome == "done" else "failed")
-    row.folder = nodes.place(workflow, f"{states.RUNS}/{order.speaker}/{run}")
+    row = State(job.speaker, job.line, "voice" if outcome == "done" else "failed")
+    row.folder = nodes.place(workflow, f"{states.RUNS}/{job.speaker}/{run}")
     if outcome == "stopped":
         row.outcome = "stopped"
     elif outcome != "done":

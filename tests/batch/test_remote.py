@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from tests.batch.a_controller import Controller
+from tests.batch.fake_controller import Controller
 from tests.cli.a_cluster import Cluster
 from tests.cli.conftest import cluster, door
 from tests.cli.test_commands import refusal, status, voicemill
-from voicemill.batch import children, conducting
+from voicemill.batch import conductor, speaker_workflows
 from voicemill.stages.conduct import conduct
 from voicemill.storage import Store, open_store
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(120)
 @pytest.fixture
 def store(cluster: Cluster, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("S3_BUCKET", bucket)
-    monkeypatch.setattr(conducting, "SECONDS_BETWEEN_LOOKS", 0.02)
+    monkeypatch.setattr(conductor, "SECONDS_BETWEEN_LOOKS", 0.02)
     return open_store(f"s3://{bucket}")
 
 
@@ -51,7 +51,7 @@ def test_sources_of_this_machine_are_uploaded_and_the_batch_is_made(
     assert result.exit_code == 0 and "2 speakers" in result.output, result.output
     [run] = door.runs
     assert run["spec"]["workflowTemplateRef"] == {"name": "clone-batch"}
-    assert run["metadata"]["labels"][children.BATCH] == "heroes"
+    assert run["metadata"]["labels"][speaker_workflows.BATCH] == "heroes"
     given = {item["name"]: item["value"] for item in run["spec"]["arguments"]["parameters"]}
     assert (given["batch"], given["at-once"], given["priority"]) == ("heroes", "3", "2")
     key = given["manifest"].split("/", 3)[3]

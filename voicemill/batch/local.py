@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicemill.batch import state as states
-from voicemill.batch.checking import Order
 from voicemill.batch.state import Batch
+from voicemill.batch.validation import SpeakerJob
 from voicemill.core import logs
 from voicemill.core.errors import UsageError, VoicemillError, known
 from voicemill.engine.execution import Options
@@ -23,7 +23,7 @@ from voicemill.engine.stopping import Stop
 from voicemill.engine.workflow import Workflow
 
 log = logs.get_logger(__name__)
-Watcher = Callable[[str, Order], None]
+Watcher = Callable[[str, SpeakerJob], None]
 """Told of `begun` and `ended`."""
 
 _LOCK_SECONDS = 2.0
@@ -71,40 +71,40 @@ def run(
 async def _all(batch: Batch, workflow: Workflow, out: Path, room: Room, options: Options, watcher: Watcher) -> int:
     slots, places = Slots(room.slots), asyncio.Semaphore(room.at_once)
 
-    async def one(order: Order, stop: Stop) -> None:
+    async def one(job: SpeakerJob, stop: Stop) -> None:
         async with places:
             if stop.received:
                 return
-            folder = states.run_folder(out, order)
-            mark = await asyncio.to_thread(_mark, order)
+            folder = states.run_folder(out, job)
+            input_digest = await asyncio.to_thread(_input_digest, job)
             ended = states.outcome_of(folder)
-            if ended and ended["outcome"] == "voice" and ended["mark"] == mark:
+            if ended and ended["outcome"] == "voice" and ended["mark"] == input_digest:
                 return
             states.forget_outcome(folder)
-            watcher("begun", order)
-            outcome, reason = await _one(workflow, order, folder, slots, stop, options)
+            watcher("begun", job)
+            outcome, reason = await _one(workflow, job, folder, slots, stop, options)
             folder.mkdir(parents=True, exist_ok=True)
-            states.write_outcome(folder, {"mark": mark, "outcome": outcome, "reason": reason})
-            watcher("ended", order)
+            states.write_outcome(folder, {"mark": input_digest, "outcome": outcome, "reason": reason})
+            watcher("ended", job)
 
     with Stop() as stop:
         async with asyncio.TaskGroup() as runs:
-            for order in batch.orders:
-                runs.create_task(one(order, stop))
+            for job in batch.jobs:
+                runs.create_task(one(job, stop))
         return stop.exit_code if stop.received else 0
 
 
 async def _one(
-    workflow: Workflow, order: Order, folder: Path, slots: Slots, stop: Stop, options: Options
+    workflow: Workflow, job: SpeakerJob, folder: Path, slots: Slots, stop: Stop, options: Options
 ) -> tuple[states.Ending, str]:
     """A speaker's run: how it ended and why."""
     try:
-        result = await conduct(workflow, order.values, folder, slots=slots, stop=stop, options=options)
+        result = await conduct(workflow, job.values, folder, slots=slots, stop=stop, options=options)
     except Exception as error:
         if told := known(error):
             return "failed", str(told)
         # A fault of the engine's own; the other speakers go on, and the trace is in the log.
-        log.exception("the run of %s broke", order.speaker)
+        log.exception("the run of %s broke", job.speaker)
         return "failed", f"{type(error).__name__}: {error}"
     return _outcome(result)
 
@@ -119,9 +119,9 @@ def _outcome(result: Result) -> tuple[states.Ending, str]:
     return "stopped", ""
 
 
-def _mark(order: Order) -> str:
+def _input_digest(job: SpeakerJob) -> str:
     try:
-        return states.mark_of(order)
+        return states.input_digest_of(job)
     except (VoicemillError, OSError) as error:
         # The run itself says what is wrong with the source.
         return f"unknown: {error}"

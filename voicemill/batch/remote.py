@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.batch import checking, children
 from voicemill.batch import manifest as manifests
-from voicemill.batch.checking import Order
-from voicemill.batch.manifest import Mistake
+from voicemill.batch import speaker_workflows, validation
+from voicemill.batch.manifest import ManifestError
 from voicemill.batch.state import State
+from voicemill.batch.validation import SpeakerJob
 from voicemill.cluster import nodes, submission
 from voicemill.cluster.api import Api, Json
 from voicemill.cluster.submission import Plan
@@ -44,7 +44,7 @@ class Request:
     in_pods: frozenset[str] = frozenset()
 
 
-def check(request: Request, plan: Plan) -> tuple[list[Order], list[Mistake]]:
+def check(request: Request, plan: Plan) -> tuple[list[SpeakerJob], list[ManifestError]]:
     """What is asked for and what is wrong with it, before anything is uploaded.
 
     Args:
@@ -55,28 +55,26 @@ def check(request: Request, plan: Plan) -> tuple[list[Order], list[Mistake]]:
         UsageError: for parameters for all speakers that cannot be used.
     """
     elsewhere = request.in_pods
-    wrong = checking.problems_of_common(request.common, plan.workflow, folder=Path.cwd(), elsewhere=elsewhere)
+    wrong = validation.problems_of_common(request.common, plan.workflow, folder=Path.cwd(), elsewhere=elsewhere)
     workflow_parameters.refuse(plan.name, wrong)
     read, folder = manifests.read(request.manifest), request.manifest.absolute().parent
     # What is written to is never of this machine.
     written = frozenset(plan.parameters.places(written=True))
-    orders, mistakes = checking.orders(
-        read, request.common, plan.workflow, folder=folder, elsewhere=elsewhere | written
-    )
+    jobs, errors = validation.jobs(read, request.common, plan.workflow, folder=folder, elsewhere=elsewhere | written)
     workflow_parameters.refuse(plan.name, submission.problems_of_transport(plan, request.common, elsewhere))
-    for order in orders:
-        problems = submission.problems_of_transport(plan, _own(order, request), elsewhere)
-        mistakes += [Mistake(order.line, str(problem)) for problem in problems]
-    return orders, sorted(set(mistakes))
+    for job in jobs:
+        problems = submission.problems_of_transport(plan, _own(job, request), elsewhere)
+        errors += [ManifestError(job.line, str(problem)) for problem in problems]
+    return jobs, sorted(set(errors))
 
 
-def bring(request: Request, plan: Plan, orders: list[Order], name: str, upload: Upload) -> str:
+def bring(request: Request, plan: Plan, jobs: list[SpeakerJob], name: str, upload: Upload) -> str:
     """Upload the sources and other files of this machine, and a manifest that names where they are then.
 
     Args:
         request: What somebody wants.
         plan: The workflow that makes a voice.
-        orders: The manifest's, without mistakes.
+        jobs: The manifest's, without mistakes.
         name: The batch's.
         upload: Uploads.
 
@@ -89,20 +87,20 @@ def bring(request: Request, plan: Plan, orders: list[Order], name: str, upload: 
             "the manifest is uploaded: set S3_BUCKET (and S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
         )
     common = _placed(plan, request, request.common, lambda path: upload(path, None))
-    lines = [""] * max(order.line for order in orders)
-    for order in orders:
-        own = _placed(plan, request, _own(order, request), lambda path, order=order: upload(path, order.speaker))
+    lines = [""] * max(job.line for job in jobs)
+    for job in jobs:
+        own = _placed(plan, request, _own(job, request), lambda path, job=job: upload(path, job.speaker))
         # On the line that it had, so that the summary can say it.
-        lines[order.line - 1] = json.dumps({**common, **own}, ensure_ascii=False)
+        lines[job.line - 1] = json.dumps({**common, **own}, ensure_ascii=False)
     content = "".join(f"{line}\n" for line in lines).encode()
     key = f"{PLACE}/{name}/manifests/{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
     open_store(f"s3://{bucket}").write(key, content)
     return f"s3://{bucket}/{key}"
 
 
-def _own(order: Order, request: Request) -> dict[str, str]:
+def _own(job: SpeakerJob, request: Request) -> dict[str, str]:
     """An order's parameters that are not as for all speakers."""
-    return {name: value for name, value in order.values.items() if request.common.get(name) != value}
+    return {name: value for name, value in job.values.items() if request.common.get(name) != value}
 
 
 def _placed(plan: Plan, request: Request, values: dict[str, str], upload: Callable[[Path], str]) -> dict[str, str]:
@@ -133,7 +131,9 @@ def standing(api: Api, name: str) -> Standing:
         InputError: if the cluster has no such batch.
     """
     found = sorted(_conductors(api, name), key=lambda each: each["metadata"]["creationTimestamp"])
-    them = children.latest(children.child_of(sketch) for sketch in api.sketches(children.of_batch(name)))
+    them = speaker_workflows.latest(
+        speaker_workflows.from_sketch(sketch) for sketch in api.sketches(speaker_workflows.of_batch(name))
+    )
     if not found and not them:
         raise InputError(f"the namespace {api.namespace} has no batch {name}, nor is there a folder of that name")
     rows = sorted((_row(child) for child in them.values()), key=lambda row: (row.line, row.speaker))
@@ -150,10 +150,10 @@ def running(api: Api, name: str) -> list[str]:
 
 
 def _conductors(api: Api, name: str) -> list[Json]:
-    return api.workflows(children.conductors(children.check_name(name)))
+    return api.workflows(speaker_workflows.conductors(speaker_workflows.check_name(name)))
 
 
-def _row(child: children.Child) -> State:
+def _row(child: speaker_workflows.SpeakerWorkflow) -> State:
     if child.row:
         return child.row
     return State(child.speaker, 0, "waiting" if child.phase == "Pending" else "running", folder=child.name)

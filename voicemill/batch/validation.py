@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from voicemill.batch.manifest import OVERRIDES, REQUIRED, Manifest, Mistake, Row
+from voicemill.batch.manifest import OVERRIDES, REQUIRED, Manifest, ManifestError, Row
 from voicemill.contract import workflow_parameters
 from voicemill.contract.workflow_parameters import Here, Parameters, Problem
 from voicemill.core.errors import InputError, UsageError
@@ -20,7 +20,7 @@ _LISTERS = 16
 
 
 @dataclass(frozen=True)
-class Order:
+class SpeakerJob:
     """A voice to be made: the line that asks for it, and the workflow's parameters as it gives them."""
 
     line: int
@@ -28,7 +28,7 @@ class Order:
     values: dict[str, str] = field(default_factory=dict)
 
 
-def orders(
+def jobs(
     manifest: Manifest,
     common: dict[str, str],
     workflow: Workflow,
@@ -36,7 +36,7 @@ def orders(
     folder: Path | None,
     look: bool = True,
     elsewhere: frozenset[str] = frozenset(),
-) -> tuple[list[Order], list[Mistake]]:
+) -> tuple[list[SpeakerJob], list[ManifestError]]:
     """What a manifest asks for, and every reason why it cannot be done.
 
     Args:
@@ -51,10 +51,10 @@ def orders(
     here = Here(folder, elsewhere)
     manifest = _by_present_names(manifest, parameters)
     lines: dict[str, int] = {}
-    found: list[Order] = []
+    found: list[SpeakerJob] = []
     unknown = {name: line for name, line in manifest.columns.items() if name not in (*parameters.items, OVERRIDES)}
-    mistakes = manifest.mistakes + [
-        Mistake(line, str(problem))
+    errors = manifest.errors + [
+        ManifestError(line, str(problem))
         for name, line in unknown.items()
         for problem in parameters.problems_of_values({name: ""}, here)
     ]
@@ -69,17 +69,17 @@ def orders(
             *parameters.problems_together(given),
         ]
         wrong = dict.fromkeys(map(str, problems))
-        mistakes += [Mistake(row.line, text) for text in wrong]
-        found.append(Order(row.line, row.values.get("speaker", ""), given))
+        errors += [ManifestError(row.line, text) for text in wrong]
+        found.append(SpeakerJob(row.line, row.values.get("speaker", ""), given))
     if look:
-        mistakes += _remote(found)
-    return found, sorted(mistakes)
+        errors += _remote(found)
+    return found, sorted(errors)
 
 
 def problems_of_common(
     common: dict[str, str], workflow: Workflow, *, folder: Path | None, elsewhere: frozenset[str] = frozenset()
 ) -> list[Problem]:
-    """What is wrong with the parameters for all speakers; the arguments are those of `orders`."""
+    """What is wrong with the parameters for all speakers; the arguments are those of `jobs`."""
     own = [Problem(name, "every speaker has one of its own, in the manifest") for name in REQUIRED if name in common]
     parameters, here = workflow_parameters.parameters_of(workflow), Here(folder, elsewhere)
     others = {name: value for name, value in common.items() if name not in REQUIRED}
@@ -88,18 +88,18 @@ def problems_of_common(
 
 def _by_present_names(manifest: Manifest, parameters: Parameters) -> Manifest:
     """The manifest with the present names of parameters that were renamed."""
-    mistakes = list(manifest.mistakes)
+    errors = list(manifest.errors)
     rows: list[Row] = []
     for row in manifest.rows:
         try:
             rows.append(Row(row.line, parameters.by_present_names(row.values)))
         except UsageError as error:
-            mistakes.append(Mistake(row.line, str(error)))
+            errors.append(ManifestError(row.line, str(error)))
     columns: dict[str, int] = {}
     for name, line in manifest.columns.items():
         (present,) = parameters.by_present_names({name: ""})
         columns.setdefault(present, line)
-    return Manifest(rows, mistakes, columns)
+    return Manifest(rows, errors, columns)
 
 
 def _of_row(row: Row, lines: dict[str, int], *, source_is_here: bool) -> Iterator[Problem]:
@@ -120,11 +120,11 @@ def _of_row(row: Row, lines: dict[str, int], *, source_is_here: bool) -> Iterato
         yield Problem("source", f"{source} is neither an s3:// address nor an absolute path in the pods")
 
 
-def _remote(found: list[Order]) -> list[Mistake]:
+def _remote(found: list[SpeakerJob]) -> list[ManifestError]:
     """Sources on S3 where there is nothing."""
     from voicemill import storage
 
-    asked = [order for order in found if storage.is_remote(order.values.get("source", ""))]
+    asked = [job for job in found if storage.is_remote(job.values.get("source", ""))]
 
     @cache
     def reason(source: str) -> str:
@@ -134,5 +134,5 @@ def _remote(found: list[Order]) -> list[Mistake]:
             return str(error)
 
     with ThreadPoolExecutor(_LISTERS) as listers:
-        reasons = list(listers.map(lambda order: reason(order.values["source"]), asked))
-    return [Mistake(order.line, f"source: {why}") for order, why in zip(asked, reasons, strict=True) if why]
+        reasons = list(listers.map(lambda job: reason(job.values["source"]), asked))
+    return [ManifestError(job.line, f"source: {why}") for job, why in zip(asked, reasons, strict=True) if why]

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.batch.a_controller import Controller, speaker
+from tests.batch.fake_controller import Controller, speaker
 from tests.cli.a_cluster import ARGO, Cluster
 from tests.cli.conftest import cluster
-from voicemill.batch import children, conducting
+from voicemill.batch import conductor, speaker_workflows
 from voicemill.cluster import patience
 from voicemill.stages.conduct import conduct
 from voicemill.stages.summarize import summarize
@@ -36,8 +36,8 @@ SIX = ("anna", "ben", "cat", "dan", "eve", "fay")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conducting, "SECONDS_BETWEEN_LOOKS", 0.02)
-    monkeypatch.setattr(conducting, "SECONDS_TO_END", 10.0)
+    monkeypatch.setattr(conductor, "SECONDS_BETWEEN_LOOKS", 0.02)
+    monkeypatch.setattr(conductor, "SECONDS_TO_END", 10.0)
     monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.02)
 
 
@@ -98,7 +98,7 @@ class Batch:
 
     def of(self, who: str) -> list[Json]:
         """A speaker's workflows."""
-        mine = [run for run in self.cluster.runs if children.CONDUCTOR in run["metadata"].get("labels", {})]
+        mine = [run for run in self.cluster.runs if speaker_workflows.CONDUCTOR in run["metadata"].get("labels", {})]
         return [run for run in mine if speaker(run) == who]
 
 
@@ -119,7 +119,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def let_go(controller: Controller, count: int) -> None:
     """End all that is held once so many run, and some looks later still no more."""
     wait_for(lambda: len(controller.runs("Running")) == count)
-    time.sleep(10 * conducting.SECONDS_BETWEEN_LOOKS)
+    time.sleep(10 * conductor.SECONDS_BETWEEN_LOOKS)
     controller.held.clear()
 
 
@@ -296,10 +296,10 @@ def test_a_speakers_workflow_is_owned_ranked_and_queued(batch: Batch) -> None:
     [owner] = run["metadata"]["ownerReferences"]
     assert (owner["name"], owner["uid"], owner["kind"]) == (batch.run, f"uid-{batch.run}", "Workflow")
     assert run["spec"]["workflowTemplateRef"] == {"name": "clone-voice"} and run["spec"]["priority"] == 7
-    assert run["spec"]["podMetadata"]["labels"] == {children.QUEUE: "night"}
+    assert run["spec"]["podMetadata"]["labels"] == {speaker_workflows.QUEUE: "night"}
     labels = run["metadata"]["labels"]
-    assert (labels[children.BATCH], labels[children.CONDUCTOR]) == ("heroes", batch.run)
-    assert labels[children.OUTCOME] == "voice" and len(run["metadata"]["name"]) <= 63
+    assert (labels[speaker_workflows.BATCH], labels[speaker_workflows.CONDUCTOR]) == ("heroes", batch.run)
+    assert labels[speaker_workflows.OUTCOME] == "voice" and len(run["metadata"]["name"]) <= 63
     assert all(len(value) <= 63 for value in labels.values())
 
 
@@ -323,7 +323,7 @@ def test_a_speaker_whom_the_cluster_refuses_fails_alone(batch: Batch) -> None:
 
 
 def test_a_workflow_that_somebody_deletes_is_noticed(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conducting, "SECONDS_BETWEEN_COUNTS", 0.1)
+    monkeypatch.setattr(conductor, "SECONDS_BETWEEN_COUNTS", 0.1)
 
     def delete() -> None:
         wait_for(lambda: "cat" in controller.runs("Running"))

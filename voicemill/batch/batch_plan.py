@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from voicemill.batch import checking, children
 from voicemill.batch import manifest as manifests
-from voicemill.batch.manifest import Manifest, Mistake
+from voicemill.batch import speaker_workflows, validation
+from voicemill.batch.manifest import Manifest, ManifestError
 from voicemill.batch.state import Batch
 from voicemill.cluster import argo_text, submission
 from voicemill.cluster.api import Api
@@ -19,30 +19,30 @@ from voicemill.storage import fetch
 
 
 @dataclass(frozen=True)
-class Commission:
+class BatchPlan:
     """A batch to be made.
 
     Attributes:
         batch: With an order for each row of the manifest.
         plan: The workflow that makes a voice.
-        mistakes: Why it cannot be made, if it cannot.
+        errors: Why it cannot be made, if it cannot.
     """
 
     batch: Batch
     plan: Plan
-    mistakes: list[Mistake]
+    errors: list[ManifestError]
 
     @property
     def wrong(self) -> dict[int, str]:
         """Lines that have mistakes, with all of them."""
         texts: dict[int, list[str]] = {}
-        for mistake in self.mistakes:
-            texts.setdefault(mistake.line, []).append(mistake.text)
+        for error in self.errors:
+            texts.setdefault(error.line, []).append(error.text)
         return {line: "; ".join(several) for line, several in texts.items()}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BatchRequest:
     """The parameters of clone-batch that say what is to be made; see the stage `conduct`."""
 
     manifest: str
@@ -54,7 +54,7 @@ class Wanted:
     cpu_hour: float = 0.0
 
     @classmethod
-    def of(cls, given: dict[str, str]) -> Wanted:
+    def of(cls, given: dict[str, str]) -> BatchRequest:
         """What a run's parameters ask for; others among them are left."""
         own = {name.replace("-", "_"): value for name, value in given.items()}
         values: dict[str, Any] = {
@@ -65,12 +65,12 @@ class Wanted:
         return cls(**values)
 
 
-def read(api: Api, wanted: Wanted, *, look: bool = True) -> Commission:
+def read(api: Api, request: BatchRequest, *, look: bool = True) -> BatchPlan:
     """Read and check what is to be made.
 
     Args:
         api: The cluster, which has the workflow.
-        wanted: What was asked for.
+        request: What was asked for.
         look: Whether to look if the sources on S3 are there.
 
     Raises:
@@ -78,21 +78,21 @@ def read(api: Api, wanted: Wanted, *, look: bool = True) -> Commission:
         InputError: for a manifest that is not there, or a workflow that the cluster lacks.
         TryAgain: if S3 or the cluster is away.
     """
-    children.check_name(wanted.batch)
-    plan = submission.plan(api, wanted.workflow)
-    common = plan.parameters.by_present_names(manifests.common(wanted.parameters).values)
-    workflow_parameters.refuse(plan.name, checking.problems_of_common(common, plan.workflow, folder=None))
-    orders, mistakes = checking.orders(_manifest(wanted.manifest), common, plan.workflow, folder=None, look=look)
-    mistakes += [
-        Mistake(order.line, f"{name}: {shown(value)} {problem}; give it in a file in S3")
-        for order in orders
-        for name, value in order.values.items()
+    speaker_workflows.check_name(request.batch)
+    plan = submission.plan(api, request.workflow)
+    common = plan.parameters.by_present_names(manifests.common(request.parameters).values)
+    workflow_parameters.refuse(plan.name, validation.problems_of_common(common, plan.workflow, folder=None))
+    jobs, errors = validation.jobs(_manifest(request.manifest), common, plan.workflow, folder=None, look=look)
+    errors += [
+        ManifestError(job.line, f"{name}: {shown(value)} {problem}; give it in a file in S3")
+        for job in jobs
+        for name, value in job.values.items()
         if (problem := argo_text.problem_of(value))
     ]
-    title = "the manifest" if "\n" in wanted.manifest else wanted.manifest
-    prices = (wanted.gpu_hour, wanted.cpu_hour)
-    batch = Batch(wanted.workflow, title, tuple(orders), wanted.min_success_ratio, *prices)
-    return Commission(batch, plan, mistakes)
+    title = "the manifest" if "\n" in request.manifest else request.manifest
+    prices = (request.gpu_hour, request.cpu_hour)
+    batch = Batch(request.workflow, title, tuple(jobs), request.min_success_ratio, *prices)
+    return BatchPlan(batch, plan, errors)
 
 
 def _manifest(text: str) -> Manifest:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.cli.a_cluster import Cluster
-from voicemill.batch import children
+from voicemill.batch import speaker_workflows
 from voicemill.cluster import nodes
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ class Controller:
             return [speaker(run) for run in self._mine() if run["metadata"]["labels"].get(nodes.PHASE) == phase]
 
     def _mine(self) -> list[Json]:
-        return [run for run in self.cluster.runs if children.CONDUCTOR in run["metadata"].get("labels", {})]
+        return [run for run in self.cluster.runs if speaker_workflows.CONDUCTOR in run["metadata"].get("labels", {})]
 
     def _work(self) -> None:
         while not self._end.wait(_SECONDS):
@@ -63,7 +63,7 @@ class Controller:
         if nodes.PHASE not in labels:
             self.begun.append(who)
             self._age[name] = 0
-            labels |= {nodes.PHASE: "Running", children.COMPLETED: "false"}
+            labels |= {nodes.PHASE: "Running", speaker_workflows.COMPLETED: "false"}
         elif labels[nodes.PHASE] == "Running":
             self._age[name] += 1
             if "shutdown" in run["spec"]:
@@ -73,7 +73,7 @@ class Controller:
                 self._finish(run, "Failed" if failure else "Succeeded", nodes_of(failure))
 
     def _finish(self, run: Json, phase: str, its_nodes: Json) -> None:
-        run["metadata"]["labels"] |= {nodes.PHASE: phase, children.COMPLETED: "true"}
+        run["metadata"]["labels"] |= {nodes.PHASE: phase, speaker_workflows.COMPLETED: "true"}
         run["status"] = {
             "phase": phase,
             "startedAt": "2026-01-01T00:00:00Z",
