@@ -57,14 +57,14 @@ def measure(folder: Path, lines: int, voices: int) -> None:
     planned = run(planning)
     shards = write_ledgers(plan, ledgers)
     gathered = run(
-        ["gather_speech", "--plan", plan, "--ledgers", ledgers, "--manifest", manifest, "--place", "{shard}"]
+        ["collect_speech", "--plan", plan, "--ledgers", ledgers, "--manifest", manifest, "--place", "{shard}"]
     )
     with manifest.open() as rows:
         assert sum(1 for _ in rows) == lines * voices
     plan_bytes = sum(path.stat().st_size for path in plan.iterdir())
     for stage, said, size in (
         ("plan-script", planned, plan_bytes),
-        ("gather-speech", gathered, manifest.stat().st_size),
+        ("collect-speech", gathered, manifest.stat().st_size),
     ):
         print(f"| {lines} | {voices} | {shards} | {stage} | {said} | {size / 1e6:.0f} MB |", flush=True)
 

@@ -1,4 +1,4 @@
-"""Write the table of values.yaml into the chart's README.md, and voicemill's version into Chart.yaml.
+"""Write what the chart has of others: values.yaml's table into README.md, voicemill's version, names that were changed.
 
 python charts/readme.py            # rewrite it
 python charts/readme.py --check    # exit code 1 if that would change it
@@ -69,8 +69,20 @@ def versioned() -> str:
     return re.sub(r"^(version|appVersion): .*$", rf"\1: {version}", text, flags=re.MULTILINE)
 
 
+def renamed() -> str:
+    """The names of stages and workflow parameters that were changed, for the sentences of what refuses old ones."""
+    # In this folder the chart's name is the package's.
+    sys.path = [place for place in sys.path if Path(place).resolve() != CHART.parent]
+    from voicemill.contract.renames import TABLE
+
+    stages = {old: new for each in TABLE for old, new in each.stages.items()}
+    parameters = {old: new for each in TABLE for workflow in each.parameters.values() for old, new in workflow.items()}
+    return json.dumps({"stages": stages, "parameters": parameters}, indent=2) + "\n"
+
+
 def main() -> None:
-    for path, text in ((CHART / "README.md", written()), (CHART / "Chart.yaml", versioned())):
+    made = {"README.md": written(), "Chart.yaml": versioned(), "files/renamed.json": renamed()}
+    for path, text in ((CHART / name, text) for name, text in made.items()):
         if "--check" not in sys.argv[1:]:
             path.write_text(text)
         elif path.read_text() != text:

@@ -20,10 +20,10 @@ target "image" {
   name = stage
   matrix = {
     stage = [
-      "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "revise", "format",
-      "train-sovits", "train-gpt", "evaluate", "publish", "synthesize", "report", "recall", "compare", "admit",
-      "make-corpus", "train-content-encoder", "make-base", "finish-base",
-      "prepare-models", "conduct", "summarize", "plan-script", "gather-speech", "proofread",
+      "ingest", "separate", "assess-quality", "dereverb", "denoise", "normalize", "slice", "transcribe", "apply-review", "format",
+      "train-sovits", "train-gpt", "evaluate", "publish", "synthesize", "report", "check-build-cache", "compare", "promote",
+      "make-corpus", "train-content-encoder", "init-base", "package-base",
+      "prepare-models", "run-batch", "batch-report", "plan-script", "collect-speech", "proofread",
     ]
   }
   context    = "."

@@ -22,7 +22,7 @@ def denoise(
 
     Args:
         audio: Folder of recordings, from separate.
-        measures: What measure found; it decides which recordings need this.
+        measures: What assess-quality found; it decides which recordings need this.
         denoised: Where the cleaned recordings go; only those.
         dereverbed: What dereverb made; a recording in it takes the place of the one in audio.
         models: Models folder; its separation/ is audio-separator's model folder.

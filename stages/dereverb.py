@@ -21,7 +21,7 @@ def dereverb(
 
     Args:
         audio: Folder of recordings, from separate.
-        measures: What measure found; it decides which recordings need this.
+        measures: What assess-quality found; it decides which recordings need this.
         dereverbed: Where the cleaned recordings go; only those.
         models: Models folder; its separation/ is audio-separator's model folder.
         model: File name of the model, one with a stem "No Echo".

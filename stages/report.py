@@ -37,10 +37,10 @@ def report(
         ledgers: Folder of the stages' ledgers.
         audio: Recordings as ingest took them in.
         vocals: Recordings after separate.
-        measures: What measure found.
+        measures: What assess-quality found.
         dereverbed: Recordings after dereverb.
         denoised: Recordings after denoise.
-        levelled: Recordings after level.
+        levelled: Recordings after normalize.
         clips: Clips from slice.
         transcripts: Texts from transcribe.
         sovits: Weights and metrics from train-sovits.

@@ -43,7 +43,7 @@ def slice_clips(
     """Cut recordings into clips at silences.
 
     Args:
-        audio: Folder of recordings, from level.
+        audio: Folder of recordings, from normalize.
         clips: Where the clips go.
         max_seconds: Longest clip in seconds, at least 1.5; a longer phrase is cut at its quietest point. 0 follows the
             GPU's memory (16 s at 16 GB, in proportion, 6 to 20 s) and is 15 s without one.

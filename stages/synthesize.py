@@ -154,7 +154,7 @@ def synthesize(
         rows = speak_lines(wanted, speaking, manner, takes, ledger, version=version, others=recordings)
         takes.hand_over([row["file"] for row in rows], speech)
     if not shard:
-        # Of a script, gather-speech requires it: there may well be nothing to say in one of many shards.
+        # Of a script, collect-speech requires it: there may well be nothing to say in one of many shards.
         ledger.require(1, "lines to speak")
     manifest = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (speech / "manifest.jsonl").write_text(manifest, encoding="utf-8")

@@ -7,13 +7,13 @@ argo submit --from workflowtemplate/build-voice -p speaker=anna -p source=s3://b
 from hera.workflows import DAG, Artifact, Task, WorkflowTemplate
 from hera.workflows.models import Mutex, Synchronization, TemplateRef
 
-from voicemill.stages.admit import admit
+from voicemill.stages.check_build_cache import check_build_cache
 from voicemill.stages.compare import compare
-from voicemill.stages.recall import recall
+from voicemill.stages.promote import promote
 from voicemill.workflows import clone_voice
 from voicemill.workflows.chain import Chain, reference
 
-KNOWN = "{{tasks.recall.outputs.parameters.known}}"
+KNOWN = "{{tasks.check-build-cache.outputs.parameters.known}}"
 
 # Whoever starts builds of a speaker, they take turns: the second finds what the first has built.
 TURNS = Synchronization(mutexes=[Mutex(name="build-voice-{{workflow.parameters.speaker}}")])
@@ -22,7 +22,7 @@ with WorkflowTemplate(name="build-voice", entrypoint="main", synchronization=TUR
     dag = DAG(name="main")
     chain = Chain(dag)
     chain.task(
-        recall,
+        check_build_cache,
         None,
         *("speaker", "source", "models", "registry", "labels", "lexicon", "review", "consent"),
         gives={"run-parameters": "{{workflow.parameters}}"},
@@ -31,7 +31,7 @@ with WorkflowTemplate(name="build-voice", entrypoint="main", synchronization=TUR
         Task(
             name="clone",
             template_ref=TemplateRef(name="clone-voice", template="clone-voice"),
-            depends="recall",
+            depends="check-build-cache",
             when=f"'{KNOWN}' == ''",
         )
     chain.task(
@@ -39,15 +39,15 @@ with WorkflowTemplate(name="build-voice", entrypoint="main", synchronization=TUR
         {"voice": "clone/voice"},
         *("speaker", "models", "registry", "alias", "compare-lines", "seed"),
         *("max-error-rate-rise", "max-similarity-drop"),
-        after="recall",
+        after="check-build-cache",
         gives={"known": KNOWN},
         backend="asr-backend",
     )
     chain.task(
-        admit,
+        promote,
         {"comparison": "compare/comparison"},
         *("registry", "alias"),
-        gives={"digest": "{{tasks.recall.outputs.parameters.digest}}"},
+        gives={"digest": "{{tasks.check-build-cache.outputs.parameters.digest}}"},
     )
     dag.outputs = [Artifact(name="comparison", from_=reference("compare/comparison"))]
     own = {parameter.name for parameter in clone_voice.workflow.arguments}  # pyright: ignore

@@ -8,8 +8,8 @@ It conducts workflows of the cluster that it runs on; on one machine it is `voic
 
 from hera.workflows import DAG, WorkflowTemplate
 
-from voicemill.stages.conduct import conduct
-from voicemill.stages.summarize import summarize
+from voicemill.stages.batch_report import batch_report
+from voicemill.stages.run_batch import run_batch
 from voicemill.workflows.chain import Chain
 
 RUN = {"run": "{{workflow.name}}", "run-uid": "{{workflow.uid}}"}
@@ -20,10 +20,10 @@ with WorkflowTemplate(
     annotations={"voicemill.dev/instead": "voicemill batch MANIFEST --out DIR"},
 ) as workflow:
     chain = Chain(DAG(name="main"), keys="batches/{{workflow.parameters.batch}}/{{workflow.name}}")
-    own = [field.name for field in conduct.parameters if field.name not in (*RUN, "records")]
-    chain.task(conduct, None, *own, gives=RUN, alone="batch-{{inputs.parameters.batch}}")
+    own = [field.name for field in run_batch.parameters if field.name not in (*RUN, "records")]
+    chain.task(run_batch, None, *own, gives=RUN, alone="batch-{{inputs.parameters.batch}}")
     workflow.on_exit = chain.exit_handler(
-        summarize,
+        batch_report,
         {},
         run=RUN["run"],
         run_uid=RUN["run-uid"],

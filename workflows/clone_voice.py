@@ -7,16 +7,16 @@ argo submit --from workflowtemplate/clone-voice -p speaker=anna -p source=s3://b
 from hera.workflows import DAG, Artifact, Parameter, Suspend, Task, WorkflowTemplate
 from hera.workflows.models import SuppliedValueFrom, ValueFrom
 
+from voicemill.stages.apply_review import apply_review
+from voicemill.stages.assess_quality import assess_quality
 from voicemill.stages.denoise import denoise
 from voicemill.stages.dereverb import dereverb
 from voicemill.stages.evaluate import evaluate
 from voicemill.stages.format import format_dataset
 from voicemill.stages.ingest import ingest
-from voicemill.stages.level import level
-from voicemill.stages.measure import measure
+from voicemill.stages.normalize import normalize
 from voicemill.stages.publish import publish
 from voicemill.stages.report import report
-from voicemill.stages.revise import revise
 from voicemill.stages.separate import separate
 from voicemill.stages.slice import slice_clips
 from voicemill.stages.synthesize import synthesize
@@ -43,17 +43,17 @@ with WorkflowTemplate(
 
     chain.task(ingest, None, "source", "min-minutes", "consent", "track")
     chain.task(separate, {"audio": "ingest/audio"}, "models", model="separation-model")
-    chain.task(measure, {"audio": "separate/vocals"}, "dereverb", "denoise")
-    cleaned = {"audio": "separate/vocals", "measures": "measure/measures"}
-    chain.task(dereverb, cleaned, "models", when="{{tasks.measure.outputs.parameters.dereverb}} > 0")
+    chain.task(assess_quality, {"audio": "separate/vocals"}, "dereverb", "denoise")
+    cleaned = {"audio": "separate/vocals", "measures": "assess-quality/measures"}
+    chain.task(dereverb, cleaned, "models", when="{{tasks.assess-quality.outputs.parameters.dereverb}} > 0")
     cleaned |= {"dereverbed": "dereverb/dereverbed"}
-    chain.task(denoise, cleaned, "models", when="{{tasks.measure.outputs.parameters.denoise}} > 0")
+    chain.task(denoise, cleaned, "models", when="{{tasks.assess-quality.outputs.parameters.denoise}} > 0")
     chain.task(
-        level,
+        normalize,
         {"audio": "separate/vocals", "dereverbed": "dereverb/dereverbed", "denoised": "denoise/denoised"},
         target="peak-dbfs",
     )
-    chain.task(slice_clips, {"audio": "level/levelled"}, "max-seconds")
+    chain.task(slice_clips, {"audio": "normalize/levelled"}, "max-seconds")
     chain.task(
         transcribe,
         {"clips": "slice/clips", "recordings": "ingest/audio"},
@@ -67,8 +67,8 @@ with WorkflowTemplate(
         waits = f"{NOT_REVIEWED} && {WANTS_PROOFREADING}"
         Task(name="proofread", template="proofread", depends="transcribe", when=waits)
     chain.task(
-        revise,
-        {"sliced": "slice/clips", "heard": "transcribe/transcripts", "levelled": "level/levelled"},
+        apply_review,
+        {"sliced": "slice/clips", "heard": "transcribe/transcripts", "levelled": "normalize/levelled"},
         "speaker",
         given_review="review",
         unanswered="proofread-unanswered",
@@ -78,7 +78,7 @@ with WorkflowTemplate(
             "review": "{{tasks.proofread.outputs.parameters.review}}",
         },
     )
-    spoken = {"clips": "revise/clips", "transcripts": "revise/transcripts"}
+    spoken = {"clips": "apply-review/clips", "transcripts": "apply-review/transcripts"}
     chain.task(format_dataset, spoken, "models", "version", "lexicon", "polyphones")
     chain.task(
         train_sovits,
@@ -149,10 +149,10 @@ with WorkflowTemplate(
             "ledgers": "ledgers",
             "audio": "ingest/audio",
             "vocals": "separate/vocals",
-            "measures": "measure/measures",
+            "measures": "assess-quality/measures",
             "dereverbed": "dereverb/dereverbed",
             "denoised": "denoise/denoised",
-            "levelled": "level/levelled",
+            "levelled": "normalize/levelled",
             "clips": "slice/clips",
             "transcripts": "transcribe/transcripts",
             "sovits": "train-sovits/weights",

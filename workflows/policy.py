@@ -26,7 +26,7 @@ PART_OF = {"app.kubernetes.io/part-of": "voicemill"}
 SERVICE_ACCOUNT = "voicemill"
 CONDUCTOR = "voicemill-conductor"
 """Service account of what makes and ends workflows itself."""
-CONDUCTING = {"conduct", "summarize"}
+CONDUCTING = {"run-batch", "batch-report"}
 SETTINGS = "voicemill"
 """ConfigMap with S3_ENDPOINT, S3_BUCKET, AWS_REGION and the like."""
 CREDENTIALS = "voicemill-s3"
@@ -44,10 +44,10 @@ KEPT = {
     "train-gpt/weights",
     "publish/voice",
     "synthesize/speech",
-    "gather-speech/manifest",
+    "collect-speech/manifest",
     "report/report",
     "compare/comparison",
-    "summarize/table",
+    "batch-report/table",
 }
 """Artifacts that outlive their run. All others are deleted from S3 together with the workflow."""
 

@@ -9,10 +9,10 @@ from its SoVITS alone.
 
 from hera.workflows import DAG, WorkflowTemplate
 
-from voicemill.stages.finish_base import finish_base
 from voicemill.stages.format import format_dataset
-from voicemill.stages.make_base import make_base
+from voicemill.stages.init_base import init_base
 from voicemill.stages.make_corpus import make_corpus
+from voicemill.stages.package_base import package_base
 from voicemill.stages.train_content_encoder import train_content_encoder
 from voicemill.stages.train_gpt import train_gpt
 from voicemill.stages.train_sovits import train_sovits
@@ -53,7 +53,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
     )
     encoded = {"encoder": "train-content-encoder/encoder"}
     chain.task(
-        make_base,
+        init_base,
         encoded | {"clips": "make-corpus/clips"},
         "start",
         "sovits-start",
@@ -63,7 +63,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         "seed",
         gives={"destination": FRESH},
     )
-    chain.task(format_dataset, speech, after="make-base", gives={"models": FRESH, "version": "v2"})
+    chain.task(format_dataset, speech, after="init-base", gives={"models": FRESH, "version": "v2"})
     chain.task(
         train_sovits,
         {"dataset": "format/dataset"},
@@ -99,7 +99,7 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         gives={"models": FRESH},
     )
     trained = {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}
-    chain.task(finish_base, encoded | trained, "destination")
+    chain.task(package_base, encoded | trained, "destination")
     for name, value in DEFAULTS.items():
         chain.parameters[name].value = value
     workflow.arguments = list(chain.parameters.values())

@@ -7,7 +7,7 @@ argo submit --from workflowtemplate/synthesize-bulk -p script=s3:///scripts/scri
 
 from hera.workflows import DAG, Artifact, Parameter, WorkflowTemplate
 
-from voicemill.stages.gather_speech import gather_speech
+from voicemill.stages.collect_speech import collect_speech
 from voicemill.stages.plan_script import plan_script
 from voicemill.stages.synthesize import synthesize
 from voicemill.workflows.chain import Chain, Each, reference
@@ -44,13 +44,13 @@ with WorkflowTemplate(
         each=SHARD,
     )
     chain.task(
-        gather_speech,
+        collect_speech,
         {"plan": "plan-script/plan"},
         after="synthesize",
         below={"ledgers": "ledgers/synthesize"},
         gives={"place": PLACE},
     )
-    dag.outputs = [Artifact(name="manifest", from_=reference("gather-speech/manifest"))]
+    dag.outputs = [Artifact(name="manifest", from_=reference("collect-speech/manifest"))]
     workflow.arguments = [
         *chain.parameters.values(),
         Parameter(

@@ -214,7 +214,7 @@ def test_recordings_that_measure_dropped_pass_by_but_measures_of_others_are_refu
     measures.write_text('{"good": {"denoise": true}}')
     assert list(separation.flagged(recordings, measures, "denoise")) == ["good"]
     measures.write_text('{"of another speaker": {"denoise": true}}')
-    with pytest.raises(InputError, match="measure the same folder"):
+    with pytest.raises(InputError, match="run assess-quality on the same folder"):
         separation.flagged(recordings, measures, "denoise")
 
 

@@ -21,8 +21,8 @@ from tests.cli.a_cluster import ARGO, Cluster
 from tests.cli.conftest import cluster
 from voicemill.batch import conductor, speaker_workflows
 from voicemill.cluster import patience
-from voicemill.stages.conduct import conduct
-from voicemill.stages.summarize import summarize
+from voicemill.stages.batch_report import batch_report
+from voicemill.stages.run_batch import run_batch
 from voicemill.storage import Store, open_store
 
 __all__ = ["cluster"]
@@ -83,13 +83,13 @@ class Batch:
     def conduct(self, **more: object) -> int:
         """The conductor's exit code."""
         self.cluster.add("workflows", {"metadata": {"name": self.run}, "spec": {}})
-        return conduct.run(self.words(**more))
+        return run_batch.run(self.words(**more))
 
     def summary(self) -> dict[str, dict[str, str]]:
         """The summary's rows, as its exit handler writes them."""
         out = self.folder / f"table-{self.run}"
         own = {"run": self.run, "run-uid": "u", "run-parameters": json.dumps(self.given), "table": out}
-        assert summarize.run([word for name, value in own.items() for word in (f"--{name}", str(value))]) == 0
+        assert batch_report.run([word for name, value in own.items() for word in (f"--{name}", str(value))]) == 0
         with (out / "summary.csv").open() as file:
             return {row["speaker"]: row for row in csv.DictReader(file)}
 
@@ -174,13 +174,13 @@ def test_submitted_again_only_what_is_missing_or_changed_is_made(batch: Batch) -
 def test_a_killed_conductor_goes_on_from_what_it_finds(batch: Batch) -> None:
     with Controller(batch.cluster, fails={"anna": "too short"}, held={"cat", "dan"}) as controller:
         batch.cluster.add("workflows", {"metadata": {"name": batch.run}, "spec": {}})
-        command = [sys.executable, "-m", "voicemill.stages.conduct", *batch.words(at_once=2)]
+        command = [sys.executable, "-m", "voicemill.stages.run_batch", *batch.words(at_once=2)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         wait_for(lambda: set(controller.runs("Running")) == {"cat", "dan"} or process.poll() is not None)
         process.kill()
         process.wait()
         controller.held = set()
-        assert conduct.run(batch.words(at_once=2)) == 65
+        assert run_batch.run(batch.words(at_once=2)) == 65
         assert sorted(controller.begun) == sorted(SIX), "nobody was begun twice, who failed neither"
         assert controller.most == 2
         assert batch.outcomes() == {**dict.fromkeys(SIX, "voice"), "anna": "failed"}
@@ -220,7 +220,7 @@ def test_preempted_it_leaves_its_workflows_running(batch: Batch) -> None:
         assert interrupted(batch, controller, shut_down=False) == 75
         assert sorted(controller.runs("Running")) == ["cat", "dan"]
         controller.held = set()
-        assert conduct.run(batch.words()) == 0 and sorted(controller.begun) == sorted(SIX)
+        assert run_batch.run(batch.words()) == 0 and sorted(controller.begun) == sorted(SIX)
 
 
 def test_where_the_conductor_failed_the_exit_handler_ends_what_runs(batch: Batch) -> None:

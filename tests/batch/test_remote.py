@@ -14,7 +14,7 @@ from tests.cli.a_cluster import Cluster
 from tests.cli.conftest import cluster, door
 from tests.cli.test_commands import refusal, status, voicemill
 from voicemill.batch import conductor, speaker_workflows
-from voicemill.stages.conduct import conduct
+from voicemill.stages.run_batch import run_batch
 from voicemill.storage import Store, open_store
 
 __all__ = ["cluster", "door"]
@@ -38,7 +38,7 @@ def conducted(cluster: Cluster) -> int:
     [run] = [run for run in cluster.runs if run["metadata"]["name"].startswith("clone-batch-")]
     given = {item["name"]: item["value"] for item in run["spec"]["arguments"]["parameters"]}
     given |= {"run": run["metadata"]["name"], "run-uid": run["metadata"]["uid"]}
-    code = conduct.run([word for name, value in given.items() for word in (f"--{name}", value)])
+    code = run_batch.run([word for name, value in given.items() for word in (f"--{name}", value)])
     run["status"] = status("Succeeded" if code == 0 else "Failed")
     return code
 

@@ -156,8 +156,8 @@ def test_the_helm_test_is_clone_voice_cut_down_to_cpu_stages(helm: Helm) -> None
         assert spec[field] == whole[field], field
     templates = {each["name"]: each for each in spec["templates"]}
     originals = {each["name"]: each for each in whole["templates"]}
-    assert templates.keys() == {"one-clip", "ingest", "level", "slice"}
-    assert templates["slice"] == originals["slice"] and templates["level"] == originals["level"]
+    assert templates.keys() == {"one-clip", "ingest", "normalize", "slice"}
+    assert templates["slice"] == originals["slice"] and templates["normalize"] == originals["normalize"]
     pod = one(objects, "Pod", "voicemill-test")["spec"]
     assert pod["containers"][0]["image"] == originals["ingest"]["container"]["image"]
     assert pod["securityContext"]["runAsNonRoot"] is True

@@ -56,14 +56,14 @@ def test_six_speakers_and_a_conductor_whose_pod_is_deleted_half_way(site: Site, 
     half = len(six_speakers.SPEAKERS) // 2
     wait_for(lambda: len(outcomes(site, "six")) >= half, seconds=2 * 3600)
     run = conductor(site, "six")
-    site.namespace.cluster.core.delete_namespaced_pod(site.pod(run, "conduct"), site.namespace.name)
+    site.namespace.cluster.core.delete_namespaced_pod(site.pod(run, "run-batch"), site.namespace.name)
     said = finish(done)
     assert done.returncode == 0, said
     workflows = listed(site, speaker_workflows.of_batch("six"))
     assert len(workflows) == len(six_speakers.SPEAKERS), "a speaker's workflow was made twice"
     expected = dict.fromkeys(six_speakers.SPEAKERS, "voice") | {six_speakers.TOO_SHORT: "failed"}
     assert outcomes(site, "six") == expected
-    summary = open_store(f"s3://{site.bucket}").read(f"batches/six/{run}/summarize/table/summary.csv")[0].decode()
+    summary = open_store(f"s3://{site.bucket}").read(f"batches/six/{run}/batch-report/table/summary.csv")[0].decode()
     assert "short of the 2 minutes needed" in summary
 
     again = submit(site, manifest, "six", "--min-success-ratio", "0.8", "--wait")
@@ -83,7 +83,7 @@ def test_a_batch_that_is_stopped_leaves_nothing_that_runs(site: Site, tmp_path: 
     assert stopping.wait(timeout=60) == 0
     said = finish(done)
     assert done.returncode == 130, said
-    assert node(site.workflow(conductor(site, "stopped")), "conduct")["phase"] == "Failed"
+    assert node(site.workflow(conductor(site, "stopped")), "run-batch")["phase"] == "Failed"
     states = [
         child.completed
         for child in map(speaker_workflows.from_sketch, listed(site, speaker_workflows.of_batch("stopped")))

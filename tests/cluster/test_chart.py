@@ -71,7 +71,7 @@ def test_helm_test_takes_a_clip_through_three_stages_and_leaves_nothing(
     image = images.build(registry, "slice")["slice"]  # all CPU stages have the same content
     store = open_store(f"s3://{bucket}/voices/helm-test")
     before = {entry.key for entry in store.list()}
-    release.apply(stages={stage: {"image": image, "cpu": "100m"} for stage in ("ingest", "level", "slice")})
+    release.apply(stages={stage: {"image": image, "cpu": "100m"} for stage in ("ingest", "normalize", "slice")})
     said = release.run("test", RELEASE, "--timeout", "600s")
     assert ": Succeeded" in said
     deadline = time.monotonic() + 120

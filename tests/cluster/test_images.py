@@ -17,7 +17,7 @@ CLIP = images.ROOT / "charts/voicemill/files/one-clip.ogg"
 STEPS = """
 set -e
 python -m voicemill.stages.ingest --source /clip/one-clip.ogg --audio /tmp/audio --min-minutes 0.01
-python -m voicemill.stages.level --audio /tmp/audio --levelled /tmp/levelled
+python -m voicemill.stages.normalize --audio /tmp/audio --levelled /tmp/levelled
 python -m voicemill.stages.slice --audio /tmp/levelled --clips /tmp/clips
 id -u
 ! touch /opt/voicemill/x 2>/dev/null
@@ -40,7 +40,7 @@ def test_a_clip_goes_through_stages_in_a_restricted_pod(namespace: Namespace, im
     *summaries, user = [line for line in log.splitlines() if line.startswith("{") or line.isdigit()]
     assert user == "65532"
     by_stage = {summary["stage"]: summary for summary in map(json.loads, summaries) if "kept" in summary}
-    assert by_stage["ingest"]["kept"] == by_stage["level"]["kept"] == 1
+    assert by_stage["ingest"]["kept"] == by_stage["normalize"]["kept"] == 1
     assert by_stage["slice"]["kept"] >= 1 and by_stage["slice"]["seconds"] > 1
 
 

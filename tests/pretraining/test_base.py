@@ -18,9 +18,9 @@ from voicemill.gpt_sovits.sovits.fine_tuning import start_models
 from voicemill.models import locate, record
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.pretraining import base
-from voicemill.stages.finish_base import finish_base
 from voicemill.stages.format import format_dataset
-from voicemill.stages.make_base import make_base
+from voicemill.stages.init_base import init_base
+from voicemill.stages.package_base import package_base
 from voicemill.stages.train_content_encoder import train_content_encoder
 from voicemill.stages.train_gpt import train_gpt
 from voicemill.stages.train_sovits import train_sovits
@@ -50,7 +50,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def fresh(encoder: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base") / "fresh"
-    ledger = make_base(encoder, corpus / "clips", destination=str(folder), codes=12)
+    ledger = init_base(encoder, corpus / "clips", destination=str(folder), codes=12)
     assert ledger.kept == len(NAMES) and 1 < ledger.summary()["perplexity"] <= 12
     return folder
 
@@ -79,7 +79,7 @@ def test_only_the_codes_that_were_asked_for_are_ever_chosen(dataset: Path) -> No
 
 
 def test_a_fresh_base_is_written_the_same_way_twice(fresh: Path, encoder: Path, corpus: Path, tmp_path: Path) -> None:
-    make_base(encoder, corpus / "clips", destination=str(tmp_path), codes=12)
+    init_base(encoder, corpus / "clips", destination=str(tmp_path), codes=12)
     assert record.read(tmp_path) == record.read(fresh)
 
 
@@ -92,7 +92,7 @@ def test_what_was_trained_becomes_a_base_to_train_from(
         dataset, sovits, tmp_path / "s", epochs=1, batch_size=24, crop=0.7, adversary_from=1000, as_base=True, **options
     )
     train_gpt(dataset, gpt, tmp_path / "g", epochs=2, save_every=1, batch_size=24, joined=3, **options)
-    ledger = finish_base(encoder, sovits, gpt, destination=str(tmp_path / "base"))
+    ledger = package_base(encoder, sovits, gpt, destination=str(tmp_path / "base"))
     made = tmp_path / "base"
     assert ledger.summary()["bytes"] == sum(entry.size for entry in record.read(made).values())
     generator, judge = (locate(made, name) for name in ("sovits-g", "sovits-d"))
@@ -115,14 +115,14 @@ def test_a_training_without_base_files_is_refused(encoder: Path, tmp_path: Path)
     for name in ("sovits", "gpt"):
         (tmp_path / name).mkdir()
     with pytest.raises(InputError, match="--as-base"):
-        finish_base(encoder, tmp_path / "sovits", tmp_path / "gpt", destination=str(tmp_path / "base"))
+        package_base(encoder, tmp_path / "sovits", tmp_path / "gpt", destination=str(tmp_path / "base"))
     assert not (tmp_path / "base").exists()
 
 
 def test_from_another_base_training_goes_on_in_its_terms(fresh: Path, corpus: Path, tmp_path: Path) -> None:
     encoder, start = tmp_path / "encoder", str(fresh)
     train_content_encoder(corpus / "clips", corpus / "transcripts", encoder, tmp_path / "state", start=start)
-    ledger = make_base(encoder, corpus / "clips", destination=str(tmp_path / "base"), start=start)
+    ledger = init_base(encoder, corpus / "clips", destination=str(tmp_path / "base"), start=start)
     assert ledger.kept == 4
     assert record.read(tmp_path / "base") == record.read(fresh)
     assert {entry.source for entry in record.read(fresh).values()} == {record.BASE}
@@ -134,13 +134,13 @@ def test_a_base_to_go_on_from_has_every_model(fresh: Path, corpus: Path, tmp_pat
     shutil.copytree(fresh, tmp_path / "half")
     locate(tmp_path / "half", "gpt").unlink()
     with pytest.raises(MissingModelError, match="gpt of v2"):
-        make_base(fresh, corpus / "clips", destination=str(tmp_path / "base"), start=str(tmp_path / "half"))
+        init_base(fresh, corpus / "clips", destination=str(tmp_path / "base"), start=str(tmp_path / "half"))
     assert not (tmp_path / "base").exists()
 
 
 def test_a_new_codebook_can_have_another_bases_sovits(fresh: Path, encoder: Path, corpus: Path, tmp_path: Path) -> None:
-    make_base(encoder, corpus / "clips", destination=str(tmp_path / "a"), codes=7, seed=5, sovits_start=str(fresh))
-    make_base(encoder, corpus / "clips", destination=str(tmp_path / "b"), codes=7, seed=5)
+    init_base(encoder, corpus / "clips", destination=str(tmp_path / "a"), codes=7, seed=5, sovits_start=str(fresh))
+    init_base(encoder, corpus / "clips", destination=str(tmp_path / "b"), codes=7, seed=5)
     taken, known, own = (
         checkpoints.load_sovits(locate(f, "sovits-g")) for f in (tmp_path / "a", fresh, tmp_path / "b")
     )
@@ -162,14 +162,14 @@ def test_a_narrower_vocoder_is_taken_as_a_wider_one_that_sounds_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(base, "configuration", lambda: narrow)
         patch.setattr(base, "DISCRIMINATOR_WIDTH", 64)
-        make_base(encoder, corpus / "clips", destination=str(tmp_path / "narrow"), **options)
+        init_base(encoder, corpus / "clips", destination=str(tmp_path / "narrow"), **options)
     with pytest.raises(InputError, match="another size"):
-        make_base(
+        init_base(
             encoder, corpus / "clips", destination=str(tmp_path), sovits_start=str(tmp_path / "narrow"), **options
         )
     for name in ("start", "sovits_start"):
         given = {name: str(tmp_path / "narrow"), "widen": True}
-        make_base(encoder, corpus / "clips", destination=str(tmp_path / name), **options, **given)
+        init_base(encoder, corpus / "clips", destination=str(tmp_path / name), **options, **given)
     found = [checkpoints.load_sovits(locate(tmp_path / f, "sovits-g")) for f in ("narrow", "start", "sovits_start")]
     assert [len(one.config.resblock_kernel_sizes) for one in found] == [1, 3, 3]
     with pytest.raises(InputError, match="only a vocoder of one kernel width"):
@@ -191,7 +191,7 @@ def test_sovits_of_another_size_is_refused(
     narrow["model"] |= {"upsample_initial_channel": 64}
     monkeypatch.setattr(base, "configuration", lambda: narrow)
     with pytest.raises(InputError, match="another size"):
-        make_base(encoder, corpus / "clips", destination=str(tmp_path), codes=7, sovits_start=str(fresh))
+        init_base(encoder, corpus / "clips", destination=str(tmp_path), codes=7, sovits_start=str(fresh))
     assert not (tmp_path / record.NAME).exists()
 
 
@@ -199,7 +199,7 @@ def test_sovits_of_a_base_that_is_taken_whole_is_not_asked_for_too(
     encoder: Path, corpus: Path, fresh: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="leave sovits-start out"):
-        make_base(encoder, corpus / "clips", destination=str(tmp_path), start=str(fresh), sovits_start=str(fresh))
+        init_base(encoder, corpus / "clips", destination=str(tmp_path), start=str(fresh), sovits_start=str(fresh))
     with pytest.raises(UsageError, match="a base that is there"):
-        make_base(encoder, corpus / "clips", destination=str(tmp_path), widen=True)
+        init_base(encoder, corpus / "clips", destination=str(tmp_path), widen=True)
     assert not (tmp_path / record.NAME).exists()

@@ -12,7 +12,7 @@ from voicemill.contract.workflow_parameters import parameters_of
 from voicemill.core.errors import InputError
 from voicemill.engine.workflow import load
 from voicemill.registry import builds
-from voicemill.stages.recall import recall
+from voicemill.stages.check_build_cache import check_build_cache
 from voicemill.voice.generation_config import KEY, Generation
 
 
@@ -40,7 +40,7 @@ def test_the_digest_has_every_parameter_that_a_voice_follows_from() -> None:
 def test_the_digest_has_the_content_of_every_place_that_is_read() -> None:
     read = set(parameters_of(load("build-voice")).places()) - {"lines"}
     assert read - {"consent"} == set(builds.PLACES)
-    assert read <= {field.name for field in recall.parameters}
+    assert read <= {field.name for field in check_build_cache.parameters}
 
 
 def test_the_digest_has_the_code_of_every_stage_up_to_the_voice() -> None:

@@ -74,35 +74,35 @@ class Run:
 
         return separate(self.of("ingest", "audio"), self.to("separate", "vocals"), **self.models)
 
-    def measure(self) -> Ledger:
-        from voicemill.stages.measure import measure
+    def assess_quality(self) -> Ledger:
+        from voicemill.stages.assess_quality import assess_quality
 
-        target = self.to("measure", "measures.json")
-        return measure(self.of("separate", "vocals"), target, dereverb="always", denoise="always")
+        target = self.to("assess-quality", "measures.json")
+        return assess_quality(self.of("separate", "vocals"), target, dereverb="always", denoise="always")
 
     def dereverb(self) -> Ledger:
         from voicemill.stages.dereverb import dereverb
 
-        inputs = (self.of("separate", "vocals"), self.of("measure", "measures.json"))
+        inputs = (self.of("separate", "vocals"), self.of("assess-quality", "measures.json"))
         return dereverb(*inputs, self.to("dereverb", "dereverbed"), **self.models)
 
     def denoise(self) -> Ledger:
         from voicemill.stages.denoise import denoise
 
-        inputs = (self.of("separate", "vocals"), self.of("measure", "measures.json"))
+        inputs = (self.of("separate", "vocals"), self.of("assess-quality", "measures.json"))
         target = self.to("denoise", "denoised")
         return denoise(*inputs, target, self.of("dereverb", "dereverbed"), **self.models)
 
-    def level(self) -> Ledger:
-        from voicemill.stages.level import level
+    def normalize(self) -> Ledger:
+        from voicemill.stages.normalize import normalize
 
         cleaned = (self.of("dereverb", "dereverbed"), self.of("denoise", "denoised"))
-        return level(self.of("separate", "vocals"), self.to("level", "levelled"), *cleaned)
+        return normalize(self.of("separate", "vocals"), self.to("normalize", "levelled"), *cleaned)
 
     def slice(self) -> Ledger:
         from voicemill.stages.slice import slice_clips
 
-        return slice_clips(self.of("level", "levelled"), self.to("slice", "clips"), max_seconds=6.0)
+        return slice_clips(self.of("normalize", "levelled"), self.to("slice", "clips"), max_seconds=6.0)
 
     def transcribe(self) -> Ledger:
         from voicemill.stages.transcribe import transcribe
@@ -111,17 +111,17 @@ class Run:
         folders = (self.of("slice", "clips"), self.to("transcribe", "transcripts"), self.of("ingest", "audio"))
         return transcribe(*folders, **said, **self.models)  # pyright: ignore[reportArgumentType]
 
-    def revise(self) -> Ledger:
-        from voicemill.stages.revise import revise
+    def apply_review(self) -> Ledger:
+        from voicemill.stages.apply_review import apply_review
 
         inputs = (self.of("slice", "clips"), self.of("transcribe", "transcripts"))
-        outputs = (self.to("revise", "clips"), self.to("revise", "transcripts"))
-        return revise(*inputs, *outputs, self.of("level", "levelled"), speaker="anna")
+        outputs = (self.to("apply-review", "clips"), self.to("apply-review", "transcripts"))
+        return apply_review(*inputs, *outputs, self.of("normalize", "levelled"), speaker="anna")
 
     def format(self) -> Ledger:
         from voicemill.stages.format import format_dataset
 
-        inputs = (self.of("revise", "clips"), self.of("revise", "transcripts"))
+        inputs = (self.of("apply-review", "clips"), self.of("apply-review", "transcripts"))
         return format_dataset(*inputs, self.to("format", "dataset"), **self.models)
 
     def train_sovits(self) -> Ledger:
@@ -142,7 +142,7 @@ class Run:
     def evaluate(self) -> Ledger:
         from voicemill.stages.evaluate import evaluate
 
-        texts = (self.of("revise", "clips"), self.of("revise", "transcripts"))
+        texts = (self.of("apply-review", "clips"), self.of("apply-review", "transcripts"))
         inputs = (self.of("format", "dataset"), *texts, *self.trained())
         options = {"lines": 1, "backend": "pocketsphinx"}
         return evaluate(*inputs, self.to("evaluate", "evaluation"), **options, **self.models)  # pyright: ignore[reportArgumentType]
@@ -150,7 +150,7 @@ class Run:
     def publish(self) -> Ledger:
         from voicemill.stages.publish import publish
 
-        texts = (self.of("revise", "clips"), self.of("revise", "transcripts"))
+        texts = (self.of("apply-review", "clips"), self.of("apply-review", "transcripts"))
         inputs = (*self.trained(), self.of("evaluate", "evaluation"), *texts, self.of("format", "dataset"))
         target = self.to("publish", "voice")
         return publish(*inputs, target, self.of("ingest", "audio"), speaker="anna", export=True, **self.models)
@@ -163,11 +163,12 @@ class Run:
     def report(self) -> Ledger:
         from voicemill.stages.report import report
 
-        names = "audio ingest, vocals separate, levelled level, clips revise, transcripts revise, voice publish"
-        places = [each.split() for each in f"{names}, evaluation evaluate, speech synthesize".split(", ")]
+        names = "audio ingest, vocals separate, levelled normalize, clips apply-review, transcripts apply-review"
+        names += ", voice publish, evaluation evaluate, speech synthesize"
+        places = [each.split() for each in names.split(", ")]
         folders = {artifact: self.of(stage, artifact) for artifact, stage in places}
         sovits, gpt = self.trained()
-        measures = self.of("measure", "measures.json")
+        measures = self.of("assess-quality", "measures.json")
         target = self.to("report", "report.html")
         return report(target, measures=measures, sovits=sovits, gpt=gpt, run_speaker="anna", **folders)
 
@@ -187,21 +188,21 @@ class Run:
         with mock.patch.object(content_encoder, "configuration", lambda layers: config):
             return train_content_encoder(corpus / "clips", corpus / "transcripts", *targets, epochs=1, batch_size=8)
 
-    def make_base(self) -> Ledger:
-        from voicemill.stages.make_base import make_base
+    def init_base(self) -> Ledger:
+        from voicemill.stages.init_base import init_base
 
         small = base.configuration()
         small["model"] |= {"inter_channels": 16, "hidden_channels": 16, "filter_channels": 16}
         small["model"] |= {"upsample_initial_channel": 32}
-        clips, target = self.made / "corpus" / "clips", str(self.to("make-base", "base"))
+        clips, target = self.made / "corpus" / "clips", str(self.to("init-base", "base"))
         with mock.patch.object(base, "configuration", lambda: deepcopy(small)):
-            return make_base(self.of("train-content-encoder", "encoder"), clips, destination=target, codes=12)
+            return init_base(self.of("train-content-encoder", "encoder"), clips, destination=target, codes=12)
 
-    def finish_base(self) -> Ledger:
-        from voicemill.stages.finish_base import finish_base
+    def package_base(self) -> Ledger:
+        from voicemill.stages.package_base import package_base
 
         encoder = self.of("train-content-encoder", "encoder")
-        return finish_base(encoder, *self.trained(), destination=str(self.to("finish-base", "base")))
+        return package_base(encoder, *self.trained(), destination=str(self.to("package-base", "base")))
 
     def prepare_models(self) -> Ledger:
         from voicemill.stages.prepare_models import prepare_models
@@ -215,12 +216,12 @@ class Run:
         voice = str(self.of("publish", "voice"))
         return plan_script(self.to("plan-script", "plan"), script=f"{LINE}\n\nAnd good night.", voices=voice)
 
-    def gather_speech(self) -> Ledger:
-        from voicemill.stages.gather_speech import gather_speech
+    def collect_speech(self) -> Ledger:
+        from voicemill.stages.collect_speech import collect_speech
 
-        plan, target = self.of("plan-script", "plan"), self.to("gather-speech", "manifest.jsonl")
+        plan, target = self.of("plan-script", "plan"), self.to("collect-speech", "manifest.jsonl")
         ledgers = write_ledgers(plan, read_plan(plan), self.out / "ledgers")
-        return gather_speech(plan, ledgers, target, place="speech/{speaker}/{shard}")
+        return collect_speech(plan, ledgers, target, place="speech/{speaker}/{shard}")
 
     def registry(self, name: str) -> str:
         """A registry in which the voice and one that another was promoted before are; it notes when that was."""
@@ -228,15 +229,17 @@ class Run:
         store = open_store(place)
         old = publish(make_voice(self.out / "voices" / name), store)
         publish(self.of("publish", "voice"), store)
-        if name == "admit":
+        if name == "promote":
             promote(store, resolve(store, Reference("anna", old.version)), "prod", by="a test", why="It is the first.")
         return str(place)
 
-    def recall(self) -> Ledger:
-        from voicemill.stages.recall import recall
+    def check_build_cache(self) -> Ledger:
+        from voicemill.stages.check_build_cache import check_build_cache
 
         source = str(self.made / "recordings")
-        return recall(speaker="anna", source=source, registry=self.registry("recall"), **self.models)
+        return check_build_cache(
+            speaker="anna", source=source, registry=self.registry("check-build-cache"), **self.models
+        )
 
     def compare(self) -> Ledger:
         from voicemill.stages.compare import compare
@@ -248,14 +251,14 @@ class Run:
         options = {"speaker": "anna", "compare_lines": 1, "backend": "pocketsphinx"}
         return compare(voice, self.to("compare", "comparison"), registry=place, **options, **self.models)  # pyright: ignore[reportArgumentType]
 
-    def admit(self) -> Ledger:
-        from voicemill.stages.admit import admit
+    def promote(self) -> Ledger:
+        from voicemill.stages.promote import promote
 
-        comparison, target = self.of("compare", "comparison"), self.to("admit", "admission")
-        return admit(comparison, target, digest="d", registry=self.registry("admit"))
+        comparison, target = self.of("compare", "comparison"), self.to("promote", "admission")
+        return promote(comparison, target, digest="d", registry=self.registry("promote"))
 
 
-ON_A_CLUSTER = {"conduct": "starts workflows and notes when", "summarize": "tells how long those workflows took"}
+ON_A_CLUSTER = {"run-batch": "starts workflows and notes when", "batch-report": "tells how long those workflows took"}
 """Stages whose inputs are a cluster's workflows, which no two runs share; tests/batch has them."""
 OF_THE_MACHINE = {"peak_memory_gib"}
 """What a summary says of the machine rather than of the outputs."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from tests.shared import SHARED
 from voicemill.audio import reading
-from voicemill.stages.level import level
+from voicemill.stages.normalize import normalize
 from voicemill.stages.slice import slice_clips
 
 
@@ -20,7 +20,7 @@ def test_known_utterances_are_found_whole(tmp_path):
     (tmp_path / "audio").mkdir()
     audio = reading.read(source)
     reading.write_wav(tmp_path / "audio" / "long.wav", audio.samples, audio.rate)
-    level(tmp_path / "audio", tmp_path / "levelled")
+    normalize(tmp_path / "audio", tmp_path / "levelled")
     slice_clips(tmp_path / "levelled", tmp_path / "clips", max_seconds=15.0)
     clips = spans(tmp_path / "clips")
     with source.with_name("concat_pauses.segments.csv").open(encoding="utf-8") as stream:

@@ -23,8 +23,8 @@ from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.registry import aliases, versions
 from voicemill.registry import publish as put
-from voicemill.stages.admit import admit
 from voicemill.stages.compare import compare
+from voicemill.stages.promote import promote
 from voicemill.stages.publish import publish
 from voicemill.storage import open_store
 
@@ -118,8 +118,8 @@ def test_the_first_voice_is_promoted_by_what_evaluate_measured(tmp_path: Path) -
     compare(voice, tmp_path / "comparison", speaker="anna", models="nowhere", registry=where)
     verdict = json.loads((tmp_path / "comparison" / "verdict.json").read_text())
     assert verdict["outcome"] == "first" and verdict["new"]["error_rate"] == 0.25
-    admit(tmp_path / "comparison", tmp_path / "admission", digest="d", registry=where)
+    promote(tmp_path / "comparison", tmp_path / "admission", digest="d", registry=where)
     alias = aliases.read(registry, "anna", "prod")
     assert alias and alias.version == version and "the first that becomes prod" in alias.log[-1]["why"]
-    again = admit(tmp_path / "comparison", tmp_path / "again", digest="d", registry=where)
+    again = promote(tmp_path / "comparison", tmp_path / "again", digest="d", registry=where)
     assert again.summary()["promoted"] and len(aliases.every(registry, "anna")["prod"].log) == 1

@@ -23,8 +23,8 @@ from voicemill.storage import file_digest
 from voicemill.voice.manifest import read_voice
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo_speaker"
-CLEANING = ("ingest", "separate", "measure", "level", "slice")
-LEARNING = ("transcribe", "revise", "format", "train-sovits", "train-gpt", "evaluate")
+CLEANING = ("ingest", "separate", "assess-quality", "normalize", "slice")
+LEARNING = ("transcribe", "apply-review", "format", "train-sovits", "train-gpt", "evaluate")
 TASKS = (*CLEANING, *LEARNING, "publish", "synthesize", "report")
 
 
@@ -113,8 +113,8 @@ def test_training_gets_the_words_that_were_approved_last(
         assert approve("Entirely different words.", 0) == "resumed"
         stopped_when(waiting, lambda: running(folder, "train-gpt") or running(folder, "train-sovits"))
         assert texts_by_clip(folder / "format/dataset/2-name2text.txt", "\t")[clip] == "Entirely different words."
-        review = json.loads((folder / "revise/transcripts/review.json").read_text())
-        assert review["digest"] == file_digest(folder / "revise/transcripts/transcripts.list")
+        review = json.loads((folder / "apply-review/transcripts/review.json").read_text())
+        assert review["digest"] == file_digest(folder / "apply-review/transcripts/transcripts.list")
         suspended = json.loads((folder / "proofread/_SUCCESS.json").read_text())["parameters"]
         assert (suspended["reviewer"], suspended["edited"]) == (review["reviewer"], "1")
 
@@ -123,8 +123,8 @@ def test_training_gets_the_words_that_were_approved_last(
         before = len(events(folder))
         stopped_when(waiting, lambda: running(folder, "format"))
     again = {e["task"] for e in events(folder)[before:] if e.get("phase") == "Running" and e.get("template") in TASKS}
-    assert again == {"revise", "format"}
-    listed = texts_by_clip(folder / "revise/transcripts/transcripts.list", "|")
+    assert again == {"apply-review", "format"}
+    listed = texts_by_clip(folder / "apply-review/transcripts/transcripts.list", "|")
     assert listed[clip] == "Words on second thoughts."
 
 
@@ -145,7 +145,7 @@ def test_killed_at_three_points_it_ends_with_the_same_weights(
     command: Callable[[Path], list[str]], undisturbed: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "killed"
-    killed_while(command(folder), lambda: running(folder, "measure"), engine)
+    killed_while(command(folder), lambda: running(folder, "assess-quality"), engine)
     killed_while(command(folder), lambda: (folder / "train-sovits/.state/checkpoint.pt").exists(), engine)
     # A stage's own process: the engine sees it die and tries it again. The two trainings run in either order, so that
     # only a later stage is sure to be still to come; tests/stages kills a training itself.

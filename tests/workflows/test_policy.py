@@ -98,6 +98,6 @@ def test_the_policy_is_laid_on_our_own_workflows_only_and_only_once() -> None:
 
 def test_only_what_conducts_workflows_may_make_them_and_only_once_at_a_time() -> None:
     accounts = {case.values[0]["name"]: case.values[0].get("serviceAccountName") for case in STAGES}  # pyright: ignore
-    assert {name for name, account in accounts.items() if account} == {"conduct", "summarize"}
+    assert {name for name, account in accounts.items() if account} == {"run-batch", "batch-report"}
     templates = {template["name"]: template for template in spec_of("clone_batch.yaml")["templates"]}
-    assert templates["conduct"]["synchronization"]["mutexes"] == [{"name": "batch-{{inputs.parameters.batch}}"}]
+    assert templates["run-batch"]["synchronization"]["mutexes"] == [{"name": "batch-{{inputs.parameters.batch}}"}]

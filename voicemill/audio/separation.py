@@ -253,7 +253,7 @@ def separate_files(
 
 
 def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str, Path]:
-    """Those of the recordings that measure.json marks for a treatment.
+    """Those of the recordings that measures.json marks for a treatment.
 
     Args:
         recordings: Name -> file.
@@ -261,15 +261,17 @@ def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str,
         flag: "dereverb" or "denoise".
 
     Returns:
-        Name -> file; a recording that measure dropped is left out.
+        Name -> file; a recording that assess-quality dropped is left out.
 
     Raises:
         InputError: The measures are of other recordings.
     """
-    content = untrusted.read_json(measures, dict, hint="measure again", nan=True)
-    measured = untrusted.shaped(dict[str, dict[str, Any]], content, measures, hint="measure again")
+    content = untrusted.read_json(measures, dict, hint="run assess-quality again", nan=True)
+    measured = untrusted.shaped(dict[str, dict[str, Any]], content, measures, hint="run assess-quality again")
     if recordings and not recordings.keys() & measured.keys():
-        raise InputError(f"{measures.name} says nothing of these recordings: measure the same folder first")
+        raise InputError(
+            f"{measures.name} says nothing of these recordings: run assess-quality on the same folder first"
+        )
     return {name: path for name, path in recordings.items() if measured.get(name, {}).get(flag)}
 
 

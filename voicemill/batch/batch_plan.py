@@ -43,7 +43,7 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """The parameters of clone-batch that say what is to be made; see the stage `conduct`."""
+    """The parameters of clone-batch that say what is to be made; see the stage `run-batch`."""
 
     manifest: str
     batch: str

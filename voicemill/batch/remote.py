@@ -17,7 +17,7 @@ from voicemill.batch.validation import SpeakerJob
 from voicemill.cluster import nodes, submission
 from voicemill.cluster.api import Api, Json
 from voicemill.cluster.submission import Plan
-from voicemill.contract import workflow_parameters
+from voicemill.contract import renames, workflow_parameters
 from voicemill.core.errors import InputError, UsageError
 from voicemill.storage import open_store
 
@@ -139,7 +139,7 @@ def standing(api: Api, name: str) -> Standing:
     rows = sorted((_row(child) for child in them.values()), key=lambda row: (row.line, row.speaker))
     if not found:
         return Standing(rows, "", False, "")
-    conducts = [task for task in nodes.tasks(found[-1]) if task.name == "conduct"]
+    conducts = [task for task in nodes.tasks(found[-1]) if renames.present_stage(task.name) == "run-batch"]
     progress = conducts[-1].node.get("progress", "") if conducts else ""
     return Standing(rows, found[-1]["metadata"]["name"], not nodes.has_ended(found[-1]), progress)
 

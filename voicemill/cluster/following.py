@@ -14,6 +14,7 @@ from rich.text import Text
 from voicemill.cluster import nodes
 from voicemill.cluster.api import Api, Json
 from voicemill.cluster.patience import patiently
+from voicemill.contract import renames
 from voicemill.core.errors import TryAgain
 
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -30,8 +31,8 @@ _RESULTS = {
     "publish": "voice",
     "report": "report",
     "synthesize": "speech",
-    "gather-speech": "manifest",
-    "summarize": "table",
+    "collect-speech": "manifest",
+    "batch-report": "table",
 }
 """Task -> artifact that a user looks for."""
 _STARTING = ("", "PodInitializing", "ContainerCreating")
@@ -147,7 +148,7 @@ def conclude(workflow: Json, console: Console) -> int:
     if outcome != "done" and message:
         console.print(Text(f"  {message}"), soft_wrap=True)
     for task in nodes.tasks(workflow):
-        artifact = _RESULTS.get(task.name)
+        artifact = _RESULTS.get(renames.present_stage(task.name))
         key = task.place(artifact) if artifact else None
         if key:
             console.print(Text(f"  {artifact}: {nodes.place(workflow, key)}"), soft_wrap=True)

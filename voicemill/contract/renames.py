@@ -39,7 +39,23 @@ class Renames:
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-TABLE: tuple[Renames, ...] = (Renames(removed_in="0.2.0"),)
+TABLE: tuple[Renames, ...] = (
+    Renames(
+        removed_in="0.2.0",
+        stages={
+            "level": "normalize",
+            "measure": "assess-quality",
+            "revise": "apply-review",
+            "recall": "check-build-cache",
+            "admit": "promote",
+            "conduct": "run-batch",
+            "summarize": "batch-report",
+            "make-base": "init-base",
+            "finish-base": "package-base",
+            "gather-speech": "collect-speech",
+        },
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,12 @@ class Rename:
 def of_stages() -> dict[str, Rename]:
     """The stages that were renamed, by their old names."""
     return {old: Rename("stage", old, new, each.removed_in) for each in TABLE for old, new in each.stages.items()}
+
+
+def present_stage(name: str) -> str:
+    """What a stage is called now, such as that of a task in a run of an older release."""
+    rename = of_stages().get(name)
+    return rename.new if rename else name
 
 
 def of_module(module: str) -> Rename | None:

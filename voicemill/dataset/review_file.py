@@ -1,4 +1,4 @@
-"""`review/approved.json`: everything that a reviewer approved, for the stage `revise`."""
+"""`review/approved.json`: everything that a reviewer approved, for the stage `apply-review`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""transcripts.json, what transcribe and revise write: one row a clip, read as something that others may have edited."""
+"""transcripts.json, which transcribe and apply-review write: a row a clip, read as what others may have edited."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ runs.py      which runs there are at a location, and their files
 sound.py     the audio and waveform of a clip, also of one that is still to be cut
 access.py    who may see what
 approved.py  what was approved, as a file; approval.py writes it and lets the run go on
-revising.py  the approved clips and transcripts, for the stage `revise`
+revising.py  the approved clips and transcripts, for the stage `apply-review`
 guard.py     what every request must be like
 app.py       the web server; answers.py what it tells the page; static/ is what runs in the browser
 """

@@ -1,7 +1,7 @@
 """The approved dataset as a file, and letting the run that waits for it go on.
 
 `review/approved.json` in the run's folder says everything: which clips, cut where, with which words. The suspended node
-`proofread` of that run, and no other, is told where it is; the stage `revise` makes clips and transcripts of it.
+`proofread` of that run, and no other, is told where it is; the stage `apply-review` makes clips and transcripts of it.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from voicemill.core import untrusted
 T = TypeVar("T")
 
 ORDER = (
-    "ingest", "separate", "measure", "dereverb", "denoise", "level", "slice", "transcribe", "revise", "format",
-    "train-sovits", "train-gpt", "evaluate", "publish", "synthesize",
+    "ingest", "separate", "assess-quality", "dereverb", "denoise", "normalize", "slice", "transcribe", "apply-review",
+    "format", "train-sovits", "train-gpt", "evaluate", "publish", "synthesize",
 )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def cleaning_states(run: Run) -> dict[str, list[tuple[str, Path]]]:
         "separate": run.vocals,
         "dereverb": run.dereverbed,
         "denoise": run.denoised,
-        "level": run.levelled,
+        "normalize": run.levelled,
     }
     states: dict[str, list[tuple[str, Path]]] = {}
     for stage, folder in folders.items():

@@ -23,7 +23,17 @@ from voicemill.voice.manifest import Part, ReferenceClip, Voice, choose_referenc
 from voicemill.voice.model_card import model_card
 
 _RATE = 32_000
-_STAGES = ("ingest", "slice", "transcribe", "revise", "format", "train_sovits", "train_gpt", "evaluate", "publish")
+_STAGES = (
+    "ingest",
+    "slice",
+    "transcribe",
+    "apply_review",
+    "format",
+    "train_sovits",
+    "train_gpt",
+    "evaluate",
+    "publish",
+)
 
 
 @dataclass(frozen=True)

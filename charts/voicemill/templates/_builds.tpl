@@ -17,11 +17,13 @@ value's path), parameters, and filled: names of parameters that are filled in la
 {{- $filled := .filled | default list -}}
 {{- $workflow := get (include "voicemill.workflows.generated" .root | fromJson) "build_voice.yaml" -}}
 {{- include "voicemill.workflow.set" (dict "root" .root "workflow" $workflow) -}}
+{{- $renamed := .root.Files.Get "files/renamed.json" | fromJson -}}
 {{- $declared := dict -}}
 {{- range $workflow.spec.arguments.parameters }}{{ $_ := set $declared .name . }}{{ end -}}
 {{- range $name, $value := $given }}
 {{- $parameter := get $declared $name }}
 {{- if or (not $parameter) (has $name $filled) }}
+{{- with get $renamed.parameters $name }}{{ fail (printf "%s.%s: the parameter is called %s now; rename it" $where $name .) }}{{ end }}
 {{- $open := without (keys $declared | sortAlpha) (toStrings $filled) }}
 {{- fail (printf "%s.%s: build-voice takes no such parameter here; it takes %s" $where $name (join ", " $open)) }}
 {{- end }}

@@ -22,13 +22,16 @@ are set, and it is written again; nothing of it is ever run through `tpl`.
 {{- range .spec.templates }}{{ if .container }}{{ $_ := set $stages .name true }}{{ end }}{{ end }}
 {{- range dig "arguments" "parameters" list .spec }}{{ $_ := set $parameters .name true }}{{ end }}
 {{- end }}
+{{- $renamed := .root.Files.Get "files/renamed.json" | fromJson }}
 {{- range $name, $_ := .root.Values.stages }}
 {{- if not (hasKey $stages $name) }}
+{{- with get $renamed.stages $name }}{{ fail (printf "stages.%s: the stage is called %s now; rename the value" $name .) }}{{ end }}
 {{- fail (printf "stages.%s: no workflow has such a stage; there are %s" $name (keys $stages | sortAlpha | join ", ")) }}
 {{- end }}
 {{- end }}
 {{- range $name, $_ := .root.Values.workflows.parameters }}
 {{- if not (hasKey $parameters $name) }}
+{{- with get $renamed.parameters $name }}{{ fail (printf "workflows.parameters.%s: the parameter is called %s now; rename the value" $name .) }}{{ end }}
 {{- fail (printf "workflows.parameters.%s: no workflow has such a parameter; there are %s" $name (keys $parameters | sortAlpha | join ", ")) }}
 {{- end }}
 {{- end }}

@@ -3,7 +3,7 @@ import pytest
 
 from tests.speech import speech
 from voicemill.audio import levels, reading
-from voicemill.stages.level import level
+from voicemill.stages.normalize import normalize
 
 
 def test_each_recordings_cleanest_version_is_levelled_to_mono(tmp_path):
@@ -13,7 +13,7 @@ def test_each_recordings_cleanest_version_is_levelled_to_mono(tmp_path):
         for name in names:
             wave = np.stack([speech(1, skip=position)] * 2) * np.float32(0.1)
             reading.write_wav(folder / f"{name}.wav", wave, 22_050)
-    ledger = level(folders["vocals"], tmp_path / "out", folders["dereverbed"], folders["denoised"])
+    ledger = normalize(folders["vocals"], tmp_path / "out", folders["dereverbed"], folders["denoised"])
     assert ledger.kept == 3
     for position, name in enumerate("abc"):
         audio = reading.read(tmp_path / "out" / f"{name}.wav")
@@ -28,5 +28,5 @@ def test_speech_in_odd_stereo_is_not_lost(tmp_path, channels):
     reading.write_wav(
         tmp_path / "vocals" / "a.wav", np.stack([speech(1) * np.float32(gain) for gain in channels]), 16_000
     )
-    level(tmp_path / "vocals", tmp_path / "out")
+    normalize(tmp_path / "vocals", tmp_path / "out")
     assert levels.peak_dbfs(reading.read(tmp_path / "out" / "a.wav").samples) == pytest.approx(-7.5, abs=0.01)

@@ -15,7 +15,7 @@ from voicemill.contract import Destination, Ledger, TextOrFile, stage
 
 
 @stage(family="workflows", cpu=0.1, memory="512Mi")
-def conduct(
+def run_batch(
     *,
     manifest: TextOrFile,
     batch: str,
@@ -86,4 +86,4 @@ def conduct(
 
 
 if __name__ == "__main__":
-    conduct.main()
+    run_batch.main()

@@ -27,7 +27,7 @@ def _check(*, start: str, sovits_start: str, widen: bool) -> None:
 
 
 @stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("codes", "perplexity"), check=_check)
-def make_base(
+def init_base(
     encoder: InputDir,
     clips: InputDir,
     *,
@@ -128,4 +128,4 @@ def _copy(models: str, names: Sequence[str], widen_seed: int | None) -> Iterator
 
 
 if __name__ == "__main__":
-    make_base.main()
+    init_base.main()

@@ -13,7 +13,7 @@ from voicemill.contract import InputDir, Ledger, OutputDir, stage
 
 
 @stage(family="audio", cpu=1, memory="4Gi", results=("kept", "seconds"))
-def level(
+def normalize(
     audio: InputDir,
     levelled: OutputDir,
     dereverbed: InputDir | None = None,
@@ -54,4 +54,4 @@ def level(
 
 
 if __name__ == "__main__":
-    level.main()
+    normalize.main()

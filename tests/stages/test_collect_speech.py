@@ -6,7 +6,7 @@ import pytest
 from tests.registry.conftest import make_voice
 from tests.synthesis.bulk.script import write_ledgers
 from voicemill.core.errors import InputError
-from voicemill.stages.gather_speech import gather_speech
+from voicemill.stages.collect_speech import collect_speech
 from voicemill.stages.plan_script import plan_script
 from voicemill.synthesis.bulk import read_plan
 
@@ -22,7 +22,7 @@ def plan(tmp_path: Path) -> Path:
 
 def test_what_comes_in_is_spoken_or_not_and_a_silent_voice_is_told(tmp_path: Path, plan: Path) -> None:
     ledgers = write_ledgers(plan, read_plan(plan), tmp_path / "ledgers", lambda speaker, line: speaker == "bob")
-    ledger = gather_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
+    ledger = collect_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
     summary = ledger.summary()
     assert (summary["spoken"], summary["not_spoken"], summary["seconds"]) == (2, 3, 4.0)
     assert summary["spoken"] + summary["not_spoken"] == len((tmp_path / "manifest.jsonl").read_text().splitlines())
@@ -33,7 +33,7 @@ def test_what_comes_in_is_spoken_or_not_and_a_silent_voice_is_told(tmp_path: Pat
 def test_a_script_of_which_nothing_was_spoken_fails(tmp_path: Path, plan: Path) -> None:
     ledgers = write_ledgers(plan, read_plan(plan), tmp_path / "ledgers", lambda speaker, line: True)
     with pytest.raises(InputError, match="0 voices that spoke anything"):
-        gather_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
+        collect_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
     assert not (tmp_path / "manifest.jsonl").exists()
 
 
@@ -41,5 +41,5 @@ def test_a_manifest_appears_whole_or_not_at_all(tmp_path: Path, plan: Path) -> N
     ledgers = write_ledgers(plan, read_plan(plan), tmp_path / "ledgers")
     (ledgers / "00001.jsonl").write_text(json.dumps({"item": "000009", "outcome": "kept"}) + "\n")
     with pytest.raises(InputError, match="00001"):
-        gather_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
+        collect_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
     assert not (tmp_path / "manifest.jsonl").exists()

@@ -8,7 +8,7 @@ from voicemill.contract import Destination, InputDir, Ledger, stage
 
 
 @stage(family="publish", cpu=1, memory="2Gi", results=("bytes",))
-def finish_base(encoder: InputDir, sovits: InputDir, gpt: InputDir, *, destination: Destination) -> Ledger:
+def package_base(encoder: InputDir, sovits: InputDir, gpt: InputDir, *, destination: Destination) -> Ledger:
     """Put what was pretrained together: a models folder to clone voices from.
 
     Args:
@@ -33,4 +33,4 @@ def finish_base(encoder: InputDir, sovits: InputDir, gpt: InputDir, *, destinati
 
 
 if __name__ == "__main__":
-    finish_base.main()
+    package_base.main()

@@ -2,7 +2,7 @@
 
 Reads   sliced/*.wav                   from slice
         heard/transcripts.*            from transcribe
-        levelled/*.wav                 from level; clips that were merged or split are cut from it, as slice would have
+        levelled/*.wav                 from normalize; clips that were merged or split are cut from it, as slice does
         review                         what was approved in the proofreading page
 Writes  clips/*.wav                    the clips to train on
         transcripts/transcripts.list   what is said in them, and transcripts.json, as transcribe writes them
@@ -24,7 +24,7 @@ from voicemill.registry.names import SpeakerName
     memory="4Gi",
     results=("reviewer", "kept", "dropped", "edited", "recut", "seconds", "digest"),
 )
-def revise(
+def apply_review(
     sliced: InputDir,
     heard: InputDir,
     clips: OutputDir,
@@ -45,7 +45,7 @@ def revise(
         heard: Transcripts, from transcribe.
         clips: Where the clips to train on go.
         transcripts: Where their transcripts go.
-        levelled: Folder of recordings, from level. Without it, merged clips are joined from those that were cut.
+        levelled: Folder of recordings, from normalize. Without it, merged clips are joined from those that were cut.
         speaker: Name of the speaker, for the list.
         proofreading: How the wait for a reviewer ended, as the engine says: Skipped means that nobody was asked.
         review: The approved.json that the proofreading page wrote for this run.
@@ -55,7 +55,7 @@ def revise(
         min_clips: With fewer clips left the stage fails.
     """
     from voicemill.core.errors import InputError
-    from voicemill.dataset import apply_review
+    from voicemill.dataset.apply_review import Sources, reviewed, unreviewed, write
     from voicemill.storage import fetch
 
     ledger = Ledger()
@@ -64,13 +64,13 @@ def revise(
     if not place and was_asked and unanswered == "fail":
         raise InputError("nobody approved the transcripts in time; open `voicemill proofread`, approve, and run again")
     if place:
-        decided = apply_review.reviewed(heard, fetch(place))
+        decided = reviewed(heard, fetch(place))
     else:
-        decided = apply_review.unreviewed(heard, drop_flagged=was_asked and unanswered == "drop-flagged")
-    apply_review.write(ledger, decided, apply_review.Sources(sliced, levelled), clips, transcripts, speaker)
+        decided = unreviewed(heard, drop_flagged=was_asked and unanswered == "drop-flagged")
+    write(ledger, decided, Sources(sliced, levelled), clips, transcripts, speaker)
     ledger.require(min_clips, "clips with words")
     return ledger
 
 
 if __name__ == "__main__":
-    revise.main()
+    apply_review.main()

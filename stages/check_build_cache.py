@@ -10,7 +10,7 @@ from voicemill.registry.names import SpeakerName
 
 
 @stage(family="publish", cpu=1, memory="2Gi", results=("digest", "known"))
-def recall(
+def check_build_cache(
     *,
     speaker: SpeakerName,
     source: Location,
@@ -54,4 +54,4 @@ def recall(
 
 
 if __name__ == "__main__":
-    recall.main()
+    check_build_cache.main()

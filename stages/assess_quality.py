@@ -11,7 +11,7 @@ from voicemill.contract import InputDir, Ledger, OutputFile, stage
 
 
 @stage(family="audio", cpu=1, memory="4Gi", results=("dereverb", "denoise"))
-def measure(
+def assess_quality(
     audio: InputDir,
     measures: OutputFile,
     *,
@@ -53,4 +53,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    measure.main()
+    assess_quality.main()

@@ -16,7 +16,7 @@ from voicemill.core.errors import InputError
 from voicemill.dataset import labels
 from voicemill.proofread import approval
 from voicemill.proofread.runs import Run, Runs
-from voicemill.stages.revise import revise
+from voicemill.stages.apply_review import apply_review
 from voicemill.stages.slice import slice_clips
 
 
@@ -34,23 +34,23 @@ class Case:
         return place
 
     def revise(self, **options):
-        levelled = self.folder / "level" / "levelled"
-        return revise(
+        levelled = self.folder / "normalize" / "levelled"
+        return apply_review(
             self.folder / "slice" / "clips",
             self.folder / "transcribe" / "transcripts",
-            self.folder / "revise" / "clips",
-            self.folder / "revise" / "transcripts",
+            self.folder / "apply-review" / "clips",
+            self.folder / "apply-review" / "transcripts",
             levelled if levelled.exists() else None,
             speaker="anna",
             **options,
         )
 
     def listed(self) -> dict[str, str]:
-        found = labels.read(self.folder / "revise" / "transcripts" / "transcripts.list")
+        found = labels.read(self.folder / "apply-review" / "transcripts" / "transcripts.list")
         return {label.name: label.text for label in found}
 
     def sound(self, clip: str) -> np.ndarray:
-        return soundfile.read(self.folder / "revise" / "clips" / clip, dtype="int16")[0]
+        return soundfile.read(self.folder / "apply-review" / "clips" / clip, dtype="int16")[0]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_what_was_edited_merged_split_and_dropped(case: Case) -> None:
     together = "sentence number 0 sentence number 1"
     texts = {merged: together, c: "said otherwise", d: "sentence number 3", parts[0]: "one", parts[1]: "two"}
     assert case.listed() == texts
-    assert sorted(path.name for path in (case.folder / "revise" / "clips").iterdir()) == sorted(texts)
+    assert sorted(path.name for path in (case.folder / "apply-review" / "clips").iterdir()) == sorted(texts)
     assert np.array_equal(case.sound(merged), np.concatenate([tone(0), tone(1)]))
     assert np.array_equal(case.sound(parts[0]), tone(4)[:30_001])
     assert np.array_equal(case.sound(parts[1]), tone(4)[30_001:])
@@ -80,9 +80,9 @@ def test_what_was_edited_merged_split_and_dropped(case: Case) -> None:
     assert reasons == {f: "dropped in proofreading"} | dict.fromkeys((a, b, e), "merged or split in proofreading")
     summary = ledger.summary()
     assert (summary["reviewer"], summary["kept"], summary["edited"], summary["recut"]) == ("anna", 5, 4, 3)
-    review = json.loads((case.folder / "revise" / "transcripts" / "review.json").read_text())
+    review = json.loads((case.folder / "apply-review" / "transcripts" / "review.json").read_text())
     assert (review["reviewers"], review["digest"]) == (["anna", "berta"], summary["digest"])
-    rows = json.loads((case.folder / "revise" / "transcripts" / "transcripts.json").read_text())
+    rows = json.loads((case.folder / "apply-review" / "transcripts" / "transcripts.json").read_text())
     by_clip = {row["clip"]: row for row in rows}
     assert (by_clip[c]["confidence"], by_clip[c]["flags"], by_clip[c]["language"]) == (1.0, [], "zh")
     assert by_clip[d]["flags"] == ["low-confidence"]
@@ -90,7 +90,7 @@ def test_what_was_edited_merged_split_and_dropped(case: Case) -> None:
 
 def test_a_clip_cut_again_is_what_slice_would_have_cut(tmp_path: Path) -> None:
     """From the levelled recording, level included: nobody can hear who chose the bounds."""
-    levelled = tmp_path / "run" / "level" / "levelled"
+    levelled = tmp_path / "run" / "normalize" / "levelled"
     levelled.mkdir(parents=True)
     wave = np.concatenate([speech(5), np.zeros(48_000, np.float32), speech(5, skip=5)])
     reading.write_wav(levelled / "take-01234567.wav", wave, 16_000)
@@ -109,7 +109,7 @@ def test_a_clip_cut_again_is_what_slice_would_have_cut(tmp_path: Path) -> None:
     for path in sliced.iterdir():
         path.unlink()
     assert case.revise(review=place).summary()["recut"] == len(names)
-    assert {name: (case.folder / "revise" / "clips" / name).read_bytes() for name in names} == before
+    assert {name: (case.folder / "apply-review" / "clips" / name).read_bytes() for name in names} == before
 
 
 def test_a_review_of_other_transcripts_is_refused(case: Case, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_an_approval_that_names_a_file_elsewhere_is_refused_whole(
     place.write_text(json.dumps(approved))
     with pytest.raises(InputError, match="names the clip .*: it "):
         case.revise(review=str(place))
-    assert not list(outside.iterdir()) and not (case.folder / "revise" / "clips").exists()
+    assert not list(outside.iterdir()) and not (case.folder / "apply-review" / "clips").exists()
 
 
 def test_a_link_among_the_clips_is_not_followed_out_of_them(case: Case, tmp_path: Path) -> None:

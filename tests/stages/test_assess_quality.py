@@ -5,7 +5,7 @@ import pytest
 
 from tests.speech import speech
 from voicemill.audio import reading
-from voicemill.stages.measure import measure
+from voicemill.stages.assess_quality import assess_quality
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def vocals(tmp_path):
 
 
 def test_the_gates_open_for_those_that_need_it(vocals):
-    ledger = measure(vocals, vocals.parent / "measures.json")
+    ledger = assess_quality(vocals, vocals.parent / "measures.json")
     measures = json.loads((vocals.parent / "measures.json").read_text())
     assert {name: row["denoise"] for name, row in measures.items()} == {"clean": False, "noisy": True}
     assert measures["noisy"]["bak"] < measures["clean"]["bak"]
@@ -27,5 +27,5 @@ def test_the_gates_open_for_those_that_need_it(vocals):
 
 
 def test_always_and_never_do_not_ask(vocals):
-    ledger = measure(vocals, vocals.parent / "measures.json", dereverb="always", denoise="never")
+    ledger = assess_quality(vocals, vocals.parent / "measures.json", dereverb="always", denoise="never")
     assert (ledger.summary()["denoise"], ledger.summary()["dereverb"]) == (0, 2)

@@ -8,7 +8,7 @@ from voicemill.contract import Destination, InputDir, Ledger, OutputDir, stage
 
 
 @stage(family="publish", cpu=1, memory="1Gi", results=("promoted",))
-def admit(
+def promote(
     comparison: InputDir, admission: OutputDir, *, digest: str, registry: Destination, alias: str = "prod"
 ) -> Ledger:
     """Promote a new voice that is not worse, and fail where it is.
@@ -26,7 +26,7 @@ def admit(
 
     from voicemill.core.errors import InputError
     from voicemill.evaluation import promotion_gate
-    from voicemill.registry import builds, documents, names, open_registry, promote, publication, resolve
+    from voicemill.registry import aliases, builds, documents, names, open_registry, publication, resolve
 
     found = promotion_gate.read(comparison / "verdict.json")
     speaker, version = found.speaker, found.new.version
@@ -41,7 +41,7 @@ def admit(
     if found.may_be_promoted:
         record = resolve(store, names.Reference(speaker, version))
         publication.check(store, record)
-        promote(store, record, alias, by=documents.who(), why=found.sentence)
+        aliases.promote(store, record, alias, by=documents.who(), why=found.sentence)
     content = {"promoted": found.may_be_promoted, "version": version, "sentence": found.sentence}
     (admission / "admission.json").write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
     ledger = Ledger()
@@ -51,4 +51,4 @@ def admit(
 
 
 if __name__ == "__main__":
-    admit.main()
+    promote.main()

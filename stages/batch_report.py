@@ -9,7 +9,7 @@ from voicemill.contract import Destination, Ledger, OutputDir, stage
 
 
 @stage(family="workflows", cpu=0.1, memory="512Mi")
-def summarize(
+def batch_report(
     table: OutputDir, *, run: str, run_uid: str, run_parameters: str, records: Destination = "s3:///batches"
 ) -> Ledger:
     """Tell what came of a batch, and end what still runs of it.
@@ -40,4 +40,4 @@ def summarize(
 
 
 if __name__ == "__main__":
-    summarize.main()
+    batch_report.main()

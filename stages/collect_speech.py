@@ -11,7 +11,7 @@ from voicemill.contract import InputDir, Ledger, OutputFile, stage
 
 
 @stage(family="publish", cpu=1, memory="2Gi", results=("spoken", "not_spoken", "seconds"))
-def gather_speech(plan: InputDir, ledgers: InputDir, manifest: OutputFile, *, place: str) -> Ledger:
+def collect_speech(plan: InputDir, ledgers: InputDir, manifest: OutputFile, *, place: str) -> Ledger:
     """Gather what all shards of a script spoke into one manifest, in the script's order; files stay where they are.
 
     Args:
@@ -37,4 +37,4 @@ def gather_speech(plan: InputDir, ledgers: InputDir, manifest: OutputFile, *, pl
 
 
 if __name__ == "__main__":
-    gather_speech.main()
+    collect_speech.main()
