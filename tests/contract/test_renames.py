@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.contract.a_stage import copy_texts
-from voicemill.batch import checking
+from voicemill.batch import validation
 from voicemill.batch.manifest import parse
 from voicemill.cli.stage import app, names
 from voicemill.contract import Stage, renames
@@ -100,13 +100,13 @@ def test_a_workflow_that_still_has_the_old_name_gets_it(synthesize: Workflow) ->
 
 def test_a_manifest_may_have_old_names(synthesize: Workflow, caplog: pytest.LogCaptureFixture) -> None:
     rows = "speaker,source,hottest\nanna,s3:///a,-1\nbob,s3:///b,0.7\n"
-    _, mistakes = checking.orders(parse(rows, is_csv=True), {}, synthesize, folder=None, look=False)
+    _, mistakes = validation.jobs(parse(rows, is_csv=True), {}, synthesize, folder=None, look=False)
     told = [mistake.text for mistake in mistakes if mistake.line == 2]
     assert any(text.startswith("temperature: must be") for text in told)
     assert not any("hottest" in mistake.text for mistake in mistakes)
     assert [record.getMessage() for record in caplog.records] == [WARNING]
     both = "speaker,source,hottest,temperature\nanna,s3:///a,1,1\n"
-    _, mistakes = checking.orders(parse(both, is_csv=True), {}, synthesize, folder=None, look=False)
+    _, mistakes = validation.jobs(parse(both, is_csv=True), {}, synthesize, folder=None, look=False)
     assert any("temperature was given twice" in mistake.text for mistake in mistakes)
 
 
