@@ -26,6 +26,8 @@ CASES = {
         ("On 2024-03-15 we met.", "On March fifteenth, twenty twenty-four we met."),
         ("March 3, 2024", "March third, twenty twenty-four"),
         ("3 March 2024", "the third of March twenty twenty-four"),
+        ("The 15th of May, 42 people", "the fifteenth of May, forty-two people"),
+        ("In May, 42 people paid.", "In May, forty-two people paid."),
         ("at 14:05 sharp", "at fourteen oh five sharp"),
         ("2 1/2 cups and ½ spoon", "two and a half cups and one half spoon"),
         ("Call (555) 123-4567.", "Call five five five, one two three, four five six seven."),
