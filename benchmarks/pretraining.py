@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.quality.measures import phones
 from benchmarks.quality.sources import SENTENCES, sentences
 from benchmarks.quality.speaking import STEADY
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
@@ -27,7 +26,6 @@ from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.dataset import labels
-from voicemill.evaluation.metrics import Errors, count_errors, errors
 from voicemill.gpt_sovits.dataset import RATE as SPEECH_RATE
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.formats.checkpoints import build_generator, load_exactly, load_sovits
@@ -37,7 +35,7 @@ from voicemill.gpt_sovits.synthesis.reference import LONGEST_SECONDS, SHORTEST_S
 from voicemill.pretraining import corpus
 from voicemill.pretraining.flite import VOICES
 from voicemill.synthesis.load import Pretrained
-from voicemill.text import symbols
+from voicemill.text import scoring, symbols
 
 
 def copies(sovits: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
@@ -94,17 +92,17 @@ def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audi
     file_name = title.replace(" ", "_").replace("/", "-")
     for (name, text), samples in zip(texts.items(), sounds, strict=True):
         heard = listener.transcribe(resample(samples, SPEECH_RATE, RATE)).text
-        wrong = errors(text, heard, "en"), count_errors(phones(text, "en"), phones(heard, "en"))
-        rows.append((name.partition("_")[0], *wrong, len(samples) / SPEECH_RATE, text, heard))
+        wrong = scoring.score(text, heard, "en")
+        rows.append((name.partition("_")[0], wrong.words, wrong.phones, len(samples) / SPEECH_RATE, text, heard))
         if audio:
             folder = audio / file_name
             folder.mkdir(parents=True, exist_ok=True)
             write_wav(folder / name, (np.clip(samples, -1, 1) * 32767).astype(np.int16), SPEECH_RATE, "PCM_16")
     voices = dict.fromkeys(voice for voice, *_ in rows)
-    each = {voice: Errors.of_all(row[1] for row in rows if row[0] == voice).rate for voice in voices}
+    each = {voice: scoring.pooled(row[1] for row in rows if row[0] == voice).rate for voice in voices}
     print(
-        f"{title}: {Errors.of_all(row[1] for row in rows).rate:.1%} word errors,",
-        f"{Errors.of_all(row[2] for row in rows).rate:.1%} phone errors, {sum(row[3] for row in rows):.0f} s; words:",
+        f"{title}: {scoring.pooled(row[1] for row in rows).rate:.1%} word errors,",
+        f"{scoring.pooled(row[2] for row in rows).rate:.1%} phone errors, {sum(row[3] for row in rows):.0f} s; words:",
         ", ".join(f"{voice} {rate:.0%}" for voice, rate in each.items()),
         flush=True,
     )

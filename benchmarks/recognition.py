@@ -15,7 +15,7 @@ from voicemill.asr import recognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono
 from voicemill.dataset.labels import read
-from voicemill.evaluation.metrics import Errors, errors
+from voicemill.text import scoring
 
 
 def main() -> None:
@@ -36,14 +36,14 @@ def main() -> None:
             heard = listener.transcribe(sound)
             spent += time.perf_counter() - began
             seconds += len(sound) / RATE
-            rows.append((errors(label.text, heard.text, label.language), heard.confidence))
-        everything = Errors.of_all(found for found, _ in rows).rate
+            rows.append((scoring.score(label.text, heard.text, label.language).words, heard.confidence))
+        everything = scoring.pooled(found for found, _ in rows).rate
         print(f"{folder.name}: {everything:.1%} errors, {spent / seconds:.2f} s a second of speech; ", end="")
         for name, part in (
             ("flagged", [found for found, confidence in rows if confidence < listener.trusted_above]),
             ("trusted", [found for found, confidence in rows if confidence >= listener.trusted_above]),
         ):
-            rate = f"{Errors.of_all(part).rate:.1%}" if part else "-"
+            rate = f"{scoring.pooled(part).rate:.1%}" if part else "-"
             print(f"{name} {len(part)}: {rate}  ", end="")
         print()
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.quality.measures import Heard, Sentence, Summary, phones, spoken_seconds, written_out
+from benchmarks.quality.measures import Heard, Sentence, Summary, spoken_seconds
 from voicemill.asr import Recognizer, Transcript
 from voicemill.asr.transcript import RATE
 from voicemill.audio import quality, reading
 from voicemill.audio.resampling import resample
 from voicemill.contract import progress
 from voicemill.core.errors import InputError
-from voicemill.evaluation.metrics import count_errors, errors
 from voicemill.evaluation.speaker_similarity import SpeakerLikeness, embed
+from voicemill.text.scoring import score
 
 _AT_ONCE = 16
 
@@ -80,9 +80,8 @@ class Listener:
         seconds = spoken_seconds(samples, rate)
         words = wrong_phones = None
         if sentence.text is not None:
-            asked, heard = (written_out(text, self.language) for text in (sentence.text, transcript.text))
-            words = errors(asked, heard, self.language)
-            wrong_phones = count_errors(phones(asked, self.language), phones(heard, self.language))
+            found = score(sentence.text, transcript.text, self.language)
+            words, wrong_phones = found.words, found.phones
         return Heard(
             sentence.name,
             sentence.text,

@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 
 from voicemill.audio import speech
-from voicemill.evaluation.metrics import Errors, plain
-from voicemill.text import phonemize_segment
-from voicemill.text.symbols import PAUSES, PUNCTUATION, UNKNOWN
+from voicemill.text.scoring import Difference
 
-_UNHEARD = frozenset([*PUNCTUATION, *PAUSES, UNKNOWN])
 _RESAMPLES = 2000
 
 
@@ -57,8 +54,8 @@ class Heard:
     name: str
     text: str | None
     heard: str
-    words: Errors | None
-    phones: Errors | None
+    words: Difference | None
+    phones: Difference | None
     similarity: float
     others: Mapping[str, float]
     sig: float
@@ -84,25 +81,6 @@ class Figure:
     value: float
     low: float | None = None
     high: float | None = None
-
-
-def phones(text: str, language: str) -> list[str]:
-    """Phones of a text, without pauses and without the stress of English vowels.
-
-    Case, punctuation and spelling do not count, so that what a recogniser writes can be compared with what was asked.
-    """
-    spoken = phonemize_segment(plain(text, language), language).phones
-    heard = [phone for phone in spoken if phone not in _UNHEARD]
-    return [phone.rstrip("012") for phone in heard] if language == "en" else heard
-
-
-def written_out(text: str, language: str) -> str:
-    """English with figures and abbreviations in words, as recognisers may write either; other languages as they are."""
-    if language != "en":
-        return text
-    from voicemill.text import english
-
-    return english.normalize(text)
 
 
 def spoken_seconds(samples: np.ndarray, rate: int) -> float | None:
@@ -181,9 +159,9 @@ class Summary:
         return found
 
     @staticmethod
-    def _errors(counted: Sequence[Errors | None]) -> Figure | None:
+    def _errors(counted: Sequence[Difference | None]) -> Figure | None:
         known = [one for one in counted if one]
-        return interval([one.count for one in known], [one.length for one in known]) if known else None
+        return interval([one.errors for one in known], [one.length for one in known]) if known else None
 
     @staticmethod
     def _mean(values: Sequence[float]) -> Figure | None:

@@ -10,22 +10,9 @@ import soundfile
 
 from tests.speech import speech
 from voicemill.core.errors import InputError
-from voicemill.evaluation.metrics import Errors, Measure, error_rate, errors, search, weights_in
+from voicemill.evaluation.metrics import Measure, search, weights_in
 from voicemill.evaluation.sentences import LINES, held_out_lines
 from voicemill.evaluation.speaker_similarity import SpeakerLikeness
-
-
-def test_case_punctuation_and_spacing_of_chinese_do_not_count() -> None:
-    assert error_rate("Good morning, Vietnam!", "good morning vietnam", "en") == 0
-    assert error_rate("Good morning, Vietnam!", "good evening", "en") == pytest.approx(2 / 3)
-    assert error_rate("今天,天气好。", "今天 天气 好", "zh") == 0
-    assert error_rate("今天天气好", "今天天气坏", "zh") == pytest.approx(1 / 5)
-    assert error_rate("yes", "", "en") == 1
-
-
-def test_of_several_lines_a_short_one_weighs_what_it_holds() -> None:
-    found = [errors("yes", "no", "en"), errors("one two three four", "one two three four", "en")]
-    assert Errors.of_all(iter(found)) == Errors(1, 5)
 
 
 def test_n_plus_m_less_one_pairs_find_the_best() -> None:

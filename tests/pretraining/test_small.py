@@ -9,12 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.quality.measures import phones
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.transcript import RATE as ASR_RATE
 from voicemill.audio.reading import read_mono
 from voicemill.audio.resampling import resample
-from voicemill.evaluation.metrics import count_errors
 from voicemill.evaluation.speaker_similarity import embed
 from voicemill.gpt_sovits.dataset import RATE, level
 from voicemill.gpt_sovits.features import hubert
@@ -24,6 +22,7 @@ from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
 from voicemill.models import locate, packed
 from voicemill.text import phonemize, symbols
+from voicemill.text.scoring import difference, phones
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RECORDING = EXAMPLES / "demo_speaker" / "01_river_walk.ogg"
@@ -93,7 +92,7 @@ def test_a_recogniser_hears_what_was_said(copies: dict[str, Tensor]) -> None:
 
     def error_rate(wav_1L: Tensor) -> float:
         heard = recogniser.transcribe(resample(wav_1L[0].numpy(), RATE, ASR_RATE)).text
-        return count_errors(said, phones(heard, "en")).rate
+        return difference(said, phones(heard, "en")).rate
 
     assert error_rate(copies["same"]) < 0.35 < error_rate(copies["mixed"])
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,22 +14,25 @@ from voicemill.asr import Recognizer
 from voicemill.asr.transcript import RATE as ASR_RATE
 from voicemill.core.errors import InputError
 from voicemill.evaluation.speaker_similarity import SpeakerLikeness
+from voicemill.text import scoring
 
-_BY_CHARACTER = ("zh", "ja", "ko", "yue")
 _EPOCH = re.compile(r"_e(\d+)")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What one pair of checkpoints reached, as means over the lines.
+    """What one pair of checkpoints reached.
 
     Attributes:
         sovits: File name of the acoustic model.
         gpt: File name of the token model.
-        error_rate: Word errors (character errors where words are not spaced) over asked words; can exceed 1.
-        similarity: Cosine of the speaker embeddings of what was said and of the speaker's clips.
+        error_rate: Errors over asked words (characters where words are not spaced) of all lines together, as
+            `voicemill.text.scoring` counts them; can exceed 1.
+        similarity: Cosine of the speaker embeddings of what was said and of the speaker's clips, mean over the lines.
         seconds: Length of all speech.
-        lines: Per line: `text`, `heard`, `error_rate`, `similarity`, `seconds`, `audio`.
+        phone_error_rate: Errors over asked phones of all lines together.
+        lines: Per line: `text`, `heard`, `error_rate`, `phone_error_rate`, `longest_run`, `missing_at_start`,
+            `missing_at_end`, `added_at_end` (in words or characters), `similarity`, `seconds`, `audio`.
     """
 
     sovits: str
@@ -38,6 +40,7 @@ class Measure:
     error_rate: float
     similarity: float
     seconds: float
+    phone_error_rate: float = 0.0
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -83,70 +86,6 @@ def search(
 
 def _best(measures: Sequence[Measure]) -> Measure:
     return max(measures, key=lambda one: (round(one.score, 6), epoch_of(one.sovits), epoch_of(one.gpt)))
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Edit distance between what was asked and what was heard.
-
-    Attributes:
-        count: Substitutions, deletions and insertions.
-        length: Words, characters or phones that were asked.
-    """
-
-    count: int
-    length: int
-
-    @property
-    def rate(self) -> float:
-        """Errors over length; can exceed 1."""
-        return self.count / self.length
-
-    @staticmethod
-    def of_all(several: Iterable[Errors]) -> Errors:
-        """Of several lines taken together, so that a short one weighs what it holds."""
-        found = list(several)
-        return Errors(sum(one.count for one in found), sum(one.length for one in found))
-
-
-def errors(asked: str, heard: str, language: str) -> Errors:
-    """Count errors in words, or in characters for languages that do not space their words.
-
-    Case, punctuation and (for the latter) spaces do not count.
-
-    Raises:
-        InputError: if nothing was asked.
-    """
-    wanted, got = plain(asked, language), plain(heard, language)
-    return count_errors(*((list if language in _BY_CHARACTER else str.split)(text) for text in (wanted, got)))
-
-
-def count_errors(asked: Sequence[str], heard: Sequence[str]) -> Errors:
-    """Edit distance between two rows of words, characters or phones.
-
-    Raises:
-        InputError: if nothing was asked.
-    """
-    import jiwer
-
-    if not asked:
-        raise InputError("there is not a word in what was asked, so no error rate")
-    found = jiwer.process_words(" ".join(asked), " ".join(heard))
-    return Errors(found.substitutions + found.deletions + found.insertions, len(asked))
-
-
-def error_rate(asked: str, heard: str, language: str) -> float:
-    """The rate of `errors`."""
-    return errors(asked, heard, language).rate
-
-
-def plain(text: str, language: str) -> str:
-    """A text's words (characters for languages that do not space them) without case and punctuation."""
-    kept = "".join(
-        character if unicodedata.category(character)[0] in "LNM" or character == "'" else " "
-        for character in unicodedata.normalize("NFKC", text).casefold()
-    )
-    return ("" if language in _BY_CHARACTER else " ").join(kept.split())
 
 
 def weights_in(folder: Path) -> list[Path]:
@@ -205,19 +144,33 @@ class Judge:
         if not all(np.isfinite(one.samples).all() for one in spoken):
             raise InputError("it spoke samples that are no numbers: its training diverged; lower the learning rate")
         heard = self.recogniser.transcribe_all([resample(one.samples, one.rate, ASR_RATE) for one in spoken])
+        scores = [scoring.score(line, found.text, self.language) for line, found in zip(asked, heard, strict=True)]
         rows = []
-        for number, (line, sound, transcript) in enumerate(zip(asked, spoken, heard, strict=True), start=1):
+        lines = zip(asked, spoken, heard, scores, strict=True)
+        for number, (line, sound, transcript, score) in enumerate(lines, start=1):
             name = f"{Path(sovits).stem}+{Path(gpt).stem}_{number}.wav"
             write_wav(audio / name, sound.samples, sound.rate, "PCM_16")
             rows.append(
                 {
                     "text": line,
                     "heard": transcript.text,
-                    "error_rate": round(error_rate(line, transcript.text, self.language), 4),
+                    "error_rate": round(score.words.rate, 4),
+                    "phone_error_rate": round(score.phones.rate, 4),
+                    "longest_run": score.words.longest_run,
+                    "missing_at_start": score.words.missing_at_start,
+                    "missing_at_end": score.words.missing_at_end,
+                    "added_at_end": score.words.added_at_end,
                     "similarity": round(self.likeness.similarity(sound.samples, sound.rate), 4),
                     "seconds": round(len(sound.samples) / sound.rate, 3),
                     "audio": f"{audio.name}/{name}",
                 }
             )
-        means = {key: round(sum(row[key] for row in rows) / len(rows), 4) for key in ("error_rate", "similarity")}
-        return Measure(sovits, gpt, **means, seconds=round(sum(row["seconds"] for row in rows), 3), lines=rows)
+        return Measure(
+            sovits,
+            gpt,
+            error_rate=round(scoring.pooled(score.words for score in scores).rate, 4),
+            similarity=round(sum(row["similarity"] for row in rows) / len(rows), 4),
+            seconds=round(sum(row["seconds"] for row in rows), 3),
+            phone_error_rate=round(scoring.pooled(score.phones for score in scores).rate, 4),
+            lines=rows,
+        )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from voicemill.evaluation.metrics import plain
+from voicemill.text.scoring import plain
 
 LINES = {
     "en": (

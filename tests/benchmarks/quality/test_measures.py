@@ -7,30 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality.measures import Heard, Summary, interval, phones, spoken_seconds, written_out
+from benchmarks.quality.measures import Heard, Summary, interval, spoken_seconds
 from tests.speech import speech
-from voicemill.evaluation.metrics import Errors, count_errors, errors
+from voicemill.text.scoring import Difference
 
 
 def sentence(name: str, wrong: int, words: int, similarity: float = 0.8, **others: float) -> Heard:
-    counted = Errors(wrong, words), Errors(wrong, 4 * words)
+    counted = Difference(wrong, words), Difference(wrong, 4 * words)
     return Heard(name, "Asked.", "Heard.", *counted, similarity, others, 3.5, 4.0, 3.0, 2.0, Path(f"{name}.wav"))
-
-
-def test_phones_know_neither_stress_nor_marks_nor_spelling() -> None:
-    assert phones("The cat, sat!", "en") == ["DH", "AH", "K", "AE", "T", "S", "AE", "T"]
-    assert phones("colour", "en") == phones("color", "en")
-
-
-def test_a_wrong_phone_is_one_error_of_as_many_as_were_asked() -> None:
-    found = count_errors(phones("the cat sat", "en"), phones("the bat sat", "en"))
-    assert (found.count, found.length) == (1, 8)
-    assert errors("the cat sat", "the bat sat", "en") == Errors(1, 3)
-
-
-def test_figures_are_words_however_they_are_written() -> None:
-    asked, heard = (written_out(text, "en") for text in ("It cost forty-two dollars.", "it cost 42 dollars"))
-    assert errors(asked, heard, "en").count == 0
 
 
 def test_an_interval_holds_its_rate_and_depends_on_the_seed_alone() -> None:

@@ -13,7 +13,7 @@ from benchmarks.quality.epochs import Training, epoch_losses
 from benchmarks.quality.measures import Heard, Summary
 from tests.report.test_page import Page
 from tests.speech import speech
-from voicemill.evaluation.metrics import Errors
+from voicemill.text.scoring import Difference
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> list[Summary]:
     def heard(name: str, text: str | None, wrong: int) -> Heard:
         path = folder / f"{name}.wav"
         soundfile.write(path, speech(1.0), 16_000)
-        counted = (Errors(wrong, 4), Errors(wrong, 12)) if text else (None, None)
+        counted = (Difference(wrong, 4), Difference(wrong, 12)) if text else (None, None)
         return Heard(name, text, f"heard of {name}", *counted, 0.8, {"bob": 0.5}, 3.5, 4.0, 3.0, 1.2, path)
 
     own = Summary("recordings", [heard("own", None, 0)], of_speaker=True)
@@ -57,7 +57,8 @@ def test_the_table_says_what_was_dropped_and_leaves_out_what_is_not_known(measur
 def test_results_are_json_without_loss(measured: list[Summary]) -> None:
     own, voice = json.loads(json.dumps(table.results(measured)))
     assert voice["figures"]["wer"]["value"] == 0.5 and own["figures"]["wer"] is None
-    assert voice["sentences"][1]["words"] == {"count": 3, "length": 4}
+    words = voice["sentences"][1]["words"]
+    assert (words["errors"], words["length"]) == (3, 4)
 
 
 def test_losses_are_means_over_an_epoch(tmp_path: Path) -> None:

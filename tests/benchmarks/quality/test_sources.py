@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.quality import sources
 from voicemill.core.errors import InputError
-from voicemill.evaluation.metrics import plain
 from voicemill.evaluation.sentences import LINES
+from voicemill.text.scoring import plain
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
