@@ -26,13 +26,14 @@ from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.gpt.training import Recipe as GptRecipe
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer
 from voicemill.gpt_sovits.sovits.config import SPEAKER_CHANNELS, SovitsConfig, Version
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.training import Recipe, Trainer
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
+from voicemill.gpt_sovits.sovits.training import Trainer
 from voicemill.gpt_sovits.training.run_state import Precision
 
 PHONES_PER_SECOND = 15
@@ -104,7 +105,7 @@ def train_sovits(gpu: Gpu, version: Version, precision: str, clips: int, seconds
     """A step of generator and discriminator."""
     config = SovitsConfig.of(version)
     models = Generator(config).to(gpu.device), Discriminator(config.discriminator_periods).to(gpu.device)
-    trainer = Trainer(*models, Recipe(batch_size=clips), Precision(precision, gpu.device), say=print)
+    trainer = Trainer(*models, SovitsRecipe(batch_size=clips), Precision(precision, gpu.device), say=print)
     batch = sovits_batch(config, clips, seconds)
     gpu.measure(
         f"SoVITS {version}, {precision}: step of {clips} clips of {seconds:g} s",

@@ -19,7 +19,7 @@ from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.gpt.training import Recipe as GptRecipe
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer
 from voicemill.gpt_sovits.kernels.linear import Weights
 from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
@@ -27,7 +27,8 @@ from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.training import Recipe, Trainer
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
+from voicemill.gpt_sovits.sovits.training import Trainer
 from voicemill.gpt_sovits.training.run_state import Precision
 
 CPU = torch.device("cpu")
@@ -175,7 +176,7 @@ def s2_train(given: dict[str, Any], repeat: int, weights: StateDicts | None = No
     if weights:
         generator.load_state_dict(weights["generator"])
         discriminator.load_state_dict(weights["discriminator"])
-    trainer = Trainer(generator, discriminator, Recipe(batch_size=2), Precision("fp32", CPU))
+    trainer = Trainer(generator, discriminator, SovitsRecipe(batch_size=2), Precision("fp32", CPU))
     batch = Batch(given["ssl"], given["spec"], given["spec_len"], given["wav"], given["text"], given["text_len"])
     trainer.step(batch)
     losses, result = repeated(lambda: trainer.step(batch), repeat)

@@ -20,7 +20,7 @@ from voicemill.gpt_sovits.features.spectrogram import HOP, SAMPLE_RATE
 from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND, GptConfig
 from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.gpt.training import Recipe as GptRecipe
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer
 from voicemill.gpt_sovits.kernels import cpu
 from voicemill.gpt_sovits.sovits.config import SPEAKER_CHANNELS, SovitsConfig, Version
@@ -28,7 +28,8 @@ from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import WaveNet
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.training import Recipe, Trainer
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
+from voicemill.gpt_sovits.sovits.training import Trainer
 from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
 from voicemill.gpt_sovits.training.monitor import recompute
 from voicemill.gpt_sovits.training.run_state import Precision
@@ -104,7 +105,7 @@ def sovits(version: Version, seconds: float, *, recomputed: bool) -> tuple[float
         torch.tensor([phones]),
         torch.randn(1, SPEAKER_CHANNELS) if config.is_pro else None,
     )
-    trainer = Trainer(generator, judge, Recipe(batch_size=1), FP32)
+    trainer = Trainer(generator, judge, SovitsRecipe(batch_size=1), FP32)
     with Kept(generator, judge) as kept:
         trainer.step(batch)
     parameters = sum(p.numel() for model in (generator, judge) for p in model.parameters())

@@ -25,7 +25,8 @@ from voicemill.gpt_sovits.sovits.config import SSL_CHANNELS, SovitsConfig
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.training import Recipe, Trainer
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
+from voicemill.gpt_sovits.sovits.training import Trainer
 from voicemill.gpt_sovits.training.run_state import Precision
 
 CONFIG = SovitsConfig(
@@ -102,7 +103,7 @@ def main() -> None:
     fit_codebook(model, clip)
     codes = model.extract_codes(clip.ssl_1CT)
     shuffled = codes[..., torch.randperm(codes.shape[-1])]
-    recipe = Recipe(batch_size=COPIES, learning_rate=LEARNING_RATE, text_learning_rate_scale=1.0)
+    recipe = SovitsRecipe(batch_size=COPIES, learning_rate=LEARNING_RATE, text_learning_rate_scale=1.0)
     trainer = Trainer(model, judge, recipe, Precision("fp32", torch.device("cpu")))
 
     sizes = [sum(p.numel() for p in m.parameters()) / 1e6 for m in (model, judge)]

@@ -1,6 +1,6 @@
 """Put what was pretrained together: a models folder to clone voices from.
 
-Reads   encoder/hubert/, sovits/base/, gpt/     from train-content-encoder, train-sovits --as-base, train-gpt
+Reads   encoder/hubert/, sovits/base/, gpt/     from train-content-encoder, train-sovits --export-base, train-gpt
 Writes  destination                             a models folder, with a README that says how it was made
 """
 

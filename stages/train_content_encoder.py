@@ -10,20 +10,20 @@ Drops   clips whose phones are not known
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
 from voicemill.contract import (
     FolderLocation,
     InputDir,
     Ledger,
     OutputDir,
-    Seed,
     StateDir,
     check_stop,
     progress,
     stage,
     stop_requested,
 )
+from voicemill.pretraining.recipe import EncoderRecipe
 
 
 @stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("loss", "accuracy"))
@@ -34,13 +34,9 @@ def train_content_encoder(
     state: StateDir,
     *,
     start: FolderLocation = "",
-    epochs: Annotated[int, Ge(1)] = 6,
-    batch_size: Annotated[int, Ge(1)] = 16,
-    learning_rate: Annotated[float, Gt(0), Le(1)] = 1e-3,
-    layers: Annotated[int, Ge(1)] = 1,
-    seed: Seed = 1234,
+    recipe: EncoderRecipe,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
-    validation: Annotated[float, Ge(0), Le(0.5)] = 0.01,
+    validation_fraction: Annotated[float, Ge(0), Le(0.5)] = 0.01,
 ) -> Ledger:
     """Train a small content encoder: speech to what is said, 50 vectors a second.
 
@@ -51,13 +47,9 @@ def train_content_encoder(
         state: Where the run is kept while it goes on; a killed run goes on from there.
         start: Models folder to go on from, whose encoder is taken as it is, because what SoVITS and the token model
             know is said in its terms.
-        epochs: How often to go through the clips, two seconds of each a time.
-        batch_size: Clips a batch.
-        learning_rate: The highest learning rate of AdamW.
-        layers: Transformer layers.
-        seed: Seed of the weights, the order of clips, and of what is done to them.
+        recipe: How to train.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
-        validation: Share of the clips that is not trained on but measured on after each epoch, at most 8.
+        validation_fraction: Fraction of the clips that is held out and measured after each epoch, at most 8 clips.
     """
     import json
 
@@ -84,12 +76,12 @@ def train_content_encoder(
         items.append(content_encoder.Item(path.name, path, phones))
         ledger.keep(path.name, seconds=phones[-1].end)
     ledger.require(1, "clips to train the content encoder on")
-    items, held_out = monitor.hold_out(items, validation)
+    items, held_out = monitor.hold_out(items, validation_fraction)
     training = content_encoder.Training(
         items,
         held_out,
-        content_encoder.configuration(layers),
-        content_encoder.Recipe(epochs, batch_size, learning_rate=learning_rate, seed=seed),
+        content_encoder.configuration(recipe.layers),
+        recipe,
         state,
         Precision(precision, choose_device()),
         check_stop=check_stop,

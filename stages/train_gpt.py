@@ -9,14 +9,13 @@ Drops   clips without phones, tokens or BERT features, and those whose text cann
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Le
 
 from voicemill.contract import (
     FolderLocation,
     InputDir,
     Ledger,
     OutputDir,
-    Seed,
     StateDir,
     check_stop,
     micro_batch_divisor,
@@ -24,6 +23,7 @@ from voicemill.contract import (
     stage,
     stop_requested,
 )
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 
 
 @stage(family="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss"))
@@ -34,19 +34,9 @@ def train_gpt(
     *,
     models: FolderLocation,
     version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
-    epochs: Annotated[int, Ge(1)] = 15,
-    batch_size: Annotated[int, Ge(0)] = 0,
-    save_every: Annotated[int, Ge(1)] = 5,
-    learning_rate: Annotated[float, Gt(0), Le(1)] = 0.002,
-    learning_rate_decay: Annotated[float, Gt(0), Le(1)] = 1.0,
-    seed: Seed = 1234,
-    dpo: bool = False,
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1,
-    joined: Annotated[int, Ge(1)] = 1,
-    guide: Annotated[float, Ge(0)] = 0.0,
+    recipe: GptRecipe,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
-    validation: Annotated[float, Ge(0), Le(0.5)] = 0.05,
-    patience: Annotated[int, Ge(0)] = 0,
+    validation_fraction: Annotated[float, Ge(0), Le(0.5)] = 0.05,
     gradient_checkpointing: bool = False,
     deterministic: bool = False,
 ) -> Ledger:
@@ -58,22 +48,10 @@ def train_gpt(
         state: Where the run is kept while it goes on; a killed run goes on from there.
         models: Models folder with the base weights.
         version: Model version, which chooses the base weights; auto is the dataset's.
-        epochs: How often to go through the clips; few clips are gone through several times an epoch.
-        batch_size: Clips a batch; 0 takes 8. What fits into the GPU's memory at once is found out by itself.
-        save_every: Epochs between two weights files; the last epoch is always saved.
-        learning_rate: Learning rate of ScaledAdam; the first step takes five times as much, as the reference does.
-        learning_rate_decay: Factor on the learning rate after each epoch.
-        seed: Seed of the order of clips and of dropout.
-        dpo: Teach it also to prefer the clips to spoiled copies of them; against repeated and swallowed words.
-        dropout: Share of what layers give that is dropped; less learns faster, and sooner knows the clips by heart.
-        joined: Most clips in a row to learn from at once, all of one speaker, whom names tell up to their last
-            underscore; for a base that knows nothing yet.
-        guide: Weight of a loss that keeps one head of the middle layers on the phones that are about to be said; for a
-            base that knows nothing yet.
+        recipe: How to train.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
-        validation: Share of the clips that is not trained on but measured on after each epoch: at least one, at most 8,
-            none of fewer than 10 clips.
-        patience: Stop after so many epochs without a better validation loss, and keep the best epoch; 0 never stops.
+        validation_fraction: Fraction of the clips that is held out and measured after each epoch: at least one clip, at
+            most 8, none of fewer than 10 clips.
         gradient_checkpointing: Take less GPU memory and about a third more time; what is learnt is the same.
         deterministic: Give the same weights again on the same GPU, bit for bit; slower. On a CPU it always is so.
     """
@@ -85,7 +63,6 @@ def train_gpt(
     from voicemill.gpt_sovits.gpt.data import read_items
     from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
     from voicemill.gpt_sovits.gpt.joining import join
-    from voicemill.gpt_sovits.gpt.training import BATCH_SIZE, Recipe
     from voicemill.gpt_sovits.training import monitor
     from voicemill.gpt_sovits.training.run_state import Precision, choose_device
     from voicemill.models import at_hand, locate
@@ -98,24 +75,12 @@ def train_gpt(
     ledger.require(1, "clips to train the token model on")
 
     base = locate(at_hand(models), "gpt", model_version)
-    recipe = Recipe(
-        epochs,
-        batch_size or BATCH_SIZE,
-        save_every,
-        learning_rate,
-        seed,
-        dpo,
-        patience,
-        dropout,
-        learning_rate_decay,
-        guide,
-    )
     if deterministic:
         monitor.be_deterministic()
-    items, held_out = monitor.hold_out(items, validation)
+    items, held_out = monitor.hold_out(items, validation_fraction)
     tuning = FineTuning(
         load_gpt(base),
-        join(items, joined, seed),
+        join(items, recipe.max_concat_clips, recipe.seed),
         recipe,
         state,
         Precision(precision, choose_device()),

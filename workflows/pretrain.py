@@ -74,14 +74,14 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         batch_size="sovits-batch-size",
         learning_rate="sovits-learning-rate",
         learning_rate_decay="sovits-learning-rate-decay",
-        adversary_from="sovits-adversary-from",
-        mel_scales="sovits-mel-scales",
-        crop="sovits-crop",
+        discriminator_start_step="sovits-adversary-from",
+        mel_resolutions="sovits-mel-scales",
+        segment_seconds="sovits-crop",
         kl_weight="sovits-kl-weight",
-        content_weight="sovits-content-weight",
-        copies_judged="sovits-copies-judged",
-        averaged_steps="sovits-averaged-steps",
-        gives={"models": FRESH, "text-learning-rate-scale": "1", "as-base": "true"},
+        content_loss_weight="sovits-content-weight",
+        adversarial_on_prior="sovits-copies-judged",
+        ema_steps="sovits-averaged-steps",
+        gives={"models": FRESH, "text-learning-rate-scale": "1", "export-base": "true"},
     )
     chain.task(
         train_gpt,
@@ -93,9 +93,9 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         batch_size="gpt-batch-size",
         learning_rate="gpt-learning-rate",
         learning_rate_decay="gpt-learning-rate-decay",
-        joined="gpt-joined",
+        max_concat_clips="gpt-joined",
         dropout="gpt-dropout",
-        guide="gpt-guide",
+        guided_attention_weight="gpt-guide",
         gives={"models": FRESH},
     )
     trained = {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}

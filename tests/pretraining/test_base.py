@@ -14,10 +14,13 @@ from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.sovits.fine_tuning import start_models
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 from voicemill.models import locate, record
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.pretraining import base
+from voicemill.pretraining.recipe import EncoderRecipe
 from voicemill.stages.format import format_dataset
 from voicemill.stages.init_base import init_base
 from voicemill.stages.package_base import package_base
@@ -87,11 +90,11 @@ def test_what_was_trained_becomes_a_base_to_train_from(
     dataset: Path, fresh: Path, encoder: Path, tmp_path: Path
 ) -> None:
     sovits, gpt = tmp_path / "sovits", tmp_path / "gpt"
-    options = {"models": str(fresh), "validation": 0.0}
-    train_sovits(
-        dataset, sovits, tmp_path / "s", epochs=1, batch_size=24, crop=0.7, adversary_from=1000, as_base=True, **options
-    )
-    train_gpt(dataset, gpt, tmp_path / "g", epochs=2, save_every=1, batch_size=24, joined=3, **options)
+    options = {"models": str(fresh), "validation_fraction": 0.0}
+    acoustic = SovitsRecipe(epochs=1, batch_size=24, segment_seconds=0.7, discriminator_start_step=1000)
+    token = GptRecipe(epochs=2, save_every=1, batch_size=24, max_concat_clips=3)
+    train_sovits(dataset, sovits, tmp_path / "s", recipe=acoustic, export_base=True, **options)
+    train_gpt(dataset, gpt, tmp_path / "g", recipe=token, **options)
     ledger = package_base(encoder, sovits, gpt, destination=str(tmp_path / "base"))
     made = tmp_path / "base"
     assert ledger.summary()["bytes"] == sum(entry.size for entry in record.read(made).values())
@@ -114,14 +117,16 @@ def test_what_was_trained_becomes_a_base_to_train_from(
 def test_a_training_without_base_files_is_refused(encoder: Path, tmp_path: Path) -> None:
     for name in ("sovits", "gpt"):
         (tmp_path / name).mkdir()
-    with pytest.raises(InputError, match="--as-base"):
+    with pytest.raises(InputError, match="--export-base"):
         package_base(encoder, tmp_path / "sovits", tmp_path / "gpt", destination=str(tmp_path / "base"))
     assert not (tmp_path / "base").exists()
 
 
 def test_from_another_base_training_goes_on_in_its_terms(fresh: Path, corpus: Path, tmp_path: Path) -> None:
     encoder, start = tmp_path / "encoder", str(fresh)
-    train_content_encoder(corpus / "clips", corpus / "transcripts", encoder, tmp_path / "state", start=start)
+    train_content_encoder(
+        corpus / "clips", corpus / "transcripts", encoder, tmp_path / "state", recipe=EncoderRecipe(), start=start
+    )
     ledger = init_base(encoder, corpus / "clips", destination=str(tmp_path / "base"), start=start)
     assert ledger.kept == 4
     assert record.read(tmp_path / "base") == record.read(fresh)

@@ -14,9 +14,10 @@ from tests.speech import speech
 from voicemill.gpt_sovits.features import hubert
 from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.pretraining import content_encoder
-from voicemill.pretraining.content_encoder import Item, Recipe, Training, crop, labelled, whole
+from voicemill.pretraining.content_encoder import Item, Training, crop, labelled, whole
 from voicemill.pretraining.flite import PHONES as NAMES_OF_PHONES
 from voicemill.pretraining.flite import Segment
+from voicemill.pretraining.recipe import EncoderRecipe
 from voicemill.stages.train_content_encoder import train_content_encoder
 
 
@@ -37,7 +38,7 @@ def items(corpus: Path) -> list[Item]:
 
 
 def training(corpus: Path, config: HubertConfig, state: Path) -> Training:
-    recipe, precision = Recipe(epochs=2, batch_size=4), Precision("fp32", torch.device("cpu"))
+    recipe, precision = EncoderRecipe(epochs=2, batch_size=4), Precision("fp32", torch.device("cpu"))
     return Training(items(corpus)[:-1], items(corpus)[-1:], config, recipe, state, precision, checkpoint_steps=1)
 
 
@@ -82,9 +83,7 @@ def test_the_stage_gives_an_encoder_that_the_other_stages_load(
         corpus / "transcripts",
         tmp_path / "encoder",
         tmp_path / "state",
-        epochs=15,
-        batch_size=8,
-        learning_rate=3e-3,
+        recipe=EncoderRecipe(epochs=15, batch_size=8, learning_rate=3e-3),
     )
     rows = [json.loads(row) for row in (tmp_path / "encoder" / "metrics.jsonl").read_text().splitlines()]
     steps = [row["loss"] for row in rows if "loss" in row]

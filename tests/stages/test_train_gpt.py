@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from voicemill.core.errors import InputError, MissingModelError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
 from voicemill.gpt_sovits.formats.checkpoints import load_gpt
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.stages.train_gpt import train_gpt
 
@@ -32,7 +33,8 @@ def dataset(tmp_path: Path) -> Path:
 
 def test_it_writes_weights_metrics_and_how_it_was_trained(dataset: Path, models: Path, tmp_path: Path):
     weights = tmp_path / "weights"
-    ledger = train_gpt(dataset, weights, tmp_path / "state", models=str(models), epochs=3, save_every=2, batch_size=25)
+    recipe = GptRecipe(epochs=3, save_every=2, batch_size=25)
+    ledger = train_gpt(dataset, weights, tmp_path / "state", models=str(models), recipe=recipe)
     assert sorted(path.name for path in weights.iterdir()) == [
         "gpt_e2_s2.safetensors",
         "gpt_e3_s3.safetensors",
@@ -57,11 +59,13 @@ def test_it_writes_weights_metrics_and_how_it_was_trained(dataset: Path, models:
 def test_a_dataset_without_a_usable_clip_ends_with_the_reason(dataset: Path, models: Path, tmp_path: Path):
     DatasetFolder(dataset).write_codes({"bad.wav": [1] * 25})
     with pytest.raises(InputError, match="nonsense"):
-        train_gpt(dataset, tmp_path / "weights", tmp_path / "state", models=str(models))
+        train_gpt(dataset, tmp_path / "weights", tmp_path / "state", models=str(models), recipe=GptRecipe())
     assert not (tmp_path / "weights").exists()
 
 
 def test_missing_base_weights_are_named(dataset: Path, tmp_path: Path):
     (tmp_path / "models").mkdir()
     with pytest.raises(MissingModelError, match="s1bert25hz"):
-        train_gpt(dataset, tmp_path / "weights", tmp_path / "state", models=str(tmp_path / "models"))
+        train_gpt(
+            dataset, tmp_path / "weights", tmp_path / "state", models=str(tmp_path / "models"), recipe=GptRecipe()
+        )

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ import torch
 from tests.gpt_sovits.sovits.conftest import write_dataset
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.stages.train_sovits import train_sovits
+
+RECIPE = {field.name for field in fields(SovitsRecipe)}
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +33,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(dataset: Path, out: Path, models: Path, **parameters):
+    recipe = SovitsRecipe(**{"epochs": 1} | {name: parameters.pop(name) for name in RECIPE & parameters.keys()})
     return train_sovits(
-        dataset=dataset, weights=out / "weights", state=out / "state", models=str(models), epochs=1, **parameters
+        dataset=dataset, weights=out / "weights", state=out / "state", models=str(models), recipe=recipe, **parameters
     )
 
 
@@ -75,10 +80,11 @@ def test_each_epoch_is_measured_on_a_clip_that_was_not_trained_on(models: Path, 
 
 def test_what_a_voice_will_say_is_listened_to_and_judged_and_an_average_kept(models: Path, tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "dataset", short=100)
-    options = {"crop": 0.8, "mel_scales": 3, "content_weight": 20.0, "copies_judged": True, "averaged_steps": 3}
-    train(dataset, tmp_path, models, batch_size=2, as_base=True, **options)
+    options = {"segment_seconds": 0.8, "mel_resolutions": 3, "content_loss_weight": 20.0}
+    options |= {"adversarial_on_prior": True, "ema_steps": 3}
+    train(dataset, tmp_path, models, batch_size=2, export_base=True, **options)
     trained = json.loads((tmp_path / "weights" / "parameters.json").read_text())
-    assert {name: trained[name] for name in options} == options | {"crop": 40}
+    assert {name: trained[name] for name in options} == options
     rows = [json.loads(row) for row in (tmp_path / "weights" / "metrics.jsonl").read_text().splitlines()]
     assert len(rows) == 2 and all(row["loss_content"] > 0 for row in rows)
     (voice,) = (tmp_path / "weights").glob("*.safetensors")
@@ -86,7 +92,7 @@ def test_what_a_voice_will_say_is_listened_to_and_judged_and_an_average_kept(mod
     assert all(value.equal(base[name]) for name, value in kept.items())
     assert base.keys() - kept.keys()
 
-    train(dataset, tmp_path / "last", models, batch_size=2, **(options | {"averaged_steps": 0}))
+    train(dataset, tmp_path / "last", models, batch_size=2, **(options | {"ema_steps": 0}))
     (last,) = (tmp_path / "last" / "weights").glob("*.safetensors")
     logs = [folder / "weights" / "metrics.jsonl" for folder in (tmp_path, tmp_path / "last")]
     assert logs[0].read_bytes() == logs[1].read_bytes()

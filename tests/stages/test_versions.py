@@ -14,6 +14,8 @@ from voicemill.core.errors import InputError
 from voicemill.dataset.labels import Label, write
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.features import speaker_encoder
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 from voicemill.models import locate
 from voicemill.models.layout import Version
 from voicemill.models.toy.gpt import make_gpt
@@ -59,9 +61,11 @@ def made(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "transcripts" / "transcripts.json").write_text(json.dumps(rows))
     format_dataset(root / "clips", root / "transcripts", root / "dataset", models=str(models), min_seconds=1)
     (root / "evaluation").mkdir()
-    few = {"models": str(models), "epochs": 1}
-    train_sovits(root / "dataset", root / "sovits", root / "state_s", batch_size=50, **few)
-    train_gpt(root / "dataset", root / "gpt", root / "state_g", **few)
+    few = {"models": str(models)}
+    train_sovits(
+        root / "dataset", root / "sovits", root / "state_s", recipe=SovitsRecipe(epochs=1, batch_size=50), **few
+    )
+    train_gpt(root / "dataset", root / "gpt", root / "state_g", recipe=GptRecipe(epochs=1), **few)
     best = {kind: next((root / kind).glob("*.safetensors")).name for kind in ("sovits", "gpt")}
     (root / "evaluation" / "evaluation.json").write_text(json.dumps({"best": best}))
     folders = (root / name for name in ("sovits", "gpt", "evaluation", "clips", "transcripts", "dataset", "voice"))

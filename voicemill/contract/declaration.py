@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import textwrap
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from dataclasses import field as defaulted
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -119,8 +122,29 @@ class ParameterField:
 
 
 @dataclass(frozen=True)
+class RecipeField:
+    """An argument of a stage that is one dataclass, each of whose fields is a parameter of the stage.
+
+    Attributes:
+        field: The argument.
+        type: A keyword-only dataclass; its fields are typed as parameters are, each with a docstring.
+        fields: Names of its fields.
+    """
+
+    field: str
+    type: type[Any]
+    fields: tuple[str, ...]
+
+    def gather(self, values: dict[str, Any]) -> None:
+        """Replace the values of its fields, in a stage's values by argument, with the dataclass that they make."""
+        if self.field not in values:
+            given = [name for name in self.fields if name in values]
+            values[self.field] = self.type(**{name: values.pop(name) for name in given})
+
+
+@dataclass(frozen=True)
 class Declaration:
-    """A stage's name, documentation, artifacts and parameters."""
+    """A stage's name, documentation, artifacts and parameters, and which of these are fields of recipes."""
 
     name: str
     module: str
@@ -128,6 +152,7 @@ class Declaration:
     documentation: str
     artifacts: tuple[ArtifactField, ...]
     parameters: tuple[ParameterField, ...]
+    recipes: tuple[RecipeField, ...] = ()
 
     def of_role(self, role: str) -> tuple[ArtifactField, ...]:
         return tuple(artifact for artifact in self.artifacts if artifact.kind.role == role)
@@ -143,7 +168,8 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
 
     Args:
         function: Typed with `InputDir` and its kin for artifacts and str, int, float, bool, Literal or `Location`,
-            keyword-only, for parameters. The `Args:` section of its docstring documents each.
+            keyword-only, for parameters. The `Args:` section of its docstring documents each. A keyword-only dataclass
+            (a recipe) declares a parameter with each of its fields; their docstrings document them.
         module: Name of the module it is declared in; the last part names the stage.
 
     Raises:
@@ -153,6 +179,7 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
     text, helps = read_docstring(inspect.getdoc(function) or "")
     artifacts: list[ArtifactField] = []
     parameters: list[ParameterField] = []
+    recipes: list[RecipeField] = []
     for name, parameter in inspect.signature(function).parameters.items():
         hint, optional = _without_none(hints[name])
         base, marks = _unannotate(hint)
@@ -162,30 +189,73 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
             artifacts.append(ArtifactField(name, kind, optional, help_text))
         elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise TypeError(f"{module}: {name} is neither an artifact nor keyword-only")
+        elif is_dataclass(base):
+            recipes.append(RecipeField(name, base, tuple(field.name for field in fields(base))))
+            parameters += _recipe_parameters(base, module)
         else:
-            choices = tuple(map(str, get_args(base))) if get_origin(base) is Literal else ()
-            value_type = str if choices else base
-            if value_type not in (str, int, float, bool):
-                raise TypeError(f"{module}: {name} has a type that a stage parameter cannot have: {hint}")
-            limits = ((key, getattr(mark, key, None)) for mark in marks for key in BOUNDS)
-            bounds = {key: limit for key, limit in limits if limit is not None}
-            parameters.append(
-                ParameterField(
-                    name,
-                    value_type,
-                    parameter.default,
-                    help_text,
-                    choices,
-                    place=next((mark for mark in marks if isinstance(mark, Place)), None),
-                    check=next((mark.check for mark in marks if isinstance(mark, Checked)), None),
-                    optional=optional,
-                    bounds=bounds,
-                )
-            )
+            parameters.append(_parameter(name, hints[name], parameter.default, help_text, module))
+    names = [parameter.field for parameter in parameters]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise TypeError(f"{module}: declared twice: {', '.join(twice)}")
     if helps:
         raise TypeError(f"{module}: the docstring documents arguments that do not exist: {', '.join(helps)}")
     name = kebab(module.rpartition(".")[2])
-    return Declaration(name, module, text.partition("\n")[0], text, tuple(artifacts), tuple(parameters))
+    return Declaration(name, module, text.partition("\n")[0], text, tuple(artifacts), tuple(parameters), tuple(recipes))
+
+
+def _parameter(name: str, hint: Any, default: Any, help_text: str, module: str) -> ParameterField:
+    plain, optional = _without_none(hint)
+    base, marks = _unannotate(plain)
+    choices = tuple(map(str, get_args(base))) if get_origin(base) is Literal else ()
+    value_type = str if choices else base
+    if value_type not in (str, int, float, bool):
+        raise TypeError(f"{module}: {name} has a type that a stage parameter cannot have: {plain}")
+    limits = ((key, getattr(mark, key, None)) for mark in marks for key in BOUNDS)
+    return ParameterField(
+        name,
+        value_type,
+        default,
+        help_text,
+        choices,
+        place=next((mark for mark in marks if isinstance(mark, Place)), None),
+        check=next((mark.check for mark in marks if isinstance(mark, Checked)), None),
+        optional=optional,
+        bounds={key: limit for key, limit in limits if limit is not None},
+    )
+
+
+def _recipe_parameters(recipe: type[Any], module: str) -> list[ParameterField]:
+    """The fields of a recipe, with their docstrings as help."""
+    hints, helps = get_type_hints(recipe, include_extras=True), _attribute_docstrings(recipe)
+    declared = []
+    for field in fields(recipe):
+        if field.name not in helps:
+            raise TypeError(f"{module}: {recipe.__name__}.{field.name} has no docstring")
+        if field.default_factory is not MISSING:
+            raise TypeError(f"{module}: {recipe.__name__}.{field.name} must have a plain default")
+        default = REQUIRED if field.default is MISSING else field.default
+        declared.append(_parameter(field.name, hints[field.name], default, helps[field.name], module))
+    return declared
+
+
+def _attribute_docstrings(owner: type[Any]) -> dict[str, str]:
+    """The texts that stand below the fields of a class and of those that it inherits from."""
+    helps: dict[str, str] = {}
+    for each in reversed(owner.__mro__):
+        if not is_dataclass(each):
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        assert isinstance(definition, ast.ClassDef)
+        for statement, below in pairwise(definition.body):
+            if (
+                isinstance(statement, ast.AnnAssign)
+                and isinstance(statement.target, ast.Name)
+                and isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+                and isinstance(below.value.value, str)
+            ):
+                helps[statement.target.id] = " ".join(below.value.value.split())
+    return helps
 
 
 def read_docstring(docstring: str) -> tuple[str, dict[str, str]]:

@@ -181,6 +181,8 @@ class Stage(Generic[P]):
                 sent = values.pop(artifact.sent_field, None)
                 if values.get(artifact.field) is not None:
                     values[artifact.field] = stack.enter_context(state.kept(values[artifact.field], sent))
+            for recipe in self.declaration.recipes:
+                recipe.gather(values)
             record = self.function(**values)  # pyright: ignore[reportCallIssue]
             record.close()
             return record

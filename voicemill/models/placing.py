@@ -51,7 +51,7 @@ def assemble(folder: Path, encoder: Path, sovits: Path, gpt: Path) -> list[Path]
         InputError: Something is not there.
     """
     if not (sovits / "base").is_dir():
-        raise InputError(f"{sovits} has no base files: train SoVITS with --as-base true")
+        raise InputError(f"{sovits} has no base files: train SoVITS with --export-base true")
     trained = max(gpt.glob("gpt_e*.safetensors"), key=lambda path: int(path.stem.split("_")[1][1:]), default=None)
     if trained is None:
         raise InputError(f"{gpt} has no weights file of the token model")

@@ -21,7 +21,8 @@ from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
-from voicemill.gpt_sovits.sovits.training import Losses, Recipe, Trainer
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
+from voicemill.gpt_sovits.sovits.training import BETAS, EPS, Losses, Trainer
 from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.parity.runner import Case, covers
 
@@ -163,15 +164,14 @@ def train_steps(case: Case) -> None:
     judge = Discriminator(model.config.discriminator_periods)
     judge.load_state_dict(tensors(case.weights()[1]))
     without_dropout(model)
-    recipe = Recipe(
+    recipe = SovitsRecipe(
         learning_rate=hps["learning_rate"],
         text_learning_rate_scale=hps["text_low_lr_rate"],
-        betas=tuple(hps["betas"]),
-        eps=hps["eps"],
         learning_rate_decay=hps["lr_decay"],
         mel_weight=hps["c_mel"],
         kl_weight=hps["c_kl"],
     )
+    assert (tuple(hps["betas"]), hps["eps"]) == (BETAS, EPS), "AdamW has other settings upstream"
     trainer = Trainer(model, judge, recipe, Precision("fp32", torch.device("cpu")), micro_batch=len(batch))
     steps: list[Losses] = []
     rates = [group["lr"] for group in trainer.optimizer_g.param_groups]

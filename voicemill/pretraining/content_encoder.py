@@ -33,6 +33,7 @@ from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.pretraining import augmentation
 from voicemill.pretraining.corpus import frame_phones
 from voicemill.pretraining.flite import PHONES, Segment
+from voicemill.pretraining.recipe import EncoderRecipe
 
 WINDOW = 400
 """Samples that the first frame is made of; each later one begins `HOP` samples after the one before."""
@@ -46,24 +47,6 @@ class Item:
     name: str
     wav: Path
     segments: tuple[Segment, ...]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train.
-
-    Attributes:
-        learning_rate: The highest, after `warm_up` steps; from there it falls to nothing by half a cosine.
-    """
-
-    epochs: int = 6
-    batch_size: int = 16
-    save_every: int = 1
-    learning_rate: float = 1e-3
-    seed: int = 1234
-    warm_up: int = 50
-    weight_decay: float = 0.01
-    patience: int = 0
 
 
 class Batch(NamedTuple):
@@ -118,7 +101,7 @@ class Trainer:
         total: Steps of the whole run, for the learning rate.
     """
 
-    def __init__(self, model: PhoneClassifier, recipe: Recipe, precision: Precision, total: int):
+    def __init__(self, model: PhoneClassifier, recipe: EncoderRecipe, precision: Precision, total: int):
         self.model, self.recipe, self.precision, self.total, self.steps = model, recipe, precision, total, 0
         self.optimizer = torch.optim.AdamW(
             model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
@@ -126,7 +109,7 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        rise = min(1.0, (self.steps + 1) / self.recipe.warm_up)
+        rise = min(1.0, (self.steps + 1) / self.recipe.warmup_steps)
         return self.recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * self.steps / self.total))
 
     def step(self, batch: Batch) -> tuple[float, float]:
@@ -191,7 +174,7 @@ class Training(loop.FineTuning[list[int], Batch]):
     """
 
     trainer: Trainer
-    recipe: Recipe
+    recipe: EncoderRecipe
     kind = "encoder"
     advice = "train with a smaller --learning-rate"
 
@@ -200,7 +183,7 @@ class Training(loop.FineTuning[list[int], Batch]):
         items: Sequence[Item],
         held_out: Sequence[Item],
         config: HubertConfig,
-        recipe: Recipe,
+        recipe: EncoderRecipe,
         state_folder: Path,
         precision: Precision,
         **hooks: Unpack[loop.Hooks],

@@ -11,14 +11,15 @@ from voicemill.gpt_sovits.gpt.data import Item, collate
 from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
 from voicemill.gpt_sovits.gpt.losses import off_guide
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.gpt.training import Recipe, Trainer
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
+from voicemill.gpt_sovits.gpt.training import Trainer
 from voicemill.gpt_sovits.training.run_state import Precision
 
-RECIPE = Recipe(epochs=2, batch_size=16, save_every=1)
+RECIPE = GptRecipe(epochs=2, batch_size=16, save_every=1)
 CPU = torch.device("cpu")
 
 
-def tune(base: GptCheckpoint, items: list[Item], state: Path, recipe: Recipe = RECIPE, **others) -> FineTuning:
+def tune(base: GptCheckpoint, items: list[Item], state: Path, recipe: GptRecipe = RECIPE, **others) -> FineTuning:
     return FineTuning(base, items, recipe, state, Precision("fp32", CPU), **others)
 
 
@@ -115,7 +116,7 @@ def test_with_a_guide_a_head_learns_to_read_what_is_said(base: GptCheckpoint, it
             base,
             items,
             tmp_path / str(weight),
-            replace(RECIPE, epochs=15, batch_size=8, save_every=15, learning_rate=0.02, guide=weight),
+            replace(RECIPE, epochs=15, batch_size=8, save_every=15, learning_rate=0.02, guided_attention_weight=weight),
         )
         run.run()
         batch, read = collate(items, TINY.eos, guided=True), []
@@ -134,7 +135,7 @@ def test_without_dropout_nothing_is_left_to_chance(base: GptCheckpoint, items: l
 
     first, second = heard_twice(0.0)
     assert torch.equal(first, second)
-    first, second = heard_twice(Recipe().dropout)
+    first, second = heard_twice(GptRecipe().dropout)
     assert not torch.equal(first, second)
 
 

@@ -39,7 +39,7 @@ def pair(models: Path, record, device: torch.device = CPU, **changes) -> tuple[T
     made = []
     for kind in (Trainer, RecordedTrainer):
         like = trainer(models)
-        recipe = replace(like.recipe, batch_size=4, crop=FRAMES, **changes)
+        recipe = replace(like.recipe, batch_size=4, segment_seconds=FRAMES / 50, **changes)
         parts = like.generator.to(device), like.discriminator.to(device), recipe, Precision("fp32", device)
         made.append(kind(*parts) if kind is Trainer else RecordedTrainer(*parts, phones=PHONES + 5, record=record))
     return made[0], made[1]
@@ -65,7 +65,7 @@ def test_a_recorded_step_is_the_usual_step_on_a_padded_batch(models: Path) -> No
 
 def test_with_and_without_an_adversary_two_are_recorded(models: Path) -> None:
     record = Recorder()
-    _, recorded = pair(models, record, adversary_from=WARM_UP + 1)
+    _, recorded = pair(models, record, discriminator_start_step=WARM_UP + 1)
     steps(recorded, 2 * WARM_UP + 2)
     assert (record.recorded, record.replayed) == (2, 2)
 

@@ -12,7 +12,7 @@ from voicemill.core.errors import InputError, Interrupted
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.sovits import data
 from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning, prove
-from voicemill.gpt_sovits.sovits.training import Recipe
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.models import locate
 from voicemill.text import symbols
@@ -32,10 +32,10 @@ def kill_after(steps: int) -> Callable[[Iterable[None], int], Iterator[None]]:
     return progress
 
 
-RECIPE = Recipe(epochs=3, batch_size=2, save_every=2)
+RECIPE = SovitsRecipe(epochs=3, batch_size=2, save_every=2)
 
 
-def run(dataset: Path, models: Path, state: Path, recipe: Recipe = RECIPE, **options) -> FineTuning:
+def run(dataset: Path, models: Path, state: Path, recipe: SovitsRecipe = RECIPE, **options) -> FineTuning:
     found = data.find_items(dataset, lambda phones: symbols.ids(phones, "v2"))
     return FineTuning(
         checkpoints.load_sovits(locate(models, "sovits-g")),
@@ -89,7 +89,7 @@ def test_killed_and_resumed_equals_never_killed(
 
 
 def test_an_average_goes_on_after_a_kill_and_is_what_is_saved(undisturbed: Path, models: Path, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, averaged_steps=4)
+    recipe = replace(RECIPE, ema_steps=4)
     whole = run(undisturbed / "dataset", models, tmp_path / "whole", recipe)
     whole.run()
     with pytest.raises(Killed):
@@ -162,7 +162,7 @@ def test_a_voice_without_the_posterior_encoder_is_no_base(undisturbed: Path, mod
     found = data.find_items(undisturbed / "dataset", lambda phones: symbols.ids(phones, "v2"))
     judge = checkpoints.load_discriminator(locate(models, "sovits-d"))
     with pytest.raises(InputError, match="base file"):
-        FineTuning(voice, judge, found.items, 1, Recipe(), tmp_path, Precision("fp32", torch.device("cpu")))
+        FineTuning(voice, judge, found.items, 1, SovitsRecipe(), tmp_path, Precision("fp32", torch.device("cpu")))
 
 
 def test_weights_that_say_nothing_sound_are_not_passed_on(undisturbed: Path, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from voicemill.gpt_sovits.sovits.fine_tuning import start_models
 from voicemill.gpt_sovits.sovits.layers import NormedConv2d, computed_once
 from voicemill.gpt_sovits.sovits.losses import adversarial_losses, content_losses, finer_mel_losses
 from voicemill.gpt_sovits.sovits.model import Generator, TrainingOutput
-from voicemill.gpt_sovits.sovits.training import Diverged, Part, Recipe, Trainer
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe, Trainable
+from voicemill.gpt_sovits.sovits.training import Diverged, Trainer
 from voicemill.gpt_sovits.training.run_state import Precision
 from voicemill.models import locate
 
@@ -43,7 +44,7 @@ def trainer(models: Path, **options) -> Trainer:
     for layer in generator.modules():
         if isinstance(layer, nn.Dropout):
             layer.p = 0.0
-    return Trainer(generator, discriminator, Recipe(), Precision("fp32", torch.device("cpu")), **options)
+    return Trainer(generator, discriminator, SovitsRecipe(), Precision("fp32", torch.device("cpu")), **options)
 
 
 def step(made: Trainer):
@@ -139,7 +140,7 @@ def test_text_parts_learn_more_slowly(models: Path) -> None:
 
 def test_nothing_judges_the_generator_before_its_time(models: Path) -> None:
     made = trainer(models)
-    made.recipe = replace(made.recipe, adversary_from=1)
+    made.recipe = replace(made.recipe, discriminator_start_step=1)
     before = {name: weight.clone() for name, weight in made.discriminator.state_dict().items()}
     alone = step(made)
     assert alone.discriminator == alone.adversarial == alone.features == 0.0
@@ -162,15 +163,15 @@ def test_finer_mels_hear_what_a_long_window_blurs(models: Path) -> None:
     assert finer_mel_losses(early, early, 2) == [0.0, 0.0]
 
     made, whole = trainer(models), trainer(models)
-    made.recipe = replace(made.recipe, mel_scales=3)
+    made.recipe = replace(made.recipe, mel_resolutions=3)
     assert step(made).mel != pytest.approx(step(whole).mel, rel=1e-3)
-    assert Recipe().mel_scales == 1
+    assert SovitsRecipe().mel_resolutions == 1
 
 
 def test_the_prior_alone_learns_and_what_makes_sound_stays_as_it_is(models: Path) -> None:
     like = trainer(models)
     before = {name: value.clone() for name, value in like.generator.state_dict().items()}
-    made = Trainer(like.generator, like.discriminator, replace(like.recipe, part="prior"), like.precision)
+    made = Trainer(like.generator, like.discriminator, replace(like.recipe, trainable="prior"), like.precision)
     found = [step(made) for _ in range(4)]
     assert found[-1].kl < found[0].kl and not any(losses.mel or losses.discriminator for losses in found)
     changed = {
@@ -181,7 +182,7 @@ def test_the_prior_alone_learns_and_what_makes_sound_stays_as_it_is(models: Path
 
 def test_the_vocoder_alone_learns_with_its_adversary_from_latents_that_stay(models: Path) -> None:
     whole, like = trainer(models), trainer(models)
-    made = Trainer(like.generator, like.discriminator, replace(like.recipe, part="vocoder"), like.precision)
+    made = Trainer(like.generator, like.discriminator, replace(like.recipe, trainable="vocoder"), like.precision)
     before = {name: value.clone() for name, value in made.generator.state_dict().items()}
     want, first = step(whole), step(made)
     # It hears what it would hear in the whole training.
@@ -197,7 +198,7 @@ def test_the_vocoder_alone_learns_with_its_adversary_from_latents_that_stay(mode
 
 def listening(models: Path, weight: float = 20.0, **changes) -> Trainer:
     like, encoder = trainer(models), hubert.load(locate(models, "hubert"))
-    recipe = replace(like.recipe, content_weight=weight, **changes)
+    recipe = replace(like.recipe, content_loss_weight=weight, **changes)
     return Trainer(like.generator, like.discriminator, recipe, like.precision, encoder=encoder)
 
 
@@ -227,9 +228,9 @@ def test_the_content_encoder_hears_a_difference_and_none_in_the_same(models: Pat
     torch.testing.assert_close(hubert.heard(encoder, at_16k, hubert.RATE).mT, hubert.features(encoder, at_16k[0]))
 
 
-@pytest.mark.parametrize("part", ["all", "prior", "vocoder"])
-def test_what_the_encoder_hears_teaches_the_part_that_learns(models: Path, part: Part) -> None:
-    made = listening(models, part=part, learning_rate=1e-3, kl_weight=1e-3)
+@pytest.mark.parametrize("trainable", ["all", "prior", "vocoder"])
+def test_what_the_encoder_hears_teaches_the_part_that_learns(models: Path, trainable: Trainable) -> None:
+    made = listening(models, trainable=trainable, learning_rate=1e-3, kl_weight=1e-3)
     encoder = made.encoder
     assert encoder is not None
     kept = {name: value.clone() for name, value in encoder.state_dict().items()}
@@ -238,7 +239,7 @@ def test_what_the_encoder_hears_teaches_the_part_that_learns(models: Path, part:
     weighted = ("adversarial", "features", "mel", "commit", "kl", "content")
     assert found[0].generator == pytest.approx(sum(getattr(found[0], name) for name in weighted), rel=1e-5)
     assert all(value.equal(kept[name]) for name, value in encoder.state_dict().items())
-    halves = listening(models, part=part, learning_rate=1e-3, kl_weight=1e-3)
+    halves = listening(models, trainable=trainable, learning_rate=1e-3, kl_weight=1e-3)
     halves.micro_batch = 2
     assert step(halves).content == pytest.approx(found[0].content, rel=1e-3)
 
@@ -246,7 +247,7 @@ def test_what_the_encoder_hears_teaches_the_part_that_learns(models: Path, part:
 def test_who_listens_needs_an_encoder(models: Path) -> None:
     like = trainer(models)
     with pytest.raises(ValueError, match="content encoder"):
-        Trainer(like.generator, like.discriminator, replace(like.recipe, content_weight=1.0), like.precision)
+        Trainer(like.generator, like.discriminator, replace(like.recipe, content_loss_weight=1.0), like.precision)
 
 
 def loud_copies(generator: Generator) -> Callable[..., TrainingOutput]:
@@ -271,7 +272,7 @@ def test_copies_are_judged_as_the_rest_and_compared_with_nothing(models: Path) -
     def still(judged: bool, micro_batch: int = 4) -> Trainer:
         like = trainer(models)
         like.discriminator.load_state_dict(keen)
-        recipe = replace(like.recipe, copies_judged=judged)
+        recipe = replace(like.recipe, adversarial_on_prior=judged)
         made = Trainer(like.generator, like.discriminator, recipe, like.precision, micro_batch)
         for group in made.optimizer_d.param_groups:
             group["lr"] = 0.0
@@ -291,7 +292,7 @@ def test_copies_are_judged_as_the_rest_and_compared_with_nothing(models: Path) -
 
 def test_what_is_kept_is_the_mean_of_the_last_steps(models: Path) -> None:
     like, usual = trainer(models), trainer(models)
-    made = Trainer(like.generator, like.discriminator, replace(like.recipe, averaged_steps=2), like.precision)
+    made = Trainer(like.generator, like.discriminator, replace(like.recipe, ema_steps=2), like.precision)
     weights = []
     for _ in range(3):
         assert vars(step(made)) == vars(step(usual))

@@ -15,12 +15,12 @@ from voicemill.gpt_sovits.features.spectrogram import mel_spectrogram
 from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint
 from voicemill.gpt_sovits.gpt.data import Item
 from voicemill.gpt_sovits.gpt.fine_tuning import FineTuning
-from voicemill.gpt_sovits.gpt.training import Recipe
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.training.monitor import Diverged, Watch, hold_out, recompute
 from voicemill.gpt_sovits.training.run_state import Precision, RunState
 
 CPU = Precision("fp32", torch.device("cpu"))
-RECIPE = Recipe(epochs=2, batch_size=50, save_every=10)
+RECIPE = GptRecipe(epochs=2, batch_size=50, save_every=10)
 
 
 def items(count: int) -> list[Item]:
@@ -32,7 +32,7 @@ def items(count: int) -> list[Item]:
     return [Item(f"clip{n}.wav", numbers(8, 700), numbers(25, 1024)) for n in range(count)]
 
 
-def tune(state: Path, recipe: Recipe = RECIPE, clips: int = 12, **others) -> FineTuning:
+def tune(state: Path, recipe: GptRecipe = RECIPE, clips: int = 12, **others) -> FineTuning:
     base = GptCheckpoint(TINY.to_dict(), tiny_model().state_dict(), "GPT-e0")
     training, held_out = hold_out(items(clips), 0.1)
     return FineTuning(base, training, recipe, state, CPU, held_out=held_out, **others)

@@ -13,7 +13,8 @@ from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint, load_gpt, sa
 from voicemill.gpt_sovits.gpt.data import Batch, Item, collate, epoch_batches, repeated
 from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, generate
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.gpt.training import ACCUMULATE, Recipe, Trainer, steps_after
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
+from voicemill.gpt_sovits.gpt.training import ACCUMULATE, Trainer, steps_after
 from voicemill.gpt_sovits.training import loop
 from voicemill.gpt_sovits.training.monitor import recompute
 from voicemill.gpt_sovits.training.run_state import Precision, first_micro_batch
@@ -38,7 +39,7 @@ class FineTuning(loop.FineTuning[list[Item], Batch]):
     """
 
     trainer: Trainer
-    recipe: Recipe
+    recipe: GptRecipe
     kind = "gpt"
     advice = "train with a smaller --learning-rate, or look for clips whose text does not fit their audio"
 
@@ -46,7 +47,7 @@ class FineTuning(loop.FineTuning[list[Item], Batch]):
         self,
         base: GptCheckpoint,
         items: list[Item],
-        recipe: Recipe,
+        recipe: GptRecipe,
         state_folder: Path,
         precision: Precision,
         *,
@@ -75,7 +76,7 @@ class FineTuning(loop.FineTuning[list[Item], Batch]):
         return list(epoch_batches(self.items, self.batch_size, self.recipe.seed, epoch - 1))
 
     def read(self, items: list[Item]) -> Batch:
-        return collate(items, self.trainer.model.config.eos, guided=self.recipe.guide > 0)
+        return collate(items, self.trainer.model.config.eos, guided=self.recipe.guided_attention_weight > 0)
 
     def train_on(self, batch: Batch) -> None:
         sums = self.trainer.sums

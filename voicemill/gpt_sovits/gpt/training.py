@@ -14,34 +14,13 @@ from voicemill.gpt_sovits.gpt import losses
 from voicemill.gpt_sovits.gpt.data import Batch
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.optimizer import ScaledAdam
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.kernels import cpu
 from voicemill.gpt_sovits.training.monitor import Diverged
 from voicemill.gpt_sovits.training.run_state import Precision
 
-BATCH_SIZE = 8
 ACCUMULATE = 4
 FIRST_STEP_FACTOR = 5
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train; the defaults are the reference's."""
-
-    epochs: int = 15
-    batch_size: int = BATCH_SIZE
-    save_every: int = 5
-    learning_rate: float = 0.002
-    seed: int = 1234
-    dpo: bool = False
-    patience: int = 0
-    dropout: float = Gpt.DROPOUT
-    learning_rate_decay: float = 1.0
-    guide: float = 0.0
-
-    def items_per_batch(self, items: int) -> int:
-        """As many as asked, half for DPO (each item is there twice); an epoch has at least 4 batches."""
-        asked = self.batch_size // 2 if self.dpo else self.batch_size
-        return max(1, min(asked, items // 4))
 
 
 @dataclass
@@ -90,7 +69,7 @@ class Trainer:
     """
 
     model: Gpt
-    recipe: Recipe
+    recipe: GptRecipe
     precision: Precision
     micro_batch: int
     say: Callable[[str], None] = lambda message: None
@@ -144,7 +123,8 @@ class Trainer:
             # What is written down is comparable with and without a guide.
             value = whole_value = float(loss.detach())
             if batch.guide_BYX is not None:
-                loss = loss + self.recipe.guide * losses.off_guide(read, batch.guide_BYX, batch.tokens_len_B)
+                off = losses.off_guide(read, batch.guide_BYX, batch.tokens_len_B)
+                loss = loss + self.recipe.guided_attention_weight * off
                 whole_value = float(loss.detach())
         if not math.isfinite(whole_value):
             raise Diverged(f"the loss became {whole_value}")

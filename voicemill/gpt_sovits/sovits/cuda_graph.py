@@ -108,7 +108,7 @@ class RecordedTrainer(Trainer):
     def _fits(self, batch: Batch) -> bool:
         """Whether a batch can be padded to the recorded shape, and goes through the models at once."""
         longest = int(batch.spec_lengths_B.max())
-        of_shape = len(batch) == self.recipe.batch_size and longest <= self.recipe.crop
+        of_shape = len(batch) == self.recipe.batch_size and longest <= self.recipe.segment_frames
         return of_shape and batch.phones_BP.shape[-1] <= self.phones and self.micro_batch >= self.recipe.batch_size
 
     def _put(self, whole: Whole) -> Whole:
@@ -128,13 +128,13 @@ class RecordedTrainer(Trainer):
 
     def _room(self, whole: Whole) -> Whole:
         """Zeros of the recorded shape."""
-        frames, batch = padded_frames(self.recipe.crop), whole.batch
+        frames, batch = padded_frames(self.recipe.segment_frames), whole.batch
 
         def room(like: Tensor, length: int) -> Tensor:
             return torch.zeros(*like.shape[:-1], length, dtype=like.dtype, device=self.device)
 
         kept = {"spec_lengths_B": len(batch), "phone_lengths_B": len(batch), "phones_BP": self.phones}
-        kept |= {"ssl_BCT": frames, "spec_BFT": frames, "wav_B1L": self.recipe.crop * HOP}
+        kept |= {"ssl_BCT": frames, "spec_BFT": frames, "wav_B1L": self.recipe.segment_frames * HOP}
         made = replace(batch, **{name: room(getattr(batch, name), length) for name, length in kept.items()})
         if batch.speaker_vectors_BS is not None:
             made.speaker_vectors_BS = batch.speaker_vectors_BS.to(self.device).clone()

@@ -26,7 +26,8 @@ from voicemill.gpt_sovits.sovits.data import Batch, Clips, Example, Item, batche
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import WaveNet
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.training import Losses, Recipe, Trainer
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
+from voicemill.gpt_sovits.sovits.training import Losses, Trainer
 from voicemill.gpt_sovits.sovits.validation import validation_losses
 from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
 from voicemill.gpt_sovits.training import loop
@@ -56,7 +57,7 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
     """
 
     trainer: Trainer
-    recipe: Recipe
+    recipe: SovitsRecipe
     kind = "sovits"
     advice = "train with a smaller --learning-rate, or look for damaged clips"
 
@@ -66,7 +67,7 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
         judge: dict[str, torch.Tensor],
         items: list[Item],
         repeats: int,
-        recipe: Recipe,
+        recipe: SovitsRecipe,
         state_folder: Path,
         precision: Precision,
         *,
@@ -85,7 +86,7 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
             recompute(module for module in generator.modules() if isinstance(module, ResidualBlock | WaveNet))
         self.clips = Clips(self.items, precision.device)
         longest = max(item.frames for item in items)
-        extra = {"recomputed": recompute_layers, "averaged": recipe.averaged_steps > 0}
+        extra = {"recomputed": recompute_layers, "averaged": recipe.ema_steps > 0}
         fixed, each = memory_needs(generator, discriminator, precision, longest, **extra)
         micro = first_micro_batch(recipe.batch_size, each, fixed, precision.device, micro_batch_divisor)
         models = (generator.to(precision.device), discriminator.to(precision.device))
@@ -93,8 +94,8 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
             encoder = encoder.to(precision.device)  # pyright: ignore[reportArgumentType]
         settings = (*models, recipe, precision, micro, hooks.get("say", lambda message: None), encoder)
         used = [*self.items, *held_out]
-        copied = recipe.content_weight or recipe.copies_judged
-        recordable = recipe.crop and not copied and not precision.scaler.is_enabled()
+        copied = recipe.content_loss_weight or recipe.adversarial_on_prior
+        recordable = recipe.segment_frames and not copied and not precision.scaler.is_enabled()
         if recordable and precision.device.type == "cuda":
             trainer = RecordedTrainer(*settings, phones=max(len(item.phones) for item in used))
         else:
@@ -110,9 +111,9 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
 
     def read(self, items: list[int]) -> Batch:
         examples = [self.clips[index] for index in items]
-        if self.recipe.crop:
+        if frames := self.recipe.segment_frames:
             dice = [np.random.default_rng([self.recipe.seed, self.epoch, index]) for index in items]
-            examples = [example.cropped(self.recipe.crop, one) for example, one in zip(examples, dice, strict=True)]
+            examples = [example.cropped(frames, one) for example, one in zip(examples, dice, strict=True)]
         return collate(examples)
 
     def train_on(self, batch: Batch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,57 +25,13 @@ from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator, parted
 from voicemill.gpt_sovits.sovits.layers import computed_once, cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator, Segments, TrainingOutput
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 from voicemill.gpt_sovits.training.monitor import Diverged
 from voicemill.gpt_sovits.training.run_state import Precision
 
-Part = Literal["all", "prior", "vocoder"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train; the defaults are the reference's for fine-tuning.
-
-    Attributes:
-        learning_rate: Of all but the parts that read the text.
-        text_learning_rate_scale: Factor on it for the text embedding, the text encoder and the text fusion.
-        learning_rate_decay: Factor on the rates after each epoch, and once before the first.
-        adversary_from: Steps in which nothing judges the generator. A fresh one learns to speak sooner from the mel
-            alone, in half the time a step; the adversary then makes it clear.
-        mel_scales: Of how many spectrograms the mel loss is the mean. Each after the reference's has windows half as
-            long, and hears consonants that 64 ms blur; for a base that knows nothing yet, whose adversary cannot help.
-        crop: Frames of a clip that are trained on at a time, from a place that is drawn for each epoch; 0 takes all of
-            it. The vocoder hears `SEGMENT_FRAMES` of a clip however long it is, so shorter ones teach it sooner.
-        content_weight: Of the distance between what a content encoder hears in the recorded segments and in those that
-            are made, from the posterior and from tokens and text. Only so is what will be spoken, which no spectrogram
-            can be compared with, listened to in training.
-        copies_judged: Whether the discriminator judges those from tokens and text too, which then learn to sound like
-            recordings, and not only to be understood; where all is trained.
-        averaged_steps: The weights that are kept are a moving average over so many steps; 0 keeps the last step's. An
-            adversary never lets them rest, so that their mean is better than each of them, as after a rate that falls.
-        part: What is trained. `prior` is what reads tokens and text, and the flow, towards a posterior that stays as it
-            is, from the KL divergence alone: a base that gets other tokens has nothing else to learn, at a fifth of a
-            step's price. `vocoder` is the vocoder and its adversary, from latent frames that stay as they are.
-    """
-
-    epochs: int = 8
-    batch_size: int = 4
-    save_every: int = 4
-    learning_rate: float = 1e-4
-    text_learning_rate_scale: float = 0.4
-    seed: int = 1234
-    learning_rate_decay: float = 0.999875
-    betas: tuple[float, float] = (0.8, 0.99)
-    eps: float = 1e-9
-    mel_weight: float = 45.0
-    kl_weight: float = 1.0
-    patience: int = 0
-    adversary_from: int = 0
-    mel_scales: int = 1
-    crop: int = 0
-    content_weight: float = 0.0
-    copies_judged: bool = False
-    averaged_steps: int = 0
-    part: Part = "all"
+BETAS = (0.8, 0.99)
+EPS = 1e-9
+"""Of AdamW; GPT-SoVITS trains every version with them."""
 
 
 @dataclass
@@ -125,22 +81,22 @@ class Trainer:
         self,
         generator: Generator,
         discriminator: Discriminator,
-        recipe: Recipe,
+        recipe: SovitsRecipe,
         precision: Precision,
         micro_batch: int | None = None,
         say: Callable[[str], None] = lambda message: None,
         encoder: HubertModel | None = None,
     ):
-        if recipe.content_weight and encoder is None:
+        if recipe.content_loss_weight and encoder is None:
             raise ValueError("a recipe with a content weight needs a content encoder")
         self.encoder = encoder and encoder.requires_grad_(False)
         self.generator, self.discriminator, self.recipe, self.precision = generator, discriminator, recipe, precision
         self.micro_batch, self.say, self.steps = micro_batch or recipe.batch_size, say, 0
         self.device = precision.device
-        if recipe.part == "prior":
+        if recipe.trainable == "prior":
             for module in (generator.dec, generator.enc_q, generator.ref_enc):
                 module.requires_grad_(False)
-        elif recipe.part == "vocoder":
+        elif recipe.trainable == "vocoder":
             generator.requires_grad_(False)
             generator.dec.requires_grad_(True)
         text = [generator.enc_p.text_embedding, generator.enc_p.encoder_text, generator.enc_p.mrte]
@@ -150,10 +106,10 @@ class Trainer:
         rate, slow_rate = recipe.learning_rate, recipe.learning_rate * recipe.text_learning_rate_scale
         groups = [{"params": rest, "lr": rate}, *({"params": part, "lr": slow_rate} for part in slow)]
         self.optimizer_g, self.optimizer_d = (
-            torch.optim.AdamW(parameters, rate, betas=recipe.betas, eps=recipe.eps, fused=True)
+            torch.optim.AdamW(parameters, rate, betas=BETAS, eps=EPS, fused=True)
             for parameters in (groups, discriminator.parameters())
         )
-        self._average = averaged(generator, recipe.averaged_steps) if recipe.averaged_steps else None
+        self._average = averaged(generator, recipe.ema_steps) if recipe.ema_steps else None
         self.end_epoch()
 
     def end_epoch(self) -> None:
@@ -201,7 +157,7 @@ class Trainer:
     @property
     def is_judged(self) -> bool:
         """Whether the discriminator takes part in the next step."""
-        return self.steps >= self.recipe.adversary_from and self.recipe.part != "prior"
+        return self.steps >= self.recipe.discriminator_start_step and self.recipe.trainable != "prior"
 
     def _within_memory(self, phase: Callable, whole: Whole, step: Losses, passed: Any) -> Any:
         while True:
@@ -221,12 +177,12 @@ class Trainer:
     def _generate(self, part: _Part) -> Segments:
         batch, drawn = part.batch, {"noise_BCT": part.noise_BCT, "places_B": part.places_B}
         with self.precision.autocast():
-            if self.recipe.part == "vocoder":
+            if self.recipe.trainable == "vocoder":
                 return self.generator.resynthesize(
                     batch.spec_BFT, batch.spec_lengths_B, batch.speaker_vectors_BS, **drawn
                 )
-            vocoded = self.recipe.part == "all"
-            copied = self.recipe.content_weight > 0 or (self.recipe.copies_judged and vocoded)
+            vocoded = self.recipe.trainable == "all"
+            copied = self.recipe.content_loss_weight > 0 or (self.recipe.adversarial_on_prior and vocoded)
             return self.generator(*batch.for_generator(), **drawn, vocoded=vocoded, copied=copied)
 
     def _discriminator_phase(self, whole: Whole, step: Losses, _: None) -> Segments | None:
@@ -295,7 +251,7 @@ class Trainer:
         if isinstance(output, TrainingOutput):
             kl = losses.kl_sum(output.z_p_BCT, output.logs_q_BCT, output.m_p_BCT, output.logs_p_BCT, output.mask_B1T)
             terms["kl"] = self.recipe.kl_weight * kl / part.frames_of_whole
-            if self.recipe.part == "prior":
+            if self.recipe.trainable == "prior":
                 return terms
             terms["commit"] = part.share * output.commit_loss
         if self.is_judged:
@@ -303,19 +259,19 @@ class Trainer:
         mel = cut_segments(mel_of_linear(part.batch.spec_BFT), output.starts_B, SEGMENT_FRAMES)
         made_B1L = output.wav_B1L.float()
         mel_loss = F.l1_loss(mel, mel_spectrogram(made_B1L.squeeze(1)))
-        if self.recipe.mel_scales > 1:
-            finer = losses.finer_mel_losses(part.segments(output.starts_B), made_B1L, self.recipe.mel_scales - 1)
+        if self.recipe.mel_resolutions > 1:
+            finer = losses.finer_mel_losses(part.segments(output.starts_B), made_B1L, self.recipe.mel_resolutions - 1)
             mel_loss = torch.stack([mel_loss, *finer]).mean()
         return terms | {"mel": part.share * self.recipe.mel_weight * mel_loss}
 
     def _heard(self, part: _Part, output: Segments) -> dict[str, Tensor]:
-        if not self.recipe.content_weight or self.encoder is None:
+        if not self.recipe.content_loss_weight or self.encoder is None:
             return {}
         waves = [output.wav_B1L, output.copy_B1L] if isinstance(output, TrainingOutput) else [output.wav_B1L]
         made = [wave_B1L for wave_B1L in waves if wave_B1L.shape[-1]]
         with self.precision.autocast():
             distances = losses.content_losses(self.encoder, part.segments(output.starts_B), made)
-        return {"content": part.share * self.recipe.content_weight * torch.stack(distances).mean()}
+        return {"content": part.share * self.recipe.content_loss_weight * torch.stack(distances).mean()}
 
     def _judgement(self, part: _Part, output: Segments) -> dict[str, Tensor]:
         with self.precision.autocast():
@@ -331,7 +287,7 @@ class Trainer:
 
     def _judged(self, output: Segments) -> list[Tensor]:
         """The waves that the discriminator is to tell from recordings."""
-        copies = [output.copy_B1L] if self.recipe.copies_judged and isinstance(output, TrainingOutput) else []
+        copies = [output.copy_B1L] if self.recipe.adversarial_on_prior and isinstance(output, TrainingOutput) else []
         return [output.wav_B1L, *copies]
 
     def state_dict(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Example, collate
 from voicemill.gpt_sovits.sovits.layers import cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.training import Recipe
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 from voicemill.gpt_sovits.training.run_state import Precision
 
 SEGMENTS = 3
@@ -22,7 +22,7 @@ SEGMENTS = 3
 
 @torch.no_grad()
 def validation_losses(
-    generator: Generator, examples: Iterable[Example], recipe: Recipe, precision: Precision
+    generator: Generator, examples: Iterable[Example], recipe: SovitsRecipe, precision: Precision
 ) -> dict[str, float]:
     """Mel and KL losses, weighted as in training: without dropout, with the same noise and places each time.
 
