@@ -54,6 +54,25 @@ TABLE: tuple[Renames, ...] = (
             "finish-base": "package-base",
             "gather-speech": "collect-speech",
         },
+        options={
+            "train-sovits": {
+                "adversary-from": "discriminator-start-step",
+                "as-base": "export-base",
+                "averaged-steps": "ema-steps",
+                "content-weight": "content-loss-weight",
+                "copies-judged": "adversarial-on-prior",
+                "crop": "segment-seconds",
+                "mel-scales": "mel-resolutions",
+                "part": "trainable",
+                "validation": "validation-fraction",
+            },
+            "train-gpt": {
+                "guide": "guided-attention-weight",
+                "joined": "max-concat-clips",
+                "validation": "validation-fraction",
+            },
+            "train-content-encoder": {"validation": "validation-fraction"},
+        },
     ),
 )
 
