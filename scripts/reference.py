@@ -209,7 +209,7 @@ def files_table(declared: list[Stage[...]]) -> str:
 
 
 def _document(blocks: Iterable[str]) -> str:
-    first, *rest = blocks
+    first, *rest = (block if block.startswith(("|", "#", "```", "    ")) else _wrapped(block) for block in blocks)
     return "\n\n".join([first, NOTICE, *rest]) + "\n"
 
 
