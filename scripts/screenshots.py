@@ -17,6 +17,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,9 +72,23 @@ def proofreading(run: Path) -> Iterator[str]:
                 found = re.search(r"http://\S+", line)
                 if not found:
                     sys.exit(f"voicemill proofread does not serve {run}")
+                wait_for(found[0])
                 yield found[0]
             finally:
                 server.send_signal(signal.SIGINT)
+
+
+def wait_for(address: str, seconds: float = 60) -> None:
+    """Return when a server answers; it prints its address a moment before."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(urllib.parse.urljoin(address, "/healthz"), timeout=2):
+                return
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def save(page: Page, path: Path) -> None:
