@@ -28,6 +28,7 @@ def transcribe(
     labels: FileLocation = "",
     language: Literal["auto", "zh", "en", "ja", "ko", "yue"] = "auto",
     backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
+    script: Literal["simplified", "traditional", "as-heard"] = "simplified",
     min_clips: Annotated[int, Ge(1)] = 2,
 ) -> Ledger:
     """Write down what is said in each clip.
@@ -42,6 +43,7 @@ def transcribe(
             names a clip, or a recording that was not cut. Clips without one are recognised.
         language: What is spoken; auto lets Whisper find out for each clip.
         backend: auto takes Whisper where its weights are there, else pocketsphinx for English, else a toy Whisper.
+        script: Characters of recognised Mandarin, which Whisper mixes; transcripts of your own stay as they are.
         min_clips: With fewer clips with words the stage fails.
     """
     from voicemill import storage
@@ -51,7 +53,7 @@ def transcribe(
 
     ledger = Ledger()
     own = recognition.own_labels(storage.fetch(labels), clips, recordings) if labels else None
-    results = recognition.transcribe_folder(ledger, clips, at_hand(models), language, backend, own)
+    results = recognition.transcribe_folder(ledger, clips, at_hand(models), language, backend, own, script)
     write(
         transcripts / "transcripts.list",
         (Label(result.clip, speaker.replace("|", "_"), result.language, result.text) for result in results),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voicemill.asr.choice import recognizer
+from voicemill.asr.edges import cut_edges
 from voicemill.asr.flags import flags
+from voicemill.asr.orthography import Script, consistent
 from voicemill.asr.own_labels import Matches, match
 from voicemill.asr.transcript import RATE, Recognizer, Transcript
 from voicemill.audio.reading import read_mono
@@ -39,7 +41,7 @@ class ClipTranscript:
         text: The words.
         confidence: 0 to 1; 1 for own labels.
         source: "label", "whisper" or "pocketsphinx".
-        flags: What a person should look at; see `voicemill.asr.flags`.
+        flags: What a person should look at; see `voicemill.asr.flags` and `voicemill.asr.edges`.
     """
 
     clip: str
@@ -89,7 +91,13 @@ def _warn(path: Path, sentences: list[str]) -> None:
 
 
 def transcribe_folder(
-    ledger: Ledger, clips: Path, models: Path, language: str, backend: str, own: Matches | None
+    ledger: Ledger,
+    clips: Path,
+    models: Path,
+    language: str,
+    backend: str,
+    own: Matches | None,
+    script: Script = "simplified",
 ) -> list[ClipTranscript]:
     """Transcribe all clips of a folder, sorted by name, with one entry in the ledger for each.
 
@@ -99,7 +107,8 @@ def transcribe_folder(
         models: Models folder.
         language: Code, or "auto".
         backend: See `voicemill.asr.choice`.
-        own: Labels that need no recognition.
+        own: Labels that need no recognition; they stay as they are written.
+        script: Characters of recognised Mandarin.
 
     Raises:
         InputError: A recogniser is needed and cannot be had.
@@ -111,7 +120,7 @@ def transcribe_folder(
         log.info("%d of %d clips have a label of your own", len(paths) - len(unlabelled), len(paths))
     found = [*_labelled(ledger, [path for path in paths if path.name in own.by_clip], own)]
     if unlabelled:
-        found += _recognised(ledger, unlabelled, recognizer(backend, models, language), own)
+        found += _recognised(ledger, unlabelled, recognizer(backend, models, language), own, script)
     found.sort(key=lambda transcript: transcript.clip)
     ledger.note(
         flagged=sum(bool(transcript.flags) for transcript in found),
@@ -132,7 +141,9 @@ def _labelled(ledger: Ledger, paths: list[Path], own: Matches) -> Iterator[ClipT
             yield _keep(ledger, path, sound, Transcript(label.text, label.language, 1.0), "label", 0.0)
 
 
-def _recognised(ledger: Ledger, paths: list[Path], listener: Recognizer, own: Matches) -> Iterator[ClipTranscript]:
+def _recognised(
+    ledger: Ledger, paths: list[Path], listener: Recognizer, own: Matches, script: Script
+) -> Iterator[ClipTranscript]:
     batches = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
     for batch in progress(batches, f"listening ({listener.name})"):
         check_stop()
@@ -143,6 +154,8 @@ def _recognised(ledger: Ledger, paths: list[Path], listener: Recognizer, own: Ma
         heard = listener.transcribe_all(list(sounds.values()))
         for (path, sound), transcript in zip(sounds.items(), heard, strict=True):
             with ledger.item(path.name):
+                written = consistent(transcript.text, transcript.language, script)
+                transcript = replace(transcript, text=written)
                 note = own.notes.get(path.name)
                 extra = {"label": note} if note else {}
                 yield _keep(ledger, path, sound, transcript, listener.name, listener.trusted_above, **extra)
@@ -159,7 +172,7 @@ def _keep(
 ) -> ClipTranscript:
     seconds = round(len(sound) / RATE, 3)
     text, language, confidence = one_line(transcript.text), transcript.language, round(transcript.confidence, 4)
-    found = flags(text, language, seconds, confidence, trusted_above)
+    found = [*flags(text, language, seconds, confidence, trusted_above), *cut_edges(sound, RATE)]
     if "empty" in found:
         raise InputError("its label has no words" if source == "label" else "no words were heard in it")
     ledger.keep(path.name, seconds=seconds, source=source, confidence=confidence, flags=found, **extra)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voicemill.asr.hallucinations import is_hallucination
 from voicemill.text.scripts import TOO_MUCH, looks_like, unread_share
 
 # Characters a second above which nobody speaks: fast readers reach 8 in Chinese and Japanese, 10 syllable blocks in
@@ -24,15 +25,17 @@ def flags(text: str, language: str, seconds: float, confidence: float, trusted_a
         trusted_above: The recogniser's threshold for it.
 
     Returns:
-        Of "empty", "loop", "too-fast", "low-confidence", and where a fifth or more of the letters is not pronounced in
-        this language "looks-like-ja" (or ko, zh, en), or "not-pronounced" where it looks like none of them, those that
-        apply.
+        Those that apply of "empty", "loop", "hallucination", "too-fast", "low-confidence"; and where a fifth or more of
+        the letters is not pronounced in this language "looks-like-ja" (or ko, zh, en), or "not-pronounced" where no
+        language with a front-end would pronounce them.
     """
     if not any(character.isalnum() for character in text):
         return ["empty"]
     found = []
     if loops(text, language):
         found.append("loop")
+    if is_hallucination(text, language):
+        found.append("hallucination")
     letters = sum(character.isalnum() for character in text)
     if letters > _FASTEST[language] * max(seconds, 1e-3):
         found.append("too-fast")
@@ -46,7 +49,7 @@ def flags(text: str, language: str, seconds: float, confidence: float, trusted_a
 
 def follows_from_text(flag: str) -> bool:
     """Whether a flag is found anew when the words or the length change; else it stays what the recogniser said."""
-    return flag in ("empty", "loop", "too-fast", _NOT_PRONOUNCED) or flag.startswith(_LOOKS_LIKE)
+    return flag in ("empty", "loop", "hallucination", "too-fast", _NOT_PRONOUNCED) or flag.startswith(_LOOKS_LIKE)
 
 
 def loops(text: str, language: str) -> bool:
