@@ -22,7 +22,7 @@ from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer
 from voicemill.gpt_sovits.kernels.linear import Weights
-from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
+from voicemill.gpt_sovits.kernels.packed_vocoder import has_bfloat16, pack_vocoder
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
@@ -164,7 +164,7 @@ def s2_decode(given: dict[str, Any], repeat: int, weights: StateDicts | None = N
 
 def s2_decode_bf16(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
     """8 s of sound, the vocoder in bfloat16."""
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not has_bfloat16():
         return {"unavailable": "the processor has no bfloat16"}
     return _decode(given, repeat, torch.bfloat16, weights)
 

@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from voicemill.gpt_sovits.kernels import packed_vocoder
-from voicemill.gpt_sovits.kernels.packed_vocoder import PackedVocoder
+from voicemill.gpt_sovits.kernels.packed_vocoder import PackedVocoder, has_bfloat16
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.layers import fold_weight_norm
 from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 
 # What this processor can compute in, with how near to fp32 it comes.
 DTYPES = [(torch.float32, 1e-5)]
-if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+if has_bfloat16():
     DTYPES.append((torch.bfloat16, 0.1))
 
 

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from voicemill.gpt_sovits.kernels.operations import operations
+
 # Names of glibc's settings in malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -36,13 +38,9 @@ def _applies(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
+        and operations().are_fast
         and not torch.is_autocast_enabled("cpu")
     )
-
-
-def _times(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x_NI, weight_OI, bias_O, "none", [], "")
 
 
 class _Product(torch.autograd.Function):
@@ -50,7 +48,7 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
         ctx.save_for_backward(x_NI, weight_OI)
         ctx.has_bias = bias_O is not None
-        return _times(x_NI, weight_OI, bias_O)
+        return operations().linear(x_NI, weight_OI, bias_O)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -58,8 +56,8 @@ class _Product(torch.autograd.Function):
         x_NI, weight_OI = ctx.saved_tensors
         needs_x, needs_weight, _ = ctx.needs_input_grad
         return (
-            _times(gradient_NO, weight_OI.t()) if needs_x else None,
-            _times(gradient_NO.t(), x_NI.t()) if needs_weight else None,
+            operations().linear(gradient_NO, weight_OI.t()) if needs_x else None,
+            operations().linear(gradient_NO.t(), x_NI.t()) if needs_weight else None,
             gradient_NO.sum(0) if ctx.has_bias else None,
         )
 
@@ -72,38 +70,29 @@ def linear(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
     return y_NO.view(*x.shape[:-1], len(weight_OI))
 
 
-class _ActiveConvolution(torch.autograd.Function):
-    """A convolution over T of `x_NTC` as a product with all that each output hears, and the leaky ReLU behind it."""
+class _Convolution(torch.autograd.Function):
+    """A convolution over T of `x_NTC` as a product with all that each output hears: `[N * T / stride, O]`."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x_NTC: Tensor, weight_OCk: Tensor, bias_O: Tensor, stride: int, slope: float | None
-    ) -> Tensor:
-        k = weight_OCk.shape[2]
-        heard = _heard(x_NTC, k, stride)
-        then = ("none", [], "") if slope is None else ("leaky_relu", [slope], "")
-        y = torch.ops.mkldnn._linear_pointwise(heard.flatten(0, 1).flatten(1), _flat(weight_OCk), bias_O, *then)
-        y_NTO = y.view(*heard.shape[:2], -1)
-        ctx.save_for_backward(x_NTC, weight_OCk, y_NTO if slope is not None else None)
-        ctx.stride, ctx.slope = stride, slope
-        return y_NTO
+    def forward(ctx: Any, x_NTC: Tensor, weight_OCk: Tensor, bias_O: Tensor, stride: int) -> Tensor:
+        heard = _heard(x_NTC, weight_OCk.shape[2], stride)
+        ctx.save_for_backward(x_NTC, weight_OCk)
+        ctx.stride = stride
+        return operations().linear(heard.flatten(0, 1).flatten(1), _flat(weight_OCk), bias_O)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x_NTC, weight_OCk, y_NTO = ctx.saved_tensors
-        gradient_NTO, (outputs, inputs, k) = gradients[0], weight_OCk.shape
-        if y_NTO is not None:
-            gradient_NTO = torch.ops.aten.leaky_relu_backward(gradient_NTO, y_NTO, ctx.slope, True)
-        gradient_MO = gradient_NTO.reshape(-1, outputs)
+        x_NTC, weight_OCk = ctx.saved_tensors
+        gradient_MO, (outputs, inputs, k) = gradients[0].contiguous(), weight_OCk.shape
         needs_x, needs_weight, *_ = ctx.needs_input_grad
         of_x = of_weight = None
         if needs_x:
-            of_heard = _times(gradient_MO, _flat(weight_OCk).t()).view(*gradient_NTO.shape[:2], k, inputs)
+            of_heard = operations().linear(gradient_MO, _flat(weight_OCk).t()).view(len(x_NTC), -1, k, inputs)
             of_x = _unheard(of_heard, x_NTC.shape[1], ctx.stride)
         if needs_weight:
             heard = _heard(x_NTC, k, ctx.stride).flatten(0, 1).flatten(1)
-            of_weight = _times(gradient_MO.t(), heard.t()).view(outputs, k, inputs).transpose(1, 2)
-        return of_x, of_weight, gradient_MO.sum(0) if needs_weight else None, None, None
+            of_weight = operations().linear(gradient_MO.t(), heard.t()).view(outputs, k, inputs).transpose(1, 2)
+        return of_x, of_weight, gradient_MO.sum(0) if needs_weight else None, None
 
 
 def _flat(weight_OCk: Tensor) -> Tensor:
@@ -138,7 +127,10 @@ def active_convolution(x: Tensor, conv: nn.Conv1d | nn.Conv2d, slope: float | No
         return y if slope is None else F.leaky_relu(y, slope)
     x_BCTP = x if x.ndim == 4 else x.unsqueeze(3)
     x_NTC = x_BCTP.permute(0, 3, 2, 1).flatten(0, 1).contiguous()
-    y_NTO = _ActiveConvolution.apply(x_NTC, conv.weight.flatten(2), conv.bias, conv.stride[0], slope)
+    y_MO: Any = _Convolution.apply(x_NTC, conv.weight.flatten(2), conv.bias, conv.stride[0])
+    if slope is not None:
+        y_MO = F.leaky_relu_(y_MO, slope)
+    y_NTO = y_MO.view(len(x_NTC), -1, conv.out_channels)
     # A view, from which the next one of these finds its way back without a copy.
     y_BOTP = y_NTO.unflatten(0, (len(x), -1)).permute(0, 3, 2, 1)
     return y_BOTP if x.ndim == 4 else y_BOTP.squeeze(3)

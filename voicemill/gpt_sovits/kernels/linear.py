@@ -9,11 +9,13 @@ Shapes: I inputs, O outputs.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from voicemill.gpt_sovits.kernels.operations import operations
 
 Weights = Literal["plain", "packed", "fp16", "int8"]
 """`plain`: as the model has them. On a CPU also, for activations in fp32: `packed` fp32, `fp16`, `int8`."""
@@ -36,54 +38,33 @@ class Linear:
 
 
 class PackedLinear(Linear):
-    """oneDNN's own layout of the weights, fp32; ReLU and sum are part of the product."""
+    """oneDNN's own layout of the weights, fp32."""
 
     def __init__(self, weight_OI: Tensor, bias_O: Tensor | None):
-        super().__init__(torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach().contiguous()), bias_O)
-
-    def _times(self, x: Tensor, then: str) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight_OI, self.bias_O, then, [], "")
+        self.packed = operations().pack_linear(weight_OI, bias_O)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._times(x, "none")
-
-    def relu(self, x: Tensor) -> Tensor:
-        return self._times(x, "relu")
-
-    def add(self, x: Tensor, residual: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.weight_OI, self.bias_O, "add")
+        return operations().packed_linear(x, self.packed)
 
 
 class Float16Linear(Linear):
     """float16 weights for fp32 activations, multiplied and summed in fp32 by FBGEMM, which needs an x86 with AVX2."""
 
     def __init__(self, weight_OI: Tensor, bias_O: Tensor | None):
-        bias_O = None if bias_O is None else bias_O.detach().float()
-        self.packed: Any = torch.ops.quantized.linear_prepack_fp16(weight_OI.detach().float().contiguous(), bias_O)
+        self.packed = operations().pack_float16(weight_OI, bias_O)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.ops.quantized.linear_dynamic_fp16(x, self.packed)
-
-    def relu(self, x: Tensor) -> Tensor:
-        return torch.ops.quantized.linear_relu_dynamic_fp16(x, self.packed)
+        return operations().float16_linear(x, self.packed)
 
 
 class Int8Linear(Linear):
     """int8 weights with a scale for each output; activations get one scale for all rows at every product."""
 
     def __init__(self, weight_OI: Tensor, bias_O: Tensor | None):
-        scale_O = (weight_OI.detach().float().abs().amax(1) / 127).clamp_min(1e-12)
-        whole = torch.quantize_per_channel(
-            weight_OI.detach().float(), scale_O, torch.zeros_like(scale_O, dtype=torch.long), 0, torch.qint8
-        )
-        self.packed: Any = torch.ops.quantized.linear_prepack(whole, None if bias_O is None else bias_O.float())
+        self.packed = operations().pack_int8(weight_OI, bias_O)
 
-    # Seven bits of the activations are used (the last argument): eight would overflow without VNNI.
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.ops.quantized.linear_dynamic(x, self.packed, True)
-
-    def relu(self, x: Tensor) -> Tensor:
-        return torch.ops.quantized.linear_relu_dynamic(x, self.packed, True)
+        return operations().int8_linear(x, self.packed)
 
 
 KINDS: dict[str, type[Linear]] = {
@@ -111,9 +92,9 @@ def weights_for(precision: str, device: torch.device, model: nn.Module) -> Weigh
         return "plain"
     if precision == "int8":
         return "int8"
-    if "fbgemm" in torch.backends.quantized.supported_engines and (precision != "fp32" or _is_half(model)):
+    if operations().has_float16_weights() and (precision != "fp32" or _is_half(model)):
         return "fp16"
-    return "packed" if torch.backends.mkldnn.is_available() else "plain"
+    return "packed" if operations().are_fast else "plain"
 
 
 def _is_half(model: nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""The vocoder as a CPU runs it fastest: channels-last activations, weights in oneDNN's layout, sums and ReLUs fused.
+"""The vocoder as a CPU runs it fastest: channels-last activations and weights, in tiles that fit into its cache.
 
 Shapes: B batch, C channels, T frames or samples; inside, `x_BC1T` lies in memory as [B, T, C].
 """
@@ -20,29 +20,20 @@ TILE = 2**19
 
 
 class _Convolution:
-    """A convolution over T that keeps its length, with what follows it."""
+    """A convolution over T that keeps its length."""
 
     def __init__(self, weight_OCk: Tensor, bias_O: Tensor | None, dilation: int, dtype: torch.dtype):
-        self.reach = (weight_OCk.shape[2] - 1) * dilation // 2
-        self.places = ([0, self.reach], [1, 1], [1, dilation], 1)
-        weight = weight_OCk.detach().to(dtype).unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        padding, stride, spacing, groups = self.places
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, spacing, groups, None)
+        self.reach, self.dilation = (weight_OCk.shape[2] - 1) * dilation // 2, dilation
+        weight = weight_OCk.detach().to(dtype).unsqueeze(2)
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = None if bias_O is None else bias_O.detach().to(dtype)
 
     @classmethod
     def of(cls, conv: nn.Conv1d, dtype: torch.dtype) -> _Convolution:
         return cls(conv.weight, conv.bias, conv.dilation[0], dtype)
 
-    def __call__(self, x_BC1T: Tensor, then: str = "none") -> Tensor:
-        slope = [SLOPE] if then == "leaky_relu" else []
-        return torch.ops.mkldnn._convolution_pointwise(x_BC1T, self.weight, self.bias, *self.places, then, slope, "")
-
-    def add_to(self, sum_BC1T: Tensor, x_BC1T: Tensor) -> Tensor:
-        """Add to a sum in place."""
-        return torch.ops.mkldnn._convolution_pointwise_.binary(
-            sum_BC1T, x_BC1T, self.weight, self.bias, *self.places, "add", 1.0, None, [], None
-        )
+    def __call__(self, x_BC1T: Tensor) -> Tensor:
+        return F.conv2d(x_BC1T, self.weight, self.bias, padding=(0, self.reach), dilation=(1, self.dilation))
 
 
 class _Upsampling:
@@ -71,7 +62,7 @@ class _Block:
         sum_BC1T = x_BC1T.clone(memory_format=torch.channels_last)
         for index, (dilated, plain) in enumerate(self.pairs):
             active_BC1T = F.leaky_relu(sum_BC1T, SLOPE) if index else active_BC1T
-            plain.add_to(sum_BC1T, dilated(active_BC1T, "leaky_relu"))
+            sum_BC1T += plain(F.leaky_relu_(dilated(active_BC1T), SLOPE))
         return sum_BC1T
 
 
@@ -123,6 +114,11 @@ def _mean_in_tiles(blocks: list[_Block], x_BC1T: Tensor) -> Tensor:
     return mean_BC1T
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16 faster than in fp32."""
+    return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
 def pack_vocoder(generator: Generator, dtype: torch.dtype = torch.float32) -> None:
     """Put the fast vocoder into a generator that `for_inference` has prepared, if it is on a CPU that can run it.
 
@@ -131,6 +127,6 @@ def pack_vocoder(generator: Generator, dtype: torch.dtype = torch.float32) -> No
     """
     if next(generator.parameters()).device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return
-    reduced = dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    reduced = dtype == torch.bfloat16 and has_bfloat16()
     if isinstance(generator.dec, Vocoder):
         generator.add_module("dec", PackedVocoder(generator.dec, torch.bfloat16 if reduced else torch.float32))

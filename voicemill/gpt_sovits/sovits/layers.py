@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voicemill.gpt_sovits.kernels.operations import operations
+
 
 class _WeightNorm(nn.Module):
     """A convolution whose weight is `g * v / |v|`, the norm taken per first dimension (Salimans and Kingma, 2016).
@@ -37,7 +39,7 @@ class _WeightNorm(nn.Module):
         folded = self._buffers.get("folded")
         if folded is not None:
             return folded
-        return torch._weight_norm(self.weight_v, self.weight_g, 0)  # pyright: ignore[reportPrivateImportUsage]
+        return operations().weight_norm(self.weight_v, self.weight_g)
 
     def fold(self) -> None:
         self.register_buffer("folded", self.weight.detach(), persistent=False)
