@@ -35,11 +35,12 @@ def ingest(
             one that the file marks as default.
     """
     from voicemill.audio import intake, reading, recordings
+    from voicemill.core.digests import file_digest
     from voicemill.core.errors import InputError
     from voicemill.core.folders import refuse_inside
     from voicemill.core.logs import get_logger
     from voicemill.core.unreadable import as_input_error
-    from voicemill.storage import fetch, file_digest
+    from voicemill.storage import fetch
 
     place = fetch(source)
     refuse_inside(place, audio.parent, f"--audio lies inside --source {source}")

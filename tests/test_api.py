@@ -11,11 +11,11 @@ import pytest
 import soundfile
 
 from voicemill import InputError, MissingModelError, UsageError, Voice
+from voicemill.core.digests import file_digest
 from voicemill.gpt_sovits.formats.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
 from voicemill.models import locate, packed
 from voicemill.registry import open_registry, publish
 from voicemill.stages.synthesize import synthesize
-from voicemill.storage import file_digest
 from voicemill.voice import generation_config
 from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import Part, ReferenceClip

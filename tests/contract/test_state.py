@@ -18,6 +18,7 @@ import pytest
 
 from voicemill.contract import check_stop
 from voicemill.contract.state import kept
+from voicemill.core import digests
 from voicemill.core.errors import InputError
 from voicemill.storage import open_store, s3
 
@@ -171,11 +172,10 @@ def test_an_address_that_s3_refuses_fails_at_once_and_one_that_is_away_is_tried_
 
 
 def test_what_arrived_is_neither_copied_nor_read_again(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from voicemill import storage
 
     read: list[str] = []
-    digest = storage.file_digest
-    monkeypatch.setattr(storage, "file_digest", lambda path: read.append(path.name) or digest(path))
+    digest = digests.file_digest
+    monkeypatch.setattr(digests, "file_digest", lambda path: read.append(path.name) or digest(path))
 
     def sent(folder: Path) -> dict[str, str]:
         check_stop()

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from voicemill.cli.models import app
+from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.features import hubert
 from voicemill.gpt_sovits.formats import checkpoints
@@ -165,5 +166,5 @@ def test_the_commands_pack_and_unpack(base: Path, again: Path, tmp_path: Path) -
     assert {finding.state for finding in checking.verify(tmp_path / "whole", [])} == {"ok"}
     for path, entry in record.read(again).items():
         assert entry.source == record.BASE
-        assert record.digest(tmp_path / "whole" / path, "sha256") == entry.sha256
+        assert file_digest(tmp_path / "whole" / path) == entry.sha256
     assert locate(tmp_path / "whole", "separation").is_dir()

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.voice.conftest import voicemill
+from voicemill.core.digests import file_digest
 from voicemill.registry import publish
-from voicemill.storage import Store, file_digest, open_store
+from voicemill.storage import Store, open_store
 from voicemill.voice.manifest import Part, ReferenceClip, Voice
 
 __all__ = ["voicemill"]

@@ -13,9 +13,10 @@ import pytest
 
 from tests.registry.conftest import make_voice
 from tests.voice.conftest import write_pair
+from voicemill.core.digests import file_digest
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.registry import names, publish, records, resolve, tombstones, versions
-from voicemill.storage import Store, file_digest, open_store
+from voicemill.storage import Store, open_store
 from voicemill.voice.manifest import Part, Voice, read_voice
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "registry.md"

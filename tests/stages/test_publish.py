@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.a_run import RunFolder, make_run
+from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.models import locate, record
@@ -17,7 +18,7 @@ from voicemill.models.layout import place
 from voicemill.registry import publish as put
 from voicemill.registry import pull, version_of, versions
 from voicemill.stages.publish import publish
-from voicemill.storage import file_digest, open_store
+from voicemill.storage import open_store
 from voicemill.voice import pronunciation
 from voicemill.voice.manifest import choose_reference, main_language, read_voice
 

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from tests.text.g2pw_model import write_g2pw
+from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.evaluation.sentences import LINES
 from voicemill.gpt_sovits.formats.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
@@ -20,7 +21,7 @@ from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_bert, make_hubert
 from voicemill.registry import publish
 from voicemill.stages.synthesize import synthesize
-from voicemill.storage import file_digest, open_store
+from voicemill.storage import open_store
 from voicemill.synthesis.script import write_shard
 from voicemill.voice.manifest import Part, ReferenceClip, Voice
 

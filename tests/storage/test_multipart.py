@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from voicemill.cluster import uploads
-from voicemill.storage import file_digest, open_store
+from voicemill.core.digests import file_digest
+from voicemill.storage import open_store
 from voicemill.storage.s3 import S3Store
 
 MEGABYTE = 2**20

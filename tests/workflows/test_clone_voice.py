@@ -19,7 +19,7 @@ import pytest
 import soundfile
 
 from tests.proofread.serving import Client, serving
-from voicemill.storage import file_digest
+from voicemill.core.digests import file_digest
 from voicemill.voice.manifest import read_voice
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo_speaker"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from voicemill import storage
 from voicemill.core import untrusted
+from voicemill.core.digests import file_digest
 from voicemill.core.display import display, path_text
 from voicemill.core.errors import InputError
 from voicemill.core.safe_paths import what_is_wrong
@@ -102,7 +103,7 @@ def consent_of(given: str) -> str:
     try:
         return file.read_text(encoding="utf-8-sig").strip()
     except UnicodeDecodeError:
-        return f"on record in {file.name}, SHA-256 {storage.file_digest(file)}"
+        return f"on record in {file.name}, SHA-256 {file_digest(file)}"
 
 
 def write_consent(folder: Path, statement: str) -> None:

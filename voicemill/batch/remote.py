@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from voicemill.cluster import nodes, submission
 from voicemill.cluster.api import Api, Json
 from voicemill.cluster.submission import Plan
 from voicemill.contract import renames, workflow_parameters
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError, UsageError
 from voicemill.storage import open_store
 
@@ -93,7 +93,7 @@ def bring(request: Request, plan: Plan, jobs: list[SpeakerJob], name: str, uploa
         # On the line that it had, so that the summary can say it.
         lines[job.line - 1] = json.dumps({**common, **own}, ensure_ascii=False)
     content = "".join(f"{line}\n" for line in lines).encode()
-    key = f"{PLACE}/{name}/manifests/{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
+    key = f"{PLACE}/{name}/manifests/{content_digest(content)[:16]}.jsonl"
     open_store(f"s3://{bucket}").write(key, content)
     return f"s3://{bucket}/{key}"
 

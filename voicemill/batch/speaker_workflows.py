@@ -6,7 +6,6 @@ controller's own. So they can be listed by the thousand without their specs and 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from voicemill.cluster import nodes
 from voicemill.cluster.api import GROUP, VERSION, Json
 from voicemill.cluster.submission import Plan, workflow_of
 from voicemill.core import untrusted
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import UsageError
 
 BATCH = "voicemill.dev/batch"
@@ -104,7 +104,7 @@ def conductors(name: str) -> str:
 
 def name_of(settings: BatchSettings, speaker: str, input_digest: str) -> str:
     """Name of a speaker's workflow: the same whenever the same conductor asks, and another for every other one."""
-    digest = hashlib.sha256("\0".join([settings.name, settings.run, speaker, input_digest]).encode()).hexdigest()[:10]
+    digest = content_digest("\0".join([settings.name, settings.run, speaker, input_digest]))[:10]
     readable = re.sub("[^a-z0-9]+", "-", speaker.lower())[:20].strip("-")
     # The controller puts it into a label, which holds 63 characters.
     return "-".join(part for part in (settings.name[:24].strip("-"), readable, digest) if part)

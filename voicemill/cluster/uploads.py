@@ -6,15 +6,14 @@ copies what it has of it already. A bucket's lifecycle rule may delete all that 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from voicemill.core.digests import file_digest, listing_digest
 from voicemill.core.errors import InputError
-from voicemill.storage import file_digest
 from voicemill.storage.s3 import S3Store
 
 PREFIX = "uploads/sha256"
@@ -68,8 +67,7 @@ def upload(path: Path, bucket: str, bar: Bar, begin: Callable[[list[str]], None]
         raise InputError(f"{path} holds no files")
     bar.begin(path.name, sum(file.stat().st_size for file in files.values()))
     digests = {name: file_digest(file) for name, file in files.items()}
-    listing = "".join(f"{name}\0{digest}\n" for name, digest in digests.items())
-    tree = hashlib.sha256(listing.encode()).hexdigest()
+    tree = listing_digest(digests.items())
     begin([tree, *digests.values()])
     sent = 0
     for name, file in files.items():

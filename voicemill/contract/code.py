@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from threading import Lock
 
 import voicemill
 from voicemill.contract import renames
+from voicemill.core.digests import content_digest
 
 _PACKAGE = "voicemill"
 _FOLDER = Path(voicemill.__path__[0])
@@ -40,11 +40,10 @@ def code_version(module: str) -> str:
             sources.add(source)
             waiting.extend(_imports(source))
     data = {file for folder in {source.parent for source in sources} for file in folder.iterdir() if file.is_file()}
-    digest = hashlib.sha256()
+    parts: list[bytes] = []
     for path in sorted(sources | {file for file in data if file.suffix not in (".py", ".pyc")}):
-        digest.update(f"{path.relative_to(_FOLDER)}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+        parts += [f"{path.relative_to(_FOLDER)}\n".encode(), path.read_bytes()]
+    return content_digest(b"".join(parts))[:16]
 
 
 @cache

@@ -199,7 +199,7 @@ class _Sender:
             shutil.rmtree(snapshot.folder)
 
     def _send(self, snapshot: _Snapshot) -> None:
-        from voicemill.storage import file_digest
+        from voicemill.core.digests import file_digest
 
         files = {name: snapshot.folder / name for name in snapshot.signature.keys() - snapshot.same.keys()}
         digests = snapshot.same | {name: file_digest(path) for name, path in files.items()}

@@ -18,12 +18,12 @@ from voicemill.audio.clip_names import place_of
 from voicemill.audio.recordings import overlay
 from voicemill.audio.resampling import resample_ffmpeg
 from voicemill.contract import Ledger, check_stop
+from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.core.safe_paths import safe_join
 from voicemill.dataset import clip_audio, labels
 from voicemill.dataset.review_file import read_approved
 from voicemill.dataset.transcript_rows import Row, digest_of, read_rows
-from voicemill.storage import file_digest
 
 REVIEW = "review.json"
 

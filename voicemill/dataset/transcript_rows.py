@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from voicemill.audio.clip_names import check_clip, place_of
 from voicemill.core import untrusted
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
 from voicemill.core.names import Names
 from voicemill.dataset import labels, transcripts
@@ -98,11 +98,8 @@ def speaker_of(folder: Path) -> str:
 
 def digest_of(folder: Path) -> str:
     """What a review was of: SHA-256 of both files, in hex."""
-    digest = hashlib.sha256()
-    for name in ("transcripts.json", "transcripts.list"):
-        content = untrusted.read_bytes(folder / name)
-        digest.update(f"{len(content)}\n".encode() + content)
-    return digest.hexdigest()
+    contents = [untrusted.read_bytes(folder / name) for name in ("transcripts.json", "transcripts.list")]
+    return content_digest(b"".join(f"{len(content)}\n".encode() + content for content in contents))
 
 
 def _list(folder: Path) -> list[labels.Label]:

@@ -6,7 +6,6 @@ goes on with one of its own.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from voicemill.core.digests import content_digest, file_digest
 from voicemill.core.folders import walk
 from voicemill.core.logs import get_logger
 
@@ -43,8 +43,7 @@ _NOT_DAMAGE = frozenset(
 def digest_of(value: Any) -> str:
     """SHA-256 of a JSON value, independent of the order of its keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    # A file name that is not UTF-8 reaches Python as surrogates, which have no encoding of their own.
-    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+    return content_digest(text)
 
 
 def default_memory(fallback: Path) -> Path:
@@ -100,8 +99,7 @@ class Digests:
             known = self._execute(_FIND, seen)
             if known and isinstance(known[0], str) and _SHA256.fullmatch(known[0]):
                 return known[0]
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_digest(path)
         self._execute(_KEEP, (*seen, digest))
         self._read.add(seen)
         return digest

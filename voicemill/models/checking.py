@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from voicemill.core import untrusted
+from voicemill.core.digests import file_digest
 from voicemill.models import catalogue, record
 from voicemill.models.catalogue import Model, RemoteFile
 
@@ -89,7 +90,7 @@ def mismatch(path: Path, *, size: int | None = None, sha256: str | None = None, 
     if size is not None and actual_size != size:
         return f"{actual_size} bytes instead of {size}"
     hashes = {sha256, etag if etag and re.fullmatch(r"[0-9a-f]{64}", etag) else None} - {None}
-    actual = record.digest(path, "sha256") if hashes else None
+    actual = file_digest(path) if hashes else None
     for expected in hashes:
         if actual != expected:
             return f"SHA-256 {actual} instead of {expected}"

@@ -1,11 +1,11 @@
 """Where each model lies in a models folder: the places of GPT-SoVITS's `pretrained_models`, so that one can be used."""
 
-import hashlib
 from pathlib import Path
 from typing import Literal, get_args
 
 from voicemill import storage
 from voicemill.core import files
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError, MissingModelError
 from voicemill.models import record
 
@@ -77,7 +77,7 @@ def at_hand(models: str) -> Path:
     address = models.rstrip("/")
     if not storage.exists(address):
         raise MissingModelError(f"there is nothing at {address}: fill it with `voicemill submit prepare-models`")
-    folder = storage.cache_folder() / "models" / hashlib.sha256(address.encode()).hexdigest()[:16]
+    folder = storage.cache_folder() / "models" / content_digest(address)[:16]
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(folder / _ADDRESS, address)
     recorded = f"{address}/{record.NAME}"

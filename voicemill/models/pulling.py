@@ -5,7 +5,6 @@ HF_TOKEN. Bytes go to a partial file that outlives this process, so that the nex
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError, NoSpace, TryAgain
 from voicemill.core.logs import get_logger
 from voicemill.models import checking, record, transfer
@@ -133,7 +133,7 @@ def _there(folder: Path, model: Model, file: RemoteFile, remote: Remote, report:
 
 def _fetch(folder: Path, model: Model, file: RemoteFile, remote: Remote, report: Callable[[str], None]) -> None:
     # The name holds what the content is called, so that a partial file of something else is never gone on with.
-    name = hashlib.sha256(f"{file.path} {remote.etag} {remote.size}".encode()).hexdigest()[:16]
+    name = content_digest(f"{file.path} {remote.etag} {remote.size}")[:16]
     partial = folder / PARTIAL / name
     done = partial.stat().st_size if partial.is_file() else 0
     begin = f"going on at {_megabytes(done)}" if done else "downloading"

@@ -1,12 +1,12 @@
 """What a models folder records of the files that were put into it: origin, size and hash of each, in one JSON file."""
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from voicemill.core import untrusted
+from voicemill.core.digests import file_digest
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.core.files import write_text
@@ -97,10 +97,4 @@ def add(folder: Path, entries: dict[str, Entry]) -> None:
 
 def describe(path: Path, model: str, source: str, etag: str | None = None) -> Entry:
     """The entry of a file as it is."""
-    return Entry(model, source, path.stat().st_size, digest(path, "sha256"), etag)
-
-
-def digest(path: Path, algorithm: str) -> str:
-    """Hash of a file in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest()
+    return Entry(model, source, path.stat().st_size, file_digest(path), etag)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import lzma
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from voicemill.core.digests import content_digest, file_digest
 from voicemill.gpt_sovits.features.spectrogram import HOP, linear_spectrogram, mel_of_linear, mel_spectrogram
 from voicemill.gpt_sovits.formats import checkpoints, gpt_sovits_files, pickle_writer
 from voicemill.gpt_sovits.sovits import data, losses
@@ -214,7 +214,7 @@ def read_sovits(case: Case) -> None:
         path = Path(folder, "theirs.pth")
         path.write_bytes(lzma.decompress(packed))
         case.check("size", path.stat().st_size)
-        case.check("sha256", hashlib.sha256(path.read_bytes()).hexdigest())
+        case.check("sha256", file_digest(path))
         case.check("first_bytes", path.read_bytes()[:4].hex())
         loaded = checkpoints.load_sovits(path)
         config = case.config["hps"]
@@ -224,7 +224,7 @@ def read_sovits(case: Case) -> None:
         case.check("top_keys", list(raw))
         case.check("info", raw["info"])
         case.check("n_weight_keys", len(raw["weight"]))
-        case.check("weight_key_sha256", hashlib.sha256("\n".join(raw["weight"]).encode()).hexdigest())
+        case.check("weight_key_sha256", content_digest("\n".join(raw["weight"])))
         case.check("weight_dtypes", sorted({str(w.dtype) for w in raw["weight"].values()}))
         case.check("has_enc_q", any("enc_q" in key for key in raw["weight"]))
         case.check("text_embedding_rows", raw["weight"]["enc_p.text_embedding.weight"].shape[0])
@@ -265,7 +265,7 @@ def read_gpt(case: Case) -> None:
         path.write_bytes(lzma.decompress(packed))
         case.check("first_bytes", path.read_bytes()[:4].hex())
         case.check("size", path.stat().st_size)
-        case.check("sha256", hashlib.sha256(path.read_bytes()).hexdigest())
+        case.check("sha256", file_digest(path))
         for source in (path, Path(folder, "ours.ckpt")):
             raw = gpt_sovits_files.read_reference_file(source)
             case.check("top_keys", list(raw))

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from voicemill.contract.code import code_version
 from voicemill.core import logs
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
 from voicemill.registry import documents, names, records
 from voicemill.storage import Store, fingerprint
@@ -67,7 +67,7 @@ def digest(parameters: Mapping[str, str]) -> str:
     others = {name: value for name, value in parameters.items() if name not in (*PLACES, *NOT_IN_THE_DIGEST)}
     code = {stage: code_version(f"voicemill.stages.{stage}") for stage in STAGES}
     content = {"places": places, "parameters": others, "code": code}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return content_digest(json.dumps(content, sort_keys=True))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import unicodedata
@@ -12,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.core import logs, untrusted
+from voicemill.core.digests import file_digest, listing_digest
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.core.names import Names, normal
 from voicemill.core.safe_paths import what_is_wrong
 from voicemill.registry import documents, names
-from voicemill.storage import Store, file_digest
+from voicemill.storage import Store
 from voicemill.voice.manifest import has_consent, read_voice
 
 _FORMAT = 1
@@ -81,8 +81,7 @@ def version_of(folder: Path) -> PublishedVersion:
     speaker = read_voice(folder).speaker
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / names.SIGNATURE)
     files = {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
-    rows = "".join(f"{name}\0{digest}\n" for name, digest in files.items())
-    return PublishedVersion(speaker, hashlib.sha256(rows.encode()).hexdigest()[: names.VERSION_DIGITS], files)
+    return PublishedVersion(speaker, listing_digest(files.items())[: names.VERSION_DIGITS], files)
 
 
 def check_contents(folder: Path) -> None:

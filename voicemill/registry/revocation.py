@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.core import logs
+from voicemill.core.digests import file_digest
 from voicemill.core.display import display
 from voicemill.core.errors import InputError, TryAgain
 from voicemill.registry import documents, names, records, tombstones, uploads
-from voicemill.storage import Conflict, Store, Trace, file_digest, normal_store
+from voicemill.storage import Conflict, Store, Trace, normal_store
 
 RUNS = "voices"
 BATCHES = "batches"

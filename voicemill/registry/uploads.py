@@ -8,11 +8,11 @@ An upload that several speakers use (models, a script) stays when one of them is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicemill.core import logs
+from voicemill.core.digests import content_digest
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.registry import documents, names
@@ -32,7 +32,7 @@ def mark(artifacts: Store, speaker: str, digests: Sequence[str]) -> None:
         digests: Names of the folders below `uploads/sha256`.
     """
     about = {"digests": sorted(set(digests)), "at": documents.now(), "by": documents.who()}
-    name = hashlib.sha256("\n".join(about["digests"]).encode()).hexdigest()
+    name = content_digest("\n".join(about["digests"]))
     artifacts.write(f"{USED}/{names.check_speaker(speaker)}/{name}.json", documents.encode(about))
 
 

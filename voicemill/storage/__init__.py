@@ -6,7 +6,6 @@ brings it here, `open_store` reads and writes it, `fingerprint` tells whether it
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -14,12 +13,13 @@ from urllib.parse import urlsplit
 
 from voicemill.core import files as atomic_files
 from voicemill.core import untrusted
+from voicemill.core.digests import content_digest, file_digest, listing_digest
 from voicemill.core.errors import InputError, may
 from voicemill.core.folders import special_kind
 from voicemill.core.safe_paths import safe_join, what_is_wrong
 from voicemill.storage.local import LocalStore
 from voicemill.storage.normal import normal_store
-from voicemill.storage.store import Conflict, Entry, Store, Trace, file_digest
+from voicemill.storage.store import Conflict, Entry, Store, Trace
 
 __all__ = [
     "Conflict",
@@ -29,7 +29,6 @@ __all__ = [
     "cache_folder",
     "exists",
     "fetch",
-    "file_digest",
     "fingerprint",
     "is_remote",
     "normal_store",
@@ -76,7 +75,7 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
         if not may(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
             raise InputError(f"{path} cannot be read: permission denied; change its permissions")
         return path
-    folder = (cache or cache_folder()) / "s3" / hashlib.sha256(str(location).encode()).hexdigest()[:16]
+    folder = (cache or cache_folder()) / "s3" / content_digest(str(location))[:16]
     store, entries, is_object = _remote(str(location))
     index_file = folder / "index.json"
     index = _index(index_file)
@@ -126,16 +125,11 @@ def fingerprint(location: str | Path) -> str:
     Raises:
         InputError: if there is nothing at the location.
     """
-    digest = hashlib.sha256()
     if is_remote(location):
-        rows = [(entry.key, entry.tag) for entry in _remote(str(location))[1]]
-    else:
-        path = fetch(location)
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        rows = [(file.relative_to(path).as_posix(), file_digest(file)) for file in files]
-    for key, tag in rows:
-        digest.update(f"{key}\0{tag}\n".encode())
-    return digest.hexdigest()
+        return listing_digest((entry.key, entry.tag) for entry in _remote(str(location))[1])
+    path = fetch(location)
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return listing_digest((file.relative_to(path).as_posix(), file_digest(file)) for file in files)
 
 
 def _remote(location: str) -> tuple[Store, list[Entry], bool]:

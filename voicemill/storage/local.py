@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voicemill.core import files as atomic_files
+from voicemill.core.digests import content_digest, file_digest
 from voicemill.core.errors import InputError
 from voicemill.core.safe_paths import safe_join
-from voicemill.storage.store import Conflict, Entry, Trace, file_digest
+from voicemill.storage.store import Conflict, Entry, Trace
 
 
 class LocalStore:
@@ -50,7 +50,7 @@ class LocalStore:
 
     def read(self, key: str) -> tuple[bytes, str]:
         data = self._existing(key).read_bytes()
-        return data, hashlib.sha256(data).hexdigest()
+        return data, content_digest(data)
 
     def write(self, key: str, data: bytes, *, replaces: str | None = None, only_if_absent: bool = False) -> str:
         path = self._path(key)
@@ -62,7 +62,7 @@ class LocalStore:
                 raise Conflict(f"{path} was changed by somebody else")
             with atomic_files.atomic(path, is_folder=False) as partial:
                 partial.write_bytes(data)
-        return hashlib.sha256(data).hexdigest()
+        return content_digest(data)
 
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicemill.core import files as atomic_files
+from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError, TryAgain
 from voicemill.storage import multipart
-from voicemill.storage.store import Conflict, Entry, Trace, file_digest
+from voicemill.storage.store import Conflict, Entry, Trace
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient

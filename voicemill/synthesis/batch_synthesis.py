@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from voicemill import __version__
 from voicemill.contract import Ledger, check_stop, progress
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.synthesis import Options, Prompt, Script
 from voicemill.synthesis.load import SpeakingVoice, encode_marked_speech
@@ -53,7 +53,7 @@ class Manner:
         """
         options = asdict(replace(self.options, batch_size=1, decode_at_once=None))
         text = json.dumps([options, more, __version__], sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return content_digest(text)
 
 
 def speak_lines(

@@ -11,13 +11,14 @@ from typing import Any
 from voicemill import __version__
 from voicemill.contract.code import code_version
 from voicemill.core import untrusted
+from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError, MissingModelError
 from voicemill.core.safe_paths import safe_join
 from voicemill.dataset.transcripts import read as read_transcripts
 from voicemill.gpt_sovits.formats import safetensors_files
 from voicemill.models import locate, record
 from voicemill.models.layout import place
-from voicemill.storage import file_digest, fingerprint
+from voicemill.storage import fingerprint
 from voicemill.voice import pronunciation
 from voicemill.voice.manifest import Part, ReferenceClip, Voice, choose_reference, main_language
 from voicemill.voice.model_card import model_card

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from voicemill import __version__
+from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint, SovitsCheckpoint
-from voicemill.storage import file_digest
 from voicemill.voice.manifest import LONGEST_REFERENCE, SHORTEST_REFERENCE, Part, ReferenceClip, Voice
 from voicemill.voice.model_card import model_card
 

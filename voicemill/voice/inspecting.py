@@ -11,12 +11,12 @@ from typing import Any
 
 from torch import Tensor
 
+from voicemill.core.digests import file_digest
 from voicemill.core.display import display, printable
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints, safe_reader
 from voicemill.gpt_sovits.formats.gpt_sovits_files import information, kind_by_header
 from voicemill.gpt_sovits.formats.safetensors_files import read_weights
-from voicemill.storage import file_digest
 from voicemill.voice.manifest import MANIFEST, read_voice
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from voicemill.core import untrusted
+from voicemill.core.digests import file_digest
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.core.names import normal
 from voicemill.core.safe_paths import safe_join, what_is_wrong
-from voicemill.storage import file_digest
 
 MANIFEST = "voice.json"
 FORMAT = 1
