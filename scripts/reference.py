@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from voicemill.contract import Stage, retries, workflow_parameters  # noqa: E402
+from voicemill.contract import Stage, renames, retries, workflow_parameters  # noqa: E402
 from voicemill.contract.declaration import REQUIRED, ArtifactField, ParameterField  # noqa: E402
 from voicemill.core import errors  # noqa: E402
 from voicemill.engine import workflow as workflows  # noqa: E402
@@ -39,6 +39,7 @@ def pages() -> dict[str, str]:
         "workflows.md": _document(workflows_page()),
         "commands.md": _document(commands_page()),
         "exit-codes.md": _document(exit_codes_page()),
+        "renames.md": _document(renames_page()),
         "files.md": _with_block((FOLDER / "files.md").read_text(encoding="utf-8"), files_table(declared)),
     }
 
@@ -183,6 +184,31 @@ def exit_codes_page() -> Iterator[str]:
     yield (
         "What a run on a cluster ends with, and what to do: "
         "[when something fails](../how-to/cluster.md#when-something-fails)."
+    )
+
+
+def renames_page() -> Iterator[str]:
+    """Old names and what they are now."""
+    yield "# Old names"
+    yield (
+        "What was called otherwise in an earlier release. An old name is accepted, with a warning that tells the new "
+        "one, until the release that is named here."
+    )
+    rows = []
+    for each in renames.TABLE:
+        rows += [["stage", "", old, new, each.removed_in] for old, new in each.stages.items()]
+        rows += [
+            [kind, f"[{owner}]({page}.md#{owner})", f"{dashes}{old}", f"{dashes}{new}", each.removed_in]
+            for kind, page, dashes, table in (
+                ("option", "stages", "--", each.options),
+                ("parameter", "workflows", "", each.parameters),
+            )
+            for owner, names in table.items()
+            for old, new in names.items()
+        ]
+    yield _table(
+        ["what", "of", "old name", "new name", "until"],
+        ([kind, owner, f"`{old}`", f"`{new}`", until] for kind, owner, old, new, until in rows),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts import reference
+from voicemill.contract import renames
 
 
 def test_every_stage_has_a_section_with_all_its_options() -> None:
@@ -37,6 +38,12 @@ def test_commands_are_found_at_every_depth() -> None:
 def test_exit_codes_are_those_of_the_errors() -> None:
     page = "\n\n".join(reference.exit_codes_page())
     assert "| 66 | `MissingModelError` |" in page and "| 77 | out of GPU memory |" in page
+
+
+def test_old_names_lead_to_new_ones() -> None:
+    page = "\n\n".join(reference.renames_page())
+    for each in renames.TABLE:
+        assert all(f"| `{old}` | `{new}` | {each.removed_in} |" in page for old, new in each.stages.items())
 
 
 def test_prose_holds_no_markup() -> None:
