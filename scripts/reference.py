@@ -101,21 +101,22 @@ def workflows_page() -> Iterator[str]:
             continue
         workflow = workflows.load(name)
         known = workflow_parameters.parameters_of(workflow)
-        reached = list(dict.fromkeys(call.stage.name for call in known.calls))
+        # The report is made at the end, whatever came before; its template comes first.
+        reached = sorted(dict.fromkeys(call.stage.name for call in known.calls), key=lambda stage: stage == "report")
         yield f"## {name} {{#{name}}}"
         told = (importlib.import_module(f"voicemill.workflows.{path.stem}").__doc__ or "").removeprefix(f"{name}: ")
         yield from _documentation(told[:1].upper() + told[1:])
         if reached:
             yield "Stages: " + ", ".join(f"[{stage}](stages.md#{stage})" for stage in reached) + "."
         yield _table(
-            ["parameter", "default", "values", "reaches", "what it does"],
+            ["parameter", "default", "values", "what it does", "reaches"],
             (
                 [
                     f"`{item}`",
                     _given_default(declared),
                     _values_of(known.fields.get(item, []), declared),
-                    ", ".join(_reaches(known, item)),
                     _text(declared.get("description", "")),
+                    _some(_reaches(known, item)),
                 ]
                 for item, declared in known.items.items()
             ),
@@ -346,6 +347,12 @@ def _reaches(known: workflow_parameters.Parameters, parameter: str) -> list[str]
         if getattr(source, "parameter", None) == parameter
     )
     return list(dict.fromkeys(found))
+
+
+def _some(links: list[str], most: int = 4) -> str:
+    return (
+        ", ".join(links) if len(links) <= most else f"{', '.join(links[: most - 1])} and {len(links) - most + 1} more"
+    )
 
 
 def _is_workflow(path: Path) -> bool:
