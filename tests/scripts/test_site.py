@@ -51,3 +51,16 @@ def test_pages_that_are_named_in_code_exist() -> None:
 def test_links_out_of_docs_are_found() -> None:
     text = "[policy](../../workflows/policy.py), [there](#there), [web](https://example.com), [next](install.md)"
     assert list(site_files.outside(text, "docs/how-to/cluster.md")) == ["workflows/policy.py"]
+
+
+def _code(page: str) -> set[str]:
+    """What stands in a page as code: names, paths and commands, without remarks and words in another language."""
+    text = (ROOT / "docs" / "tutorials" / page).read_text(encoding="utf-8")
+    listed = [line.split("#")[0].strip() for line in re.findall(r"(?m)^    (\S.*)$", text) if "#" not in line[:1]]
+    found = {re.sub(r"\s+", " ", code) for code in [*re.findall(r"`([^`]+)`", text), *listed]}
+    return {code for code in found if code.isascii() and re.match(r"[a-z-]+ |[\w-]+$", code)}
+
+
+@pytest.mark.parametrize("page", ["first-voice", "desktop"])
+def test_the_chinese_page_names_what_the_english_one_does(page: str) -> None:
+    assert _code(f"{page}.md") - _code(f"{page}.zh.md") == set()
