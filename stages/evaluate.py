@@ -53,7 +53,7 @@ def evaluate(
         gpt: Weights, from train-gpt.
         evaluation: Where measures and audio go.
         models: Models folder, for HuBERT, BERT and the recogniser.
-        lines: How many lines each pair speaks; there are six of English and Mandarin, three of the others.
+        lines: How many lines each pair speaks; there are sixty of each language.
         top_k: Tokens to choose from at each step; like what follows, as the voice is going to speak.
         top_p: Choose from the likeliest tokens that make up this probability; 1 is all.
         temperature: Below 1 is steadier, above 1 livelier.

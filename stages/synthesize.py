@@ -104,7 +104,7 @@ def synthesize(
     from pathlib import Path
 
     from voicemill.core.errors import UsageError
-    from voicemill.evaluation.sentences import LINES
+    from voicemill.evaluation.sentences import SAMPLE, held_out_lines
     from voicemill.gpt_sovits.gpt.decoding import Sampling
     from voicemill.gpt_sovits.synthesis import Options
     from voicemill.models import at_hand, locate
@@ -133,7 +133,7 @@ def synthesize(
         if shard:
             wanted = read_shard(shard)
         else:
-            lines = lines or "\n".join(LINES[speaking.voice.language])
+            lines = lines or "\n".join(held_out_lines(speaking.voice.language, SAMPLE))
             wanted = read_lines(source_of(lines))
         manner = Manner(language or speaking.voice.language, speed, seed, options)
         others = fetch(other_references) if other_references else None

@@ -11,7 +11,7 @@ import soundfile
 from tests.speech import speech
 from voicemill.core.errors import InputError
 from voicemill.evaluation.metrics import Measure, search, weights_in
-from voicemill.evaluation.sentences import LINES, held_out_lines
+from voicemill.evaluation.sentences import held_out_lines, sentences
 from voicemill.evaluation.speaker_similarity import SpeakerLikeness
 
 
@@ -46,9 +46,9 @@ def test_a_folder_without_weights_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_lines_of_the_training_data_are_not_asked() -> None:
-    first = LINES["en"][0]
-    assert held_out_lines("en", 2, []) == list(LINES["en"][:2])
-    assert held_out_lines("en", 2, [first.upper().replace(".", "!")]) == list(LINES["en"][1:3])
+    first = sentences("en")[0]
+    assert held_out_lines("en", 2, []) == list(sentences("en")[:2])
+    assert held_out_lines("en", 2, [first.upper().replace(".", "!")]) == list(sentences("en")[1:3])
 
 
 def test_a_speaker_is_more_like_themselves_than_like_a_shifted_voice(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def listen(
     """
     from voicemill import asr
     from voicemill.evaluation.metrics import Judge
-    from voicemill.evaluation.sentences import LINES
+    from voicemill.evaluation.sentences import held_out_lines
     from voicemill.evaluation.speaker_similarity import SpeakerLikeness
     from voicemill.registry.records import lineage_and_metrics
     from voicemill.synthesis.load import load_voice, recite
@@ -38,7 +38,7 @@ def listen(
 
     clips = [folder / read_voice(folder, verify=False).reference.file for folder in voices.values()]
     language = read_voice(next(iter(voices.values())), verify=False).language
-    asked = LINES[language][:lines]
+    asked = held_out_lines(language, lines)
     judge = Judge(asr.recognizer(backend, models, language), SpeakerLikeness(clips), language)
     heard: dict[str, Heard] = {}
     for version, folder in voices.items():

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.quality import sources
 from voicemill.core.errors import InputError
-from voicemill.evaluation.sentences import LINES
+from voicemill.evaluation.sentences import sentences
 from voicemill.text.scoring import plain
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -25,7 +25,7 @@ def test_thirty_sentences_that_nothing_else_says_and_the_recogniser_knows(file: 
     )
     assert len(lines) == 30 and not lines & others
     elsewhere = [(EXAMPLES / name).read_text() for name in ("sentences.txt", "demo_speaker/lines.txt")]
-    assert not lines & {plain(line, "en") for line in [*LINES["en"], *"".join(elsewhere).splitlines()]}
+    assert not lines & {plain(line, "en") for line in [*sentences("en"), *"".join(elsewhere).splitlines()]}
     assert {word for line in lines for word in line.split()} <= known
 
 
