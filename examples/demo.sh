@@ -29,7 +29,7 @@ fi
     -p speaker="$(basename "$recordings")" \
     -p source="$recordings" \
     -p models="$models" \
-    -p lines="$lines" \
+    -p text="$lines" \
     ${small[@]+"${small[@]}"} \
     --out "$out"
 

@@ -35,7 +35,7 @@ def apply_review(
     proofreading: str = "Succeeded",
     review: FileLocation = "",
     given_review: FileLocation = "",
-    unanswered: Literal["continue", "drop-flagged", "fail"] = "continue",
+    on_review_timeout: Literal["continue", "drop-flagged", "fail"] = "continue",
     min_clips: Annotated[int, Ge(1)] = 2,
 ) -> Ledger:
     """Make the dataset that was approved: clips and transcripts as proofreading left them.
@@ -50,8 +50,8 @@ def apply_review(
         proofreading: How the wait for a reviewer ended, as the engine says: Skipped means that nobody was asked.
         review: The approved.json that the proofreading page wrote for this run.
         given_review: An approved.json of an earlier review of the same transcripts; then nobody is waited for.
-        unanswered: What to do where nobody approved before the time was over: continue with what the recogniser wrote,
-            leave out the clips that it was unsure of (drop-flagged), or fail.
+        on_review_timeout: What to do where nobody approved before the time was over: continue with what the recogniser
+            wrote, leave out the clips that it was unsure of (drop-flagged), or fail.
         min_clips: With fewer clips left the stage fails.
     """
     from voicemill.core.errors import InputError
@@ -61,12 +61,12 @@ def apply_review(
     ledger = Ledger()
     place = given_review or review
     was_asked = proofreading == "Succeeded"
-    if not place and was_asked and unanswered == "fail":
+    if not place and was_asked and on_review_timeout == "fail":
         raise InputError("nobody approved the transcripts in time; open `voicemill proofread`, approve, and run again")
     if place:
         decided = reviewed(heard, fetch(place))
     else:
-        decided = unreviewed(heard, drop_flagged=was_asked and unanswered == "drop-flagged")
+        decided = unreviewed(heard, drop_flagged=was_asked and on_review_timeout == "drop-flagged")
     write(ledger, decided, Sources(sliced, levelled), clips, transcripts, speaker)
     ledger.require(min_clips, "clips with words")
     return ledger

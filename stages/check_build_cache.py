@@ -1,6 +1,6 @@
 """Look whether a voice was built already from the same recordings, models, code and parameters.
 
-Reads   source, models, labels, lexicon, review, consent   by their content
+Reads   source, models, transcripts_file, lexicon, review, consent   by their content
         registry                                           what was built from what
 Writes  (its results: `digest` of all that, `known`: the version that was built from it, or empty)
 """
@@ -16,7 +16,7 @@ def check_build_cache(
     source: Location,
     models: FolderLocation,
     registry: Destination,
-    labels: FileLocation = "",
+    transcripts_file: FileLocation = "",
     lexicon: FileLocation = "",
     review: FileLocation = "",
     consent: TextOrFile = "",
@@ -29,7 +29,7 @@ def check_build_cache(
         source: The recordings.
         models: The pretrained models.
         registry: Folder or s3:// address of the registry.
-        labels: Transcripts of the recordings, if there are any.
+        transcripts_file: Transcripts of the recordings, if there are any.
         lexicon: Pronunciations, if there are any.
         review: An approved.json of an earlier review, if there is one.
         consent: What the speaker agreed to, in words or as a file.
@@ -40,7 +40,8 @@ def check_build_cache(
     from voicemill.registry import builds, open_registry, tombstones
 
     parameters = of_run(run_parameters)
-    places = {"source": source, "models": models, "labels": labels, "lexicon": lexicon, "review": review}
+    places = {"source": source, "models": models, "lexicon": lexicon, "review": review}
+    places |= {"transcripts-file": transcripts_file}
     parameters |= {**places, "consent": consent_of(consent)}
     store = open_registry(registry)
     tombstones.refuse(store, speaker)

@@ -24,7 +24,7 @@ def format_dataset(
     models: FolderLocation,
     version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
     lexicon: FileLocation = "",
-    polyphones: Literal["auto", "g2pw", "pypinyin"] = "auto",
+    polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
     min_clips: Annotated[int, Ge(1)] = 2,
     min_seconds: Annotated[float, Ge(0)] = 5.0,
 ) -> Ledger:
@@ -38,8 +38,8 @@ def format_dataset(
         version: GPT-SoVITS version, decides the SoVITS whose codebook makes the tokens; auto takes v2ProPlus, v2Pro or
             v2, the first whose base weights are all in the models folder.
         lexicon: Your own pronunciations, a lexicon.csv with the columns word, language and reading.
-        polyphones: Who tells Mandarin polyphones apart: g2pW, the phrase dictionaries of pypinyin, or g2pW if it is in
-            the models folder (auto).
+        polyphone_model: What tells Mandarin polyphones apart: g2pW, the phrase dictionaries of pypinyin, or g2pW if it
+            is in the models folder (auto).
         min_clips: With fewer clips left the stage fails.
         min_seconds: With less speech left the stage fails.
     """
@@ -55,7 +55,7 @@ def format_dataset(
     spoken = labels.by_clip(labels.read(transcripts / "transcripts.list"), paths)
     folder = at_hand(models)
     chosen = best_version(folder) if version == "auto" else version
-    pronounced = pronunciation.load(folder, lexicon=lexicon, polyphones=polyphones)
+    pronounced = pronunciation.load(folder, lexicon=lexicon, polyphones=polyphone_model)
     preparation = Preparation(dataset, folder, chosen, pronounced.reading)
     pronounced.record(dataset)
     for name in ledger.each(sorted(paths.keys() | spoken.keys()), label="formatting"):

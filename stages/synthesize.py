@@ -1,7 +1,7 @@
 """Speak lines with a voice.
 
 Reads   voice/, or voice_at   a published voice
-        shard                 lines of a script, from plan-script, instead of the parameter `lines`
+        shard                 lines of a script, from plan-script, instead of the parameter `text`
 Writes  speech/<line>.wav     16 bit, 32 kHz, marked as generated in its metadata
         speech/manifest.jsonl one row a file: text, language, seconds, seed, speed, fragments
 Drops   lines that are empty or cannot be pronounced, with the reason
@@ -41,10 +41,10 @@ def synthesize(
     models: FolderLocation,
     voice_at: VoiceLocation = "",
     registry: Destination = "",
-    lines: TextOrFile = "",
+    text: TextOrFile = "",
     language: str = "",
     lexicon: FileLocation = "",
-    polyphones: Literal["auto", "g2pw", "pypinyin"] = "auto",
+    polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
     other_references: Location = "",
     top_k: Annotated[int, Ge(1)] = 15,
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
@@ -65,19 +65,19 @@ def synthesize(
     Args:
         voice: A published voice.
         speech: Where the files go, named by the number of their line.
-        shard: Lines of a script, from plan-script, instead of `lines`.
+        shard: Lines of a script, from plan-script, instead of `text`.
         state: What is spoken is kept here until all is; a stage that was stopped goes on from there.
         models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
         voice_at: Folder or s3:// address of a published voice, instead of `voice`; with a registry SPEAKER,
             SPEAKER@ALIAS or SPEAKER@VERSION.
         registry: Folder or s3:// address of the registry, where the voice is named by it.
-        lines: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
+        text: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
             text itself; empty speaks a few sentences in the voice's language.
         language: Language of the lines: auto, en, zh, ja, ko, yue; empty is the voice's own.
         lexicon: Your own pronunciations, a lexicon.csv with the columns word, language and reading; they go over the
             voice's.
-        polyphones: Who tells Mandarin polyphones apart: g2pW, the phrase dictionaries of pypinyin, or as the voice's
-            training texts were read (auto).
+        polyphone_model: What tells Mandarin polyphones apart: g2pW, the phrase dictionaries of pypinyin, or as the
+            voice's training texts were read (auto).
         other_references: A recording of the speaker, or a folder of them, of any length, whose voice is averaged with
             the one of the voice's own reference.
         top_k: Tokens to choose from at each step.
@@ -126,15 +126,15 @@ def synthesize(
     with tempfile.TemporaryDirectory(prefix="voicemill-synthesize-") as work:
         folder = voice or voice_at_hand(voice_at, registry, Path(work) / "voice")
         version = version_of(folder).version
-        pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphones, trained=folder)
+        pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphone_model, trained=folder)
         speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)
         if not prompted:
             speaking = replace(speaking, reference=replace(speaking.reference, text=""))
         if shard:
             wanted = read_shard(shard)
         else:
-            lines = lines or "\n".join(held_out_lines(speaking.voice.language, SAMPLE))
-            wanted = read_lines(source_of(lines))
+            text = text or "\n".join(held_out_lines(speaking.voice.language, SAMPLE))
+            wanted = read_lines(source_of(text))
         manner = Manner(language or speaking.voice.language, speed, seed, options)
         others = fetch(other_references) if other_references else None
         depends = {

@@ -1,7 +1,7 @@
 """Write down what is said in each clip.
 
 Reads   clips/*.wav                   from slice
-        labels                        own transcripts, `.list` or a table `file|text|lang`; they skip recognition
+        transcripts_file              own transcripts, `.list` or a table `file|text|lang`; they skip recognition
         recordings/recordings.jsonl   from ingest; lets own transcripts name original recordings
 Writes  transcripts/transcripts.list  clip.wav|speaker|LANGUAGE|text
         transcripts/transcripts.json  the same with seconds, confidence (1 for own transcripts), source and flags
@@ -25,7 +25,7 @@ def transcribe(
     *,
     models: FolderLocation,
     speaker: SpeakerName,
-    labels: FileLocation = "",
+    transcripts_file: FileLocation = "",
     language: Literal["auto", "zh", "en", "ja", "ko", "yue"] = "auto",
     backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
     script: Literal["simplified", "traditional", "as-heard"] = "simplified",
@@ -39,8 +39,8 @@ def transcribe(
         recordings: Ingest's folder; needed where own transcripts name original recordings.
         models: Models folder; its whisper/ is a Whisper in CTranslate2's form.
         speaker: Name of the speaker, for the list.
-        labels: Own transcripts: a file path|speaker|language|text, or a table with the header file|text|lang. Each line
-            names a clip, or a recording that was not cut. Clips without one are recognised.
+        transcripts_file: Own transcripts: a file path|speaker|language|text, or a table with the header file|text|lang.
+            Each line names a clip, or a recording that was not cut. Clips without one are recognised.
         language: What is spoken; auto lets Whisper find out for each clip.
         backend: auto takes Whisper where its weights are there, else pocketsphinx for English, else a toy Whisper.
         script: Characters of recognised Mandarin, which Whisper mixes; transcripts of your own stay as they are.
@@ -52,7 +52,7 @@ def transcribe(
     from voicemill.models import at_hand
 
     ledger = Ledger()
-    own = recognition.own_labels(storage.fetch(labels), clips, recordings) if labels else None
+    own = recognition.own_labels(storage.fetch(transcripts_file), clips, recordings) if transcripts_file else None
     results = recognition.transcribe_folder(ledger, clips, at_hand(models), language, backend, own, script)
     write(
         transcripts / "transcripts.list",

@@ -97,7 +97,7 @@ def test_a_seed_speaks_the_samples_that_the_stage_speaks(voice: Voice, folder: P
         folder,
         tmp_path / "speech",
         models=str(models),
-        lines=LINE,
+        text=LINE,
         seed=3,
         top_k=STEADY.top_k,
         repetition_penalty=STEADY.repetition_penalty,

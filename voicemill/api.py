@@ -133,7 +133,7 @@ class Voice:
         device: str = "auto",
         precision: Precision = "auto",
         lexicon: str | Path = "",
-        polyphones: Literal["auto", "g2pw", "pypinyin"] = "auto",
+        polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
         generation: Generation | None = None,
     ) -> Voice:
         """Load a voice and the pretrained models that it needs.
@@ -146,7 +146,7 @@ class Voice:
             device: `cpu`, `cuda`, `cuda:1`; `auto` takes the GPU where there is one.
             precision: `auto` is half precision on a GPU and fp32 on a CPU.
             lexicon: Your own pronunciations, a CSV file with the columns word, language and reading.
-            polyphones: Who tells Mandarin polyphones apart; `auto` does it as the voice's training texts were read.
+            polyphone_model: What tells Mandarin polyphones apart; `auto` is what read the voice's training texts.
             generation: How to speak; None goes by the voice's generation config.
 
         Raises:
@@ -169,7 +169,9 @@ class Voice:
             work = resources.enter_context(tempfile.TemporaryDirectory(prefix="voicemill-voice-"))
             folder = at_hand(str(voice), str(registry), Path(work) / "voice")
             config = generation or Generation.of(lineage_and_metrics(folder)[1])
-            pronounced = pronunciation.load(pretrained, lexicon=str(lexicon), polyphones=polyphones, trained=folder)
+            pronounced = pronunciation.load(
+                pretrained, lexicon=str(lexicon), polyphones=polyphone_model, trained=folder
+            )
             speaking = load_voice(
                 folder,
                 pretrained,

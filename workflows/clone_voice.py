@@ -59,7 +59,7 @@ with WorkflowTemplate(
         {"clips": "slice/clips", "recordings": "ingest/audio"},
         "speaker",
         "language",
-        "labels",
+        "transcripts-file",
         "models",
         backend="asr-backend",
     )
@@ -71,7 +71,7 @@ with WorkflowTemplate(
         {"sliced": "slice/clips", "heard": "transcribe/transcripts", "levelled": "normalize/levelled"},
         "speaker",
         given_review="review",
-        unanswered="proofread-unanswered",
+        on_review_timeout="on-review-timeout",
         after="proofread",
         gives={
             "proofreading": "{{tasks.proofread.status}}",
@@ -79,7 +79,7 @@ with WorkflowTemplate(
         },
     )
     spoken = {"clips": "apply-review/clips", "transcripts": "apply-review/transcripts"}
-    chain.task(format_dataset, spoken, "models", "version", "lexicon", "polyphones")
+    chain.task(format_dataset, spoken, "models", "version", "lexicon", "polyphone-model")
     chain.task(
         train_sovits,
         {"dataset": "format/dataset"},
@@ -129,7 +129,7 @@ with WorkflowTemplate(
     chain.task(evaluate, trained, "models", "seed", *sampling, backend="asr-backend", lines="evaluation-lines")
     published = trained | {"evaluation": "evaluate/evaluation", "recordings": "ingest/audio"}
     chain.task(publish, published, "speaker", "models", "registry", export="export-reference")
-    chain.task(synthesize, {"voice": "publish/voice"}, "models", "lines", "language", "lexicon", "seed", *sampling)
+    chain.task(synthesize, {"voice": "publish/voice"}, "models", "text", "language", "lexicon", "seed", *sampling)
 
     dag.outputs = [
         Artifact(name="voice", from_=reference("publish/voice")),

@@ -1,7 +1,7 @@
 """synthesize: lines spoken with a published voice.
 
-voicemill run synthesize -p voice=runs/anna/voice -p lines=lines.txt -p models=models --out runs/spoken
-argo submit --from workflowtemplate/synthesize -p voice=s3:///voices/anna/... -p lines="Good morning." -p models=s3:///models
+voicemill run synthesize -p voice=runs/anna/voice -p text=lines.txt -p models=models --out runs/spoken
+argo submit --from workflowtemplate/synthesize -p voice=s3:///voices/anna/... -p text="Good morning." -p models=s3:///models
 """
 
 from hera.workflows import DAG, Artifact, Parameter, WorkflowTemplate

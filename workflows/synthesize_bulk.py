@@ -40,7 +40,7 @@ with WorkflowTemplate(
     chain.task(
         synthesize,
         {"shard": "plan-script/plan"},
-        *(field.name for field in synthesize.parameters if field.name not in ("voice-at", "lines", "other-references")),
+        *(field.name for field in synthesize.parameters if field.name not in ("voice-at", "text", "other-references")),
         each=SHARD,
     )
     chain.task(

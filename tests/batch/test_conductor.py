@@ -250,10 +250,10 @@ def test_two_mistakes_on_a_line_are_both_told(batch: Batch) -> None:
 
 
 def test_a_text_that_argo_would_change_is_a_mistake(batch: Batch) -> None:
-    batch.manifest('anna,s3:///in/anna,"Two is {{=1+1}} now."', heading="speaker,source,lines")
+    batch.manifest('anna,s3:///in/anna,"Two is {{=1+1}} now."', heading="speaker,source,text")
     assert batch.conduct() == 65
     [told] = [json.loads(line) for line in batch.ledger.read_text().splitlines()]
-    assert "lines: " in told["reason"] and "give it in a file in S3" in told["reason"]
+    assert "text: " in told["reason"] and "give it in a file in S3" in told["reason"]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_twenty_mistakes_are_twenty_lines_and_nothing_is_started(
         "cat,there,en,v2,,",  # 13 the speaker of line 4
         "leo,there,en,v2,,,,",  # 14 too many cells
         "mia,there,xx,v2,-1,",  # 15 and 16
-        "ned,there,en,v2,,labels=labels/none.list",  # 17
+        "ned,there,en,v2,,transcripts-file=labels/none.list",  # 17
         "ova,there,en,v2,,gpt-dpo=maybe",  # 18
         "pat,there,en,v2,,validation=0.9",  # 19
         "_qu,there,en,v2,,",  # 20
@@ -116,7 +116,7 @@ def test_lines_that_are_no_json_objects_are_told(tmp_path: Path) -> None:
 
 
 def test_a_row_that_spans_lines_is_told_by_its_first(tmp_path: Path) -> None:
-    (tmp_path / "m.csv").write_text('speaker,source,lines\nanna,.,"One.\nTwo."\nben,nowhere,\n')
+    (tmp_path / "m.csv").write_text('speaker,source,text\nanna,.,"One.\nTwo."\nben,nowhere,\n')
     assert [error.line for error in mistakes_in(tmp_path / "m.csv")] == [4]
 
 
@@ -154,5 +154,5 @@ def test_the_pages_manifest_has_no_mistakes(tmp_path: Path) -> None:
     chosen = workflows.load("clone-voice")
     jobs, errors = validation.jobs(read, {"models": "models"}, chosen, folder=tmp_path, look=False)
     assert errors == []
-    assert jobs[1].values["labels"] == str(tmp_path / "labels" / "ben.list")
+    assert jobs[1].values["transcripts-file"] == str(tmp_path / "labels" / "ben.list")
     assert jobs[1].values["consent"] == "Agreed in writing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import logging
 import os
 import re
@@ -91,7 +92,8 @@ def _ended(stage: Stage, **options: object) -> tuple[int, str]:
     logging.getLogger().addHandler(handler)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            code = stage.run([str(word) for name, value in options.items() for word in (f"--{name}", value)])
+            words = ((f"--{name.replace('_', '-')}", str(value)) for name, value in options.items())
+            code = stage.run(list(itertools.chain.from_iterable(words)))
     finally:
         logging.getLogger().removeHandler(handler)
     lines = said.getvalue().splitlines()
@@ -131,7 +133,7 @@ def _labelled(recording: str, labels: str) -> Case:
             folder / "audio",
             models=str(folder / "models"),
             speaker="anna",
-            labels=str(case(labels)),
+            transcripts_file=str(case(labels)),
             language="en",
             min_clips=1,
         )
@@ -159,7 +161,7 @@ def _transcribed(folder: Path, labels: Path) -> tuple[int, str]:
         transcripts=folder / "transcripts",
         models=folder / "models",
         speaker="anna",
-        labels=labels,
+        transcripts_file=labels,
     )
 
 

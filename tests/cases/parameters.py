@@ -46,39 +46,39 @@ def lines_missing(folder: Path) -> tuple[str, bool]:
     missing = folder / "nolines.txt"
     for name in ("voice", "models"):
         (folder / name).mkdir()
-    given = ("-p", "voice=voice", "-p", "models=models", "-p", f"lines={missing}")
+    given = ("-p", "voice=voice", "-p", "models=models", "-p", f"text={missing}")
     code, said = _command(folder, "voicemill", "run", "synthesize", *given, "--out", "run")
-    problems = [str(problem) for problem in parameters_of(workflows.load("synthesize")).problems({"lines": "no.txt"})]
+    problems = [str(problem) for problem in parameters_of(workflows.load("synthesize")).problems({"text": "no.txt"})]
     stage = _command(
         Path.cwd(),
         *("voicemill.stages.synthesize", "--voice", folder / "voice", "--speech", folder / "speech"),
-        *("--models", folder / "models", "--lines", missing),
+        *("--models", folder / "models", "--text", missing),
     )
     ok = code == stage[0] == 64 and "looks like a path and is not there" in said and said.count("\n") == 1
     return f"exit {code}: {said}; the stage, exit {stage[0]}: {stage[1].splitlines()[-1]}", ok and bool(problems)
 
 
 def _spoken(folder: Path, text: str) -> tuple[str, bool]:
-    """What reaches a pod by the parameters `lines` and `consent` of workflows that hand them on as ours do."""
+    """What reaches a pod by the parameters `text` and `consent` of workflows that hand them on as ours do."""
     say = {
         "name": "say",
-        "inputs": {"parameters": [{"name": "lines"}]},
+        "inputs": {"parameters": [{"name": "text"}]},
         "outputs": {"parameters": [{"name": "said", "valueFrom": {"path": "/tmp/said"}}]},
         "container": {
             **POD,
             "args": [
                 "import sys; open(sys.argv[2], 'w').write(sys.argv[1])",
-                "{{inputs.parameters.lines}}",
+                "{{inputs.parameters.text}}",
                 "{{outputs.parameters.said.path}}",
             ],
         },
     }
-    argument = {"parameters": [{"name": "lines", "value": "{{workflow.parameters.lines}}"}]}
+    argument = {"parameters": [{"name": "text", "value": "{{workflow.parameters.text}}"}]}
     main = {"name": "main", "dag": {"tasks": [{"name": "say", "template": "say", "arguments": argument}]}}
-    path = write(folder / "w.yaml", main, say, parameters=("lines",))
-    result = run(path, folder / "run", lines=text)
+    path = write(folder / "w.yaml", main, say, parameters=("text",))
+    result = run(path, folder / "run", text=text)
     said = result.nodes[0].parameters.get("said", result.nodes[0].message)
-    given = {"lines": text, "consent": text}
+    given = {"text": text, "consent": text}
     problems = parameters_of(workflows.load("clone-voice")).problems_of_values(given, Here(folder))
     return f"exit {result.exit_code}: {said}", result.exit_code == 0 and said == text and not list(problems)
 
@@ -87,7 +87,7 @@ def late_labels(folder: Path) -> tuple[str, bool]:
     """Files that are not there are told before anything runs, by run and by batch check."""
     for name in ("recordings", "models"):
         (folder / name).mkdir()
-    missing = {"labels": "/nolabels.list", "lexicon": "/nolex.csv", "lines": "/nolines.txt"}
+    missing = {"transcripts-file": "/nolabels.list", "lexicon": "/nolex.csv", "text": "/nolines.txt"}
     given = {"speaker": "anna", "source": "recordings", "models": "models", **missing}
     words = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
     code, said = _command(folder, "voicemill", "run", "clone-voice", *words, "--out", "run")

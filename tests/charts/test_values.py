@@ -36,6 +36,7 @@ WRONG = [
     ("stages.train-gpt.gpus=2", "'gpus'"),
     ("stages.trian-gpt.cpu=2", "stages.trian-gpt: no workflow has such a stage; there are "),
     ("stages.level.cpu=2", "stages.level: the stage is called normalize now; rename the value"),
+    ("workflows.parameters.labels=x", "workflows.parameters.labels: the parameter is called transcripts-file now"),
     ("workflows.parameters.langauge=en", "workflows.parameters.langauge: no workflow has such a parameter"),
     ("workflows.parameters.language=klingon", 'workflows.parameters.language: "klingon" is none of auto, zh'),
     ('networkPolicy.s3.cidrs=["10.0.0.1"]', "/networkPolicy/s3/cidrs/0"),

@@ -147,7 +147,7 @@ def test_a_text_that_argo_would_change_goes_as_a_file(
     cluster: Cluster, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("S3_BUCKET", bucket)
-    texts = {"lines": "Two is {{=1+1}} now.\r\nDear {{name}}.", "consent": "red \x1b[31m, {{workflow.name}}"}
+    texts = {"text": "Two is {{=1+1}} now.\r\nDear {{name}}.", "consent": "red \x1b[31m, {{workflow.name}}"}
     words = [word for name, text in texts.items() for word in ("-p", f"{name}={text}")]
     assert voicemill("submit", "clone-voice", *PARAMETERS, *words).exit_code == 0
     [run] = cluster.runs
@@ -156,17 +156,17 @@ def test_a_text_that_argo_would_change_goes_as_a_file(
     for name, text in texts.items():
         folder, _, file = given[name].rpartition("/")
         assert open_store(folder).read(file)[0].decode() == text
-    plain = ("-p", "lines=It's {fine} }} as it is.")
+    plain = ("-p", "text=It's {fine} }} as it is.")
     assert voicemill("submit", "clone-voice", *PARAMETERS, *plain).exit_code == 0
     assert cluster.runs[-1]["spec"]["arguments"]["parameters"][-1]["value"] == "It's {fine} }} as it is."
 
 
-WRONG = ("-p", "gpt-epochs=-7", "-p", "sovits-learning-rate=abc", "-p", "labels=missing.list")
+WRONG = ("-p", "gpt-epochs=-7", "-p", "sovits-learning-rate=abc", "-p", "transcripts-file=missing.list")
 WRONG_LINES = [
     "clone-voice cannot run with these parameters:",
     "  gpt-epochs: must be at least 1, not -7",
     "  sovits-learning-rate: must be a number, not 'abc'",
-    "  labels: missing.list does not exist; name an existing file or an s3:// address",
+    "  transcripts-file: missing.list does not exist; name an existing file or an s3:// address",
 ]
 
 

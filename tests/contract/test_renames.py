@@ -83,7 +83,7 @@ def test_a_workflow_parameter_is_accepted_under_its_old_name(
     synthesize: Workflow, caplog: pytest.LogCaptureFixture
 ) -> None:
     parameters = parameters_of(synthesize)
-    assert parameters.by_present_names({"hottest": "0.7", "lines": "hello"}) == {"temperature": "0.7", "lines": "hello"}
+    assert parameters.by_present_names({"hottest": "0.7", "text": "hello"}) == {"temperature": "0.7", "text": "hello"}
     assert [record.getMessage() for record in caplog.records] == [WARNING]
 
 

@@ -22,9 +22,9 @@ __all__ = ["voicemill"]
 THREE_MISTAKES = {
     "gpt-epochs": "must be at least 1, not -7",
     "sovits-learning-rate": "must be a number, not 'abc'",
-    "labels": "/no/labels.list does not exist; name an existing file or an s3:// address",
+    "transcripts-file": "/no/labels.list does not exist; name an existing file or an s3:// address",
 }
-GIVEN = {"gpt-epochs": "-7", "sovits-learning-rate": "abc", "labels": "/no/labels.list"}
+GIVEN = {"gpt-epochs": "-7", "sovits-learning-rate": "abc", "transcripts-file": "/no/labels.list"}
 
 
 @pytest.fixture
@@ -97,13 +97,13 @@ def test_batch_check_says_the_same_words(
         ("gpt-dpo", "maybe", "must be one of true, false, not 'maybe'"),
         ("speaker", "", "must not be empty"),
         ("speaker", "a\nb", r"the speaker 'a\nb' has a line break or control character in it"),
-        ("labels", "recordings", "recordings is a folder; name the file itself"),
-        ("labels", "listed", "listed is a folder; name the file itself, such as listed/a.list"),
+        ("transcripts-file", "recordings", "recordings is a folder; name the file itself"),
+        ("transcripts-file", "listed", "listed is a folder; name the file itself, such as listed/a.list"),
         ("models", "notes.txt", "notes.txt is a file; name the folder"),
         ("source", "nowhere", "nowhere does not exist; name an existing file or folder or an s3:// address"),
         ("source", "http://host/a", "http://host/a is no path and no s3:// address"),
-        ("lines", "/no/lines.txt", "/no/lines.txt looks like a path and is not there"),
-        ("lines", "recordings/", "recordings/ is a folder; name the file in it"),
+        ("text", "/no/lines.txt", "/no/lines.txt looks like a path and is not there"),
+        ("text", "recordings/", "recordings/ is a folder; name the file in it"),
         ("consent", "consent/anna.txt", "consent/anna.txt looks like a path and is not there"),
         ("proofread-limit", "two days", "must be a duration such as 30m or 48h, not 'two days'"),
     ],
@@ -124,8 +124,8 @@ def test_right_values_pass_and_local_paths_become_absolute(
 ) -> None:
     (tmp_path / "lines.txt").write_text("One.")
     more = {
-        "lines": "lines.txt",
-        "labels": "s3://bucket/labels.list",
+        "text": "lines.txt",
+        "transcripts-file": "s3://bucket/labels.list",
         "consent": "Agreed 1/2 in writing.",
         "review": "",
     }
@@ -135,8 +135,8 @@ def test_right_values_pass_and_local_paths_become_absolute(
         "speaker": "anna",
         "source": str(tmp_path / "recordings"),
         "models": str(tmp_path / "models"),
-        "lines": str(tmp_path / "lines.txt"),
-        "labels": "s3://bucket/labels.list",
+        "text": str(tmp_path / "lines.txt"),
+        "transcripts-file": "s3://bucket/labels.list",
         "consent": "Agreed 1/2 in writing.",
         "review": "",
         "registry": str(tmp_path / "voices"),

@@ -158,7 +158,7 @@ class Run:
     def synthesize(self) -> Ledger:
         from voicemill.stages.synthesize import synthesize
 
-        return synthesize(self.of("publish", "voice"), self.to("synthesize", "speech"), lines=LINE, **self.models)
+        return synthesize(self.of("publish", "voice"), self.to("synthesize", "speech"), text=LINE, **self.models)
 
     def report(self) -> Ledger:
         from voicemill.stages.report import report

@@ -124,14 +124,14 @@ def test_a_review_of_other_transcripts_is_refused(case: Case, tmp_path: Path) ->
     ("unanswered", "kept"), [("continue", 6), ("drop-flagged", 3)], ids=["continue", "drop-flagged"]
 )
 def test_without_an_answer_in_time(case: Case, unanswered: str, kept: int) -> None:
-    assert case.revise(unanswered=unanswered).kept == kept == len(case.listed())
+    assert case.revise(on_review_timeout=unanswered).kept == kept == len(case.listed())
 
 
 def test_without_an_answer_the_run_may_fail(case: Case) -> None:
     with pytest.raises(InputError, match="nobody approved"):
-        case.revise(unanswered="fail")
+        case.revise(on_review_timeout="fail")
     # Where nobody was asked, nobody failed to answer.
-    assert case.revise(unanswered="fail", proofreading="Skipped").kept == 6
+    assert case.revise(on_review_timeout="fail", proofreading="Skipped").kept == 6
 
 
 def test_an_approved_clip_without_words_is_dropped_with_the_reason(case: Case) -> None:

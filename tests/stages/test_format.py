@@ -144,7 +144,7 @@ def test_polyphones_and_the_users_words_are_read_as_asked_and_recorded(
     with_g2pw = shutil.copytree(models, tmp_path / "models")
     write_g2pw(with_g2pw)
     ledger = format_dataset(
-        clips, transcripts, tmp_path / "d", models=str(with_g2pw), lexicon=str(lexicon), polyphones=asked
+        clips, transcripts, tmp_path / "d", models=str(with_g2pw), lexicon=str(lexicon), polyphone_model=asked
     )
     assert ledger.summary()["polyphones"] == reader and ledger.summary()["lexicon"] == 1
     said = " ".join(DatasetFolder(tmp_path / "d").texts()["a.wav"].phones)
@@ -165,7 +165,7 @@ def test_a_broken_lexicon_ends_the_stage_naming_the_line(
 
 def test_g2pw_that_is_asked_for_must_be_there(inputs: tuple[Path, Path], models: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingModelError, match="voicemill models pull .* g2pw"):
-        format_dataset(*inputs, tmp_path / "d", models=str(models), polyphones="g2pw")
+        format_dataset(*inputs, tmp_path / "d", models=str(models), polyphone_model="g2pw")
 
 
 def test_a_broken_g2pw_ends_the_stage(inputs: tuple[Path, Path], models: Path, tmp_path: Path) -> None:

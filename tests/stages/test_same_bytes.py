@@ -73,7 +73,7 @@ def test_another_number_of_threads_changes_a_sample_by_one_step_at_most(twice: T
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            synthesize(voice, tmp_path / f"{threads}", models=str(models), lines="It rains, and the river is high.")
+            synthesize(voice, tmp_path / f"{threads}", models=str(models), text="It rains, and the river is high.")
             spoken.append(soundfile.read(tmp_path / f"{threads}" / "0001.wav", dtype="int16")[0])
     finally:
         torch.set_num_threads(before)

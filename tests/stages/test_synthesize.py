@@ -64,7 +64,7 @@ def manifest(speech: Path) -> list[dict]:
 def test_each_line_becomes_a_marked_file_or_a_reason(voice: Path, models: Path, tmp_path: Path):
     lines = tmp_path / "lines.txt"
     lines.write_text("Good morning.\n\nIt rains today.\n...\n", encoding="utf-8")
-    ledger = synthesize(voice, tmp_path / "speech", models=str(models), lines=str(lines))
+    ledger = synthesize(voice, tmp_path / "speech", models=str(models), text=str(lines))
     assert sorted(path.name for path in (tmp_path / "speech").iterdir()) == ["0001.wav", "0003.wav", "manifest.jsonl"]
     assert {entry["item"]: entry.get("reason") for entry in ledger.entries if entry["outcome"] == "dropped"} == {
         "0002": "the line is empty",
@@ -82,7 +82,7 @@ def test_each_line_becomes_a_marked_file_or_a_reason(voice: Path, models: Path, 
 def test_what_is_not_heard_is_in_the_ledger_and_the_manifest_with_its_place(voice: Path, models: Path, tmp_path: Path):
     lines = tmp_path / "lines.txt"
     lines.write_text("Good morning 😀. It rains Ж.\n😀😀\n ?!\nNothing is silent here, 5% of it!\n", encoding="utf-8")
-    ledger = synthesize(voice, tmp_path / "speech", models=str(models), lines=str(lines))
+    ledger = synthesize(voice, tmp_path / "speech", models=str(models), text=str(lines))
     silent = [{"character": "😀", "position": 13}, {"character": "Ж", "position": 25}]
     entries = {entry["item"]: entry for entry in ledger.entries}
     assert entries["0001"]["unpronounced"] == silent
@@ -104,7 +104,7 @@ def test_every_language_and_mixtures_of_them_are_spoken(voice: Path, models: Pat
     ]
     lines = tmp_path / "lines.jsonl"
     lines.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    ledger = synthesize(voice, tmp_path / "speech", models=str(models), lines=str(lines))
+    ledger = synthesize(voice, tmp_path / "speech", models=str(models), text=str(lines))
     spoken = manifest(tmp_path / "speech")
     assert ledger.dropped == 0
     assert [row["language"] for row in spoken] == [row["language"] for row in rows]
@@ -118,7 +118,7 @@ def test_a_voice_s_own_words_are_said_its_way_and_the_run_s_go_over_them(voice: 
     lexicon.write_text("word,reading\nmorning,IY1 V N IH0 NG\n", encoding="utf-8")
 
     def said(folder: Path, name: str, lines: str, **options: str) -> bytes:
-        synthesize(folder, tmp_path / name, models=str(models), lines=lines, **options)  # pyright: ignore[reportArgumentType]
+        synthesize(folder, tmp_path / name, models=str(models), text=lines, **options)  # pyright: ignore[reportArgumentType]
         return (tmp_path / name / "0001.wav").read_bytes()[-4000:]
 
     assert said(own, "a", "Good morning to you.") == said(voice, "b", "Good noon to you.")
@@ -135,7 +135,7 @@ def test_polyphones_are_read_as_the_training_texts_were(voice: Path, models: Pat
         if recorded:
             (own / "reading.json").write_text(json.dumps({"polyphones": recorded}))
         ledger = synthesize(
-            own, tmp_path / f"{number}", models=str(folder), lines="他们都行。", language="zh", seed=number
+            own, tmp_path / f"{number}", models=str(folder), text="他们都行。", language="zh", seed=number
         )
         assert ledger.summary()["polyphones"] == reader
 
@@ -150,7 +150,7 @@ def test_json_lines_set_language_speed_and_seed(voice: Path, models: Path, tmp_p
     ]
     lines = tmp_path / "lines.jsonl"
     lines.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    ledger = synthesize(voice, tmp_path / "speech", models=str(models), lines=str(lines))
+    ledger = synthesize(voice, tmp_path / "speech", models=str(models), text=str(lines))
     spoken = manifest(tmp_path / "speech")
     assert [(row["file"], row["language"], row["speed"], row["seed"]) for row in spoken] == [
         ("0001.wav", "zh", 1.0, 4),
@@ -163,7 +163,7 @@ def test_json_lines_set_language_speed_and_seed(voice: Path, models: Path, tmp_p
 
 def test_text_on_the_command_line_is_spoken_the_same_each_time(voice: Path, models: Path, tmp_path: Path):
     for name in ("a", "b"):
-        synthesize(voice, tmp_path / name, models=str(models), lines="Good morning to you.", seed=3)
+        synthesize(voice, tmp_path / name, models=str(models), text="Good morning to you.", seed=3)
     assert (tmp_path / "a" / "0001.wav").read_bytes() == (tmp_path / "b" / "0001.wav").read_bytes()
 
 
@@ -176,7 +176,7 @@ def test_without_a_prompt_the_words_of_the_reference_do_not_matter(voice: Path, 
     def speaking(folder: Path, *, prompted: bool) -> bytes:
         speech = tmp_path / f"{folder.name}-{prompted}"
         speech.mkdir()
-        synthesize(folder, speech, models=str(models), lines="Hello there.", prompted=prompted)
+        synthesize(folder, speech, models=str(models), text="Hello there.", prompted=prompted)
         (file,) = speech.glob("*.wav")
         return soundfile.read(file)[0].tobytes()
 
@@ -191,14 +191,14 @@ def test_without_lines_it_speaks_sentences_in_the_voices_language(voice: Path, m
 
 def test_lines_of_which_none_can_be_spoken_end_with_the_first_reason(voice: Path, models: Path, tmp_path: Path):
     with pytest.raises(InputError, match="nothing to say"):
-        synthesize(voice, tmp_path / "speech", models=str(models), lines="!!!")
+        synthesize(voice, tmp_path / "speech", models=str(models), text="!!!")
 
 
 def test_a_damaged_voice_is_refused(voice: Path, models: Path, tmp_path: Path):
     damaged = shutil.copytree(voice, tmp_path / "voice")
     (damaged / "gpt.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="gpt.safetensors"):
-        synthesize(damaged, tmp_path / "speech", models=str(models), lines="Good morning.")
+        synthesize(damaged, tmp_path / "speech", models=str(models), text="Good morning.")
 
 
 LONG = [{"text": f"It rains for the {word} day.", "seed": number} for number, word in enumerate(("first", "second"))]
@@ -299,7 +299,7 @@ def test_only_what_changed_is_spoken_again(voice: Path, models: Path, tmp_path: 
 def test_a_voice_is_taken_from_a_registry_by_its_alias(voice: Path, models: Path, tmp_path: Path):
     place = tmp_path / "registry"
     version = publish(voice, open_store(place)).version
-    given = {"models": str(models), "lines": "Good morning.", "registry": str(place)}
+    given = {"models": str(models), "text": "Good morning.", "registry": str(place)}
     synthesize(None, tmp_path / "speech", voice_at="ada@latest", **given)  # pyright: ignore[reportArgumentType]
     assert [row["voice"] for row in manifest(tmp_path / "speech")] == [version]
     with pytest.raises(InputError, match="no version prod of ada"):

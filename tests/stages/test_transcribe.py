@@ -59,7 +59,7 @@ def test_own_labels_stand_and_the_rest_is_recognised(clips: Path, recordings: Pa
     table = tmp_path / "transcripts.csv"
     table.write_text("file|text|lang\none.flac|My own words.|en\ntwo.flac|Nobody can tell where these are.|en\n")
     ledger = transcribe(
-        clips, tmp_path / "t", recordings, models=str(tmp_path), speaker="s", labels=str(table), language="en"
+        clips, tmp_path / "t", recordings, models=str(tmp_path), speaker="s", transcripts_file=str(table), language="en"
     )
     entries = {entry["item"]: entry for entry in ledger.entries}
     texts = {label.name: label.text for label in read(tmp_path / "t" / "transcripts.list")}
@@ -78,7 +78,12 @@ def test_a_folder_that_is_labelled_throughout_needs_no_recogniser(clips: Path, t
     rows = [f"{path.name}|x|ZH|今天天气真不错" for path in sorted(clips.iterdir())]
     (tmp_path / "own.list").write_text("\n".join(rows), encoding="utf-8")
     ledger = transcribe(
-        clips, tmp_path / "t", models=str(tmp_path), speaker="s", labels=str(tmp_path / "own.list"), language="zh"
+        clips,
+        tmp_path / "t",
+        models=str(tmp_path),
+        speaker="s",
+        transcripts_file=str(tmp_path / "own.list"),
+        language="zh",
     )
     assert ledger.summary()["sources"] == {"label": 3}
     assert {label.language for label in read(tmp_path / "t" / "transcripts.list")} == {"zh"}
@@ -88,7 +93,9 @@ def test_a_label_without_words_drops_its_clip(clips: Path, tmp_path: Path) -> No
     names = sorted(path.name for path in clips.iterdir())
     rows = [f"{name}|x|EN|{'words' if name.startswith('two') else ''}" for name in names]
     (tmp_path / "own.list").write_text("\n".join(rows))
-    ledger = transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="s", labels=str(tmp_path / "own.list"))
+    ledger = transcribe(
+        clips, tmp_path / "t", models=str(tmp_path), speaker="s", transcripts_file=str(tmp_path / "own.list")
+    )
     assert ledger.kept == 2
     assert {e["reason"] for e in ledger.entries if e["item"].startswith(("one", "zero"))} == {"its label has no words"}
 
@@ -104,7 +111,9 @@ def test_too_few_clips_with_words_end_the_stage(clips: Path, tmp_path: Path) -> 
 def test_labels_of_other_clips_are_refused(clips: Path, tmp_path: Path) -> None:
     (tmp_path / "own.list").write_text("somebody.wav|x|EN|words\n")
     with pytest.raises(InputError, match=r"own\.list fits a clip; the first: somebody\.wav"):
-        transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="s", labels=str(tmp_path / "own.list"))
+        transcribe(
+            clips, tmp_path / "t", models=str(tmp_path), speaker="s", transcripts_file=str(tmp_path / "own.list")
+        )
 
 
 def test_a_bar_in_the_speakers_name_does_no_harm(clips: Path, tmp_path: Path) -> None:
@@ -112,5 +121,5 @@ def test_a_bar_in_the_speakers_name_does_no_harm(clips: Path, tmp_path: Path) ->
     (tmp_path / "own.list").write_text("\n".join(rows))
     for path in ("zero.wav", "text.wav"):
         (clips / path).unlink()
-    transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="a|b", labels=str(tmp_path / "own.list"))
+    transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="a|b", transcripts_file=str(tmp_path / "own.list"))
     assert read(tmp_path / "t" / "transcripts.list")[0].speaker == "a_b"

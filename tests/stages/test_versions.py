@@ -94,7 +94,7 @@ def test_each_clip_has_the_speaker_vector_of_what_training_reads(made: Path) -> 
 
 def test_it_speaks_with_one_reference_and_with_several(made: Path, tmp_path: Path) -> None:
     for name, others in (("one", ""), ("two", str(made / "clips"))):
-        options = {"models": str(made / "models"), "lines": "Good morning.", "other_references": others}
+        options = {"models": str(made / "models"), "text": "Good morning.", "other_references": others}
         synthesize(made / "voice", tmp_path / name, **options)
     one, two = (soundfile.read(tmp_path / name / "0001.wav")[0] for name in ("one", "two"))
     assert len(one) == len(two) > 0.3 * RATE, "tokens do not depend on the other references"

@@ -53,7 +53,7 @@ def test_out_and_in_again_gives_equal_tensors_and_equal_audio(
     assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
     for voice in (first, second):
         said = tmp_path / f"{voice.name}_said"
-        synthesize(voice, said, models=str(models), lines="你好。", language="zh", seed=1)
+        synthesize(voice, said, models=str(models), text="你好。", language="zh", seed=1)
     assert (tmp_path / "first_said" / "0001.wav").stat().st_size > 1000
     from soundfile import read
 

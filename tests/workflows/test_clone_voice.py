@@ -42,7 +42,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[s
         "source": source,
         "models": models,
         "min-minutes": 0.4,
-        "lines": "Good morning, and welcome to the mill.",
+        "text": "Good morning, and welcome to the mill.",
         "sovits-epochs": 2,
         "sovits-save-every": 1,
         "gpt-epochs": 2,

@@ -28,7 +28,7 @@ def run(folder: Path, workflow: str, **parameters: object) -> subprocess.Complet
 def test_synthesize_speaks_with_a_published_voice(voice: Path, models: Path, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("Good morning.\nIt rains today.\n")
     (tmp_path / "ada").symlink_to(voice)
-    ended = run(tmp_path, "synthesize", voice="ada", models=models, lines="lines.txt", speed=1.25)
+    ended = run(tmp_path, "synthesize", voice="ada", models=models, text="lines.txt", speed=1.25)
     assert ended.returncode == 0, ended.stderr
     rows = [json.loads(row) for row in (tmp_path / "run" / "speech" / "manifest.jsonl").read_text().splitlines()]
     assert [(row["text"], row["speed"]) for row in rows] == [("Good morning.", 1.25), ("It rains today.", 1.25)]
@@ -50,8 +50,8 @@ def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -
     def written(name: str) -> set[str]:
         return set(parameters_of(load(name)).places(written=True))
 
-    assert read("clone-voice") == {"source", "consent", "labels", "models", "lines", "lexicon", "review"}
-    assert read("synthesize") == {"voice", "models", "lines", "lexicon", "other-references"}
+    assert read("clone-voice") == {"source", "consent", "transcripts-file", "models", "text", "lexicon", "review"}
+    assert read("synthesize") == {"voice", "models", "text", "lexicon", "other-references"}
     assert read("synthesize-bulk") == {"script", "voices", "models", "lexicon"}
     assert written("synthesize-bulk") == {"registry"}
     assert read("prepare-models") == {"source"} and written("prepare-models") == {"destination"}

@@ -39,6 +39,13 @@ class Renames:
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
+_OF_CLONING = {
+    "labels": "transcripts-file",
+    "lines": "text",
+    "polyphones": "polyphone-model",
+    "proofread-unanswered": "on-review-timeout",
+}
+
 TABLE: tuple[Renames, ...] = (
     Renames(
         removed_in="0.2.0",
@@ -72,6 +79,17 @@ TABLE: tuple[Renames, ...] = (
                 "validation": "validation-fraction",
             },
             "train-content-encoder": {"validation": "validation-fraction"},
+            "transcribe": {"labels": "transcripts-file"},
+            "check-build-cache": {"labels": "transcripts-file"},
+            "apply-review": {"unanswered": "on-review-timeout"},
+            "format": {"polyphones": "polyphone-model"},
+            "synthesize": {"lines": "text", "polyphones": "polyphone-model"},
+        },
+        parameters={
+            "clone-voice": _OF_CLONING,
+            "build-voice": _OF_CLONING,
+            "synthesize": {"lines": "text", "polyphones": "polyphone-model"},
+            "synthesize-bulk": {"polyphones": "polyphone-model"},
         },
     ),
 )

@@ -36,7 +36,7 @@ STAGES = (
 )
 """Whose code makes a voice."""
 
-PLACES = ("source", "models", "labels", "lexicon", "review")
+PLACES = ("source", "models", "transcripts-file", "lexicon", "review")
 """Parameters that name places: their content counts."""
 
 NOT_IN_THE_DIGEST = (
@@ -47,7 +47,7 @@ NOT_IN_THE_DIGEST = (
     "max-error-rate-rise",
     "max-similarity-drop",
     # what it says when it is there
-    "lines",
+    "text",
     # how long a person has to answer, not what the answer is
     "proofread-limit",
 )
