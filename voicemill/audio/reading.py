@@ -7,7 +7,6 @@ else to its end, and libsndfile what ffmpeg does not know. The content of a file
 import errno
 import os
 import shutil
-import uuid
 from dataclasses import dataclass, field, replace
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from voicemill.audio import blocks, chained, decoding, probing, speech
 from voicemill.audio.resampling import resample
 from voicemill.core.errors import InputError
+from voicemill.core.files import replacing
 from voicemill.core.unreadable import as_input_error
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
@@ -146,24 +146,22 @@ def write_wav(
     import soundfile
 
     path = Path(path)
-    # A short name of its own: the wanted name may already be as long as the file system allows.
-    partial = path.parent / f".{uuid.uuid4().hex}.partial"
+    channels = 1 if samples.ndim == 1 else samples.shape[0]
     try:
-        channels = 1 if samples.ndim == 1 else samples.shape[0]
-        with soundfile.SoundFile(partial, "w", rate, channels, subtype, format="WAV") as sink:
+        with (
+            replacing(path, durable=False) as partial,
+            soundfile.SoundFile(partial, "w", rate, channels, subtype, format="WAV") as sink,
+        ):
             # The PEAK chunk of float files holds the time of writing: equal sound would be different bytes.
             soundfile._snd.sf_command(sink._file, _SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
             if comment:
                 sink.comment = comment
             for first in range(0, samples.shape[-1], BLOCK):
                 sink.write(samples[..., first : first + BLOCK].T)
-        os.replace(partial, path)
     except soundfile.LibsndfileError as error:
         if error.code == _SYSTEM_ERROR and shutil.disk_usage(path.parent).free < _FULL_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _decode(path: Path, track: int) -> tuple[np.ndarray, int, list[str]]:

@@ -18,8 +18,8 @@ from voicemill.batch.validation import SpeakerJob
 from voicemill.core import untrusted
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
+from voicemill.core.files import write_text
 from voicemill.core.safe_paths import what_is_wrong
-from voicemill.engine.cache import write_whole
 from voicemill.engine.digests import digest_of
 from voicemill.storage import is_remote, open_store
 
@@ -58,7 +58,7 @@ class Batch:
         out.mkdir(parents=True, exist_ok=True)
         fields = asdict(self)
         fields["orders"] = fields.pop("jobs")
-        write_whole(out / _BATCH, json.dumps({"format": _FORMAT, **fields}, ensure_ascii=False, indent=2) + "\n")
+        write_text(out / _BATCH, json.dumps({"format": _FORMAT, **fields}, ensure_ascii=False, indent=2) + "\n")
 
 
 def read_batch(out: Path) -> Batch:
@@ -194,7 +194,7 @@ def outcome_of(folder: Path) -> dict[str, Any] | None:
 
 def write_outcome(folder: Path, outcome: dict[str, Any]) -> None:
     """Keep how a run ended."""
-    write_whole(folder / _OUTCOME, json.dumps(outcome, ensure_ascii=False) + "\n")
+    write_text(folder / _OUTCOME, json.dumps(outcome, ensure_ascii=False) + "\n")
 
 
 def forget_outcome(folder: Path) -> None:

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from voicemill.core import logs
 from voicemill.core.errors import Interrupted
+from voicemill.core.files import replacing
 
 T = TypeVar("T")
 log = logs.get_logger(__name__)
@@ -59,9 +60,8 @@ def report_progress(done: int, total: int | None) -> None:
     """Write `done/total` to `$ARGO_PROGRESS_FILE`, whole or not at all; without that variable do nothing."""
     path = os.environ.get("ARGO_PROGRESS_FILE")
     if path and total:
-        partial = Path(f"{path}.{os.getpid()}.partial")
-        partial.write_text(f"{done}/{total}")
-        partial.replace(path)
+        with replacing(Path(path), durable=False) as partial:
+            partial.write_text(f"{done}/{total}")
 
 
 def _bar(items: Iterable[T], label: str, total: int | None) -> Iterator[T]:

@@ -1,4 +1,8 @@
-"""Outputs that appear whole or not at all."""
+"""Files and folders that appear whole or not at all.
+
+`atomic` is for outputs: it checks the place first and removes what killed tries left. `replacing` is for the many small
+files in a folder that a program owns. Nothing else in voicemill writes a file to rename it.
+"""
 
 from __future__ import annotations
 
@@ -54,19 +58,63 @@ def atomic(target: Path, *, is_folder: bool) -> Iterator[Path]:
     try:
         yield partial
         sync(partial)
-        _put_in_place(partial, target)
+        put_in_place(partial, target)
     except BaseException:
         _remove(partial)
         raise
 
 
+@contextmanager
+def replacing(path: Path, *, durable: bool = True, mode: int | None = None) -> Iterator[Path]:
+    """A temporary file beside `path` to write to; it takes the path's place when the block ends without error.
+
+    Several processes may replace the same file at the same time: the last one wins. A try that is killed leaves a
+    hidden file that `is_partial` knows.
+
+    Args:
+        path: The file; its folder must be there.
+        durable: Whether the content must be on the disk before the name is, so that it outlives a power cut.
+        mode: Permissions of the file, which it has before anything is written to it; None goes by the umask.
+
+    Yields:
+        The path to write to; its name is short, so that the wanted one may be as long as the file system allows.
+    """
+    partial = path.parent / f".{uuid.uuid4().hex}.{_PARTIAL}"
+    try:
+        if mode is not None:
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        yield partial
+        if durable:
+            sync(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def put_in_place(partial: Path, target: Path) -> None:
+    """Let a whole file or folder take the place of another on the same file system, and sync the folder it is in."""
+    if partial.is_dir() and target.is_dir() and any(target.iterdir()):
+        # A folder with content cannot be renamed over, so the old one steps aside first.
+        old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old.{_PARTIAL}")
+        target.rename(old)
+        partial.rename(target)
+        _remove(old)
+    else:
+        partial.replace(target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def is_partial(path: Path) -> bool:
-    """Whether a file or folder is what `atomic` left of a try that was killed, or that runs at present."""
+    """Whether a file or folder is what `atomic` or `replacing` left when it was killed, or writes at present."""
     return path.name.startswith(".") and path.name.endswith(f".{_PARTIAL}")
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a small file atomically."""
+    """Write a small file by `atomic`."""
     with atomic(target, is_folder=False) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -82,22 +130,6 @@ def sync(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _put_in_place(partial: Path, target: Path) -> None:
-    if partial.is_dir() and target.is_dir() and any(target.iterdir()):
-        # A folder with content cannot be renamed over, so the old one steps aside first.
-        old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old.{_PARTIAL}")
-        target.rename(old)
-        partial.rename(target)
-        _remove(old)
-    else:
-        partial.rename(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from voicemill.core.errors import InputError, UsageError
+from voicemill.core.files import write_text
 from voicemill.core.path_values import places_in
 from voicemill.core.text_or_path import is_there
 from voicemill.core.untrusted import read_json, shaped
@@ -136,7 +137,7 @@ def begin(folder: Path, key: str) -> None:
     if (folder / _STARTED).is_dir():
         _remove(folder / _STARTED)
     # Last, so that the folder is known as a run's own for as long as anything of an earlier try is in it.
-    write_whole(folder / _STARTED, key)
+    write_text(folder / _STARTED, key)
 
 
 def started_key(folder: Path) -> str | None:
@@ -178,7 +179,7 @@ def save(folder: Path, node: Node, digests: Digests) -> None:
         finished=node.finished,
         outputs={name: fingerprints.take(path, digests) for name, path in node.artifacts.items()},
     )
-    write_whole(folder / MARKER, json.dumps(asdict(record)) + "\n")
+    write_text(folder / MARKER, json.dumps(asdict(record)) + "\n")
 
 
 @dataclass(frozen=True)
@@ -200,13 +201,3 @@ def _read(path: Path) -> _Record | None:
     except InputError:
         return None
     return record if all(0 <= time < LATEST for time in (record.started, record.finished)) else None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is seen whole or not at all, also after a power cut."""
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

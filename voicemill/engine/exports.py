@@ -20,11 +20,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from voicemill.core.errors import InputError
+from voicemill.core.files import write_text
 from voicemill.core.logs import get_logger
 from voicemill.core.safe_paths import safe_join
 from voicemill.core.untrusted import parse_json, read_json, shaped
 from voicemill.engine.annotations import EXPORTS, LINKED
-from voicemill.engine.cache import write_whole
 from voicemill.engine.digests import Digests
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
@@ -130,7 +130,7 @@ def _record(execution: Execution, wanted: dict[str, Path], below: dict[str, Path
         of = os.path.relpath(path, folder)
         made[name] = {"of": of} if path.is_dir() else {"of": of, "digest": execution.digests.file(path)}
     made |= {key: {"of": os.path.relpath(path, folder)} for key, path in below.items()}
-    write_whole(folder / RECORD, json.dumps(made, indent=1) + "\n")
+    write_text(folder / RECORD, json.dumps(made, indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def gather_ledgers(execution: Execution) -> None:
             continue
         for line in place.read_text(encoding="utf-8", errors="backslashreplace").splitlines():
             lines.append(json.dumps({"task": node.name, **_entry(line)}, ensure_ascii=False) + "\n")
-    write_whole(execution.folder / "ledger.jsonl", "".join(lines))
+    write_text(execution.folder / "ledger.jsonl", "".join(lines))
 
 
 def _entry(line: str) -> Json:

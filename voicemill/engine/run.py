@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TextIO
 
 from voicemill.core.errors import InputError
+from voicemill.core.files import write_text
 from voicemill.core.logs import get_logger
 from voicemill.core.untrusted import read_json, shaped
 from voicemill.engine import container, dag, exports, pods, steps, suspension
-from voicemill.engine.cache import LATEST, write_whole
+from voicemill.engine.cache import LATEST
 from voicemill.engine.digests import Digests, default_memory
 from voicemill.engine.events import Events, Watcher
 from voicemill.engine.execution import Ask, Execution, Executor, Options
@@ -283,7 +284,7 @@ def _identity(folder: Path, workflow: Workflow) -> Json:
         "uid": str(uuid.uuid4()),
         "created": int(time.time()),
     }
-    write_whole(path, json.dumps(identity, indent=2) + "\n")
+    write_text(path, json.dumps(identity, indent=2) + "\n")
     return identity
 
 

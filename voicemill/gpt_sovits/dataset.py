@@ -14,9 +14,7 @@ Training takes a clip that is in all of them.
 from __future__ import annotations
 
 import io
-import os
 import re
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ import torch
 from voicemill.core import untrusted
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
+from voicemill.core.files import replacing
 from voicemill.core.safe_paths import what_is_wrong
 
 RATE = 32_000
@@ -248,6 +247,5 @@ def _save(tensor: torch.Tensor, path: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.parent / f".{uuid.uuid4().hex}.partial"
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    with replacing(path, durable=False) as partial:
+        partial.write_bytes(content)

@@ -19,6 +19,7 @@ import numpy as np
 
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError
+from voicemill.core.files import replacing
 from voicemill.gpt_sovits.formats import pickle_writer, safetensors_files
 from voicemill.models.layout import locate, place
 from voicemill.models.placing import VERSION, put
@@ -53,7 +54,7 @@ def pack(base: Path, folder: Path) -> int:
         arrays, copies = without_copies(squeeze(weights, base / place(name, VERSION)))
         about = {"kind": KIND, "model": name, "hps": hps, "info": info, "copies": copies}
         content = _save(arrays, {safetensors_files.METADATA: _json(about)})
-        with pickle_writer.replacing(folder / f"{name}.safetensors") as partial:
+        with replacing(folder / f"{name}.safetensors") as partial:
             partial.write_bytes(content)
         written += len(content)
     return written

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError, NoSpace, TryAgain
+from voicemill.core.files import put_in_place
 from voicemill.core.logs import get_logger
 from voicemill.models import checking, record, transfer
 from voicemill.models.catalogue import Model, RemoteFile
@@ -148,7 +149,7 @@ def _fetch(folder: Path, model: Model, file: RemoteFile, remote: Remote, report:
     entry = record.describe(partial, model.name, file.source, remote.etag)
     target = folder / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(partial, target)
+    put_in_place(partial, target)
     record.add(folder, {file.path: entry})
     report(f"{file.path}: done, {_megabytes(entry.size)}, sha256 {entry.sha256[:12]}")
 

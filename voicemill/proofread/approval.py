@@ -12,8 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
+from voicemill.core.files import write_text
 from voicemill.dataset.review_file import APPROVED, FORMAT, Approved
-from voicemill.engine.cache import MARKER, write_whole
+from voicemill.engine.cache import MARKER
 from voicemill.engine.suspension import APPROVAL
 from voicemill.proofread.runs import Run
 
@@ -64,7 +65,7 @@ def resume_here(run: Run, parameters: dict[str, str]) -> State:
         return "done-before"
     if not (folder / ".key").exists():
         return "not-waiting"
-    write_whole(folder / APPROVAL, json.dumps({"parameters": parameters}, ensure_ascii=False, indent=1) + "\n")
+    write_text(folder / APPROVAL, json.dumps({"parameters": parameters}, ensure_ascii=False, indent=1) + "\n")
     return "resumed"
 
 

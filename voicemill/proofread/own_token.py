@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicemill.core.files import replacing
 from voicemill.proofread.access import SHORTEST_TOKEN
 
 _TOKEN = re.compile(rf"[0-9A-Za-z_-]{{{SHORTEST_TOKEN},200}}")
@@ -83,12 +84,5 @@ def _read(path: Path) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     """Write a file that only this account can read, whole or not at all."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path, mode=0o600) as partial:
+        partial.write_text(text)

@@ -17,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from voicemill.core.errors import InputError
+from voicemill.core.files import replacing
 from voicemill.gpt_sovits.formats import pickle_writer
 from voicemill.gpt_sovits.formats.gpt_sovits_files import (
     configuration,
@@ -145,7 +146,7 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
 def _save_safetensors(path: Path, weights: Mapping[str, Tensor], about: dict[str, Any]) -> None:
     # Copies: weights that were merged or averaged may share one storage, which safetensors refuses to write.
     halves = {key: weights[key].detach().to("cpu", torch.float16, copy=True).contiguous() for key in sorted(weights)}
-    with pickle_writer.replacing(path) as partial:
+    with replacing(path) as partial:
         partial.write_bytes(save(halves, {METADATA: json.dumps(about, ensure_ascii=False, sort_keys=True)}))
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from voicemill.core.files import replacing
 
 _WRITTEN_HEADERS = {"v2Pro": "05", "v2ProPlus": "06"}
 
@@ -121,16 +121,3 @@ class _Pickler(pickle._Pickler):
             super().save_global(obj, name)  # pyright: ignore[reportAttributeAccessIssue]
 
     dispatch = {**pickle._Pickler.dispatch, type: save_global}  # pyright: ignore
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write in the place of `path`, which it becomes when all went well."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

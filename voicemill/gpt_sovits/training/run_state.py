@@ -15,6 +15,7 @@ import torch
 from torch.amp.grad_scaler import GradScaler
 
 from voicemill.core.errors import InputError, TryAgain, VoicemillError
+from voicemill.core.files import atomic
 
 Log = Callable[..., None]
 
@@ -99,12 +100,8 @@ class RunState:
             "random": torch.get_rng_state(),
             "random_gpu": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
         }
-        partial = self._checkpoint.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with atomic(self._checkpoint, is_folder=False) as partial, partial.open("wb") as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._checkpoint)
 
     def after_divergence(self, what: str, advice: str, *, may_pass: bool) -> VoicemillError:
         """The error to end a diverged run with; the checkpoint stays what it was.
