@@ -1,5 +1,6 @@
 """Pulling models from a server that speaks the hub's protocol."""
 
+import hashlib
 import json
 import os
 import random
@@ -17,8 +18,9 @@ from typer.testing import CliRunner
 
 from tests.models.hub_server import COMMIT, Hub, serving
 from voicemill.cli.models import app
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError, MissingModelError, NoSpace, TryAgain, UsageError
-from voicemill.models import catalogue, checking, locate, pulling, record
+from voicemill.models import catalogue, checking, locate, pulling
 from voicemill.models.catalogue import Model, RemoteFile
 
 REPOSITORY = "Systran/faster-whisper-small"
@@ -128,14 +130,14 @@ def test_hash_of_the_catalogue_is_held_against_github_files(hub: Hub, tmp_path: 
     wrong = RemoteFile("separation/list.json", url=url, sha256="0" * 64)
     with pytest.raises(InputError, match="SHA-256"):
         pulling.pull(tmp_path, model_of(wrong))
-    right = RemoteFile("separation/list.json", url=url, size=2, sha256=record.hashlib.sha256(b"{}").hexdigest())
+    right = RemoteFile("separation/list.json", url=url, size=2, sha256=content_digest(b"{}"))
     assert pulling.pull(tmp_path, model_of(right)) == 1
     assert (tmp_path / "separation" / "list.json").read_bytes() == b"{}"
 
 
 def test_vr_weights_that_their_index_does_not_know_are_refused(hub: Hub, tmp_path: Path) -> None:
     weights = random.Random(1).randbytes(50_000)
-    known = record.hashlib.md5(weights).hexdigest()
+    known = hashlib.md5(weights).hexdigest()
     hub.files |= {"index.json": json.dumps({known: {}}).encode(), "net.pth": weights}
     index = RemoteFile("separation/index.json", url="https://github.com/index.json")
     net = RemoteFile("separation/net.pth", url="https://github.com/net.pth", known_to="separation/index.json")
@@ -182,7 +184,7 @@ def test_a_file_is_asked_for_at_the_revision_of_the_catalogue(hub: Hub, tmp_path
 
 def test_a_file_that_was_replaced_on_the_hub_is_refused(hub: Hub, tmp_path: Path) -> None:
     """The hub vouches for its own new content; the catalogue knows the old one."""
-    known = record.hashlib.sha256(CONTENT["model.bin"]).hexdigest()
+    known = content_digest(CONTENT["model.bin"])
     file = RemoteFile("whisper/model.bin", hub=(REPOSITORY, "model.bin"), sha256=known)
     assert pulling.pull(tmp_path, model_of(file)) == 1
     hub.repositories[REPOSITORY]["model.bin"] = random.Random(1).randbytes(3_000_000)
