@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tests.batch.a_folder import alive, ended, runs_of
+from tests.batch.run_folders import alive, ended, runs_of
 from tests.shared import SHARED
 from voicemill.audio.resampling import resample
 from voicemill.batch import state

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.batch.fake_controller import Controller, speaker
-from tests.cli.a_cluster import ARGO, Cluster
 from tests.cli.conftest import cluster
+from tests.fakes.argo_api import ARGO, Cluster
+from tests.fakes.argo_controller import Controller, speaker
 from voicemill.batch import conductor, speaker_workflows
 from voicemill.cluster import patience
 from voicemill.stages.batch_report import batch_report

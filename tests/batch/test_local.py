@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.a_folder import alive, ended, runs_of
 from tests.batch.conftest import WORKFLOW
+from tests.batch.run_folders import alive, ended, runs_of
 from voicemill.batch import state
 from voicemill.registry import revocation
 from voicemill.storage import open_store

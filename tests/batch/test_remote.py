@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from tests.batch.fake_controller import Controller
-from tests.cli.a_cluster import Cluster
 from tests.cli.conftest import cluster, door
 from tests.cli.test_commands import refusal, status, voicemill
+from tests.fakes.argo_api import Cluster
+from tests.fakes.argo_controller import Controller
 from voicemill.batch import conductor, speaker_workflows
 from voicemill.stages.run_batch import run_batch
 from voicemill.storage import Store, open_store

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.a_cluster import Cluster, serving
+from tests.fakes.argo_api import Cluster, serving
 from tests.workflows.test_golden_yaml import CHART
 
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tests.cli.a_cluster import ARGO, Cluster
+from tests.fakes.argo_api import ARGO, Cluster
 from voicemill.cli.main import app
 from voicemill.cluster import following
 from voicemill.core.errors import VoicemillError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tests.cli.a_cluster import ARGO, Cluster
+from tests.fakes.argo_api import ARGO, Cluster
 from voicemill.cli.main import app
 from voicemill.cluster.doctor import Finding, examine
 

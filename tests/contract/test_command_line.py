@@ -17,7 +17,7 @@ from voicemill.contract import retries
 from voicemill.contract.code import code_version
 
 REPOSITORY = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "tests.contract.a_stage"]
+COMMAND = [sys.executable, "-m", "tests.fakes.copy_stage"]
 
 needs_full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full, a full disk")
 
@@ -55,7 +55,7 @@ def test_outputs_summary_and_ledger_of_a_stage_run_alone(texts: Path, tmp_path: 
         "翠 b.txt": "CDCD",
     }
     summary = json.loads(done.stdout)
-    assert summary["stage"] == "a-stage" and summary["speaker"] == "lj"
+    assert summary["stage"] == "copy-stage" and summary["speaker"] == "lj"
     assert (summary["in"], summary["kept"], summary["dropped"], summary["seconds"]) == (3, 2, 1, 3.0)
     rows = [json.loads(line) for line in (tmp_path / "out.ledger.jsonl").read_text().splitlines()]
     assert [row["item"] for row in rows if row["outcome"] == "kept"] == ["a.txt", "翠 b.txt"]
@@ -185,7 +185,7 @@ def test_logs_are_json_lines_with_stage_and_speaker_when_asked_for(texts: Path, 
     arguments = ["--texts", texts, "--copies", tmp_path / "out", "--fail", "bug"]
     done = run(*arguments, VOICEMILL_LOG="json", VOICEMILL_SPEAKER="lj")
     rows = [json.loads(line) for line in done.stderr.splitlines()]
-    assert all(row["stage"] == "a-stage" and row["speaker"] == "lj" for row in rows)
+    assert all(row["stage"] == "copy-stage" and row["speaker"] == "lj" for row in rows)
     assert [row["level"] for row in rows] == ["warning", "error"]
     assert "ValueError" in rows[-1]["traceback"]
 

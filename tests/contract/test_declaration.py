@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hera.workflows import Workflow
 
-from tests.contract.a_stage import copy_texts, count
+from tests.fakes.copy_stage import copy_texts, count
 from voicemill.contract import InputDir, Ledger, OutputDir, stage
 from voicemill.core.errors import UsageError
 
@@ -25,7 +25,7 @@ def test_arguments_are_filled_from_artifacts_and_parameters() -> None:
     template = template_of(copy_texts)
     arguments = template["container"]["args"]
     pairs = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    assert template["container"]["command"] == ["python", "-m", "tests.contract.a_stage"]
+    assert template["container"]["command"] == ["python", "-m", "tests.fakes.copy_stage"]
     assert pairs["--texts"] == "{{inputs.artifacts.texts.path}}"
     assert pairs["--copies"] == "{{outputs.artifacts.copies.path}}"
     assert pairs["--times"] == "{{inputs.parameters.times}}"
@@ -47,11 +47,12 @@ def test_artifacts_of_the_template() -> None:
     assert inputs["texts"] == {"name": "texts", "path": "/tmp/voicemill/in/texts"}
     assert inputs["glossary"]["optional"] is True
     outputs = {row["name"]: row for row in template["outputs"]["artifacts"]}
-    assert outputs["copies"]["s3"] == {"key": "voices/lj/a-stage/copies/"} and outputs["copies"]["archive"] == {
+    assert outputs["copies"]["s3"] == {"key": "voices/lj/copy-stage/copies/"} and outputs["copies"]["archive"] == {
         "none": {}
     }
     assert (
-        outputs["ledger"]["s3"] == {"key": "voices/lj/ledgers/a-stage.jsonl"} and outputs["ledger"]["optional"] is True
+        outputs["ledger"]["s3"] == {"key": "voices/lj/ledgers/copy-stage.jsonl"}
+        and outputs["ledger"]["optional"] is True
     )
     assert [row["name"] for row in template["outputs"]["parameters"]] == ["summary", "copied", "error-rate"]
 
@@ -83,7 +84,7 @@ def test_retries_grow_memory_after_a_kill_and_tell_the_stage_which_try_it_is() -
 
 def test_locations_and_state_are_marked_for_the_engine() -> None:
     annotations = template_of(copy_texts)["metadata"]["annotations"]
-    assert annotations["voicemill.dev/stage"] == "a-stage" and annotations["voicemill.dev/locations"] == "models"
+    assert annotations["voicemill.dev/stage"] == "copy-stage" and annotations["voicemill.dev/locations"] == "models"
     template = template_of(count)
     assert template["metadata"]["annotations"]["voicemill.dev/state"] == "state"
     assert {row["name"]: row.get("default") for row in template["inputs"]["parameters"]}[
@@ -93,7 +94,7 @@ def test_locations_and_state_are_marked_for_the_engine() -> None:
 
 def test_a_state_is_kept_beside_the_stages_artifacts_and_goes_with_them() -> None:
     template = template_of(count, keys="voices/lj/{{workflow.name}}")
-    key = "voices/lj/{{workflow.name}}/a-stage/state"
+    key = "voices/lj/{{workflow.name}}/copy-stage/state"
     places = {row["name"]: row.get("default") for row in template["inputs"]["parameters"]}
     assert places["state"] == f"s3:///{key}"
     note = next(row for row in template["outputs"]["artifacts"] if row["name"] == "state")
@@ -108,9 +109,9 @@ def test_tasks_of_a_fan_out_have_keys_of_their_own() -> None:
     template = template_of(count, keys="voices/lj/run", part=part, ledgers="voices/script/run")
     keys = {row["name"]: row["s3"]["key"] for row in template["outputs"]["artifacts"]}
     assert keys == {
-        "numbers": f"voices/lj/run/a-stage/numbers/{part}/",
-        "state": f"voices/lj/run/a-stage/state/{part}/",
-        "ledger": f"voices/script/run/ledgers/a-stage/{part}.jsonl",
+        "numbers": f"voices/lj/run/copy-stage/numbers/{part}/",
+        "state": f"voices/lj/run/copy-stage/state/{part}/",
+        "ledger": f"voices/script/run/ledgers/copy-stage/{part}.jsonl",
     }
     places = {row["name"]: row.get("default") for row in template["inputs"]["parameters"]}
     assert "inputs.parameters" not in places["state"], "a default cannot name another input"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.contract.a_stage import copy_texts
+from tests.fakes.copy_stage import copy_texts
 from voicemill.batch import validation
 from voicemill.batch.manifest import parse
 from voicemill.cli.stage import app, names
@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 TABLE = Renames(
     removed_in="9.0.0",
     stages={"cutting": "slice"},
-    options={"a-stage": {"repeat": "times", "words": "texts"}, "synthesize": {"hottest": "temperature"}},
+    options={"copy-stage": {"repeat": "times", "words": "texts"}, "synthesize": {"hottest": "temperature"}},
     parameters={"synthesize": {"hottest": "temperature"}},
 )
 WARNING = "the parameter hottest is now temperature; the old name is accepted until release 9.0.0"

@@ -22,7 +22,7 @@ from voicemill.core import digests
 from voicemill.core.errors import InputError
 from voicemill.storage import open_store, s3
 
-COUNT = [sys.executable, "-m", "tests.contract.a_stage"]
+COUNT = [sys.executable, "-m", "tests.fakes.copy_stage"]
 
 # Saves ever new states as a training does: rows are added to a file, a checkpoint and weights are renamed into place.
 TRAINING = """

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.a_cluster import Cluster
 from tests.cli.conftest import cluster, door
-from tests.proofread.a_review import an_edit, make_run
+from tests.fakes.argo_api import Cluster
+from tests.proofread.factories import an_edit, make_run
 from voicemill.core.errors import VoicemillError
 from voicemill.proofread import approval
 from voicemill.proofread.edits import Conflict

@@ -14,7 +14,7 @@ import pytest
 import requests
 import uvicorn
 
-from tests.proofread.a_review import make_run
+from tests.proofread.factories import make_run
 from tests.proofread.serving import serving
 from voicemill.proofread import connections
 from voicemill.proofread.connections import BACKLOG, BoundedProtocol

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.proofread.a_review import make_run
+from tests.proofread.factories import make_run
 from tests.proofread.serving import Client, serving
 from voicemill.core.errors import InputError
 from voicemill.proofread.runs import Runs

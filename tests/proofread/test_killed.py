@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.proofread.a_review import make_run
+from tests.proofread.factories import make_run
 from tests.proofread.page import Reviewer, reviewing
 from tests.proofread.serving import Client, Server, serving
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.proofread.a_review import LENGTH, Made, make_run
+from tests.proofread.factories import LENGTH, Made, make_run
 from tests.proofread.page import Reviewer, reviewing
 from tests.proofread.serving import Client, Server, serving
 from voicemill.audio.clip_names import name_of

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.proofread.a_review import LENGTH, Made, an_edit, make_run, tone
+from tests.proofread.factories import LENGTH, Made, an_edit, make_run, tone
 from tests.proofread.serving import Client, serving
 from voicemill.audio.clip_names import name_of
 from voicemill.core.errors import InputError

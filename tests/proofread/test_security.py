@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.proofread.a_review import make_run
+from tests.proofread.factories import make_run
 from tests.proofread.serving import Client, Server, serving
 from voicemill.core.errors import InputError
 from voicemill.proofread.access import COOKIE, Access, Reviewer, read_reviewers, token_digest

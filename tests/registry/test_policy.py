@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.a_run import make_run
+from tests.factories import make_run
 from tests.registry.conftest import make_keys, make_voice
 from voicemill.core.errors import InputError
 from voicemill.registry import policy, publication, publish, pull, records, signatures, version_of

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.a_run import RunFolder, make_run
+from tests.factories import RunFolder, make_run
 from voicemill.core.errors import InputError
 from voicemill.report import Run, build
 from voicemill.report.sound import Snippet, loudest_stretch, read_snippet

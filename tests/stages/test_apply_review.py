@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.proofread.a_review import LENGTH, an_edit, make_run, tone
+from tests.proofread.factories import LENGTH, an_edit, make_run, tone
 from tests.speech import speech
 from voicemill.audio import reading
 from voicemill.audio.clip_names import name_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tests.a_run import make_run
+from tests.factories import make_run
 from tests.speech import speech
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.decoding import Sampling

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.a_run import RunFolder, make_run
+from tests.factories import RunFolder, make_run
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints

@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 import pytest
 import soundfile
 
-from tests.a_run import RunFolder, make_run
 from tests.engine.running import run
+from tests.factories import RunFolder, make_run
 from tests.registry.conftest import make_voice
 from tests.speech import speech
 from voicemill.engine.run import Result

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from tests.cli.a_cluster import Cluster
+from tests.fakes.argo_api import Cluster
 from voicemill.batch import speaker_workflows
 from voicemill.cluster import nodes
 

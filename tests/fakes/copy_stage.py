@@ -1,4 +1,4 @@
-"""A small stage that the contract's tests run as a real process: it copies what it can read."""
+"""A small stage that the tests run as a real process: it copies what it can read."""
 
 import os
 import time

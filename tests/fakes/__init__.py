@@ -1,0 +1,1 @@
+"""Small stand-ins for what the code talks to: servers, a controller, a stage."""
