@@ -1,6 +1,6 @@
 """Which rows of the text front-end may differ from the reference's, and by which rule."""
 
-from tests.parity import text
+from voicemill.parity import text
 
 
 def test_a_character_that_the_reference_s_table_has_wrong_is_a_listed_difference():
