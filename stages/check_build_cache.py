@@ -20,6 +20,7 @@ def check_build_cache(
     lexicon: FileLocation = "",
     review: FileLocation = "",
     consent: TextOrFile = "",
+    config: TextOrFile = "",
     run_parameters: str = "",
 ) -> Ledger:
     """Look whether a voice was built already from the same recordings, models, code and parameters.
@@ -33,16 +34,19 @@ def check_build_cache(
         lexicon: Pronunciations, if there are any.
         review: An approved.json of an earlier review, if there is one.
         consent: What the speaker agreed to, in words or as a file.
+        config: Options of stages, of which the content counts.
         run_parameters: The run's parameters as JSON, an object or Argo's list of names and values.
     """
     from voicemill.audio.recordings import consent_of
+    from voicemill.contract import config as configs
     from voicemill.contract.parameters import of_run
     from voicemill.registry import builds, open_registry, tombstones
 
     parameters = of_run(run_parameters)
+    sections = {stage: own for stage, own in configs.read(config).items() if stage.replace("-", "_") in builds.STAGES}
     places = {"source": source, "models": models, "lexicon": lexicon, "review": review}
     places |= {"transcripts-file": transcripts_file}
-    parameters |= {**places, "consent": consent_of(consent)}
+    parameters |= {**places, "consent": consent_of(consent), "config": configs.text_of(sections)}
     store = open_registry(registry)
     tombstones.refuse(store, speaker)
     digest = builds.digest(parameters)

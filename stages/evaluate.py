@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from voicemill.contract import FolderLocation, InputDir, Ledger, OutputDir, Seed, stage
+from voicemill.contract import BaseWeights, InputDir, Ledger, OutputDir, Seed, stage
 
 
 @stage(
@@ -27,7 +27,7 @@ def evaluate(
     gpt: InputDir,
     evaluation: OutputDir,
     *,
-    models: FolderLocation,
+    models: BaseWeights,
     lines: Annotated[int, Ge(1)] = 3,
     top_k: Annotated[int, Ge(1)] = 15,
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0,

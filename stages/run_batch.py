@@ -23,6 +23,7 @@ def run_batch(
     run_uid: str,
     workflow: str = "clone-voice",
     parameters: str = "",
+    config: TextOrFile = "",
     at_once: Annotated[int, Ge(1)] = 10,
     priority: int = 0,
     queue: str = "",
@@ -40,6 +41,7 @@ def run_batch(
         run_uid: That workflow's uid, by which the cluster deletes the speakers' workflows with it.
         workflow: WorkflowTemplate that makes a voice.
         parameters: Its parameters for all speakers, KEY=VALUE; KEY=VALUE or a JSON object; a row's own go before them.
+        config: Options of the stages of all speakers' workflows; a speaker's own, in the manifest, takes its place.
         at_once: Speakers that are worked on at the same time.
         priority: Priority of their workflows among all others; higher ones go first.
         queue: Kueue's queue for their pods; none if empty.
@@ -56,7 +58,7 @@ def run_batch(
 
     cluster, ledger = Kube(), Ledger()
     prices = (min_success_ratio, gpu_hour, cpu_hour)
-    asked = batch_plan.read(cluster, batch_plan.BatchRequest(manifest, batch, workflow, parameters, *prices))
+    asked = batch_plan.read(cluster, batch_plan.BatchRequest(manifest, batch, workflow, parameters, config, *prices))
     for line, texts in asked.wrong.items():
         ledger.drop(f"line {line}", texts)
     if asked.errors:

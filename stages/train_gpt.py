@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 from voicemill.contract import (
-    FolderLocation,
+    BaseWeights,
     InputDir,
     Ledger,
     OutputDir,
@@ -32,7 +32,7 @@ def train_gpt(
     weights: OutputDir,
     state: StateDir,
     *,
-    models: FolderLocation,
+    models: BaseWeights,
     version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
     recipe: GptRecipe,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 from voicemill.contract import (
-    FolderLocation,
+    BaseWeights,
     InputDir,
     Ledger,
     OutputDir,
@@ -33,7 +33,7 @@ def train_sovits(
     weights: OutputDir,
     state: StateDir,
     *,
-    models: FolderLocation,
+    models: BaseWeights,
     version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
     recipe: SovitsRecipe,
     export_base: bool = False,

@@ -13,6 +13,7 @@ from typing import Any
 from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task, models
 
 from voicemill.contract import Stage, template
+from voicemill.contract.declaration import CONFIG
 from voicemill.workflows.policy import KEYS
 
 
@@ -98,7 +99,8 @@ class Chain:
             )
             for name, source in sources.items()
         ]
-        arguments += self._expose(stage, exposes, renames)
+        config = () if CONFIG.name in (gives or {}) or CONFIG.field in renames else (CONFIG.name,)
+        arguments += self._expose(stage, (*exposes, *config), renames)
         arguments += [Parameter(name=name, value=value) for name, value in (gives or {}).items()]
         if each is not None:
             arguments += self._arguments_of_each(stage, each)

@@ -41,9 +41,9 @@ with WorkflowTemplate(
     dag = DAG(name="clone-voice")
     chain = Chain(dag)
 
-    chain.task(ingest, None, "source", "min-minutes", "consent", "track")
-    chain.task(separate, {"audio": "ingest/audio"}, "models", model="separation-model")
-    chain.task(assess_quality, {"audio": "separate/vocals"}, "dereverb", "denoise")
+    chain.task(ingest, None, "source", "min-minutes", "consent")
+    chain.task(separate, {"audio": "ingest/audio"}, "models")
+    chain.task(assess_quality, {"audio": "separate/vocals"})
     cleaned = {"audio": "separate/vocals", "measures": "assess-quality/measures"}
     chain.task(dereverb, cleaned, "models", when="{{tasks.assess-quality.outputs.parameters.dereverb}} > 0")
     cleaned |= {"dereverbed": "dereverb/dereverbed"}
@@ -51,9 +51,8 @@ with WorkflowTemplate(
     chain.task(
         normalize,
         {"audio": "separate/vocals", "dereverbed": "dereverb/dereverbed", "denoised": "denoise/denoised"},
-        target="peak-dbfs",
     )
-    chain.task(slice_clips, {"audio": "normalize/levelled"}, "max-seconds")
+    chain.task(slice_clips, {"audio": "normalize/levelled"})
     chain.task(
         transcribe,
         {"clips": "slice/clips", "recordings": "ingest/audio"},
@@ -79,57 +78,16 @@ with WorkflowTemplate(
         },
     )
     spoken = {"clips": "apply-review/clips", "transcripts": "apply-review/transcripts"}
-    chain.task(format_dataset, spoken, "models", "version", "lexicon", "polyphone-model")
-    chain.task(
-        train_sovits,
-        {"dataset": "format/dataset"},
-        "models",
-        "version",
-        "seed",
-        "precision",
-        "deterministic",
-        validation_fraction="validation",
-        epochs="sovits-epochs",
-        batch_size="sovits-batch-size",
-        learning_rate="sovits-learning-rate",
-        learning_rate_decay="sovits-learning-rate-decay",
-        segment_seconds="sovits-crop",
-        mel_resolutions="sovits-mel-scales",
-        content_loss_weight="sovits-content-weight",
-        adversarial_on_prior="sovits-copies-judged",
-        ema_steps="sovits-averaged-steps",
-        text_learning_rate_scale="sovits-text-learning-rate-scale",
-        save_every="sovits-save-every",
-        patience="sovits-patience",
-        gradient_checkpointing="gradient-checkpointing",
-    )
-    chain.task(
-        train_gpt,
-        {"dataset": "format/dataset"},
-        "models",
-        "version",
-        "seed",
-        "precision",
-        "deterministic",
-        validation_fraction="validation",
-        epochs="gpt-epochs",
-        batch_size="gpt-batch-size",
-        learning_rate="gpt-learning-rate",
-        save_every="gpt-save-every",
-        patience="gpt-patience",
-        gradient_checkpointing="gradient-checkpointing",
-        dpo="gpt-dpo",
-    )
-    trained = spoken | {
-        "dataset": "format/dataset",
-        "sovits": "train-sovits/weights",
-        "gpt": "train-gpt/weights",
-    }
-    sampling = ("top-k", "top-p", "temperature", "repetition-penalty", "beams", "cut", "prompted")
-    chain.task(evaluate, trained, "models", "seed", *sampling, backend="asr-backend", lines="evaluation-lines")
+    chain.task(format_dataset, spoken, "models", "version", "lexicon")
+    shared = ("models", "version", "seed", "precision")
+    dataset = {"dataset": "format/dataset"}
+    chain.task(train_sovits, dataset, *shared, epochs="sovits-epochs", batch_size="sovits-batch-size")
+    chain.task(train_gpt, dataset, *shared, epochs="gpt-epochs", batch_size="gpt-batch-size")
+    trained = spoken | dataset | {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}
+    chain.task(evaluate, trained, "models", "seed", backend="asr-backend")
     published = trained | {"evaluation": "evaluate/evaluation", "recordings": "ingest/audio"}
     chain.task(publish, published, "speaker", "models", "registry", export="export-reference")
-    chain.task(synthesize, {"voice": "publish/voice"}, "models", "text", "language", "lexicon", "seed", *sampling)
+    chain.task(synthesize, {"voice": "publish/voice"}, "models", "text", "language", "lexicon", "seed")
 
     dag.outputs = [
         Artifact(name="voice", from_=reference("publish/voice")),
@@ -165,6 +123,8 @@ with WorkflowTemplate(
         run_status="{{workflow.status}}",
         run_parameters="{{workflow.parameters}}",
     )
+    # One for all stages, whose own defaults differ.
+    chain.parameters["seed"].value, chain.parameters["language"].value = "1234", "auto"
     workflow.arguments = [
         *chain.parameters.values(),
         Parameter(

@@ -25,7 +25,7 @@ from voicemill.batch import state
 TOO_SHORT = "libri2609"
 SPEAKERS = ("lj", "kathleen", "s0150", TOO_SHORT, "corrupt", "music")
 VOICES = len(SPEAKERS) - 1
-SHORT = ("sovits-epochs=1", "gpt-epochs=1", "sovits-save-every=1", "gpt-save-every=1")
+SHORT = ("sovits-epochs=1", "gpt-epochs=1")
 MUSIC_DB = -12.0
 """Level of the music below the speech."""
 

@@ -41,8 +41,8 @@ def test_twenty_mistakes_are_twenty_lines_and_nothing_is_started(
         "leo,there,en,v2,,,,",  # 14 too many cells
         "mia,there,xx,v2,-1,",  # 15 and 16
         "ned,there,en,v2,,transcripts-file=labels/none.list",  # 17
-        "ova,there,en,v2,,gpt-dpo=maybe",  # 18
-        "pat,there,en,v2,,validation=0.9",  # 19
+        "ova,there,en,v2,,export-reference=maybe",  # 18
+        "pat,there,en,v2,,sovits-epochs=0",  # 19
         "_qu,there,en,v2,,",  # 20
     ]
     (tmp_path / "m.csv").write_text("\n".join(rows))
@@ -57,13 +57,13 @@ def test_twenty_mistakes_are_twenty_lines_and_nothing_is_started(
 def test_the_same_rows_are_read_from_csv_and_from_json_lines(tmp_path: Path) -> None:
     (tmp_path / "anna").mkdir()
     (tmp_path / "m.csv").write_text(
-        '\ufeffspeaker,source,language,gpt-epochs,overrides\nanna,anna,en,12,"gpt-dpo=true; sovits-epochs=3"\n\n'
-        'ben,"anna",,,\n',
+        '\ufeffspeaker,source,language,gpt-epochs,overrides\nanna,anna,en,12,"export-reference=true; sovits-epochs=3"\n'
+        '\nben,"anna",,,\n',
         encoding="utf-8",
     )
     objects = [
         {"speaker": "anna", "source": "anna", "language": "en", "gpt-epochs": 12}
-        | {"overrides": {"gpt-dpo": True, "sovits-epochs": 3}},
+        | {"overrides": {"export-reference": True, "sovits-epochs": 3}},
         {"speaker": "ben", "source": "anna", "language": None},
     ]
     (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, objects)))
@@ -81,7 +81,7 @@ def test_the_same_rows_are_read_from_csv_and_from_json_lines(tmp_path: Path) -> 
         "source": str(tmp_path / "anna"),
         "language": "en",
         "gpt-epochs": "12",
-        "gpt-dpo": "true",
+        "export-reference": "true",
         "sovits-epochs": "3",
     }
     assert csv[1].values == {"models": "/", "speaker": "ben", "source": str(tmp_path / "anna")}

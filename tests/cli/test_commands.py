@@ -161,11 +161,11 @@ def test_a_text_that_argo_would_change_goes_as_a_file(
     assert cluster.runs[-1]["spec"]["arguments"]["parameters"][-1]["value"] == "It's {fine} }} as it is."
 
 
-WRONG = ("-p", "gpt-epochs=-7", "-p", "sovits-learning-rate=abc", "-p", "transcripts-file=missing.list")
+WRONG = ("-p", "gpt-epochs=-7", "-p", "min-minutes=abc", "-p", "transcripts-file=missing.list")
 WRONG_LINES = [
     "clone-voice cannot run with these parameters:",
     "  gpt-epochs: must be at least 1, not -7",
-    "  sovits-learning-rate: must be a number, not 'abc'",
+    "  min-minutes: must be a number, not 'abc'",
     "  transcripts-file: missing.list does not exist; name an existing file or an s3:// address",
 ]
 

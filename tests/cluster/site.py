@@ -19,7 +19,8 @@ from tests.cluster.release import Release
 from voicemill.models import toy
 from voicemill.storage import Store, open_store
 
-SHORT = {"sovits-epochs": "2", "gpt-epochs": "2", "sovits-save-every": "1", "gpt-save-every": "1"}
+SHORT = {"sovits-epochs": "2", "gpt-epochs": "2"}
+SHORT["config"] = "{train-sovits: {save-every: 1}, train-gpt: {save-every: 1}}"
 STAGES = sorted(path.stem.replace("_", "-") for path in (images.ROOT / "stages").glob("[a-z]*.py"))
 
 

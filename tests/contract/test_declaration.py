@@ -35,9 +35,11 @@ def test_arguments_are_filled_from_artifacts_and_parameters() -> None:
 
 def test_parameters_carry_default_enum_and_description() -> None:
     parameters = {row["name"]: row for row in template_of(copy_texts)["inputs"]["parameters"]}
-    assert parameters["times"] == {"name": "times", "default": "1", "description": "How often each text is repeated."}
-    assert parameters["upper"]["enum"] == ["true", "false"] and parameters["upper"]["default"] == "false"
-    assert parameters["ending"]["enum"] == ["none", "lf"]
+    # Empty, so that a config and base weights may say otherwise.
+    described = "How often each text is repeated. Default: 1."
+    assert parameters["times"] == {"name": "times", "default": "", "description": described}
+    assert parameters["upper"]["enum"] == ["", "true", "false"] and parameters["upper"]["default"] == ""
+    assert parameters["ending"]["enum"] == ["", "none", "lf"]
     assert parameters["limit"]["default"] == ""
 
 

@@ -54,7 +54,7 @@ def baking(recipe_type: type[Any]) -> Stage[...]:
 
 def test_each_field_is_an_option_with_its_default_bounds_and_docstring() -> None:
     fields = {field.name: field for field in baking(Recipe).parameters}
-    assert list(fields) == ["oven", "minutes", "crust"]
+    assert list(fields) == ["oven", "minutes", "crust", "config"]
     assert fields["minutes"].help == "How long it bakes, in minutes." and fields["minutes"].bounds == {"ge": 1}
     assert fields["crust"].choices == ("soft", "hard") and fields["crust"].default == "soft"
 
@@ -65,7 +65,7 @@ def test_a_new_knob_is_a_line_of_the_recipe_and_nothing_else(tmp_path: Path, cap
         after.container()
     template = yaml.safe_load(workflow.to_yaml())["spec"]["templates"][0]  # pyright: ignore[reportArgumentType]
     parameters = {row["name"]: row for row in template["inputs"]["parameters"]}
-    assert parameters["salt"] == {"name": "salt", "default": "0.02", "description": "Salt per flour."}
+    assert parameters["salt"] == {"name": "salt", "default": "", "description": "Salt per flour. Default: 0.02."}
     assert "{{inputs.parameters.salt}}" in template["container"]["args"]
 
     assert after.run(["--bread", str(tmp_path / "new"), "--salt", "0.5", "--crust", "hard"]) == 0

@@ -21,10 +21,10 @@ __all__ = ["voicemill"]
 
 THREE_MISTAKES = {
     "gpt-epochs": "must be at least 1, not -7",
-    "sovits-learning-rate": "must be a number, not 'abc'",
+    "min-minutes": "must be a number, not 'abc'",
     "transcripts-file": "/no/labels.list does not exist; name an existing file or an s3:// address",
 }
-GIVEN = {"gpt-epochs": "-7", "sovits-learning-rate": "abc", "transcripts-file": "/no/labels.list"}
+GIVEN = {"gpt-epochs": "-7", "min-minutes": "abc", "transcripts-file": "/no/labels.list"}
 
 
 @pytest.fixture
@@ -90,11 +90,11 @@ def test_batch_check_says_the_same_words(
     [
         ("gpt-epoch", "3", "clone-voice has no such parameter; did you mean gpt-epochs"),
         ("colour", "red", "clone-voice has no such parameter; it has source, "),
-        ("temperature", "nan", "must be a finite number, not nan"),
+        ("min-minutes", "nan", "must be a finite number, not nan"),
         ("min-minutes", "inf", "must be a finite number, not inf"),
         ("min-minutes", "-1", "must be at least 0, not -1"),
         ("seed", "-1", "must be at least 0 and below 4294967296, not -1"),
-        ("gpt-dpo", "maybe", "must be one of true, false, not 'maybe'"),
+        ("export-reference", "maybe", "must be one of true, false, not 'maybe'"),
         ("speaker", "", "must not be empty"),
         ("speaker", "a\nb", r"the speaker 'a\nb' has a line break or control character in it"),
         ("transcripts-file", "recordings", "recordings is a folder; name the file itself"),

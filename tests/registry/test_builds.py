@@ -30,7 +30,7 @@ def reached() -> dict[str, set[str]]:
 def test_the_digest_has_every_parameter_that_a_voice_follows_from() -> None:
     parameters = parameters_of(load("build-voice"))
     of_the_voice = {name for name, stages in reached().items() if stages & set(builds.STAGES)}
-    assert {"top-k", "beams", "prompted", "cut", "temperature", "review", "on-review-timeout"} <= of_the_voice
+    assert {"config", "sovits-epochs", "precision", "review", "on-review-timeout"} <= of_the_voice
     left_out = set(builds.NOT_IN_THE_DIGEST)
     # The registry is where the voice goes; what is there decides nothing about it.
     assert of_the_voice & left_out == {"registry"}
@@ -39,7 +39,7 @@ def test_the_digest_has_every_parameter_that_a_voice_follows_from() -> None:
 
 def test_the_digest_has_the_content_of_every_place_that_is_read() -> None:
     read = set(parameters_of(load("build-voice")).places()) - {"text"}
-    assert read - {"consent"} == set(builds.PLACES)
+    assert read - {"consent", "config"} == set(builds.PLACES)
     assert read <= {field.name for field in check_build_cache.parameters}
 
 
@@ -51,7 +51,7 @@ def test_the_digest_has_the_code_of_every_stage_up_to_the_voice() -> None:
     assert set(builds.STAGES) == set(names) - {"synthesize", "report"}
 
 
-@pytest.mark.parametrize("name", ["top-k", "beams", "prompted", "seed", "asr-backend", "proofread"])
+@pytest.mark.parametrize("name", ["config", "sovits-epochs", "seed", "asr-backend", "proofread"])
 def test_another_value_is_another_digest(name: str, tmp_path: Path) -> None:
     for folder in ("source", "models"):
         (tmp_path / folder).mkdir()

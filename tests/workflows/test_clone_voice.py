@@ -44,10 +44,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[s
         "min-minutes": 0.4,
         "text": "Good morning, and welcome to the mill.",
         "sovits-epochs": 2,
-        "sovits-save-every": 1,
         "gpt-epochs": 2,
-        "gpt-save-every": 1,
-        "evaluation-lines": 1,
+        "config": "{train-sovits: {save-every: 1}, train-gpt: {save-every: 1}, evaluate: {lines: 1}}",
         "seed": 7,
     }
     given = [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]

@@ -12,10 +12,13 @@ from voicemill.batch.state import Batch
 from voicemill.cluster import argo_text, submission
 from voicemill.cluster.api import Api
 from voicemill.cluster.submission import Plan
-from voicemill.contract import workflow_parameters
+from voicemill.contract import config, workflow_parameters
 from voicemill.contract.values import shown
 from voicemill.core.text_or_path import path_in
 from voicemill.storage import fetch
+
+_OF_BATCH = frozenset({"run-batch", "batch-report"})
+"""Stages of clone-batch itself."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class BatchRequest:
     batch: str
     workflow: str = "clone-voice"
     parameters: str = ""
+    config: str = ""
     min_success_ratio: float = 1.0
     gpu_hour: float = 0.0
     cpu_hour: float = 0.0
@@ -60,7 +64,7 @@ class BatchRequest:
         values: dict[str, Any] = {
             field.name: (float if isinstance(field.default, float) else str)(own[field.name])
             for field in fields(cls)
-            if field.name in own
+            if own.get(field.name)
         }
         return cls(**values)
 
@@ -80,7 +84,8 @@ def read(api: Api, request: BatchRequest, *, look: bool = True) -> BatchPlan:
     """
     speaker_workflows.check_name(request.batch)
     plan = submission.plan(api, request.workflow)
-    common = plan.parameters.by_present_names(manifests.common(request.parameters).values)
+    common = _config_of_speakers(request.config) | manifests.common(request.parameters).values
+    common = plan.parameters.by_present_names(common)
     workflow_parameters.refuse(plan.name, validation.problems_of_common(common, plan.workflow, folder=None))
     jobs, errors = validation.jobs(_manifest(request.manifest), common, plan.workflow, folder=None, look=look)
     errors += [
@@ -93,6 +98,13 @@ def read(api: Api, request: BatchRequest, *, look: bool = True) -> BatchPlan:
     prices = (request.gpu_hour, request.cpu_hour)
     batch = Batch(request.workflow, title, tuple(jobs), request.min_success_ratio, *prices)
     return BatchPlan(batch, plan, errors)
+
+
+def _config_of_speakers(value: str) -> dict[str, str]:
+    """The config of a batch as its speakers' workflows are to have it, without what is the batch's own."""
+    sections = config.read(value)
+    text = config.text_of({stage: options for stage, options in sections.items() if stage not in _OF_BATCH})
+    return {config.CONFIG.name: text} if text else {}
 
 
 def _manifest(text: str) -> Manifest:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from voicemill.batch.manifest import OVERRIDES, REQUIRED, Manifest, ManifestError, Row
 from voicemill.contract import workflow_parameters
+from voicemill.contract.declaration import CONFIG
 from voicemill.contract.workflow_parameters import Here, Parameters, Problem
 from voicemill.core.errors import InputError, UsageError
 from voicemill.engine.workflow import Workflow
@@ -49,7 +50,7 @@ def jobs(
     """
     parameters = workflow_parameters.parameters_of(workflow)
     here = Here(folder, elsewhere)
-    manifest = _by_present_names(manifest, parameters)
+    manifest = _by_present_names(manifest, parameters, common.get(CONFIG.name, ""), folder)
     lines: dict[str, int] = {}
     found: list[SpeakerJob] = []
     unknown = {name: line for name, line in manifest.columns.items() if name not in (*parameters.items, OVERRIDES)}
@@ -86,13 +87,20 @@ def problems_of_common(
     return [*own, *parameters.problems_of_values(others, here)]
 
 
-def _by_present_names(manifest: Manifest, parameters: Parameters) -> Manifest:
-    """The manifest with the present names of parameters that were renamed."""
+def _by_present_names(manifest: Manifest, parameters: Parameters, base: str, folder: Path | None) -> Manifest:
+    """The manifest with the present names of parameters that were renamed.
+
+    Args:
+        manifest: As it was read.
+        parameters: Of the workflow.
+        base: The config of all speakers, to which a row's own options are added.
+        folder: That relative paths are meant from.
+    """
     errors = list(manifest.errors)
     rows: list[Row] = []
     for row in manifest.rows:
         try:
-            rows.append(Row(row.line, parameters.by_present_names(row.values)))
+            rows.append(Row(row.line, parameters.by_present_names(row.values, base, folder)))
         except UsageError as error:
             errors.append(ManifestError(row.line, str(error)))
     columns: dict[str, int] = {}

@@ -70,6 +70,7 @@ def run(
     from voicemill.batch import local, state, summary, view
     from voicemill.cli.run import apart, pairs, room
     from voicemill.contract.code import code_version
+    from voicemill.contract.config import own_config
     from voicemill.engine import workflow as workflows
     from voicemill.engine.execution import Options
 
@@ -79,7 +80,7 @@ def run(
         apart(job.values, out)
     batch = state.Batch(workflow, str(manifest), tuple(jobs), min_success_ratio, gpu_hour, cpu_hour)
     slots = room(cpus, memory, gpus)
-    options = Options(approve=tuple(approve or ()), grace=grace, code_version=code_version)
+    options = Options(approve=tuple(approve or ()), grace=grace, code_version=code_version, own_config=own_config)
     console = Console()
     with view.Board(console, batch, out.resolve()) as board:
         how_much = local.Room(slots, at_once or 2 * max(1, slots.gpus))

@@ -46,6 +46,7 @@ def run(
 
     from voicemill.contract import workflow_parameters
     from voicemill.contract.code import code_version
+    from voicemill.contract.config import own_config
     from voicemill.contract.workflow_parameters import Here
     from voicemill.engine import workflow as workflows
     from voicemill.engine.execution import Options
@@ -71,6 +72,7 @@ def run(
         grace=grace,
         verify=verify,
         code_version=code_version,
+        own_config=own_config,
     )
     view = view_for(console)
     with view:

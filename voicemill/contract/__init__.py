@@ -9,6 +9,7 @@ if __name__ == "__main__":
 """
 
 from voicemill.contract.declaration import (
+    BaseWeights,
     Destination,
     FileLocation,
     FolderLocation,
@@ -29,6 +30,7 @@ from voicemill.contract.retries import micro_batch_divisor
 from voicemill.contract.stages import Stage, stage
 
 __all__ = [
+    "BaseWeights",
     "Destination",
     "FileLocation",
     "FolderLocation",

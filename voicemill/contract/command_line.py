@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from voicemill.contract import renames, values
-from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField, kebab
+from voicemill.contract import config, renames, values
+from voicemill.contract.declaration import CONFIG, REQUIRED, ArtifactField, Declaration, ParameterField, kebab
 from voicemill.contract.renames import Rename
 from voicemill.core.errors import InputError, UsageError, may
 
@@ -49,8 +49,8 @@ def command(declaration: Declaration, results: tuple[str, ...], body: Callable[.
         _parameter(parameter, renames.former_options(declaration.name, parameter.name))
         for parameter in declaration.parameters
     ]
-    return click.Command(
-        declaration.name,
+    return _Command(
+        declaration,
         params=[*options, *hidden],
         callback=body,
         # \b keeps click from joining the lines of a paragraph that is laid out by hand.
@@ -59,11 +59,31 @@ def command(declaration: Declaration, results: tuple[str, ...], body: Callable[.
     )
 
 
-class _Option(click.Option):
-    """An option that is also accepted under the names that it had before, which no help shows."""
+class _Command(click.Command):
+    """Options that are not given are as the config and the base weights say; see `voicemill.contract.config`."""
 
-    def __init__(self, *arguments: Any, former: list[Rename], **settings: Any) -> None:
+    def __init__(self, declaration: Declaration, **settings: Any) -> None:
+        super().__init__(declaration.name, **settings)
+        self.declaration = declaration
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        if "help" not in given:
+            places = {field.name: given.get(field.field) or "" for field in self.declaration.parameters if field.place}
+            text = given.get(CONFIG.field) or ""
+            ctx.default_map = config.options_for(self.declaration, text, places)
+        return super().parse_args(ctx, args)
+
+
+class _Option(click.Option):
+    """An option that is also accepted under the names that it had before, which no help shows.
+
+    For one that may be left out, an empty text is the same as none.
+    """
+
+    def __init__(self, *arguments: Any, former: list[Rename], may_be_empty: bool = False, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
+        self.may_be_empty = may_be_empty
         self.former = {rename.old: rename for rename in former}
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
@@ -72,6 +92,8 @@ class _Option(click.Option):
             parser.add_option(obj=self, opts=[name], dest=name, action="store", nargs=1)
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        if self.may_be_empty:
+            opts = {name: value for name, value in opts.items() if value != ""}
         used = [rename for name, rename in self.former.items() if name in opts]
         if not used:
             return super().consume_value(ctx, opts)
@@ -142,6 +164,7 @@ def _parameter(parameter: ParameterField, former: list[Rename]) -> click.Option:
     required = parameter.default is REQUIRED
     return _Option(
         [f"--{parameter.name}", parameter.field],
+        may_be_empty=parameter.may_be_empty,
         former=former,
         type=_Value(parameter),
         required=required,

@@ -34,12 +34,14 @@ class Place:
         is_written: Whether it is written to; otherwise it is read, and its content counts, not its name.
         otherwise: What a value is that names no place: a text, or a voice in a registry.
         is_list: Whether it may name several, separated by commas.
+        defaults: File in the folder with defaults of the stage's options, in the form of a config (`--config`).
     """
 
     kind: Literal["any", "file", "folder"] = "any"
     is_written: bool = False
     otherwise: Literal["", "text", "voice"] = ""
     is_list: bool = False
+    defaults: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ StateDir = Annotated[Path, Kind("state", is_folder=True)]
 Location = Annotated[str, Place()]
 FileLocation = Annotated[str, Place("file")]
 FolderLocation = Annotated[str, Place("folder")]
+BaseWeights = Annotated[str, Place("folder", defaults="defaults.yaml")]
+"""A models folder, whose defaults.yaml says how its weights are best trained and spoken with."""
 TextOrFile = Annotated[str, Place("file", otherwise="text")]
 VoiceLocation = Annotated[str, Place("folder", otherwise="voice")]
 VoiceLocations = Annotated[str, Place("folder", otherwise="voice", is_list=True)]
@@ -114,6 +118,11 @@ class ParameterField:
     def name(self) -> str:
         return kebab(self.field)
 
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether it may be left out, which an empty text does too: it is then as a config says, or the default."""
+        return self.default is not REQUIRED
+
     def text(self) -> str:
         """The default as the text that a command line and Argo carry."""
         if self.default is None:
@@ -153,9 +162,22 @@ class Declaration:
     artifacts: tuple[ArtifactField, ...]
     parameters: tuple[ParameterField, ...]
     recipes: tuple[RecipeField, ...] = ()
+    takes_config: bool = False
+    """Whether the function has an argument for the whole config, besides what its own section sets."""
 
     def of_role(self, role: str) -> tuple[ArtifactField, ...]:
         return tuple(artifact for artifact in self.artifacts if artifact.kind.role == role)
+
+
+CONFIG = ParameterField(
+    "config",
+    str,
+    "",
+    "Options of stages as YAML, a section a stage (`train-sovits: {ema-steps: 100}`): a file, an s3:// address or the"
+    " text itself. An option that is given by itself goes before it.",
+    place=Place("file", otherwise="text"),
+)
+"""The option that every stage has beside those that it declares; see `voicemill.contract.config`."""
 
 
 def kebab(name: str) -> str:
@@ -194,13 +216,25 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
             parameters += _recipe_parameters(base, module)
         else:
             parameters.append(_parameter(name, hints[name], parameter.default, help_text, module))
+    takes_config = any(parameter.name == CONFIG.name for parameter in parameters)
+    if not takes_config:
+        parameters.append(CONFIG)
     names = [parameter.field for parameter in parameters]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise TypeError(f"{module}: declared twice: {', '.join(twice)}")
     if helps:
         raise TypeError(f"{module}: the docstring documents arguments that do not exist: {', '.join(helps)}")
     name = kebab(module.rpartition(".")[2])
-    return Declaration(name, module, text.partition("\n")[0], text, tuple(artifacts), tuple(parameters), tuple(recipes))
+    return Declaration(
+        name,
+        module,
+        text.partition("\n")[0],
+        text,
+        tuple(artifacts),
+        tuple(parameters),
+        tuple(recipes),
+        takes_config,
+    )
 
 
 def _parameter(name: str, hint: Any, default: Any, help_text: str, module: str) -> ParameterField:

@@ -16,7 +16,9 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from voicemill.core import logs
+from voicemill.contract import config
+from voicemill.contract.declaration import CONFIG
+from voicemill.core import logs, text_or_path
 from voicemill.core.errors import UsageError
 
 log = logs.get_logger(__name__)
@@ -31,18 +33,57 @@ class Renames:
         stages: Stages.
         options: Options of stages, parameters and artifacts alike, by the stage's present name.
         parameters: Parameters of workflows, by the workflow's name.
+        to_config: Parameters of workflows that are options in a config now, as `STAGE.OPTION`, by the workflow's name.
     """
 
     removed_in: str
     stages: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    to_config: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+
+
+_EXPERIMENTAL: Mapping[str, Sequence[str]] = {
+    "track": ["ingest.track"],
+    "separation-model": ["separate.model"],
+    "dereverb": ["assess-quality.dereverb"],
+    "denoise": ["assess-quality.denoise"],
+    "peak-dbfs": ["normalize.target"],
+    "max-seconds": ["slice.max-seconds"],
+    "polyphones": ["format.polyphone-model"],
+    "polyphone-model": ["format.polyphone-model"],
+    "validation": ["train-sovits.validation-fraction", "train-gpt.validation-fraction"],
+    "deterministic": ["train-sovits.deterministic", "train-gpt.deterministic"],
+    "gradient-checkpointing": ["train-sovits.gradient-checkpointing", "train-gpt.gradient-checkpointing"],
+    "sovits-learning-rate": ["train-sovits.learning-rate"],
+    "sovits-learning-rate-decay": ["train-sovits.learning-rate-decay"],
+    "sovits-crop": ["train-sovits.segment-seconds"],
+    "sovits-mel-scales": ["train-sovits.mel-resolutions"],
+    "sovits-content-weight": ["train-sovits.content-loss-weight"],
+    "sovits-copies-judged": ["train-sovits.adversarial-on-prior"],
+    "sovits-averaged-steps": ["train-sovits.ema-steps"],
+    "sovits-text-learning-rate-scale": ["train-sovits.text-learning-rate-scale"],
+    "sovits-save-every": ["train-sovits.save-every"],
+    "sovits-patience": ["train-sovits.patience"],
+    "gpt-learning-rate": ["train-gpt.learning-rate"],
+    "gpt-save-every": ["train-gpt.save-every"],
+    "gpt-patience": ["train-gpt.patience"],
+    "gpt-dpo": ["train-gpt.dpo"],
+    "evaluation-lines": ["evaluate.lines"],
+    "top-k": ["evaluate.top-k", "synthesize.top-k"],
+    "top-p": ["evaluate.top-p", "synthesize.top-p"],
+    "temperature": ["evaluate.temperature", "synthesize.temperature"],
+    "repetition-penalty": ["evaluate.repetition-penalty", "synthesize.repetition-penalty"],
+    "beams": ["evaluate.beams", "synthesize.beams"],
+    "cut": ["evaluate.cut", "synthesize.cut"],
+    "prompted": ["evaluate.prompted", "synthesize.prompted"],
+}
+"""Parameters that clone-voice had, and build-voice with it."""
 
 
 _OF_CLONING = {
     "labels": "transcripts-file",
     "lines": "text",
-    "polyphones": "polyphone-model",
     "proofread-unanswered": "on-review-timeout",
 }
 
@@ -91,6 +132,7 @@ TABLE: tuple[Renames, ...] = (
             "synthesize": {"lines": "text", "polyphones": "polyphone-model"},
             "synthesize-bulk": {"polyphones": "polyphone-model"},
         },
+        to_config={"clone-voice": _EXPERIMENTAL, "build-voice": _EXPERIMENTAL},
     ),
 )
 
@@ -175,7 +217,9 @@ def of_parameters(workflow: str) -> dict[str, Rename]:
     }
 
 
-def present_parameters(workflow: str, given: Mapping[str, str], declared: Collection[str]) -> dict[str, str]:
+def present_parameters(
+    workflow: str, given: Mapping[str, str], declared: Collection[str], base: str = "", folder: Path | None = None
+) -> dict[str, str]:
     """A workflow's parameters by their present names, in the order in which they were given, with a warning for each.
 
     Args:
@@ -183,13 +227,18 @@ def present_parameters(workflow: str, given: Mapping[str, str], declared: Collec
         given: Values by present or old names.
         declared: The parameters that it has. One that still has the old name, such as that of an older release on a
             cluster, is given the old name.
+        base: The config that counts where none is given.
+        folder: Folder that the path of a config starts from.
 
     Raises:
         UsageError: for a parameter that was given by both names.
     """
     renamed = {old: rename for old, rename in of_parameters(workflow).items() if old not in declared}
+    moved = {old: moved for old, moved in to_config(workflow).items() if old not in declared}
     values: dict[str, str] = {}
     for name, value in given.items():
+        if name in moved:
+            continue
         rename = renamed.get(name)
         present = rename.new if rename else name
         if present in values or (rename and present in given):
@@ -197,7 +246,55 @@ def present_parameters(workflow: str, given: Mapping[str, str], declared: Collec
         if rename:
             rename.warn()
         values[present] = value
+    if used := {name: value for name, value in given.items() if name in moved}:
+        values[CONFIG.name] = _as_config(used, moved, values.get(CONFIG.name), base, folder)
     return values
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A parameter of a workflow that is now an option of stages, in a config."""
+
+    old: str
+    options: tuple[tuple[str, str], ...]
+    removed_in: str
+
+    def warn(self) -> None:
+        """Tell the user of the parameter what to write into a config, once in a process."""
+        now = " and ".join(f"{stage}: {option}" for stage, option in self.options)
+        _warn(
+            f"the parameter {self.old} is now an option in `config` ({now}); the parameter is accepted until release"
+            f" {self.removed_in}"
+        )
+
+
+def to_config(workflow: str) -> dict[str, Moved]:
+    """The parameters of a workflow that went into its config, by their names."""
+    found: dict[str, Moved] = {}
+    for each in TABLE:
+        for old, now in each.to_config.get(workflow, {}).items():
+            pairs = (option.partition(".") for option in now)
+            found[old] = Moved(old, tuple((stage, option) for stage, _, option in pairs), each.removed_in)
+    return found
+
+
+def _as_config(
+    used: Mapping[str, str], moved: Mapping[str, Moved], own: str | None, base: str, folder: Path | None
+) -> str:
+    value = base if own is None else own
+    if text_or_path.is_address(value):
+        raise UsageError(f"{', '.join(used)}: options of stages go into the config, {value}")
+    sections = config.read(value, folder)
+    for name, text in used.items():
+        moved[name].warn()
+        for stage, option in moved[name].options:
+            if own is not None and option in sections.get(stage, {}):
+                raise UsageError(
+                    f"{name} was given twice, also as {stage}: {option} in the config; give the latter alone"
+                )
+            if text != "":
+                sections.setdefault(stage, {})[option] = text
+    return config.text_of(sections)
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 import click
 
 from voicemill.contract import command_line, renames, state, template
-from voicemill.contract.declaration import ArtifactField, Declaration, ParameterField, declare
+from voicemill.contract.declaration import CONFIG, ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
 from voicemill.core import files, logs
@@ -181,6 +181,8 @@ class Stage(Generic[P]):
                 sent = values.pop(artifact.sent_field, None)
                 if values.get(artifact.field) is not None:
                     values[artifact.field] = stack.enter_context(state.kept(values[artifact.field], sent))
+            if not self.declaration.takes_config:
+                values.pop(CONFIG.field, None)
             for recipe in self.declaration.recipes:
                 recipe.gather(values)
             record = self.function(**values)  # pyright: ignore[reportCallIssue]

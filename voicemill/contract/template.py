@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicemill import __version__
 from voicemill.contract import retries
-from voicemill.contract.declaration import REQUIRED, ArtifactField, Declaration, ParameterField, kebab
+from voicemill.contract.declaration import CONFIG, ArtifactField, Declaration, ParameterField, kebab
 
 if TYPE_CHECKING:
     from hera.workflows import Artifact, Container, Parameter
@@ -61,9 +61,12 @@ def container(
 
     env = {"VOICEMILL_LOG": "json", **retries.ENVIRONMENT, **overrides.pop("env", {})}
     annotations = {"voicemill.dev/stage": declaration.name}
-    locations = [field.name for field in declaration.parameters if field.is_location]
+    shared = set() if declaration.takes_config else {CONFIG.name}
+    locations = [field.name for field in declaration.parameters if field.is_location and field.name not in shared]
     if locations:
         annotations["voicemill.dev/locations"] = ",".join(locations)
+    if shared:
+        annotations["voicemill.dev/config"] = CONFIG.name
     destinations = [field.name for field in declaration.parameters if field.is_destination]
     if destinations:
         annotations["voicemill.dev/destinations"] = ",".join(destinations)
@@ -185,14 +188,18 @@ def _artifact(name: str, path: str, key: str | None, *, optional: bool) -> Artif
 
 
 def parameter(field: ParameterField) -> Parameter:
-    """A stage's parameter as Argo's, with its description, its choices and its default."""
+    """A stage's parameter as Argo's, with its description and its choices.
+
+    Its default is empty, which leaves it to a config, to the base weights, and to the stage's own default.
+    """
     from hera.workflows import Parameter
 
     enum = list(field.choices) or (["true", "false"] if field.type is bool else None)
-    description = field.help or None
-    if field.default is REQUIRED:
-        return Parameter(name=field.name, description=description, enum=enum)
-    return Parameter(name=field.name, description=description, enum=enum, default=field.text())
+    if not field.may_be_empty:
+        return Parameter(name=field.name, description=field.help or None, enum=enum)
+    default = f"Default: {field.text()}." if field.text() else ""
+    description = " ".join(filter(None, (field.help, default))) or None
+    return Parameter(name=field.name, description=description, enum=["", *enum] if enum else None, default="")
 
 
 def _state(artifact: ArtifactField, stage: str, keys: str | None) -> Parameter:

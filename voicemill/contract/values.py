@@ -24,7 +24,7 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 
 def parse(field: ParameterField, text: str) -> Any:
-    """The value that a text stands for; None for an optional parameter's empty text.
+    """The value that a text stands for; the default for an empty one of a parameter that may be left out.
 
     Args:
         field: The parameter's declaration.
@@ -33,8 +33,8 @@ def parse(field: ParameterField, text: str) -> Any:
     Raises:
         ValueError: saying what the value must be; the sentence begins after the parameter's name.
     """
-    if text == "" and field.optional:
-        return None
+    if text == "" and field.may_be_empty:
+        return field.default
     if field.choices and text not in field.choices:
         raise ValueError(f"must be one of {', '.join(field.choices)}, not {shown(text)}")
     if field.type is bool:

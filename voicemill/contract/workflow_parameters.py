@@ -18,12 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from voicemill.contract import renames, values
-from voicemill.contract.declaration import REQUIRED, ParameterField, Place
+from voicemill.contract import config, renames, values
+from voicemill.contract.declaration import CONFIG, REQUIRED, ParameterField, Place
 from voicemill.contract.flow import Use, uses_of
 from voicemill.contract.stages import Stage
 from voicemill.core import text_or_path
-from voicemill.core.errors import UsageError
+from voicemill.core.errors import InputError, UsageError
 from voicemill.core.text_or_path import is_there, resolved
 from voicemill.engine.annotations import DESTINATIONS, LOCATIONS, annotated
 from voicemill.engine.fields import Json
@@ -66,6 +66,12 @@ class _Call:
     stage: Stage[...]
     sources: Mapping[str, Use | str | None]
 
+    @property
+    def config(self) -> str:
+        """The parameter that holds its config; empty if there is none."""
+        source = self.sources.get(CONFIG.name)
+        return source.parameter if isinstance(source, Use) else ""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -87,9 +93,9 @@ class Parameters:
         found = ((name, self._place(name)) for name in self.items)
         return {name: known for name, known in found if known and known.is_destination == written}
 
-    def by_present_names(self, given: Mapping[str, str]) -> dict[str, str]:
+    def by_present_names(self, given: Mapping[str, str], base: str = "", folder: Path | None = None) -> dict[str, str]:
         """Values of which some may have old names; see `renames.present_parameters`."""
-        return renames.present_parameters(self.workflow.name, given, self.items)
+        return renames.present_parameters(self.workflow.name, given, self.items, base, folder)
 
     def problems(self, given: Mapping[str, str], here: Here | None = None) -> list[Problem]:
         """Everything that is wrong with the values of parameters.
@@ -101,7 +107,7 @@ class Parameters:
         return [
             *self.problems_of_values(given, here or Here()),
             *self.problems_of_absence(given),
-            *self.problems_together(given),
+            *self.problems_together(self.resolved(given, here or Here())),
         ]
 
     def problems_of_values(self, given: Mapping[str, str], here: Here) -> Iterator[Problem]:
@@ -120,10 +126,16 @@ class Parameters:
                 yield Problem(name, f"is required. {item.get('description', '')}".strip())
 
     def problems_together(self, given: Mapping[str, str]) -> Iterator[Problem]:
-        """What stages say about parameters that do not go together, where each by itself is right."""
+        """What is wrong with a config, and what stages say about parameters that do not go together.
+
+        Args:
+            given: Values by name; paths start from the current folder.
+        """
+        configs, problems = self._configs(given)
+        yield from problems
         told: set[str] = set()
         for call in self.calls:
-            known, names = self._known_together(call, given)
+            known, names = self._known_together(call, given, configs)
             try:
                 call.stage.check_together(known)
             except UsageError as error:
@@ -131,13 +143,17 @@ class Parameters:
                     told.add(str(error))
                     yield Problem(", ".join(names) or call.stage.name, str(error))
 
-    def _known_together(self, call: _Call, given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    def _known_together(
+        self, call: _Call, given: Mapping[str, str], configs: Mapping[str, config.Sections]
+    ) -> tuple[dict[str, Any], list[str]]:
         """The values that a stage checks together, by its arguments, and which of the parameters given they are."""
         known: dict[str, Any] = {}
         names: dict[str, None] = {}
         for declared in call.stage.checked_together:
             source = call.sources.get(declared.name, declared.text())
-            text = self._value_of(source, given) if isinstance(source, Use) else source
+            text = self._text_of(source, given)
+            if text == "":
+                text = configs.get(call.config, {}).get(call.stage.name, {}).get(declared.name, "")
             try:
                 value = None if text is None else values.parse(declared, text)
             except ValueError:
@@ -161,7 +177,7 @@ class Parameters:
     def _problems_of(self, name: str, value: str, here: Here) -> Iterator[str]:
         enum = [text_of(choice) for choice in self.items[name].get("enum") or []]
         if enum and value not in enum:
-            yield f"must be one of {', '.join(enum)}, not {values.shown(value)}"
+            yield f"must be one of {', '.join(filter(None, enum))}, not {values.shown(value)}"
             return
         for known in self.fields.get(name, []):
             try:
@@ -173,6 +189,54 @@ class Parameters:
         is_of_here = here.folder is not None and name not in here.elsewhere
         if place and is_of_here and (problem := values.problem_of_place(place, value, here.folder)):
             yield problem
+
+    def _configs(self, given: Mapping[str, str]) -> tuple[dict[str, config.Sections], list[Problem]]:
+        """The configs that parameters hold, by the parameter, and what is wrong with them."""
+        found: dict[str, config.Sections] = {}
+        problems: list[Problem] = []
+        for name in sorted({call.config for call in self.calls if call.config}):
+            value = self._value_of(Use(name), given) or ""
+            if text_or_path.is_address(value):
+                continue  # the stages look at it
+            try:
+                found[name] = config.read(value)
+            except (UsageError, InputError) as error:
+                problems.append(Problem(name, str(error)))
+                continue
+            problems += (Problem(name, str(wrong)) for wrong in self._misfits(name, found[name], given))
+        return found, problems
+
+    def _misfits(self, name: str, sections: config.Sections, given: Mapping[str, str]) -> Iterator[config.Misfit]:
+        """What is wrong with the config that a parameter holds."""
+        calls = [call for call in self.calls if call.config == name]
+        known = {call.stage.name for call in calls}
+        unknown = list(config.unknown_stages(sections.keys() - known))
+        yield from unknown
+        if not any(call.stage.declaration.takes_config for call in calls):
+            problem = f"{self.workflow.name} does not run this stage; it runs {', '.join(sorted(known))}"
+            elsewhere = sections.keys() - known - {misfit.stage for misfit in unknown}
+            yield from (config.Misfit(stage, "", problem) for stage in sorted(elsewhere))
+        told: set[config.Misfit] = set()
+        for call in calls:
+            own = sections.get(call.stage.name, {})
+            wrong = [*config.misfits(own, call.stage.declaration), *self._without_effect(call, own, given)]
+            yield from (misfit for misfit in wrong if misfit not in told)
+            told.update(wrong)
+
+    def _without_effect(
+        self, call: _Call, options: Mapping[str, str], given: Mapping[str, str]
+    ) -> Iterator[config.Misfit]:
+        """Options of a config that the workflow itself says, so that the config's value would not count."""
+        for option in options:
+            source = call.sources.get(option, "")
+            if isinstance(source, Use) and given.get(source.parameter):
+                continue  # what is given by itself goes before, as promised
+            if self._text_of(source, given) != "":
+                instead = f"; give its parameter {source.parameter}" if isinstance(source, Use) else ""
+                yield config.Misfit(call.stage.name, option, f"{self.workflow.name} sets it{instead}")
+
+    def _text_of(self, source: Use | str | None, given: Mapping[str, str]) -> str | None:
+        return self._value_of(source, given) if isinstance(source, Use) else source
 
     def _value_of(self, use: Use, given: Mapping[str, str]) -> str | None:
         item = self.items.get(use.parameter, {})

@@ -10,6 +10,9 @@ LOCATIONS = "voicemill.dev/locations"
 DESTINATIONS = "voicemill.dev/destinations"
 """On a template: parameters that name a place which is written to, comma-separated."""
 
+CONFIG = "voicemill.dev/config"
+"""On a template: parameters with options of several templates, of which each takes its own, comma-separated."""
+
 STATE = "voicemill.dev/state"
 """On a template: parameters that name a folder which survives kills and retries, comma-separated."""
 

@@ -50,18 +50,26 @@ def key_of(
         digests: Content digests.
         code_version: Tells the version of a module's code.
     """
-    command = [*(container.get("command") or []), *(container.get("args") or [])]
-    module = command[command.index("-m") + 1] if "-m" in command[:-1] else ""
     return digest_of(
         {
-            "command": command,
+            "command": _command(container),
             "source": container.get("source"),
             "env": container.get("env") or [],
             "inputs": {name: digests.tree(path) for name, path in inputs.items()},
             "locations": {name: _location(value, digests) for name, value in locations.items()},
-            "code": code_version(module),
+            "code": code_version(module_of(container)),
         }
     )
+
+
+def module_of(container: Json) -> str:
+    """The Python module that a container runs (`python -m MODULE`); empty if it runs something else."""
+    command = _command(container)
+    return command[command.index("-m") + 1] if "-m" in command[:-1] else ""
+
+
+def _command(container: Json) -> list[str]:
+    return [*(container.get("command") or []), *(container.get("args") or [])]
 
 
 def _location(value: str, digests: Digests) -> str:

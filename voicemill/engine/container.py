@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from voicemill.core import untrusted
 from voicemill.engine import cache, calls
-from voicemill.engine.annotations import LOCATIONS, STATE, annotated
+from voicemill.engine.annotations import CONFIG, LOCATIONS, STATE, annotated
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.pods import RUN_MARK, Outcome, Pod
@@ -115,12 +115,14 @@ def _key(execution: Execution, call: Call) -> str:
     """The cache key, from the container with names in place of paths, as its first try would be."""
     names: dict[str, str | None] = {path: path for path in _paths(call, Path())}
     locations = {name: call.parameters.get(name, "") for name in annotated(call.template, LOCATIONS)}
-    for name in [*locations, *annotated(call.template, STATE)]:
+    configs = annotated(call.template, CONFIG)
+    for name in [*locations, *configs, *annotated(call.template, STATE)]:
         names[f"inputs.parameters.{name}"] = name
     first = {"retries": "0", "lastRetry.exitCode": "0", "lastRetry.status": "", "lastRetry.message": ""}
     names |= {**first, "lastRetry.duration": "0", "pod.name": "pod"}
     body = calls.pod_body(execution, call.template, {**call.variables, **names})
-    return cache.key_of(body, call.artifacts, locations, execution.digests, execution.options.code_version)
+    own = {name: execution.options.own_config(call.parameters.get(name, ""), cache.module_of(body)) for name in configs}
+    return cache.key_of(body, call.artifacts, locations | own, execution.digests, execution.options.code_version)
 
 
 def _make_room(call: Call, folder: Path) -> None:

@@ -34,6 +34,7 @@ class Options:
         verify: Whether every input and output is read in full, whatever is remembered of it.
         code_version: Tells the version of the code behind `python -m MODULE`, empty where that is not known; a task
             whose code has another version runs again.
+        own_config: Tells what a module takes from a config, of which the rest makes no difference to it.
     """
 
     approve: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Options:
     grace: float = 30.0
     verify: bool = False
     code_version: Callable[[str], str] = lambda module: ""
+    own_config: Callable[[str, str], str] = lambda value, module: value
 
 
 Ask = Callable[[str, dict[str, str | None]], Coroutine[Any, Any, dict[str, str] | None]]
