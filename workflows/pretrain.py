@@ -23,16 +23,16 @@ FRESH = "{{workflow.parameters.destination}}/fresh"
 DEFAULTS = {
     "sovits-epochs": "60",
     "sovits-batch-size": "16",
-    "sovits-crop": "1.0",
+    "sovits-segment-seconds": "1.0",
     "sovits-learning-rate": "0.0006",
     "sovits-learning-rate-decay": "0.97",
-    "sovits-adversary-from": "1500",
-    "sovits-mel-scales": "3",
+    "sovits-discriminator-start-step": "1500",
+    "sovits-mel-resolutions": "3",
     "gpt-epochs": "40",
     "gpt-batch-size": "2",
-    "gpt-joined": "3",
+    "gpt-max-concat-clips": "3",
     "gpt-learning-rate": "0.005",
-    "gpt-guide": "1.0",
+    "gpt-guided-attention-weight": "1.0",
     "save-every": "5",
 }
 
@@ -74,13 +74,13 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         batch_size="sovits-batch-size",
         learning_rate="sovits-learning-rate",
         learning_rate_decay="sovits-learning-rate-decay",
-        discriminator_start_step="sovits-adversary-from",
-        mel_resolutions="sovits-mel-scales",
-        segment_seconds="sovits-crop",
+        discriminator_start_step="sovits-discriminator-start-step",
+        mel_resolutions="sovits-mel-resolutions",
+        segment_seconds="sovits-segment-seconds",
         kl_weight="sovits-kl-weight",
-        content_loss_weight="sovits-content-weight",
-        adversarial_on_prior="sovits-copies-judged",
-        ema_steps="sovits-averaged-steps",
+        content_loss_weight="sovits-content-loss-weight",
+        adversarial_on_prior="sovits-adversarial-on-prior",
+        ema_steps="sovits-ema-steps",
         gives={"models": FRESH, "text-learning-rate-scale": "1", "export-base": "true"},
     )
     chain.task(
@@ -93,9 +93,9 @@ with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
         batch_size="gpt-batch-size",
         learning_rate="gpt-learning-rate",
         learning_rate_decay="gpt-learning-rate-decay",
-        max_concat_clips="gpt-joined",
+        max_concat_clips="gpt-max-concat-clips",
         dropout="gpt-dropout",
-        guided_attention_weight="gpt-guide",
+        guided_attention_weight="gpt-guided-attention-weight",
         gives={"models": FRESH},
     )
     trained = {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}

@@ -128,6 +128,16 @@ TABLE: tuple[Renames, ...] = (
         },
         parameters={
             "clone-voice": _OF_CLONING,
+            "pretrain": {
+                "gpt-guide": "gpt-guided-attention-weight",
+                "gpt-joined": "gpt-max-concat-clips",
+                "sovits-adversary-from": "sovits-discriminator-start-step",
+                "sovits-averaged-steps": "sovits-ema-steps",
+                "sovits-content-weight": "sovits-content-loss-weight",
+                "sovits-copies-judged": "sovits-adversarial-on-prior",
+                "sovits-crop": "sovits-segment-seconds",
+                "sovits-mel-scales": "sovits-mel-resolutions",
+            },
             "build-voice": _OF_CLONING,
             "synthesize": {"lines": "text", "polyphones": "polyphone-model"},
             "synthesize-bulk": {"polyphones": "polyphone-model"},
