@@ -90,7 +90,7 @@ def _with_packages(base: str, name: str) -> Iterator[str]:
 def _parsed(source: Path) -> _Imports:
     with _one_tree_at_a_time:
         body = ast.parse(source.read_bytes()).body
-    lazy = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
+    lazy: list[ast.stmt] = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
     always = [node for node in body if node not in lazy]
     return _Imports(
         tuple(_imported(always, source)),

@@ -211,7 +211,7 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
             artifacts.append(ArtifactField(name, kind, optional, help_text))
         elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise TypeError(f"{module}: {name} is neither an artifact nor keyword-only")
-        elif is_dataclass(base):
+        elif isinstance(base, type) and is_dataclass(base):
             recipes.append(RecipeField(name, base, tuple(field.name for field in fields(base))))
             parameters += _recipe_parameters(base, module)
         else:

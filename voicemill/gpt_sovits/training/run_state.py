@@ -162,7 +162,7 @@ def _write_board(metrics: Path, folder: Path) -> None:
     torch's writer puts the time of day into the events and, with the machine's name, into that of their file. Here the
     step stands in the place of the time.
     """
-    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
     from tensorboard.summary.writer.record_writer import RecordWriter
     from torch.utils.tensorboard.summary import scalar
 
