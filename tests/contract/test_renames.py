@@ -61,7 +61,7 @@ def test_an_option_is_accepted_under_its_old_name(tmp_path: Path, capsys: pytest
 
 def test_an_option_under_both_names_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     assert copy_texts.run(["--texts", ".", "--copies", "y", "--times", "1", "--repeat", "2"]) == 64
-    assert "--times was given twice, also by the name that it had before; give --times alone" in caplog.text
+    assert "--times was given twice, also by its old name --repeat; give --times alone" in caplog.text
 
 
 def test_an_old_option_warns_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -203,7 +203,7 @@ def test_sovits_of_another_size_is_refused(
 def test_sovits_of_a_base_that_is_taken_whole_is_not_asked_for_too(
     encoder: Path, corpus: Path, fresh: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="leave sovits-start out"):
+    with pytest.raises(UsageError, match="leave --sovits-start out"):
         init_base(encoder, corpus / "clips", destination=str(tmp_path), start=str(fresh), sovits_start=str(fresh))
     with pytest.raises(UsageError, match="a base that is there"):
         init_base(encoder, corpus / "clips", destination=str(tmp_path), widen=True)

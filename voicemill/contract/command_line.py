@@ -99,7 +99,7 @@ class _Option(click.Option):
             return super().consume_value(ctx, opts)
         if len(used) > 1 or self.name in opts:
             present = used[0].new
-            raise UsageError(f"{present} was given twice, also by the name that it had before; give {present} alone")
+            raise UsageError(f"{present} was given twice, also by its old name {used[0].old}; give {present} alone")
         used[0].warn()
         return super().consume_value(ctx, {**opts, str(self.name): opts[used[0].old]})
 

@@ -252,7 +252,7 @@ def present_parameters(
         rename = renamed.get(name)
         present = rename.new if rename else name
         if present in values or (rename and present in given):
-            raise UsageError(f"{present} was given twice, also by the name that it had before; give {present} alone")
+            raise UsageError(f"{present} was given twice, also by its old name {name}; give {present} alone")
         if rename:
             rename.warn()
         values[present] = value
