@@ -93,8 +93,9 @@ def workflows_page() -> Iterator[str]:
     """Every workflow with its tasks and parameters."""
     yield "# Workflows and their parameters"
     yield (
-        "`voicemill run WORKFLOW -p NAME=VALUE` on one machine, `voicemill submit` on a cluster. Type, "
-        "bounds and default are those of the [stages](stages.md) that a parameter reaches; all are checked first."
+        "`voicemill run WORKFLOW -p NAME=VALUE` on one machine, `voicemill submit` on a cluster. Type, bounds and "
+        "default are those of the [stages](stages.md) that a parameter reaches; all are checked first. Where there is "
+        "a parameter `config`, it sets any other option of the stages."
     )
     for name, path in workflows.known().items():
         if not _is_workflow(path):
@@ -113,9 +114,9 @@ def workflows_page() -> Iterator[str]:
             (
                 [
                     f"`{item}`",
-                    _given_default(declared),
+                    _given_default(declared, known.fields.get(item, [])),
                     _values_of(known.fields.get(item, []), declared),
-                    _text(declared.get("description", "")),
+                    _text(re.sub(r" Default: \S+\.$", "", declared.get("description", ""))),
                     _some(_reaches(known, item)),
                 ]
                 for item, declared in known.items.items()
@@ -309,11 +310,14 @@ def _default(item: ParameterField) -> str:
     return f"`{item.text()}`" if item.text() else ""
 
 
-def _given_default(declared: dict[str, Any]) -> str:
+def _given_default(declared: dict[str, Any], fields: list[ParameterField]) -> str:
+    """A workflow's default; where it is empty, and so leaves the option to the stage, the stage's."""
     value = declared.get("value", declared.get("default"))
     if value is None:
         return "" if "valueFrom" in declared else "required"
     text = workflows.text_of(value)
+    if not text and fields and fields[0].default is not REQUIRED:
+        text = fields[0].text()
     return f"`{text}`" if text else ""
 
 
@@ -334,8 +338,8 @@ def _number(bound: float) -> str:
 
 
 def _values_of(fields: list[ParameterField], declared: dict[str, Any]) -> str:
-    if choices := declared.get("enum"):
-        return ", ".join(f"`{workflows.text_of(choice)}`" for choice in choices)
+    if choices := [workflows.text_of(choice) for choice in declared.get("enum") or []]:
+        return ", ".join(f"`{choice}`" for choice in choices if choice)
     return _values(fields[0]) if fields else "text"
 
 
