@@ -102,7 +102,7 @@ def resolve(pyproject: dict[str, Any]) -> None:
     found = report(*sorted(set().union(*lines.values())))
     needs = {name: item["metadata"].get("requires_dist", []) for name, item in found.items()}
     without = report("--no-deps", *sorted(set().union(*by_themselves.values())))
-    needs |= dict.fromkeys(without, [])
+    needs |= {key: [] for key in without}
     found |= without
     pins = {name: f"{name}=={item['metadata']['version']}" for name, item in found.items()}
     LISTS.mkdir()

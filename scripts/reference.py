@@ -69,8 +69,14 @@ def stages_page(declared: list[Stage[...]]) -> Iterator[str]:
     yield _table(
         ["stage", "what it does", "extra", "CPU", "memory", "GPU memory"],
         (
-            [f"[{one.name}](#{one.name})", _text(one.declaration.summary), f"`{one.family}`", f"{one.cpu:g}"]
-            + [one.memory, one.gpu_memory or ""]
+            [
+                f"[{one.name}](#{one.name})",
+                _text(one.declaration.summary),
+                f"`{one.family}`",
+                f"{one.cpu:g}",
+                one.memory,
+                one.gpu_memory or "",
+            ]
             for one in declared
         ),
     )

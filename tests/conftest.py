@@ -1,7 +1,6 @@
 """What every test module shares."""
 
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +10,6 @@ __all__ = ["bucket", "moto_address", "no_half_loaded_modules", "place"]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_half_loaded_modules() -> Iterator[None]:
+def no_half_loaded_modules() -> None:
     """Forget librosa's lazy `samplerate`, which hypothesis would load with all modules and fails without a library."""
     sys.modules.pop("samplerate", None)
-    yield

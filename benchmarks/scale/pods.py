@@ -61,7 +61,7 @@ class Pods(threading.Thread):
         try:
             while not self._stopped.is_set():
                 self._follow()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told by the main thread
             self.problem = error
 
     def _follow(self) -> None:
@@ -112,7 +112,7 @@ class Pods(threading.Thread):
             outcome = task_result(pod)
             path = f"/apis/argoproj.io/v1alpha1/namespaces/{self.namespace}/workflowtaskresults"
             self.api.post(path, outcome, "workflowtaskresults")
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told by the main thread
             self.problem = self.problem or error
 
 

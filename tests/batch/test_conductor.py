@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +103,10 @@ class Batch:
 
 
 @pytest.fixture
-def batch(cluster: Cluster, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
+def batch(cluster: Cluster, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Batch:
     batch = Batch(cluster, store, tmp_path)
     monkeypatch.setenv("ARGO_PROGRESS_FILE", str(batch.progress))
-    yield batch
+    return batch
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -39,7 +39,7 @@ def _run(function: Case | None) -> tuple[str, bool]:
     with tempfile.TemporaryDirectory(prefix="case-") as folder:
         try:
             return function(Path(folder))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # One broken case is a failed row; the others are still run.
             return f"{type(error).__name__}: {error}", False
 

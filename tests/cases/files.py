@@ -166,7 +166,7 @@ def _transcribed(folder: Path, labels: Path) -> tuple[int, str]:
 
 
 def _japanese_as_chinese(folder: Path) -> tuple[str, bool]:
-    code, said = _transcribed(folder, case("labels_ja_as_zh.list"))
+    code, _said = _transcribed(folder, case("labels_ja_as_zh.list"))
     rows = (folder / "transcripts" / "transcripts.json").read_text(encoding="utf-8")
     models = folder / "models"
     for make in (make_hubert, make_sovits):

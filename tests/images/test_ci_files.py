@@ -58,7 +58,7 @@ def contexts(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_jobs_call_voicemill_with_what_it_takes(name: str) -> None:
     calls = list(contexts(name))
-    assert [command for command, _ in calls][0] == ("run" if "runner" in name else "submit")
+    assert next(command for command, _ in calls) == ("run" if "runner" in name else "submit")
     for command, options in calls:
         if command in ("run", "submit"):
             build = workflows.load(options["workflow"])

@@ -1,4 +1,4 @@
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def test_every_sentence_can_be_pronounced_and_between_them_they_have_every_phone
 def test_a_and_an_follow_the_word_after_them() -> None:
     for sentence in islice(sentences(1), 2000):
         words = sentence.lower().split()
-        for article, word in zip(words, words[1:], strict=False):
+        for article, word in pairwise(words):
             # The h of an hour is not said.
             if article in ("a", "an") and word.rstrip(",.?!") != "hour":
                 assert (article == "an") == (word[0] in "aeiou"), sentence

@@ -8,6 +8,7 @@ Vocal Remover; both as audio-separator 0.47 runs them.
 """
 
 import gc
+import itertools
 import math
 import sys
 import tempfile
@@ -117,7 +118,7 @@ class StemSeparator:
         total = mix.shape[1]
         edges = np.linspace(0, total, max(1, math.ceil(total / BLOCK)) + 1).astype(int)
         stem = np.empty_like(mix)
-        for start, end in zip(edges[:-1], edges[1:], strict=True):
+        for start, end in itertools.pairwise(edges):
             first, last = max(0, start - CONTEXT), min(total, end + CONTEXT)
             stem[:, start:end] = self._separate_block(mix[:, first:last])[:, start - first : end - first]
         if channels == 1:
@@ -216,7 +217,9 @@ class StemSeparator:
         import yaml
 
         with configuration.open(encoding="utf-8") as stream:
-            return int(yaml.load(stream, Loader=yaml.FullLoader).get("inference", {}).get("dim_t", 256))
+            # Configurations have tuples, which FullLoader makes and SafeLoader refuses; it makes no other objects.
+            content = yaml.load(stream, Loader=yaml.FullLoader)  # noqa: S506
+            return int(content.get("inference", {}).get("dim_t", 256))
 
 
 def separate_files(

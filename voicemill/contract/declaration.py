@@ -47,7 +47,8 @@ class Place:
 @dataclass(frozen=True)
 class Checked:
     """Marks a string with a form of its own: `check` raises a VoicemillError that says what is wrong with it, and gives
-    the form in which the stage gets it."""
+    the form in which the stage gets it.
+    """
 
     check: Callable[[str], str]
 

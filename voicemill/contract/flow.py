@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -100,7 +101,7 @@ def _options(template: Json, inputs: Mapping[str, Source]) -> dict[str, Source]:
     words = [text_of(word) for word in (template.get("container") or {}).get("args") or []]
     return {
         option.removeprefix("--"): source_of(value, inputs)
-        for option, value in zip(words, words[1:], strict=False)
+        for option, value in itertools.pairwise(words)
         if option.startswith("--")
     }
 

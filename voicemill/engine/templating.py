@@ -65,7 +65,6 @@ def fill(value: Any, variables: Variables, *, final: bool) -> Any:
     Raises:
         Unresolved: naming the tag and why it has no value.
     """
-
     return over_strings(value, lambda text: TAG.sub(lambda tag: value_of(tag, variables, final=final), text))
 
 

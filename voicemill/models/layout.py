@@ -107,7 +107,7 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
         return _fetch(address, place(name, version))
     folder = Path(models_dir)
     path = folder / place(name, version)
-    if path.is_dir() and any(path.iterdir()) or path.is_file():
+    if (path.is_dir() and any(path.iterdir())) or path.is_file():
         return path
     what = f"{name} of {version}" if isinstance(_PLACES[name], dict) else name
     problem = f"{path} is missing" if folder.is_dir() else f"there is no folder {folder}"

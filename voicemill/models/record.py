@@ -85,7 +85,8 @@ def source(folder: Path, place: str) -> str | None:
     sources = sorted({entry.source for path, entry in entries if path == place or path.startswith(f"{place}/")})
     if not sources:
         return None
-    return "/".join(os.path.commonprefix([each.split("/") for each in sources])) or ", ".join(sources)
+    parts = [each.split("/") for each in sources]
+    return "/".join(os.path.commonprefix(parts)) or ", ".join(sources)  # noqa: RUF071 - of lists it compares whole parts
 
 
 def add(folder: Path, entries: dict[str, Entry]) -> None:

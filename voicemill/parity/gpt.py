@@ -265,7 +265,7 @@ def dataset_bounds(case: Case) -> None:
         "bert_feature": list(first_two.bert_BCX.shape),
     }
     case.check("collate_shapes", shapes)
-    short, long = sorted(range(2), key=lambda row: first_two.tokens_len_B[row])
+    short, _long = sorted(range(2), key=lambda row: first_two.tokens_len_B[row])
     case.check("semantic_pad_value", int(first_two.tokens_BY[short, -1]))
     case.check("phoneme_pad_value", int(first_two.phones_BX[short, -1]))
 

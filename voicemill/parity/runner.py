@@ -85,7 +85,7 @@ def run_case(case: Case) -> Outcome:
             status, reason = "passed", ""
         except Differs as difference:
             status, reason = "differs", str(difference)
-        except Exception as error:  # whatever a case raises is its outcome; the other cases go on
+        except Exception as error:  # noqa: BLE001 - whatever a case raises is its outcome; the other cases go on
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = " ".join(str(error).split()) or "no message"
             reason = f"{type(error).__name__}: {text[:600]} ({Path(where.filename).name}:{where.lineno})"

@@ -106,7 +106,7 @@ class Access:
 
     def _by_cookie(self, cookie: str) -> Reviewer | None:
         try:
-            encoded, expiry, signature = cookie.split(".")
+            encoded, expiry, _signature = cookie.split(".")
             name = base64.urlsafe_b64decode(encoded).decode()
             until = int(expiry)
         except ValueError:

@@ -99,7 +99,8 @@ class LocalStore:
 
     def _below(self, prefix: str) -> Iterator[tuple[str, Path]]:
         """Keys and paths of all files and folders, in the order of keys; only the folder that the prefix names is
-        searched."""
+        searched.
+        """
         folder = self._path(prefix.rpartition("/")[0])
         found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*"))
         return ((key, path) for key, path in sorted(found) if key.startswith(prefix))

@@ -56,7 +56,8 @@ def client(endpoint: str | None = None) -> BaseClient:
 class S3Store:
     """Objects below `s3://bucket/prefix`. The SHA-256 of an uploaded file is kept as its metadata, so that a file that
     is there already is not sent again. Large files go in parts; where the key holds that digest, so that it can only
-    mean this content, a transfer that was broken off is gone on with."""
+    mean this content, a transfer that was broken off is gone on with.
+    """
 
     def __init__(self, bucket: str, prefix: str = "", *, endpoint: str | None = None) -> None:
         self.bucket = bucket

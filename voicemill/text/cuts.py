@@ -5,6 +5,7 @@ lines of their own. `pieces` is the whole preparation of a text for synthesis. S
 TTS_infer_pack/text_segmentation_method.py and TextPreprocessor.py.
 """
 
+import itertools
 import re
 from collections.abc import Callable
 
@@ -85,7 +86,7 @@ def cut5(text: str) -> str:
     text = text.strip("\n")
     ends = [match.end() for match in re.finditer(rf"[{marks}]|(?<!\d)\.|\.(?!\d)", text)]
     bounds = [0, *ends, len(text)]
-    return _joined([text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)], _CUT5_MARKS)
+    return _joined([text[start:end] for start, end in itertools.pairwise(bounds)], _CUT5_MARKS)
 
 
 CUTS: dict[str, Callable[[str], str]] = {cut.__name__: cut for cut in (cut0, cut1, cut2, cut3, cut4, cut5)}

@@ -5,6 +5,7 @@ The symbol table has no sign for the end of an accent phrase: the public weights
 """
 
 import functools
+import itertools
 import re
 from typing import Any, NamedTuple
 
@@ -73,7 +74,7 @@ def _prosody(text: str) -> list[str]:
     jtalk = _openjtalk()
     labels = [_parse(label) for label in jtalk.make_label(jtalk.run_frontend(text))]
     phones: list[str] = []
-    for label, after in zip(labels, labels[1:], strict=False):
+    for label, after in itertools.pairwise(labels):
         if label.phone == "sil":
             continue
         if label.phone == "pau":

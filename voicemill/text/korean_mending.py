@@ -42,7 +42,7 @@ def cardinal(number: str) -> str:
     digits = number.lstrip("0")
     if not digits:
         return "영"
-    if len(digits) > _LONGEST_NUMBER or len(digits) < len(number) and len(number) > 2:
+    if len(digits) > _LONGEST_NUMBER or (len(digits) < len(number) and len(number) > 2):
         return _spelled(number)
     groups = [digits[max(0, end - 4) : end] for end in range(len(digits), 0, -4)]
     words = [_below_ten_thousand(group) for group in groups]

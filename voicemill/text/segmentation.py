@@ -111,7 +111,7 @@ def _with_numbers(stretches: list[Stretch]) -> list[Stretch]:
         unit = _UNIT.match(stretch.text) if after_number else None
         end = unit.end() if unit else 0
         for part in (stretch.text[:end], stretch.text[end:]):
-            signs = unit is not None and part == unit[0] or not any(map(str.isalpha, part))
+            signs = (unit is not None and part == unit[0]) or not any(map(str.isalpha, part))
             if part:
                 append(result, Stretch(DIGITS if signs else stretch.language, part))
     return result
@@ -223,7 +223,7 @@ def _give_digits_to_chinese(stretches: list[Stretch]) -> None:
         name_after = after.text if after and after.language == "en" else ""
         clings_before = name_before[-1:].isalpha() and number.text[0].isdigit()
         clings_after = name_after[:1].isalpha() and number.text[-1].isdigit()
-        if clings_before or clings_after or name_before and not name_after:
+        if clings_before or clings_after or (name_before and not name_after):
             number.language = "zh"
 
 
@@ -248,7 +248,7 @@ def _language_of_number(before: Stretch | None, number: Stretch, after: Stretch 
     if before is None or after is None:
         near = before or after
         return near.language if near else "zh"
-    if before.language == after.language or after.text[0] in _PAUSES and before.text[-1] not in _PAUSES:
+    if before.language == after.language or (after.text[0] in _PAUSES and before.text[-1] not in _PAUSES):
         return before.language
     if before.text[-1] in _PAUSES:
         return after.language

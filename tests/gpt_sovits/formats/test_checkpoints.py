@@ -44,7 +44,7 @@ def test_a_base_file_tells_its_version_by_its_shapes(models: Path, version: Vers
     assert checkpoints.load_sovits(path).version == version
 
 
-@pytest.mark.parametrize("version, header", [("v2", b"PK"), ("v2Pro", b"05"), ("v2ProPlus", b"06")])
+@pytest.mark.parametrize(("version", "header"), [("v2", b"PK"), ("v2Pro", b"05"), ("v2ProPlus", b"06")])
 def test_leaving_to_the_reference_and_coming_back_changes_nothing(
     models: Path, tmp_path: Path, version: Version, header: bytes
 ) -> None:
@@ -147,7 +147,7 @@ def test_weights_of_another_size_than_their_configuration_are_an_error(models: P
         checkpoints.build_generator(base)
 
 
-@pytest.mark.parametrize("header, version", [(b"03", "v3"), (b"04", "v4"), (b"02", "v3")])
+@pytest.mark.parametrize(("header", "version"), [(b"03", "v3"), (b"04", "v4"), (b"02", "v3")])
 def test_versions_that_do_not_run_here_are_named(models: Path, tmp_path: Path, header: bytes, version: str) -> None:
     path = tmp_path / "later.pth"
     path.write_bytes(header + locate(models, "sovits-g").read_bytes()[2:])

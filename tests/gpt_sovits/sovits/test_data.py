@@ -36,7 +36,7 @@ def test_speaker_vectors_are_asked_for_where_the_version_needs_them(dataset: Pat
 
 
 @pytest.mark.parametrize(
-    "damage, reason",
+    ("damage", "reason"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), "cannot be read"),
         (lambda path: torch.save(torch.zeros(1, 768, 4), path), "4 frames where the audio has"),

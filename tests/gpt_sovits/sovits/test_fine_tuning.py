@@ -76,7 +76,7 @@ def test_every_second_and_the_last_epoch_are_saved(undisturbed: Path) -> None:
     assert rows[-1]["loss_mel"] < rows[0]["loss_mel"]
 
 
-@pytest.mark.parametrize("steps, checkpoint_steps", [(1, None), (3, None), (3, 1)])
+@pytest.mark.parametrize(("steps", "checkpoint_steps"), [(1, None), (3, None), (3, 1)])
 def test_killed_and_resumed_equals_never_killed(
     undisturbed: Path, models: Path, tmp_path: Path, steps: int, checkpoint_steps: int | None
 ) -> None:

@@ -72,7 +72,7 @@ def version_of(path: Path, weights: Mapping[str, Tensor]) -> Version:
     """
     kind = kind_by_header(path)
     embedding = weights.get("enc_p.text_embedding.weight")
-    if kind and kind.lora or kind and kind.model in ("v3", "v4") or any(key.startswith("cfm.") for key in weights):
+    if (kind and kind.lora) or (kind and kind.model in ("v3", "v4")) or any(key.startswith("cfm.") for key in weights):
         raise InputError(
             f"{path} is a {kind.model if kind else 'v3 or v4'} model; voicemill runs v1, v2, v2Pro and v2ProPlus"
         )

@@ -120,4 +120,4 @@ class _Pickler(pickle._Pickler):
         else:
             super().save_global(obj, name)  # pyright: ignore[reportAttributeAccessIssue]
 
-    dispatch = {**pickle._Pickler.dispatch, type: save_global}  # pyright: ignore
+    dispatch = {**pickle._Pickler.dispatch, type: save_global}  # noqa: RUF012 # pyright: ignore

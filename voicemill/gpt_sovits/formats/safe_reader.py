@@ -240,7 +240,7 @@ class _Unpickler(pickle._Unpickler):
         *(pickle.BINPUT, pickle.LONG_BINPUT, pickle.BINGET, pickle.LONG_BINGET, pickle.MEMOIZE),
         *(pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.BINPERSID),
     )
-    _OURS = {
+    _OURS = {  # noqa: RUF012
         pickle.REDUCE[0]: load_reduce,
         pickle.NEWOBJ[0]: load_newobj,
         pickle.BUILD[0]: load_build,

@@ -86,5 +86,7 @@ def _check_metadata(path: Path, kind: str, about: dict[str, Any]) -> None:
         raise InputError(f"{path} is not a {kind} model of voicemill")
     if not isinstance(about.get("hps"), dict) or not isinstance(about.get("info"), str):
         raise InputError(f"{path} is refused: its metadata lacks the configuration")
-    if not isinstance(about["hps"].get("model", {}), dict) or kind == "sovits" and about.get("version") not in VERSIONS:
+    if not isinstance(about["hps"].get("model", {}), dict) or (
+        kind == "sovits" and about.get("version") not in VERSIONS
+    ):
         raise InputError(f"{path} is refused: its metadata is none that voicemill writes")

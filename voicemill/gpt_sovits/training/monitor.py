@@ -30,6 +30,8 @@ class Diverged(Exception):
 
 
 class Named(Protocol):
+    """Anything with a name."""
+
     @property
     def name(self) -> str: ...
 

@@ -26,7 +26,9 @@ def _said(match: Match[str], text: str) -> str:
         return word.lower() if _is_shouted(match, text) else TABLES["initialism"][word]
     if dictionary.is_spelled(word.lower()):
         return word
-    if dictionary.knows(word.lower()) or len(word) > _LONGEST_INITIALISM and dictionary.is_pronounceable(word.lower()):
+    if dictionary.knows(word.lower()) or (
+        len(word) > _LONGEST_INITIALISM and dictionary.is_pronounceable(word.lower())
+    ):
         return word.capitalize()
     return word
 

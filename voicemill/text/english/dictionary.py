@@ -166,7 +166,7 @@ def _unknown(word: str) -> tuple[str, ...]:
     if len(word) > _LONGEST_WORD:
         return tuple(phone for half in _halves(word) for phone in _sounds(half))
     is_short = len(word) <= _LONGEST_INITIALISM and not _can_begin(word)
-    if len(word) < 2 or is_short or not is_pronounceable(word) or len(word) == 2 and word[1] not in "aeiouy":
+    if len(word) < 2 or is_short or not is_pronounceable(word) or (len(word) == 2 and word[1] not in "aeiouy"):
         return tuple(phone for character in word for phone in letter(character))
     if "-" in word:
         return tuple(phone for part in re.findall("[a-z']+", word) for phone in _sounds(part))

@@ -61,7 +61,7 @@ def _inflect() -> Any:
 @functools.lru_cache(maxsize=4096)
 def cardinal(number: str) -> str:
     """A whole number in words without pauses; a very long one, or one that begins with a nought, digit by digit."""
-    if len(number) > _LONGEST_NUMBER or len(number) > 1 and number[0] == "0":
+    if len(number) > _LONGEST_NUMBER or (len(number) > 1 and number[0] == "0"):
         return digits(number)
     return str(_inflect().number_to_words(number, andword="")).replace(",", "")
 

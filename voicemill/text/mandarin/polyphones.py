@@ -140,4 +140,4 @@ def _as_surname(phrase: str, at: int, word: Word, offset: int, *, by_tag: bool) 
         return None
     is_name = by_tag and word.tag == "nr" and 1 < len(word.text) < 4
     titled = _TITLED.match(after) and not (is_verb and before and before[-1].isalpha())
-    return reading if is_name or titled or _NAMED.search(before) and 0 < len(after) < 4 else None
+    return reading if is_name or titled or (_NAMED.search(before) and 0 < len(after) < 4) else None

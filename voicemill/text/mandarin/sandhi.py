@@ -170,8 +170,8 @@ def _yi_in_context(before: str, word: str, finals: list[str]) -> None:
     kept: list[int] = []
     for at, character in enumerate(word):
         previous, following = word[at - 1] if at else before, word[at + 1 : at + 2]
-        ends_number = previous != "" and previous in _NUMERALS or at == 0 and before == "第"
-        if character == "一" and (ends_number or following != "" and following in _DIGITS):
+        ends_number = (previous != "" and previous in _NUMERALS) or (at == 0 and before == "第")
+        if character == "一" and (ends_number or (following != "" and following in _DIGITS)):
             kept.append(at)
     tones = [finals[at] for at in kept]
     _yi(word, finals)
@@ -194,8 +194,7 @@ def _neutral(word: Word, finals: list[str], as_reference: bool) -> None:
     if not as_reference and _keeps_tone(text):
         return
     if (
-        text[-1] in _PARTICLES
-        and (as_reference or _is_particle(text, finals[-1]))
+        (text[-1] in _PARTICLES and (as_reference or _is_particle(text, finals[-1])))
         or (text in {"了", "着", "过"} and tag in {"ul", "uz", "ug"})
         or (longer and text[-1] in "们子" and tag in {"r", "n"} and not _keeps_tone(text))
         or (longer and text[-1] in "上下里" and tag in {"s", "l", "f"})

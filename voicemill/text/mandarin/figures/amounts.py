@@ -46,7 +46,7 @@ def span(match: Match[str], place: Place) -> str | None:
     first_sign, first, first_unit, dash, second_sign, second, second_unit = match.groups()
     whole = first.isdigit() and second.isdigit() and not first_unit
     if dash == "-" and whole and not second_unit:
-        if place.precedes("dash as 杠") or int(first) > int(second) and re.match("\\s?号", place.after):
+        if place.precedes("dash as 杠") or (int(first) > int(second) and re.match("\\s?号", place.after)):
             return "杠".join(model(part, place) for part in (first, second))
         if len(first) < 4 and len(second) < 4 and (place.follows("score before") or place.precedes("score after")):
             return f"{quantity(first)}比{quantity(second)}"

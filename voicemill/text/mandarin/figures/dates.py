@@ -38,7 +38,7 @@ def date_year_last(match: Match[str], place: Place) -> str | None:
 
 def year_month(match: Match[str], place: Place) -> str | None:
     year, sign, month = match.groups()
-    if not 1 <= int(month) <= 12 or not "1000" < year < "2999" or len(month) == 1 and sign != "/":
+    if not 1 <= int(month) <= 12 or not "1000" < year < "2999" or (len(month) == 1 and sign != "/"):
         return None
     if re.match(r"\s?[元万亿%个块]", place.after):
         return None
@@ -51,8 +51,8 @@ def month_day(match: Match[str], place: Place) -> str | None:
     if not _is_date(month, day) or re.match(r"\s?[的个杯人块元%]", place.after) or re.search(r"[\d/.-]$", place.before):
         return None
     padded = len(month) == len(day) == 2 and "0" in (month[0], day[0])
-    late = sign == "/" and (int(day) > 12 and int(day) not in (16, 20, 24) or month == day and month != "1")
-    if padded and sign != "." or late and not place.follows("score before"):
+    late = sign == "/" and ((int(day) > 12 and int(day) not in (16, 20, 24)) or (month == day and month != "1"))
+    if (padded and sign != ".") or (late and not place.follows("score before")):
         return f"{cardinal(month)}月{cardinal(day)}日"
     return None
 

@@ -138,16 +138,16 @@ def _year(written: str, place: Place) -> str | None:
     lasts = place.follows_directly("years before") or span
     if len(written) == 4:
         is_span = place.follows_directly("years before") and not dated and written.endswith("00")
-        is_span = is_span or span and written.endswith("000")
+        is_span = is_span or (span and written.endswith("000"))
         return None if is_span or "2999" < written < "9000" else digits(written)
     if place.follows("year before") and len(written) > 1 and not span:
         return digits(written)
     if len(written) == 3:
         at_start = place.before == "" or not place.before[-1].isalnum()
-        return digits(written) if dated or at_start and not lasts and written[-1] != "0" else None
+        return digits(written) if dated or (at_start and not lasts and written[-1] != "0") else None
     if len(written) == 2:
         if not place.before.strip() and not behind.strip():
             return digits(written)
-        named = dated or written.startswith("0") or not lasts and written[-1] != "0"
+        named = dated or written.startswith("0") or (not lasts and written[-1] != "0")
         return digits(written) if named else None
     return None
