@@ -71,7 +71,7 @@ def evaluate(
     from voicemill.core.errors import InputError
     from voicemill.core.logs import get_logger
     from voicemill.dataset.transcripts import read as read_transcripts
-    from voicemill.evaluation.metrics import Judge, Measure, search, weights_in
+    from voicemill.evaluation.metrics import Judge, Measure, as_good, search, weights_in
     from voicemill.evaluation.sentences import held_out_lines
     from voicemill.evaluation.speaker_similarity import SpeakerLikeness
     from voicemill.gpt_sovits.dataset import DatasetFolder
@@ -130,6 +130,7 @@ def evaluate(
         "reference": chosen,
         generation_config.KEY: generation.record(),
         "best": {key: value for key, value in best.row().items() if key != "lines"},
+        "as_good": as_good(best, measured),
         "pairs": [pair.row() for pair in measured],
     }
     text = json.dumps(content, ensure_ascii=False, indent=1)

@@ -10,7 +10,7 @@ import soundfile
 
 from tests.speech import speech
 from voicemill.core.errors import InputError
-from voicemill.evaluation.metrics import Measure, search, weights_in
+from voicemill.evaluation.metrics import Measure, as_good, search, weights_in
 from voicemill.evaluation.sentences import held_out_lines, sentences
 from voicemill.evaluation.speaker_similarity import SpeakerLikeness
 
@@ -38,6 +38,14 @@ def test_of_equals_the_later_epochs_win() -> None:
     best, _ = search(*paths, measure)
     assert (best.sovits, best.gpt) == ("sovits_e8_s1", "gpt_e8_s1")
     assert best.score == -0.5, "an error rate above 1 is as bad as 1"
+
+
+def test_pairs_within_the_interval_of_the_best_are_named() -> None:
+    best = Measure("sovits_e8", "gpt_e8", 0.1, 0.9, 1.0, score_interval=(0.6, 0.95))
+    near = Measure("sovits_e4", "gpt_e8", 0.2, 0.85, 1.0)
+    far = Measure("sovits_e2", "gpt_e8", 0.5, 0.8, 1.0)
+    assert as_good(best, [best, near, far]) == ["sovits_e4+gpt_e8"]
+    assert as_good(near, [best, near, far]) == []
 
 
 def test_a_folder_without_weights_is_an_input_error(tmp_path: Path) -> None:

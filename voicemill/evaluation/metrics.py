@@ -13,6 +13,7 @@ import numpy as np
 from voicemill.asr import Recognizer
 from voicemill.asr.transcript import RATE as ASR_RATE
 from voicemill.core.errors import InputError
+from voicemill.evaluation import intervals
 from voicemill.evaluation.speaker_similarity import SpeakerLikeness
 from voicemill.text import scoring
 
@@ -31,8 +32,11 @@ class Measure:
         similarity: Cosine of the speaker embeddings of what was said and of the speaker's clips, mean over the lines.
         seconds: Length of all speech.
         phone_error_rate: Errors over asked phones of all lines together.
-        lines: Per line: `text`, `heard`, `error_rate`, `phone_error_rate`, `longest_run`, `missing_at_start`,
-            `missing_at_end`, `added_at_end` (in words or characters), `similarity`, `seconds`, `audio`.
+        error_rate_interval: Where the error rate lies with 95 % chance, by a bootstrap over the lines; None of fewer
+            than three lines. The same for similarity and score.
+        lines: Per line: `text`, `heard`, `errors`, `words` (how many were asked), `error_rate`, `phone_error_rate`,
+            `longest_run`, `missing_at_start`, `missing_at_end`, `added_at_end` (in words or characters), `similarity`,
+            `seconds`, `audio`.
     """
 
     sovits: str
@@ -41,6 +45,9 @@ class Measure:
     similarity: float
     seconds: float
     phone_error_rate: float = 0.0
+    error_rate_interval: tuple[float, float] | None = None
+    similarity_interval: tuple[float, float] | None = None
+    score_interval: tuple[float, float] | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -82,6 +89,22 @@ def search(
     acoustic = next(path for path in sovits if path.name == best.sovits)
     measured += [measure(acoustic, path) for path in gpt[:-1]]
     return _best(measured), measured
+
+
+def as_good(best: Measure, measured: Sequence[Measure]) -> list[str]:
+    """The other pairs whose score lies in the interval of the best one's: with other lines one of them might be chosen.
+
+    Args:
+        best: The chosen pair.
+        measured: All pairs that were measured.
+
+    Returns:
+        Their names, `sovits+gpt`; none where the best one has no interval.
+    """
+    if best.score_interval is None:
+        return []
+    others = (one for one in measured if (one.sovits, one.gpt) != (best.sovits, best.gpt))
+    return [f"{Path(one.sovits).stem}+{Path(one.gpt).stem}" for one in others if one.score >= best.score_interval[0]]
 
 
 def _best(measures: Sequence[Measure]) -> Measure:
@@ -154,6 +177,8 @@ class Judge:
                 {
                     "text": line,
                     "heard": transcript.text,
+                    "errors": score.words.errors,
+                    "words": score.words.length,
                     "error_rate": round(score.words.rate, 4),
                     "phone_error_rate": round(score.phones.rate, 4),
                     "longest_run": score.words.longest_run,
@@ -165,6 +190,7 @@ class Judge:
                     "audio": f"{audio.name}/{name}",
                 }
             )
+        errors, words, similarities = ([row[name] for row in rows] for name in ("errors", "words", "similarity"))
         return Measure(
             sovits,
             gpt,
@@ -172,5 +198,8 @@ class Judge:
             similarity=round(sum(row["similarity"] for row in rows) / len(rows), 4),
             seconds=round(sum(row["seconds"] for row in rows), 3),
             phone_error_rate=round(scoring.pooled(score.phones for score in scores).rate, 4),
+            error_rate_interval=intervals.ratio(errors, words),
+            similarity_interval=intervals.ratio(similarities, [1.0] * len(rows)),
+            score_interval=intervals.score(errors, words, similarities),
             lines=rows,
         )
