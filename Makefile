@@ -12,7 +12,7 @@ helm_PACKAGE        := helm.sh/helm/v3/cmd/helm@v3.19.0
 helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/chartutil.k8sVersion$(part))
 kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 
-.PHONY: help setup tools demo test check site format constraints golden images smoke dist bench clean
+.PHONY: help setup tools demo test coverage check site format constraints golden images smoke dist bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -37,6 +37,9 @@ $(TOOLS)/%:
 
 test: setup tools ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: setup tools ## the test suite, and which lines of voicemill it ran (COVERAGE="tests/core ..." for some of it)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report term:skip-covered --cov-report html $(COVERAGE)
 
 check: setup ## lint, types, licences, pages and their links
 	$(BIN)/ruff check .
