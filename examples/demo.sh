@@ -16,21 +16,11 @@ fi
 lines=$recordings/lines.txt
 [ -f "$lines" ] || lines=$(dirname "$0")/demo_speaker/lines.txt
 
-# A small base is best understood when it always takes the likeliest token, hears a whole line at once, and does not go on
-# from other words. It knows the demo speaker, of whom it has more to lose by a recogniser's transcripts, by music and by
-# echoes that its separators let through, than to learn: it is tuned little.
-small=()
-if grep -qs '"base"' "$models/toy.json"; then
-    small=(-p sovits-epochs=4 -p sovits-learning-rate=0.00002 -p gpt-epochs=1 -p gpt-learning-rate=0.0001)
-    small+=(-p top-k=1 -p repetition-penalty=1 -p cut=cut0 -p prompted=false)
-fi
-
 "$voicemill" run clone-voice \
     -p speaker="$(basename "$recordings")" \
     -p source="$recordings" \
     -p models="$models" \
     -p text="$lines" \
-    ${small[@]+"${small[@]}"} \
     --out "$out"
 
 cat <<END
@@ -41,7 +31,7 @@ cat <<END
 END
 if [ -f "$models/toy.json" ]; then
     echo
-    if [ ${#small[@]} -gt 0 ]; then
+    if [ -f "$models/defaults.yaml" ]; then
         echo "  These are small weights, of which models/small/README.md says what to expect."
     else
         echo "  These are toy weights: the speech is babble."

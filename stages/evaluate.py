@@ -11,9 +11,10 @@ Drops   pairs whose training diverged
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge
 
 from voicemill.contract import BaseWeights, InputDir, Ledger, OutputDir, Seed, stage
+from voicemill.voice.generation_config import KEY, Generation
 
 
 @stage(
@@ -29,13 +30,7 @@ def evaluate(
     *,
     models: BaseWeights,
     lines: Annotated[int, Ge(1)] = 3,
-    top_k: Annotated[int, Ge(1)] = 15,
-    top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
-    temperature: Annotated[float, Ge(0)] = 1.0,
-    repetition_penalty: Annotated[float, Gt(0)] = 1.35,
-    beams: Annotated[int, Ge(1), Le(16)] = 1,
-    cut: Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "cut5",
-    prompted: bool = True,
+    generation: Generation,
     seed: Seed = 1234,
     backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
 ) -> Ledger:
@@ -54,13 +49,7 @@ def evaluate(
         evaluation: Where measures and audio go.
         models: Models folder, for HuBERT, BERT and the recogniser.
         lines: How many lines each pair speaks; there are sixty of each language.
-        top_k: Tokens to choose from at each step; like what follows, as the voice is going to speak.
-        top_p: Choose from the likeliest tokens that make up this probability; 1 is all.
-        temperature: Below 1 is steadier, above 1 livelier.
-        repetition_penalty: Above 1 speaks the same token less often.
-        beams: Above 1 speaks the likeliest line among so many beginnings at a time.
-        cut: Where lines are cut into pieces, as in synthesize.
-        prompted: Go on from the words of the reference clip; if not, only its voice is taken.
+        generation: How the pairs speak, and the voice from then on.
         seed: The same seed speaks the lines the same way.
         backend: Recogniser that counts the errors: whisper, pocketsphinx (English), or auto.
     """
@@ -78,9 +67,7 @@ def evaluate(
     from voicemill.gpt_sovits.synthesis import Reference
     from voicemill.models import at_hand
     from voicemill.synthesis.load import Pretrained, recite
-    from voicemill.voice import generation_config as generation_config
     from voicemill.voice import pronunciation
-    from voicemill.voice.generation_config import Generation
     from voicemill.voice.manifest import choose_reference, main_language
 
     log = get_logger(__name__)
@@ -96,15 +83,6 @@ def evaluate(
     judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness.of_clips(clips, rows), language)
     pretrained = Pretrained(folder)
     reading = pronunciation.load(folder, trained=dataset).reading
-    generation = Generation(
-        top_k=top_k,
-        top_p=top_p,
-        temperature=temperature,
-        repetition_penalty=repetition_penalty,
-        beams=beams,
-        cut=cut,
-        prompted=prompted,
-    )
     options = generation.options()
     reference = generation.prompt(Reference(clips / chosen["clip"], chosen["text"], chosen["language"].lower()))
     (evaluation / "audio").mkdir()
@@ -112,7 +90,7 @@ def evaluate(
     def measure(acoustic: Path, token: Path) -> Measure:
         name = f"{acoustic.stem}+{token.stem}"
         synthesizer = pretrained.synthesizer(acoustic, token, reading=reading)
-        spoken = recite(synthesizer, reference, asked, language, seed, options)
+        spoken = recite(synthesizer, reference, asked, language, seed, options, generation.speed)
         try:
             pair = judge.measure(acoustic.name, token.name, asked, spoken, evaluation / "audio")
         except InputError as error:
@@ -128,7 +106,7 @@ def evaluate(
         "language": language,
         "recogniser": judge.recogniser.name,
         "reference": chosen,
-        generation_config.KEY: generation.record(),
+        KEY: generation.record(),
         "best": {key: value for key, value in best.row().items() if key != "lines"},
         "as_good": as_good(best, measured),
         "pairs": [pair.row() for pair in measured],

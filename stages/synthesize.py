@@ -11,7 +11,7 @@ What was spoken is kept in the state after each batch, from where a stage that w
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge
 
 from voicemill.contract import (
     Destination,
@@ -22,6 +22,7 @@ from voicemill.contract import (
     Ledger,
     Location,
     OutputDir,
+    Overrides,
     Seed,
     StateDir,
     TextOrFile,
@@ -29,6 +30,7 @@ from voicemill.contract import (
     micro_batch_divisor,
     stage,
 )
+from voicemill.voice.generation_config import Generation
 
 
 @stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
@@ -46,15 +48,7 @@ def synthesize(
     lexicon: FileLocation = "",
     polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
     other_references: Location = "",
-    top_k: Annotated[int, Ge(1)] = 15,
-    top_p: Annotated[float, Gt(0), Le(1)] = 1.0,
-    temperature: Annotated[float, Ge(0)] = 1.0,
-    repetition_penalty: Annotated[float, Gt(0)] = 1.35,
-    beams: Annotated[int, Ge(1), Le(16)] = 1,
-    speed: Annotated[float, Ge(0.25), Le(4)] = 1.0,
-    cut: Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "cut5",
-    pause: Annotated[float, Ge(0)] = 0.3,
-    prompted: bool = True,
+    generation: Overrides[Generation],
     batch_size: Annotated[int, Ge(1)] = 16,
     seed: Seed = 0,
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto",
@@ -80,18 +74,7 @@ def synthesize(
             voice's training texts were read (auto).
         other_references: A recording of the speaker, or a folder of them, of any length, whose voice is averaged with
             the one of the voice's own reference.
-        top_k: Tokens to choose from at each step.
-        top_p: Choose from the likeliest tokens that make up this probability; 1 is all.
-        temperature: Below 1 is steadier, above 1 livelier.
-        repetition_penalty: Above 1 speaks the same token less often.
-        beams: Above 1 speaks the likeliest line among so many beginnings at a time, in the place of choosing token by
-            token, and one line after the other.
-        speed: 2 is twice as fast.
-        cut: Where lines are cut into pieces: cut0 nowhere, cut1 after four phrases, cut2 at 50 characters, cut3 at the
-            Chinese full stop, cut4 at the English one, cut5 at every mark.
-        pause: Silence after each piece, in seconds.
-        prompted: Go on from the words of the reference, in its manner; without, its voice alone is taken on, which the
-            small base is better at.
+        generation: Default: the voice's own.
         batch_size: Pieces that are spoken at once.
         seed: The same seed speaks a line the same way.
         precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU, bf16 is faster where the
@@ -105,8 +88,6 @@ def synthesize(
 
     from voicemill.core.errors import UsageError
     from voicemill.evaluation.sentences import SAMPLE, held_out_lines
-    from voicemill.gpt_sovits.gpt.decoding import Sampling
-    from voicemill.gpt_sovits.synthesis import Options
     from voicemill.models import at_hand, locate
     from voicemill.registry import at_hand as voice_at_hand
     from voicemill.registry import version_of
@@ -118,7 +99,6 @@ def synthesize(
     from voicemill.voice import pronunciation
 
     together = max(1, batch_size // micro_batch_divisor())
-    options = Options(Sampling(top_k, top_p, temperature, repetition_penalty, beams), cut, pause, together)
     if voice is None and not voice_at:
         raise UsageError("say with --voice or --voice-at which voice is to speak")
     pretrained = at_hand(models)
@@ -128,21 +108,21 @@ def synthesize(
         version = version_of(folder).version
         pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphone_model, trained=folder)
         speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)
-        if not prompted:
-            speaking = replace(speaking, reference=replace(speaking.reference, text=""))
+        how = generation.over(speaking.voice.generation).checked(f"the generation config of {speaking.voice.speaker}")
+        speaking = replace(speaking, reference=how.prompt(speaking.reference))
         if shard:
             wanted = read_shard(shard)
         else:
             text = text or "\n".join(held_out_lines(speaking.voice.language, SAMPLE))
             wanted = read_lines(source_of(text))
-        manner = Manner(language or speaking.voice.language, speed, seed, options)
+        manner = Manner(language or speaking.voice.language, how.speed, seed, how.options(together))
         others = fetch(other_references) if other_references else None
         depends = {
             "voice": version,
             "hubert": fingerprint(locate(pretrained, "hubert")),
             "precision": precision,
             "compiled": compiled,
-            "prompted": prompted,
+            "use_prompt": how.use_prompt,
             "polyphones": pronounced.polyphones,
             "lexicon": fingerprint(pronounced.lexicon) if pronounced.lexicon else "",
             "others": fingerprint(others) if others else "",

@@ -1,6 +1,5 @@
 """The public Python API, by the small base that comes with voicemill."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -16,14 +15,13 @@ from voicemill.gpt_sovits.formats.checkpoints import load_gpt, load_sovits, save
 from voicemill.models import locate, packed
 from voicemill.registry import open_registry, publish
 from voicemill.stages.synthesize import synthesize
-from voicemill.voice import generation_config
 from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import Part, ReferenceClip
 from voicemill.voice.manifest import Voice as Manifest
 
 RECORDING = Path(__file__).parent / "parity" / "golden" / "F_glue" / "ref.wav"
 LINE = "She put the cake on the table."
-STEADY = Generation(top_k=1, repetition_penalty=1.0, cut="cut0", prompted=False)
+STEADY = Generation(top_k=1, repetition_penalty=1.0, text_split="cut0", use_prompt=False)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +49,8 @@ def folder(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         sovits=Part("sovits.safetensors", sovits, "sovits_e1_s1.safetensors"),
         gpt=Part("gpt.safetensors", gpt, "gpt_e1_s1.safetensors"),
         reference=ReferenceClip("reference.wav", clip, "", "en", 4.0),
+        generation=STEADY,
     ).write(folder)
-    (folder / "metrics.json").write_text(json.dumps({generation_config.KEY: STEADY.record()}))
     return folder
 
 
@@ -99,10 +97,6 @@ def test_a_seed_speaks_the_samples_that_the_stage_speaks(voice: Voice, folder: P
         models=str(models),
         text=LINE,
         seed=3,
-        top_k=STEADY.top_k,
-        repetition_penalty=STEADY.repetition_penalty,
-        cut="cut0",
-        prompted=STEADY.prompted,
     )
     speech = voice.say(LINE, seed=3)
     saved = speech.save(tmp_path / "said.wav")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, Self
@@ -158,17 +158,14 @@ class Voice:
 
         from voicemill.models import at_hand as models_at_hand
         from voicemill.registry import at_hand, version_of
-        from voicemill.registry.records import lineage_and_metrics
         from voicemill.synthesis.load import load_voice
         from voicemill.voice import pronunciation
-        from voicemill.voice.generation_config import Generation
 
         pretrained = models_at_hand(str(models))
         resources = ExitStack()
         try:
             work = resources.enter_context(tempfile.TemporaryDirectory(prefix="voicemill-voice-"))
             folder = at_hand(str(voice), str(registry), Path(work) / "voice")
-            config = generation or Generation.of(lineage_and_metrics(folder)[1])
             pronounced = pronunciation.load(
                 pretrained, lexicon=str(lexicon), polyphones=polyphone_model, trained=folder
             )
@@ -179,18 +176,18 @@ class Voice:
                 precision=precision,
                 reading=pronounced.reading,
             )
-            return cls(speaking, config, version_of(folder).version, resources)
+            return cls(speaking, generation or speaking.voice.generation, version_of(folder).version, resources)
         except BaseException:
             resources.close()
             raise
 
-    def say(self, text: str, *, language: str = "", speed: float = 1.0, seed: int = 0) -> Speech:
+    def say(self, text: str, *, language: str = "", speed: float | None = None, seed: int = 0) -> Speech:
         """Speak a line.
 
         Args:
             text: What to say.
             language: auto, en, zh, ja, ko or yue; empty is the voice's own.
-            speed: 0.25 to 4; 2 is twice as fast.
+            speed: 0.25 to 4; 2 is twice as fast. None goes by the generation config.
             seed: The same seed speaks the line the same way, as `voicemill stage synthesize` does with it.
 
         Raises:
@@ -199,7 +196,13 @@ class Voice:
         return next(self.say_all([text], language=language, speed=speed, seed=seed))
 
     def say_all(
-        self, texts: Iterable[str], *, language: str = "", speed: float = 1.0, seed: int = 0, batch_size: int = 16
+        self,
+        texts: Iterable[str],
+        *,
+        language: str = "",
+        speed: float | None = None,
+        seed: int = 0,
+        batch_size: int = 16,
     ) -> Iterator[Speech]:
         """Speak several lines, many pieces of them at a time, which is faster than one after the other.
 
@@ -220,7 +223,8 @@ class Voice:
         """
         if batch_size < 1:
             raise UsageError(f"a batch of {batch_size} lines cannot be spoken; it must be at least 1")
-        options = replace(self.generation.options(), batch_size=batch_size)
+        options = self.generation.options(batch_size)
+        speed = self.generation.speed if speed is None else speed
         waiting: list[str] = []
         for text in texts:
             waiting.append(text)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from voicemill.contract.flow import Use
 from voicemill.contract.workflow_parameters import parameters_of
-from voicemill.core.errors import InputError
 from voicemill.engine.workflow import load
 from voicemill.registry import builds
 from voicemill.stages.check_build_cache import check_build_cache
-from voicemill.voice.generation_config import KEY, Generation
 
 
 def reached() -> dict[str, set[str]]:
@@ -63,18 +60,3 @@ def test_another_value_is_another_digest(name: str, tmp_path: Path) -> None:
 
     assert digest(**{name: "1"}) != digest(**{name: "2"})
     assert digest(**{"compare-lines": "1"}) == digest(**{"compare-lines": "2"})
-
-
-def test_a_voice_speaks_with_the_options_that_it_was_chosen_with() -> None:
-    chosen = Generation(top_k=3, temperature=0.5, beams=2, cut="cut0", prompted=False)
-    metrics = json.loads(json.dumps({"best": {}, KEY: chosen.record()}))
-    assert Generation.of(metrics) == chosen
-    options = Generation.of(metrics).options()
-    assert (options.sampling.top_k, options.sampling.beams, options.cut) == (3, 2, "cut0")
-    assert Generation.of({"best": {}}) == Generation(), "a voice from before this was recorded"
-
-
-@pytest.mark.parametrize("recorded", [[], {"top_k": "many"}, {"top_k": 0}, {"temperature": None}, {"prompted": 1}])
-def test_a_damaged_record_is_refused(recorded: object) -> None:
-    with pytest.raises(InputError, match="metrics.json is damaged"):
-        Generation.of({KEY: recorded})

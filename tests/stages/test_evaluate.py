@@ -16,6 +16,7 @@ from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.stages.evaluate import evaluate
 from voicemill.synthesis.load import Pretrained, recite
+from voicemill.voice.generation_config import Generation
 
 
 def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None:
@@ -52,8 +53,8 @@ def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
     clip = run.clips / "b-0000_1.wav"
     soundfile.write(clip, speech(6.0), 16_000)
     folders = (run.dataset, run.clips, run.transcripts, run.sovits, run.gpt)
-    manner = {"top_k": 1, "repetition_penalty": 1.0, "beams": 2, "cut": "cut0", "prompted": False}
-    evaluate(*folders, tmp_path / "out", models=str(run.models), lines=1, seed=7, **manner)
+    generation = Generation(top_k=1, repetition_penalty=1.0, num_beams=2, text_split="cut0", use_prompt=False)
+    evaluate(*folders, tmp_path / "out", models=str(run.models), lines=1, seed=7, generation=generation)
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     pair = found["pairs"][0]
     (line,) = pair["lines"]

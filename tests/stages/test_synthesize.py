@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from tests.text.g2pw_model import write_g2pw
+from voicemill.contract import Overrides
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.evaluation.sentences import SAMPLE, held_out_lines
@@ -23,6 +24,7 @@ from voicemill.registry import publish
 from voicemill.stages.synthesize import synthesize
 from voicemill.storage import open_store
 from voicemill.synthesis.script import write_shard
+from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import Part, ReferenceClip, Voice
 
 RECORDING = Path(__file__).parents[1] / "parity" / "golden" / "F_glue" / "ref.wav"
@@ -176,7 +178,8 @@ def test_without_a_prompt_the_words_of_the_reference_do_not_matter(voice: Path, 
     def speaking(folder: Path, *, prompted: bool) -> bytes:
         speech = tmp_path / f"{folder.name}-{prompted}"
         speech.mkdir()
-        synthesize(folder, speech, models=str(models), text="Hello there.", prompted=prompted)
+        manner = Overrides[Generation]({"use_prompt": prompted})
+        synthesize(folder, speech, models=str(models), text="Hello there.", generation=manner)
         (file,) = speech.glob("*.wav")
         return soundfile.read(file)[0].tobytes()
 
@@ -292,7 +295,10 @@ def test_only_what_changed_is_spoken_again(voice: Path, models: Path, tmp_path: 
     assert names_in(third) == ["rows.jsonl", "000003.wav"]
     one, two = spoken_of(tmp_path / "one"), spoken_of(tmp_path / "two")
     assert {name for name in one if one[name] != two[name]} == {"000003.wav"}
-    synthesize(voice, tmp_path / "slow", shard_of(tmp_path / "s.jsonl", rows), state, models=str(models), pause=0.5)
+    slow = Overrides[Generation]({"pause": 0.5})
+    synthesize(
+        voice, tmp_path / "slow", shard_of(tmp_path / "s.jsonl", rows), state, models=str(models), generation=slow
+    )
     assert not {"000001.tar", "000002.tar"} & {path.name for path in state.glob("*.tar")}, "all of it is spoken anew"
 
 

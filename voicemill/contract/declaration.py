@@ -7,12 +7,12 @@ import inspect
 import re
 import textwrap
 import types
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from dataclasses import field as defaulted
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Lt
 
@@ -72,6 +72,20 @@ Seed = Annotated[int, Ge(0), Lt(2**32)]
 
 BOUNDS = ("gt", "ge", "lt", "le")
 REQUIRED: Any = inspect.Parameter.empty
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Overrides(Generic[T]):
+    """Of a recipe, the fields that were given; the others are as in a recipe that shows only when the stage runs."""
+
+    given: Mapping[str, Any] = defaulted(default_factory=dict)
+
+    def over(self, base: T) -> T:
+        """The recipe `base` with the fields that were given."""
+        return replace(base, **self.given)  # pyright: ignore[reportArgumentType, reportUnknownVariableType, reportReturnType, reportCallIssue]
 
 
 @dataclass(frozen=True)
@@ -139,17 +153,23 @@ class RecipeField:
         field: The argument.
         type: A keyword-only dataclass; its fields are typed as parameters are, each with a docstring.
         fields: Names of its fields.
+        is_partial: Whether the stage takes `Overrides` of it.
     """
 
     field: str
     type: type[Any]
     fields: tuple[str, ...]
+    is_partial: bool = False
 
     def gather(self, values: dict[str, Any]) -> None:
         """Replace the values of its fields, in a stage's values by argument, with the dataclass that they make."""
         if self.field not in values:
             given = [name for name in self.fields if name in values]
-            values[self.field] = self.type(**{name: values.pop(name) for name in given})
+            options = {name: values.pop(name) for name in given}
+            if self.is_partial:
+                values[self.field] = Overrides({name: value for name, value in options.items() if value is not None})
+            else:
+                values[self.field] = self.type(**options)
 
 
 @dataclass(frozen=True)
@@ -212,9 +232,12 @@ def declare(function: Callable[..., Any], module: str) -> Declaration:
             artifacts.append(ArtifactField(name, kind, optional, help_text))
         elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise TypeError(f"{module}: {name} is neither an artifact nor keyword-only")
-        elif isinstance(base, type) and is_dataclass(base):
-            recipes.append(RecipeField(name, base, tuple(field.name for field in fields(base))))
-            parameters += _recipe_parameters(base, module)
+        elif get_origin(base) is Overrides or (isinstance(base, type) and is_dataclass(base)):
+            is_partial = get_origin(base) is Overrides
+            recipe = get_args(base)[0] if is_partial else base
+            recipes.append(RecipeField(name, recipe, tuple(field.name for field in fields(recipe)), is_partial))
+            declared = _recipe_parameters(recipe, module)
+            parameters += [_overriding(each, help_text) for each in declared] if is_partial else declared
         else:
             parameters.append(_parameter(name, hints[name], parameter.default, help_text, module))
     takes_config = any(parameter.name == CONFIG.name for parameter in parameters)
@@ -271,6 +294,11 @@ def _recipe_parameters(recipe: type[Any], module: str) -> list[ParameterField]:
         default = REQUIRED if field.default is MISSING else field.default
         declared.append(_parameter(field.name, hints[field.name], default, helps[field.name], module))
     return declared
+
+
+def _overriding(field: ParameterField, otherwise: str) -> ParameterField:
+    """A recipe's field that may be left to another recipe; `otherwise` says to which."""
+    return replace(field, default=None, optional=True, help=f"{field.help} {otherwise}".strip())
 
 
 def _attribute_docstrings(owner: type[Any]) -> dict[str, str]:

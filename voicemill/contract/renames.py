@@ -43,6 +43,8 @@ class Renames:
     to_config: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
+_GENERATION: Mapping[str, str] = {"beams": "num-beams", "cut": "text-split", "prompted": "use-prompt"}
+
 _EXPERIMENTAL: Mapping[str, Sequence[str]] = {
     "track": ["ingest.track"],
     "separation-model": ["separate.model"],
@@ -74,9 +76,9 @@ _EXPERIMENTAL: Mapping[str, Sequence[str]] = {
     "top-p": ["evaluate.top-p", "synthesize.top-p"],
     "temperature": ["evaluate.temperature", "synthesize.temperature"],
     "repetition-penalty": ["evaluate.repetition-penalty", "synthesize.repetition-penalty"],
-    "beams": ["evaluate.beams", "synthesize.beams"],
-    "cut": ["evaluate.cut", "synthesize.cut"],
-    "prompted": ["evaluate.prompted", "synthesize.prompted"],
+    "beams": ["evaluate.num-beams", "synthesize.num-beams"],
+    "cut": ["evaluate.text-split", "synthesize.text-split"],
+    "prompted": ["evaluate.use-prompt", "synthesize.use-prompt"],
 }
 """Parameters that clone-voice had, and build-voice with it."""
 
@@ -120,11 +122,12 @@ TABLE: tuple[Renames, ...] = (
                 "validation": "validation-fraction",
             },
             "train-content-encoder": {"validation": "validation-fraction"},
+            "evaluate": _GENERATION,
             "transcribe": {"labels": "transcripts-file"},
             "check-build-cache": {"labels": "transcripts-file"},
             "apply-review": {"unanswered": "on-review-timeout"},
             "format": {"polyphones": "polyphone-model"},
-            "synthesize": {"lines": "text", "polyphones": "polyphone-model"},
+            "synthesize": {"lines": "text", "polyphones": "polyphone-model", **_GENERATION},
         },
         parameters={
             "clone-voice": _OF_CLONING,
@@ -139,8 +142,8 @@ TABLE: tuple[Renames, ...] = (
                 "sovits-mel-scales": "sovits-mel-resolutions",
             },
             "build-voice": _OF_CLONING,
-            "synthesize": {"lines": "text", "polyphones": "polyphone-model"},
-            "synthesize-bulk": {"polyphones": "polyphone-model"},
+            "synthesize": {"lines": "text", "polyphones": "polyphone-model", **_GENERATION},
+            "synthesize-bulk": {"polyphones": "polyphone-model", **_GENERATION},
         },
         to_config={"clone-voice": _EXPERIMENTAL, "build-voice": _EXPERIMENTAL},
     ),

@@ -31,9 +31,7 @@ def listen(
     from voicemill.evaluation.metrics import Judge
     from voicemill.evaluation.sentences import held_out_lines
     from voicemill.evaluation.speaker_similarity import SpeakerLikeness
-    from voicemill.registry.records import lineage_and_metrics
     from voicemill.synthesis.load import load_voice, recite
-    from voicemill.voice.generation_config import Generation
     from voicemill.voice.manifest import read_voice
 
     clips = [folder / read_voice(folder, verify=False).reference.file for folder in voices.values()]
@@ -43,9 +41,9 @@ def listen(
     heard: dict[str, Heard] = {}
     for version, folder in voices.items():
         speaking = load_voice(folder, models)
-        generation = Generation.of(lineage_and_metrics(folder)[1])
-        reference = generation.prompt(speaking.reference)
-        spoken = recite(speaking.synthesizer, reference, asked, language, seed, generation.options())
+        generation = speaking.voice.generation
+        reference, options = generation.prompt(speaking.reference), generation.options()
+        spoken = recite(speaking.synthesizer, reference, asked, language, seed, options, generation.speed)
         (audio / version).mkdir(parents=True)
         try:
             measure = judge.measure("sovits", "gpt", asked, spoken, audio / version)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from voicemill import storage
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError
 from voicemill.core.files import replacing
@@ -26,6 +27,8 @@ from voicemill.models.placing import VERSION, put
 
 SMALL = Path(__file__).with_name("small")
 """The small base that comes with the package; images leave it out."""
+DEFAULTS = "defaults.yaml"
+"""How the base is best trained and spoken with: see `voicemill.contract.config`."""
 KIND = "packed"
 NAMES = ("hubert", "sovits-g", "sovits-d", "gpt")
 HUBERT_WEIGHTS = "model.safetensors"
@@ -84,6 +87,8 @@ def unpack(folder: Path, destination: str) -> None:
             arrays = with_copies(arrays, about.get("copies", {}), packed)
             _write(name, path, expand(arrays, packed), about["hps"], about["info"])
         put(laid_out, destination)
+        if (folder / DEFAULTS).is_file():
+            storage.open_store(destination).write(DEFAULTS, (folder / DEFAULTS).read_bytes())
 
 
 def without_copies(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str]]:

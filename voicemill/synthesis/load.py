@@ -145,6 +145,7 @@ def recite(
     language: str,
     seed: int,
     options: Options = AS_REFERENCE,
+    speed: float = 1.0,
 ) -> list[Speech]:
     """Speak lines for measuring: each with a seed of its own, so that one unlucky draw does not spoil them all.
 
@@ -155,13 +156,15 @@ def recite(
         language: Language of the lines.
         seed: The first line's; the same seed speaks the lines the same way.
         options: How to speak.
+        speed: 2 is twice as fast.
 
     Raises:
         InputError: When a line or the reference cannot be used.
     """
     prompt = synthesizer.prepare(reference)
     scripts = [
-        synthesizer.script(line, language, cut=options.cut, seed=seed + number) for number, line in enumerate(lines)
+        synthesizer.script(line, language, cut=options.cut, speed=speed, seed=seed + number)
+        for number, line in enumerate(lines)
     ]
     return synthesizer.perform(scripts, prompt, options)
 

@@ -20,6 +20,7 @@ from voicemill.models import locate, record
 from voicemill.models.layout import place
 from voicemill.storage import fingerprint
 from voicemill.voice import pronunciation
+from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import Part, ReferenceClip, Voice, choose_reference, main_language
 from voicemill.voice.model_card import model_card
 
@@ -85,6 +86,7 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
         sovits=parts["sovits"],
         gpt=parts["gpt"],
         reference=_reference(sources.clips, evaluation.get("reference") or choose_reference(transcripts), target),
+        generation=Generation.recorded(evaluation, sources.evaluation / "evaluation.json"),
     )
     voice.write(target)
     if export:

@@ -1,14 +1,18 @@
-"""The generation config: by which options a voice speaks where it is evaluated, and where it is compared with another.
+"""The generation config: how a voice speaks, from its evaluation on.
 
-`evaluate` records them in evaluation.json, from which they go into the voice's metrics.json.
+It is chosen where the voice is evaluated, stands in voice.json, and everything that speaks goes by it: comparisons,
+`synthesize`, the Python API. An option that is given goes before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from annotated_types import Ge, Gt, Le
+
+from voicemill.core import untrusted
 from voicemill.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,63 +21,94 @@ if TYPE_CHECKING:
 KEY = "generation"
 """Where evaluation.json and metrics.json have it."""
 
+TextSplit = Literal["cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
+
+_FORMER = {"beams": "num_beams", "cut": "text_split", "prompted": "use_prompt"}
+"""Names in metrics.json of voices of format 1."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """Options that decide how a line sounds; the defaults are those of GPT-SoVITS.
+    """Options that decide how a line sounds; the defaults are those of GPT-SoVITS."""
 
-    Attributes:
-        top_k: Tokens to choose from at each step.
-        top_p: Choose from the likeliest tokens that make up this probability.
-        temperature: Below 1 is steadier, above 1 livelier.
-        repetition_penalty: Above 1 speaks the same token less often.
-        beams: Above 1 searches for the likeliest line with so many beams.
-        cut: Where lines are cut into pieces, `cut0` to `cut5`.
-        prompted: Whether to go on from the words of the reference clip.
-    """
+    top_k: Annotated[int, Ge(1)] = 15
+    """Sample from this many of the likeliest tokens at each step."""
 
-    top_k: int = 15
-    top_p: float = 1.0
-    temperature: float = 1.0
-    repetition_penalty: float = 1.35
-    beams: int = 1
-    cut: str = "cut5"
-    prompted: bool = True
+    top_p: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Sample from the likeliest tokens that make up this probability (nucleus sampling); 1 is all."""
+
+    temperature: Annotated[float, Ge(0)] = 1.0
+    """Sampling temperature: below 1 is steadier, above 1 livelier."""
+
+    repetition_penalty: Annotated[float, Gt(0)] = 1.35
+    """Above 1 makes tokens that were spoken already less likely."""
+
+    num_beams: Annotated[int, Ge(1), Le(16)] = 1
+    """Above 1 searches for the likeliest line with this many beams instead of sampling, one line after the other."""
+
+    text_split: TextSplit = "cut5"
+    """Where lines are split into pieces: cut0 nowhere, cut1 after four phrases, cut2 at 50 characters, cut3 at the
+    Chinese full stop, cut4 at the English one, cut5 at every mark."""
+
+    use_prompt: bool = True
+    """Go on from the words of the reference clip, in its manner; without, only its voice is taken on, at which a small
+    base is better."""
+
+    pause: Annotated[float, Ge(0)] = 0.3
+    """Silence after each piece, in seconds."""
+
+    speed: Annotated[float, Ge(0.25), Le(4)] = 1.0
+    """Speaking rate; 2 is twice as fast."""
 
     @classmethod
-    def of(cls, metrics: Mapping[str, Any]) -> Generation:
-        """What a voice's metrics.json records; the defaults where it records nothing.
+    def recorded(cls, metrics: Mapping[str, Any], name: object = "metrics.json") -> Generation:
+        """What evaluation.json or a voice's metrics.json records; the defaults where it records nothing.
+
+        Args:
+            metrics: The document; names of earlier releases are understood.
+            name: What errors call it.
 
         Raises:
             InputError: What is recorded cannot be spoken by.
         """
-        recorded = metrics.get(KEY, {})
-        names = {field.name: type(field.default) for field in fields(cls)}
-        if not isinstance(recorded, dict):
-            raise InputError(f"metrics.json is damaged: {KEY} must be an object")
-        known = {name: value for name, value in recorded.items() if name in names}
-        for name, value in known.items():
-            if type(value) is not names[name] and not (names[name] is float and type(value) is int):
-                raise InputError(f"metrics.json is damaged: {KEY}.{name} must be of the type {names[name].__name__}")
-        generation = cls(**known)
+        noted = untrusted.shaped(dict[str, Any], metrics.get(KEY, {}), f"{name}: {KEY}")
+        known = {field.name for field in fields(cls)}
+        present = {_FORMER.get(option, option): value for option, value in noted.items()}
+        return cls.read({option: value for option, value in present.items() if option in known}, f"{name}: {KEY}")
+
+    @classmethod
+    def read(cls, document: object, name: object) -> Generation:
+        """A generation config from JSON.
+
+        Raises:
+            InputError: It cannot be spoken by.
+        """
+        return untrusted.shaped(cls, document, name).checked(name)
+
+    def checked(self, name: object) -> Generation:
+        """The same, once it is known that it can be spoken by.
+
+        Raises:
+            InputError: It cannot be; `name` is what the error calls it.
+        """
         try:
-            generation.options()
+            self.options()
         except ValueError as error:
-            raise InputError(f"metrics.json is damaged: {KEY}: {error}") from error
-        return generation
+            raise InputError(f"{name} cannot be used: {error}") from error
+        return self
 
     def record(self) -> dict[str, Any]:
         """What evaluation.json has under `KEY`."""
         return asdict(self)
 
-    def options(self) -> Options:
+    def options(self, batch_size: int = 1) -> Options:
         """The synthesizer's options."""
         from voicemill.gpt_sovits.gpt.decoding import Sampling
         from voicemill.gpt_sovits.synthesis import Options
 
-        sampling = Sampling(self.top_k, self.top_p, self.temperature, self.repetition_penalty, self.beams)
-        return Options(sampling, self.cut)
+        sampling = Sampling(self.top_k, self.top_p, self.temperature, self.repetition_penalty, self.num_beams)
+        return Options(sampling, self.text_split, self.pause, batch_size)
 
     def prompt(self, reference: Reference) -> Reference:
         """The reference as it is used: without its text where a line does not go on from its words."""
-        return reference if self.prompted else replace(reference, text="")
+        return reference if self.use_prompt else replace(reference, text="")

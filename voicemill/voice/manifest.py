@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,13 @@ from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.core.names import normal
 from voicemill.core.safe_paths import safe_join, what_is_wrong
+from voicemill.voice.generation_config import Generation
 
 MANIFEST = "voice.json"
-FORMAT = 1
+METRICS = "metrics.json"
+FORMAT = 2
+_READ = (1, 2)
+"""Format 1 had the generation config in metrics.json alone."""
 SHORTEST_REFERENCE = 3.0
 LONGEST_REFERENCE = 10.0
 _BEST_REFERENCE = 6.0
@@ -67,6 +71,7 @@ class Voice:
         sovits: The acoustic model.
         gpt: The token model.
         reference: The clip to imitate where none is given.
+        generation: How it speaks unless told otherwise.
         format: Version of this page.
     """
 
@@ -77,6 +82,7 @@ class Voice:
     sovits: Part
     gpt: Part
     reference: ReferenceClip
+    generation: Generation = field(default_factory=Generation)
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:
@@ -98,6 +104,8 @@ def read_voice(folder: Path, *, verify: bool = True) -> Voice:
     if not path.is_file():
         raise InputError(f"{folder} is not a voice: it has no {MANIFEST}")
     voice = parse_voice(untrusted.read_bytes(path, hint=_HINT, most_bytes=_MOST_BYTES), str(path))
+    if voice.format == 1:
+        voice = replace(voice, generation=_of_format_1(folder))
     for part in (voice.sovits, voice.gpt, voice.reference):
         file = safe_join(folder, part.file)
         if not verify:
@@ -107,6 +115,12 @@ def read_voice(folder: Path, *, verify: bool = True) -> Voice:
     return voice
 
 
+def _of_format_1(folder: Path) -> Generation:
+    metrics = folder / METRICS
+    noted = untrusted.read_json(metrics, dict, hint=_HINT, nan=True) if metrics.is_file() else {}
+    return Generation.recorded(noted, metrics)
+
+
 def parse_voice(text: str | bytes, path: str) -> Voice:
     """What a voice.json says; `path` names it in errors.
 
@@ -114,10 +128,11 @@ def parse_voice(text: str | bytes, path: str) -> Voice:
         InputError: if it is damaged, of a later format, or names files that are not in the voice's folder.
     """
     fields = untrusted.parse_json(text, path, dict, hint=_HINT)
-    if fields.get("format") != FORMAT:
-        what = f"has format {display(fields.get('format'))}; this voicemill reads {FORMAT}, update it"
+    if fields.get("format") not in _READ:
+        what = f"has format {display(fields.get('format'))}; this voicemill reads {_READ[0]} to {FORMAT}, update it"
         raise InputError(f"{display(path)} {what}")
     voice = untrusted.shaped(Voice, fields, path, hint=_HINT)
+    voice.generation.checked(f"{display(path)}: generation")
     for part in (voice.sovits, voice.gpt, voice.reference):
         problem = what_is_wrong(part.file)
         if problem:
