@@ -41,13 +41,15 @@ test: setup tools ## the whole test suite
 coverage: setup tools ## the test suite, and which lines of voicemill it ran (COVERAGE="tests/core ..." for some of it)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report term:skip-covered --cov-report html $(COVERAGE)
 
-check: setup ## lint, types, licences, pages and their links
+check: setup ## lint, types, spelling and words, licences, pages and their links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python images/licences.py --check
 	$(BIN)/python scripts/reference.py --check
+	$(BIN)/codespell
+	$(BIN)/python scripts/check_words.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 site: setup ## show the pages of docs/ at http://127.0.0.1:8000, made anew when they change

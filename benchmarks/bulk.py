@@ -113,7 +113,7 @@ def status(shards: int) -> tuple[int, int]:
     """Bytes of the nodes of a run's shards, and packed."""
     spec = yaml.safe_load(GENERATED.read_text())["spec"]
     template = next(each for each in spec["templates"] if each["name"] == "synthesize")
-    dice = random.Random(1)
+    rng = random.Random(1)
     nodes: dict[str, object] = {}
     for number in range(shards):
         item = {"shard": f"{number:05d}", "speaker": "anna", "voice-at": "anna@0123456789abcdef"}
@@ -121,12 +121,12 @@ def status(shards: int) -> tuple[int, int]:
             {**each, "value": item.get(each["name"], each.get("default", ""))}
             for each in template["inputs"]["parameters"]
         ]
-        summary = {"in": 500, "kept": dice.randrange(500), "seconds": dice.random() * 3000, "polyphones": "pypinyin"}
+        summary = {"in": 500, "kept": rng.randrange(500), "seconds": rng.random() * 3000, "polyphones": "pypinyin"}
         values = {"summary": json.dumps(summary), "kept": summary["kept"], "seconds": summary["seconds"]}
         outputs = [{**each, "value": values[each["name"]]} for each in template["outputs"]["parameters"]]
         name = f"synthesize-bulk-abcde.synthesize({number}:{','.join(f'{key}:{value}' for key, value in item.items())})"
         for kind, suffix in (("Retry", ""), ("Pod", "(0)")):
-            identity = f"synthesize-bulk-abcde-{dice.randrange(10**10)}"
+            identity = f"synthesize-bulk-abcde-{rng.randrange(10**10)}"
             nodes[identity] = {
                 "id": identity,
                 "name": name + suffix,
@@ -136,14 +136,14 @@ def status(shards: int) -> tuple[int, int]:
                 "templateScope": "local/synthesize-bulk",
                 "phase": "Succeeded",
                 "boundaryID": "synthesize-bulk-abcde",
-                "startedAt": f"2026-01-01T{number % 24:02}:{dice.randrange(60):02}:00Z",
-                "finishedAt": f"2026-01-02T{number % 24:02}:{dice.randrange(60):02}:00Z",
+                "startedAt": f"2026-01-01T{number % 24:02}:{rng.randrange(60):02}:00Z",
+                "finishedAt": f"2026-01-02T{number % 24:02}:{rng.randrange(60):02}:00Z",
                 "progress": "8/8",
-                "resourcesDuration": {"cpu": dice.randrange(10**4), "memory": dice.randrange(10**5)},
+                "resourcesDuration": {"cpu": rng.randrange(10**4), "memory": rng.randrange(10**5)},
                 "inputs": {"parameters": inputs, "artifacts": template["inputs"]["artifacts"]},
                 "outputs": {"parameters": outputs, "artifacts": template["outputs"]["artifacts"], "exitCode": "0"},
-                "hostNodeName": f"gpu-node-{dice.randrange(200)}",
-                "children": [f"synthesize-bulk-abcde-{dice.randrange(10**10)}"],
+                "hostNodeName": f"gpu-node-{rng.randrange(200)}",
+                "children": [f"synthesize-bulk-abcde-{rng.randrange(10**10)}"],
             }
     plain = json.dumps(nodes).encode()
     return len(plain), len(base64.b64encode(gzip.compress(plain)))

@@ -105,7 +105,7 @@ def train_sovits(gpu: Gpu, version: Version, precision: str, clips: int, seconds
     """A step of generator and discriminator."""
     config = SovitsConfig.of(version)
     models = Generator(config).to(gpu.device), Discriminator(config.discriminator_periods).to(gpu.device)
-    trainer = Trainer(*models, SovitsRecipe(batch_size=clips), Precision(precision, gpu.device), say=print)
+    trainer = Trainer(*models, SovitsRecipe(batch_size=clips), Precision(precision, gpu.device), log=print)
     batch = sovits_batch(config, clips, seconds)
     gpu.measure(
         f"SoVITS {version}, {precision}: step of {clips} clips of {seconds:g} s",
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--cap", type=float, help="GiB of the GPU's memory that may be taken")
     options = parser.parse_args()
     if not torch.cuda.is_available():
-        raise SystemExit("there is no GPU here; benchmarks.training and benchmarks.synthesis measure a CPU")
+        raise SystemExit("no GPU was found; benchmarks.training and benchmarks.synthesis measure a CPU")
     device = torch.device("cuda")
     whole = torch.cuda.get_device_properties(device).total_memory / GIB
     print(f"{torch.cuda.get_device_name()}, {whole:.0f} GiB, torch {torch.__version__}")

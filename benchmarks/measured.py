@@ -38,13 +38,13 @@ StateDicts = dict[str, dict[str, Tensor]]
 
 def inputs(task: str) -> dict[str, Any]:
     """Inputs of a task: `s1_*` the token model (1 line, 100 phones, 150 prompt tokens), `s2_*` SoVITS."""
-    dice = torch.Generator().manual_seed(20240)
+    rng = torch.Generator().manual_seed(20240)
 
     def integers(below: int, *shape: int) -> Tensor:
-        return torch.randint(0, below, shape, generator=dice)
+        return torch.randint(0, below, shape, generator=rng)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=dice)
+        return torch.randn(*shape, generator=rng)
 
     if task.startswith("s1_infer"):
         given = {"phones": integers(732, 1, 100), "bert": normal(1, 1024, 100) * 0.3}

@@ -92,7 +92,7 @@ class _Held:
 def sovits(version: Version, seconds: float, *, recomputed: bool) -> tuple[float, float]:
     """GiB of weights, gradients and AdamW, and GiB kept for a clip."""
     config = SovitsConfig.of(version)
-    generator, judge = Generator(config), Discriminator(config.discriminator_periods)
+    generator, discriminator = Generator(config), Discriminator(config.discriminator_periods)
     if recomputed:
         recompute(module for module in generator.modules() if isinstance(module, ResidualBlock | WaveNet))
     frames, phones = round(seconds * SAMPLE_RATE / HOP), round(seconds * PHONES_PER_SECOND)
@@ -105,10 +105,10 @@ def sovits(version: Version, seconds: float, *, recomputed: bool) -> tuple[float
         torch.tensor([phones]),
         torch.randn(1, SPEAKER_CHANNELS) if config.is_pro else None,
     )
-    trainer = Trainer(generator, judge, SovitsRecipe(batch_size=1), FP32)
-    with Kept(generator, judge) as kept:
+    trainer = Trainer(generator, discriminator, SovitsRecipe(batch_size=1), FP32)
+    with Kept(generator, discriminator) as kept:
         trainer.step(batch)
-    parameters = sum(p.numel() for model in (generator, judge) for p in model.parameters())
+    parameters = sum(p.numel() for model in (generator, discriminator) for p in model.parameters())
     return 16 * parameters / GIB, kept.most / GIB
 
 

@@ -99,14 +99,14 @@ def main() -> None:
 
     torch.manual_seed(1234)
     clip = read_clip(arguments.clip, arguments.seconds)
-    model, judge = Generator(CONFIG), Discriminator(CONFIG.discriminator_periods, DISCRIMINATOR_WIDTH)
+    model, discriminator = Generator(CONFIG), Discriminator(CONFIG.discriminator_periods, DISCRIMINATOR_WIDTH)
     fit_codebook(model, clip)
     codes = model.extract_codes(clip.ssl_1CT)
     shuffled = codes[..., torch.randperm(codes.shape[-1])]
     recipe = SovitsRecipe(batch_size=COPIES, learning_rate=LEARNING_RATE, text_learning_rate_scale=1.0)
-    trainer = Trainer(model, judge, recipe, Precision("fp32", torch.device("cpu")))
+    trainer = Trainer(model, discriminator, recipe, Precision("fp32", torch.device("cpu")))
 
-    sizes = [sum(p.numel() for p in m.parameters()) / 1e6 for m in (model, judge)]
+    sizes = [sum(p.numel() for p in m.parameters()) / 1e6 for m in (model, discriminator)]
     print(
         f"{arguments.clip.name}: {clip.wav_1L.shape[-1] / SAMPLE_RATE:.2f} s, {codes.shape[-1]} tokens of which",
         end=" ",

@@ -68,7 +68,7 @@ def main(group: str = "") -> None:
     """Print all groups as a CI matrix, or the names of one group."""
     found = groups((FOLDER / "docker-bake.hcl").read_text(), (FOLDER / "Containerfile").read_text())
     if group and group not in found:
-        sys.exit(f"there is no group {group!r}; there are {', '.join(found)}")
+        sys.exit(f"unknown group {group!r}; choose from {', '.join(found)}")
     matrix = [{"group": name, "images": ",".join(images)} for name, images in found.items()]
     print(" ".join(found[group]) if group else json.dumps(matrix))
 

@@ -35,7 +35,7 @@ TEXT = """\
 
 voicemill's own code is under the [MIT licence](../../LICENSE). This page is about the packages that its extras install
 and that the images contain. It is printed by `python images/licences.py` from the metadata of the installed packages,
-at the versions of `constraints.txt`; `make check` compares. It says what the packages say, and is no legal advice.
+at the versions of `constraints.txt`; `make check` compares. It says what the packages say, and is not legal advice.
 
 A package whose licence forbids commercial use is not installed, by no extra and in no image: the script refuses it.
 audio-separator asks for one, `diffq` (CC BY-NC 4.0), for Demucs alone, which voicemill does not run; so audio-separator

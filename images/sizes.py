@@ -50,7 +50,7 @@ class Layout:
         if self.tar is None:
             return (self.path / name).open("rb")
         file = self.tar.extractfile(name)
-        assert file, f"{name} in {self.path} is no file"
+        assert file, f"{name} in {self.path} is not a file"
         return file
 
     def has(self, name: str) -> bool:

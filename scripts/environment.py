@@ -3,7 +3,7 @@
     python3.11 scripts/environment.py .venv
 
 uv installs if it is on PATH or can be had from the package index (a minute, where pip takes six); otherwise pip does.
-Where there is no NVIDIA GPU, packages that only a GPU uses and torch loads without are left out (1.2 GB);
+Without an NVIDIA GPU, packages that only a GPU uses and torch loads without are left out (1.2 GB);
 TORCH_CUDA=1 installs them all the same, TORCH_CUDA=0 leaves them out in any case.
 """
 

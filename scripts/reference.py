@@ -166,7 +166,7 @@ def exit_codes_page() -> Iterator[str]:
     yield "# Exit codes"
     yield (
         "Stages, `voicemill` and the engine end with the same codes, which follow `sysexits.h` where it has a meaning. "
-        "With a code comes one sentence on the standard error that says what to mend; a traceback is shown with 1 only."
+        "With a code comes one sentence on the standard error that says what to fix; a traceback is shown with 1 only."
     )
     by_code: dict[int, list[type[errors.VoicemillError]]] = {}
     for kind in vars(errors).values():

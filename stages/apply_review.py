@@ -62,13 +62,15 @@ def apply_review(
     place = given_review or review
     was_asked = proofreading == "Succeeded"
     if not place and was_asked and on_review_timeout == "fail":
-        raise InputError("nobody approved the transcripts in time; open `voicemill proofread`, approve, and run again")
+        raise InputError(
+            "the transcripts were not approved in time; open `voicemill proofread`, approve, and run again"
+        )
     if place:
         decided = reviewed(heard, fetch(place))
     else:
         decided = unreviewed(heard, drop_flagged=was_asked and on_review_timeout == "drop-flagged")
     write(ledger, decided, Sources(sliced, levelled), clips, transcripts, speaker)
-    ledger.require(min_clips, "clips with words")
+    ledger.require(min_clips, "clips with a transcript")
     return ledger
 
 

@@ -29,8 +29,8 @@ def collect_speech(plan: InputDir, ledgers: InputDir, manifest: OutputFile, *, p
         if voice.spoken:
             ledger.keep(voice.voice, seconds=round(voice.seconds, 3), **counts)
         else:
-            ledger.drop(voice.voice, f"it could speak none of its lines; the first, {voice.reason}", **counts)
-    ledger.require(1, "voices that spoke anything")
+            ledger.drop(voice.voice, f"it could not speak any of its lines; first reason: {voice.reason}", **counts)
+    ledger.require(1, "voices that spoke at least one line")
     not_spoken = read_plan(plan).empty + sum(voice.dropped for voice in voices)
     ledger.note(spoken=sum(voice.spoken for voice in voices), not_spoken=not_spoken)
     return ledger

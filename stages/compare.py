@@ -55,7 +55,7 @@ def compare(
     from voicemill.core.errors import UsageError
     from voicemill.evaluation import promotion_gate as verdicts
     from voicemill.evaluation.compare import listen
-    from voicemill.models import at_hand
+    from voicemill.models import resolve_local
     from voicemill.registry import aliases, names, open_registry, pull, version_of
     from voicemill.registry.records import lineage_and_metrics
 
@@ -63,7 +63,7 @@ def compare(
     if known:
         found = verdicts.Verdict("unchanged", speaker, alias, verdicts.Heard(known, 0.0, 0.0))
     elif voice is None:
-        raise UsageError("say with --voice which voice is to be compared, or with --known that there is none")
+        raise UsageError("give the voice to compare with --voice, or --known if there is none")
     else:
         version = version_of(voice).version
         promoted = aliases.read(store, names.check_speaker(speaker), alias)
@@ -78,7 +78,12 @@ def compare(
                 if promoted.version != version:
                     folders[promoted.version] = pull(store, speaker, promoted.version, Path(place) / "promoted")
                 heard = listen(
-                    folders, comparison / "audio", at_hand(models), lines=compare_lines, seed=seed, backend=backend
+                    folders,
+                    comparison / "audio",
+                    resolve_local(models),
+                    lines=compare_lines,
+                    seed=seed,
+                    backend=backend,
                 )
             old = heard[promoted.version]
         tolerance = verdicts.Tolerance(max_error_rate_rise, max_similarity_drop)

@@ -65,7 +65,7 @@ def evaluate(
     from voicemill.evaluation.speaker_similarity import SpeakerLikeness
     from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.synthesis import Reference
-    from voicemill.models import at_hand
+    from voicemill.models import resolve_local
     from voicemill.synthesis.load import Pretrained, recite
     from voicemill.voice import pronunciation
     from voicemill.voice.manifest import choose_reference, main_language
@@ -78,8 +78,10 @@ def evaluate(
     trained_on = [text.norm_text for text in DatasetFolder(dataset).texts().values()]
     asked = held_out_lines(language, lines, trained_on)
     if len(asked) < lines:
-        log.warning("each pair speaks %d lines, not %d: there are no more that were not trained on", len(asked), lines)
-    folder = at_hand(models)
+        log.warning(
+            "each pair speaks %d lines instead of %d: only so many were left out of training", len(asked), lines
+        )
+    folder = resolve_local(models)
     judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness.of_clips(clips, rows), language)
     pretrained = Pretrained(folder)
     reading = pronunciation.load(folder, trained=dataset).reading

@@ -47,13 +47,13 @@ def format_dataset(
     from voicemill.core.errors import InputError
     from voicemill.dataset import labels
     from voicemill.dataset.clip_features import Preparation
-    from voicemill.models.layout import at_hand, best_version
+    from voicemill.models.layout import best_version, resolve_local
     from voicemill.voice import pronunciation
 
     ledger = Ledger()
     paths = {path.name: path for path in sorted(clips.glob("*.wav"))}
     spoken = labels.by_clip(labels.read(transcripts / "transcripts.list"), paths)
-    folder = at_hand(models)
+    folder = resolve_local(models)
     chosen = best_version(folder) if version == "auto" else version
     pronounced = pronunciation.load(folder, lexicon=lexicon, polyphones=polyphone_model)
     preparation = Preparation(dataset, folder, chosen, pronounced.reading)
@@ -64,7 +64,7 @@ def format_dataset(
             if name not in spoken:
                 raise InputError("it has no transcript")
             if name not in paths:
-                raise InputError("it has a transcript but there is no such clip")
+                raise InputError("it has a transcript, but the clip does not exist")
             ledger.keep(name, **preparation.add(paths[name], spoken[name]))
     preparation.finish()
     ledger.note(version=chosen, languages=preparation.languages, **pronounced.notes())

@@ -31,7 +31,7 @@ def ingest(
         min_minutes: Least usable audio in all, in minutes; with less the stage ends with exit code 65.
         consent: What the speaker agreed to, and where that is on record, in words or as a file; kept with the
             recordings and the voice.
-        track: Which sound track of files with several (videos), from 1; 0 takes the one with speech, of several the
+        track: Which audio track of files with several (videos), from 1; 0 takes the one with speech, of several the
             one that the file marks as default.
     """
     from voicemill.audio import intake, reading, recordings
@@ -66,7 +66,7 @@ def ingest(
     recordings.write_manifest(audio, taken)
     recordings.write_consent(audio, recordings.consent_of(consent))
     if not consent:
-        get_logger(__name__).warning("no consent was recorded; say with --consent what the speaker agreed to")
+        get_logger(__name__).warning("no consent was recorded; record with --consent what the speaker agreed to")
     ledger.note(consent=bool(consent))
 
     usable = sum(recording.seconds for recording in taken)

@@ -45,7 +45,7 @@ def init_base(
         encoder: Folder of the content encoder, from train-content-encoder.
         clips: Folder of clips, from make-corpus.
         destination: Folder or s3:// address for the models.
-        start: Models folder to go on from: its codebook and weights take the place of fresh ones.
+        start: Models folder to resume from: its codebook and weights take the place of fresh ones.
         sovits_start: Models folder whose SoVITS and discriminator take the place of random ones, but for the codebook:
             they know voices, and learn anew what the codes mean.
         widen: Give the vocoder of start or sovits-start, which has one kernel width, those of a fresh one, so that it
@@ -69,9 +69,9 @@ def init_base(
     from voicemill.pretraining import base
 
     ledger = Ledger()
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     paths = sorted(clips.glob("*.wav"))
-    chosen = sorted(dice.permutation(len(paths))[:codebook_clips].tolist())
+    chosen = sorted(rng.permutation(len(paths))[:codebook_clips].tolist())
     model = hubert.load(encoder / "hubert", choose_device())
     found = []
     for index in ledger.each(chosen, name=lambda index: paths[index].name, label="encoding"):
@@ -111,14 +111,14 @@ def _copy(models: str, names: Sequence[str], widen_seed: int | None) -> Iterator
     import shutil
     import tempfile
 
-    from voicemill.models import at_hand, locate, placing
+    from voicemill.models import locate, placing, resolve_local
     from voicemill.models.layout import place
     from voicemill.pretraining import base
 
     with tempfile.TemporaryDirectory(prefix="voicemill-base-") as scratch:
         folder = Path(scratch)
         for name in names:
-            found = locate(at_hand(models), name, placing.VERSION)
+            found = locate(resolve_local(models), name, placing.VERSION)
             path = folder / place(name, placing.VERSION)
             path.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if found.is_dir() else shutil.copyfile)(found, path)

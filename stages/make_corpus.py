@@ -60,7 +60,12 @@ def make_corpus(
             wav, phones = speaker.say(text, noise)
             agreed = corpus.agreement(phones, phonemize(text, "en", "v2", lead_in=False).phones)
             if agreed < corpus.AGREEMENT:
-                ledger.drop(name, "flite reads it otherwise than our front-end", agreement=round(agreed, 3), text=text)
+                ledger.drop(
+                    name,
+                    "flite pronounces it differently from voicemill's front end",
+                    agreement=round(agreed, 3),
+                    text=text,
+                )
                 continue
             write_wav(clips / name, (wav * 32767).astype(np.int16), corpus.RATE, "PCM_16")
             segments[name] = [[s.phone, round(s.end, 4)] for s in phones]

@@ -32,7 +32,7 @@ def plan_script(
         script: A text file with one line each, JSON lines (text; voice, language, speed and seed where they differ), or
             the text itself.
         voices: Voices that speak each line that names none: folders or s3:// addresses of published voices, or with a
-            registry SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION; several are parted by commas.
+            registry SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION; several are separated by commas.
         registry: Folder or s3:// address of the registry, where voices are named by it.
         shard_lines: Lines that one pod speaks; more where there would be over 1,000 pods.
     """

@@ -47,13 +47,13 @@ def publish(
     from pathlib import Path
 
     from voicemill import registry as voices
-    from voicemill.models import at_hand
+    from voicemill.models import resolve_local
     from voicemill.registry import signatures
     from voicemill.voice import assembling
 
     made = assembling.assemble(
         voice,
-        assembling.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, at_hand(models)),
+        assembling.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, resolve_local(models)),
         speaker=speaker,
         export=export,
     )

@@ -64,7 +64,7 @@ def run_batch(
     if asked.errors:
         first = asked.errors[0]
         raise InputError(
-            f"{len(asked.errors)} mistakes in {asked.batch.manifest}, nothing was started; all are in the log,"
+            f"{len(asked.errors)} errors in {asked.batch.manifest}, nothing was started; all are in the log,"
             f" the first is on line {first.line}: {first.text}"
         )
     settings = BatchSettings(batch, run, run_uid, at_once, priority, queue)
@@ -82,7 +82,8 @@ def run_batch(
     ledger.note(voices=ledger.kept)
     if ledger.kept < min_success_ratio * total:
         raise InputError(
-            f"{ledger.kept} of {total} speakers got a voice, and {min_success_ratio:.0%} must; see the summary"
+            f"{ledger.kept} of {total} speakers got a voice, fewer than the required {min_success_ratio:.0%};"
+            " see the summary"
         )
     return ledger
 

@@ -72,7 +72,7 @@ def slice_clips(
             samples = resample_ffmpeg(reading.to_mono(sound.samples)[0], sound.rate, slicing.RATE)
             spans = list(slicing.cut(samples, longest, settings))
             if all(reason == slicing.SILENCE for _, reason in spans):
-                ledger.drop(name, "nothing but silence", seconds=round(sound.seconds, 3))
+                ledger.drop(name, "only silence", seconds=round(sound.seconds, 3))
             for span, reason in spans:
                 item = name_of(name, span.start, span.end)
                 seconds = round(len(span) / slicing.RATE, 3)

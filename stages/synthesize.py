@@ -60,7 +60,7 @@ def synthesize(
         voice: A published voice.
         speech: Where the files go, named by the number of their line.
         shard: Lines of a script, from plan-script, instead of `text`.
-        state: What is spoken is kept here until all is; a stage that was stopped goes on from there.
+        state: What is spoken is kept here until all is; a stage that was stopped resumes from there.
         models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
         voice_at: Folder or s3:// address of a published voice, instead of `voice`; with a registry SPEAKER,
             SPEAKER@ALIAS or SPEAKER@VERSION.
@@ -88,8 +88,8 @@ def synthesize(
 
     from voicemill.core.errors import UsageError
     from voicemill.evaluation.sentences import SAMPLE, held_out_lines
-    from voicemill.models import at_hand, locate
-    from voicemill.registry import at_hand as voice_at_hand
+    from voicemill.models import locate, resolve_local
+    from voicemill.registry import resolve_local as voice_resolve_local
     from voicemill.registry import version_of
     from voicemill.storage import fetch, fingerprint
     from voicemill.synthesis.batch_synthesis import Manner, speak_lines
@@ -100,11 +100,11 @@ def synthesize(
 
     together = max(1, batch_size // micro_batch_divisor())
     if voice is None and not voice_at:
-        raise UsageError("say with --voice or --voice-at which voice is to speak")
-    pretrained = at_hand(models)
+        raise UsageError("give the voice with --voice or --voice-at")
+    pretrained = resolve_local(models)
     ledger = Ledger()
     with tempfile.TemporaryDirectory(prefix="voicemill-synthesize-") as work:
-        folder = voice or voice_at_hand(voice_at, registry, Path(work) / "voice")
+        folder = voice or voice_resolve_local(voice_at, registry, Path(work) / "voice")
         version = version_of(folder).version
         pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphone_model, trained=folder)
         speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)
@@ -132,7 +132,7 @@ def synthesize(
         takes = Takes(kept, manner.fingerprint(**depends))
         recordings = recordings_in(others) if others else []
         rows = speak_lines(wanted, speaking, manner, takes, ledger, version=version, others=recordings)
-        takes.hand_over([row["file"] for row in rows], speech)
+        takes.export([row["file"] for row in rows], speech)
     if not shard:
         # Of a script, collect-speech requires it: there may well be nothing to say in one of many shards.
         ledger.require(1, "lines to speak")

@@ -44,8 +44,8 @@ def train_content_encoder(
         clips: Folder of clips, from make-corpus.
         transcripts: Folder with segments.json, from make-corpus.
         encoder: Where the encoder goes.
-        state: Where the run is kept while it goes on; a killed run goes on from there.
-        start: Models folder to go on from, whose encoder is taken as it is, because what SoVITS and the token model
+        state: Where the run is kept while it goes on; a killed run resumes from there.
+        start: Models folder to resume from, whose encoder is taken as it is, because what SoVITS and the token model
             know is said in its terms.
         recipe: How to train.
         precision: Arithmetic; auto is bf16 or fp16 on a GPU and fp32 on a CPU.
@@ -86,10 +86,10 @@ def train_content_encoder(
         Precision(precision, choose_device()),
         check_stop=check_stop,
         stop_requested=stop_requested,
-        say=get_logger(__name__).info,
+        log=get_logger(__name__).info,
     )
     training.run(lambda steps, total: progress(steps, "training", total=total))
-    training.hand_over_encoder(encoder)
+    training.export_encoder(encoder)
     rows = [json.loads(row) for row in training.state.metrics.read_text(encoding="utf-8").splitlines()]
     last = [row for row in rows if "loss" in row][-1]
     ledger.note(loss=round(last["loss"], 4), accuracy=round(last["accuracy"], 4), steps=last["step"])
@@ -100,10 +100,10 @@ def _take(start: str, encoder: OutputDir) -> Ledger:
     """The encoder of a models folder."""
     import shutil
 
-    from voicemill.models import at_hand, locate
+    from voicemill.models import locate, resolve_local
 
     ledger = Ledger()
-    shutil.copytree(locate(at_hand(start), "hubert"), encoder / "hubert")
+    shutil.copytree(locate(resolve_local(start), "hubert"), encoder / "hubert")
     for path in sorted((encoder / "hubert").iterdir()):
         ledger.keep(path.name, bytes=path.stat().st_size)
     ledger.note(loss=None, accuracy=None)

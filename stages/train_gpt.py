@@ -45,7 +45,7 @@ def train_gpt(
     Args:
         dataset: Dataset folder, from format.
         weights: Where the weights files go.
-        state: Where the run is kept while it goes on; a killed run goes on from there.
+        state: Where the run is kept while it goes on; a killed run resumes from there.
         models: Models folder with the base weights.
         version: Model version, which chooses the base weights; auto is the dataset's.
         recipe: How to train.
@@ -65,7 +65,7 @@ def train_gpt(
     from voicemill.gpt_sovits.gpt.joining import join
     from voicemill.gpt_sovits.training import monitor
     from voicemill.gpt_sovits.training.run_state import Precision, choose_device
-    from voicemill.models import at_hand, locate
+    from voicemill.models import locate, resolve_local
 
     ledger = Ledger()
     model_version = DatasetFolder(dataset).version(version)
@@ -74,7 +74,7 @@ def train_gpt(
         ledger.keep(item.name, seconds=item.seconds)
     ledger.require(1, "clips to train the token model on")
 
-    base = locate(at_hand(models), "gpt", model_version)
+    base = locate(resolve_local(models), "gpt", model_version)
     if deterministic:
         monitor.be_deterministic()
     items, held_out = monitor.hold_out(items, validation_fraction)
@@ -89,10 +89,10 @@ def train_gpt(
         micro_batch_divisor=micro_batch_divisor(),
         held_out=held_out,
         recompute_layers=gradient_checkpointing,
-        say=get_logger(__name__).info,
+        log=get_logger(__name__).info,
     )
     saved = tuning.run(lambda batches, total: progress(batches, "training", total=total))
-    tuning.hand_over(weights, model_version, base)
+    tuning.export(weights, model_version, base)
     last = json.loads(tuning.state.metrics.read_text(encoding="utf-8").splitlines()[-1])
     ledger.note(
         epochs=last["epoch"],

@@ -47,7 +47,7 @@ def train_sovits(
     Args:
         dataset: Dataset folder, from format.
         weights: Where the weights files go.
-        state: Where the run is kept while it goes on; a killed run goes on from there.
+        state: Where the run is kept while it goes on; a killed run resumes from there.
         models: Models folder with the base weights.
         version: Model version, which chooses the base weights; auto is the dataset's.
         recipe: How to train.
@@ -69,7 +69,7 @@ def train_sovits(
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
     from voicemill.gpt_sovits.training import monitor
     from voicemill.gpt_sovits.training.run_state import Precision, choose_device
-    from voicemill.models import at_hand, locate
+    from voicemill.models import locate, resolve_local
     from voicemill.text import symbols
 
     log = get_logger(__name__)
@@ -93,7 +93,7 @@ def train_sovits(
         monitor.be_deterministic()
     items, held_out = monitor.hold_out(items, validation_fraction)
 
-    folder = at_hand(models)
+    folder = resolve_local(models)
     base = locate(folder, "sovits-g", model_version)
     run = FineTuning(
         checkpoints.load_sovits(base),
@@ -109,10 +109,10 @@ def train_sovits(
         held_out=held_out,
         recompute_layers=gradient_checkpointing,
         encoder=hubert.load(locate(folder, "hubert", model_version)) if recipe.content_loss_weight else None,
-        say=log.info,
+        log=log.info,
     )
     saved = run.run(lambda steps, total: progress(steps, "training", total=total))
-    run.hand_over(weights, model_version, base)
+    run.export(weights, model_version, base)
     if export_base:
         run.write_base(weights / "base")
     rows = [json.loads(row) for row in run.state.metrics.read_text(encoding="utf-8").splitlines()]

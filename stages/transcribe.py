@@ -44,16 +44,16 @@ def transcribe(
         language: What is spoken; auto lets Whisper find out for each clip.
         backend: auto takes Whisper where its weights are there, else pocketsphinx for English, else a toy Whisper.
         script: Characters of recognised Mandarin, which Whisper mixes; transcripts of your own stay as they are.
-        min_clips: With fewer clips with words the stage fails.
+        min_clips: With fewer clips with a transcript the stage fails.
     """
     from voicemill import storage
     from voicemill.asr import clips as recognition
     from voicemill.dataset.labels import Label, write
-    from voicemill.models import at_hand
+    from voicemill.models import resolve_local
 
     ledger = Ledger()
     own = recognition.own_labels(storage.fetch(transcripts_file), clips, recordings) if transcripts_file else None
-    results = recognition.transcribe_folder(ledger, clips, at_hand(models), language, backend, own, script)
+    results = recognition.transcribe_folder(ledger, clips, resolve_local(models), language, backend, own, script)
     write(
         transcripts / "transcripts.list",
         (Label(result.clip, speaker.replace("|", "_"), result.language, result.text) for result in results),
@@ -61,7 +61,7 @@ def transcribe(
     rows = [result.row() for result in results]
     text = json.dumps(rows, ensure_ascii=False, indent=1)
     (transcripts / "transcripts.json").write_text(text + "\n", encoding="utf-8")
-    ledger.require(min_clips, "clips with words")
+    ledger.require(min_clips, "clips with a transcript")
     return ledger
 
 

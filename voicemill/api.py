@@ -150,22 +150,22 @@ class Voice:
             generation: How to speak; None goes by the voice's generation config.
 
         Raises:
-            InputError: If it is no voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` or the registry requires.
+            InputError: If it is not a voice, is damaged, or is not signed by a trusted key.
             MissingModelError: If a pretrained model is not in the models folder.
             TryAgain: If S3 cannot be reached.
         """
         import torch
 
-        from voicemill.models import at_hand as models_at_hand
-        from voicemill.registry import at_hand, version_of
+        from voicemill.models import resolve_local as models_resolve_local
+        from voicemill.registry import resolve_local, version_of
         from voicemill.synthesis.load import load_voice
         from voicemill.voice import pronunciation
 
-        pretrained = models_at_hand(str(models))
+        pretrained = models_resolve_local(str(models))
         resources = ExitStack()
         try:
             work = resources.enter_context(tempfile.TemporaryDirectory(prefix="voicemill-voice-"))
-            folder = at_hand(str(voice), str(registry), Path(work) / "voice")
+            folder = resolve_local(str(voice), str(registry), Path(work) / "voice")
             pronounced = pronunciation.load(
                 pretrained, lexicon=str(lexicon), polyphones=polyphone_model, trained=folder
             )

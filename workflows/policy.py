@@ -35,7 +35,7 @@ CREDENTIALS = "voicemill-s3"
 USER = 65532
 DAY_SECONDS = 24 * 60 * 60
 LONGEST_TRY_SECONDS = 2 * DAY_SECONDS
-"""A pod that hangs does not hold a GPU for ever; training goes on from its state where it was cut off."""
+"""A pod that hangs does not hold a GPU for ever; training resumes from its state where it was cut off."""
 LONGEST_BATCH_SECONDS = 60 * DAY_SECONDS
 """A conductor waits for the workflows of thousands of speakers, and holds nothing meanwhile."""
 

@@ -3,7 +3,7 @@
 voicemill run pretrain -p destination=models/small --out runs/pretrain
 argo submit --from workflowtemplate/pretrain -p destination=s3:///models-small
 
-With `start` it goes on from another base instead, in the terms of its content encoder and codebook; with `sovits-start`
+With `start` it resumes from another base instead, in the terms of its content encoder and codebook; with `sovits-start`
 from its SoVITS alone.
 """
 

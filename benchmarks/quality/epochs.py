@@ -110,6 +110,6 @@ def _name(model: str, weights: Path) -> str:
 def _reference(run: Path) -> Reference:
     transcripts = run / "apply-review" / "transcripts" / "transcripts.json"
     if not transcripts.is_file():
-        raise InputError(f"{run} is no run of clone-voice that came to its training: {transcripts} is not there")
+        raise InputError(f"{run} is not a run of clone-voice that reached training: {transcripts} does not exist")
     chosen = choose_reference(json.loads(transcripts.read_text(encoding="utf-8")))
     return Reference(run / "apply-review" / "clips" / chosen["clip"], chosen["text"], chosen["language"].lower())

@@ -32,7 +32,7 @@ def measure_minutes(
         InputError: There are not so many minutes, or a run failed.
     """
     seconds = sources.lengths(sources.recordings(speaker))
-    # Refused before the first training begins.
+    # UnreadableCheckpoint before the first training begins.
     taken = {amount: sources.whole_clips(seconds, amount) for amount in sorted(minutes)}
     summaries = []
     for amount, files in taken.items():

@@ -47,7 +47,7 @@ class Heard:
         sig: DNSMOS opinion of the speech, 1 to 5.
         bak: Of the background.
         ovrl: Of both.
-        seconds: From the first to the last speech, pauses within included; None where there is no speech.
+        seconds: From the first to the last speech, pauses within included; None without speech.
         audio: The recording.
     """
 
@@ -84,7 +84,7 @@ class Figure:
 
 
 def spoken_seconds(samples: np.ndarray, rate: int) -> float | None:
-    """Time from the first to the last speech, or None if there is no speech.
+    """Time from the first to the last speech, or None without speech.
 
     Args:
         samples: float32 `[n]`.

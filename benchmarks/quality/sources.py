@@ -23,7 +23,7 @@ def sentences(file: Path = SENTENCES) -> list[str]:
     """Sentences to speak: a text file with one a line.
 
     Raises:
-        InputError: A line is empty or the file is no text.
+        InputError: A line is empty or the file is not text.
     """
     return [line.settings()["text"] for line in read_lines(file)]
 
@@ -68,7 +68,7 @@ def spoken_lines(folder: Path) -> list[Sentence]:
     """
     rows = json_lines(folder / "manifest.jsonl")
     if not rows:
-        raise InputError(f"{folder} is no folder of synthesize: it has no manifest.jsonl, or nothing is in it")
+        raise InputError(f"{folder} was not written by synthesize: manifest.jsonl is missing or empty")
     return [Sentence(Path(row["file"]).stem, row["text"], folder / row["file"]) for row in rows]
 
 

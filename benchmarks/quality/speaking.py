@@ -39,7 +39,7 @@ class Bench:
         seed: Of the first line.
         audio: Folder for what was said; each voice has one of its own in it.
         options: How to speak.
-        prompted: Whether voices go on from the words of their reference.
+        prompted: Whether voices resume from the words of their reference.
     """
 
     models: Path
@@ -115,7 +115,7 @@ class Bench:
 
     def _write(self, title: str, name: str, text: str, said: Speech) -> Path:
         if not np.isfinite(said.samples).all():
-            raise InputError("it spoke samples that are no numbers")
+            raise InputError("synthesis produced NaN or Inf samples")
         folder = self.audio / "".join(letter if letter.isalnum() else "-" for letter in title)
         folder.mkdir(parents=True, exist_ok=True)
         software = f"voicemill {__version__}"

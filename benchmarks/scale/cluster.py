@@ -67,7 +67,7 @@ def played(document: Json, gpu_seconds: float, cpu_seconds: float, target: str =
         document: The workflow.
         gpu_seconds: How long a pod with a GPU takes.
         cpu_seconds: How long any other does.
-        target: The last stage to run, after which there is no report either; all run if empty.
+        target: The last stage to run, after which the report is left out too; all run if empty.
     """
     document = copy.deepcopy(document)
     spec = document["spec"]

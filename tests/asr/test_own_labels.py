@@ -52,7 +52,7 @@ def test_folders_tell_recordings_of_one_name_apart() -> None:
 def test_an_ambiguous_name_is_not_guessed() -> None:
     found = match([label("same.wav")], CLIPS, SOURCES)
     assert not found.by_clip
-    reason = "2 recordings are called so ('a/same.wav', 'b/same.wav'); write more of the path"
+    reason = "2 recordings match this name ('a/same.wav', 'b/same.wav'); give more of the path"
     assert found.unused == [(label("same.wav"), reason)]
 
 
@@ -97,7 +97,7 @@ def test_labels_without_a_clip_are_returned_with_the_reason() -> None:
     found = match([label("gone.wav"), label("never.wav")], CLIPS, SOURCES)
     assert [reason for _, reason in found.unused] == [
         "no clip was made of the recording",
-        "no clip or recording is called so",
+        "no clip or recording has this name",
     ]
 
 

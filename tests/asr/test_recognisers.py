@@ -91,7 +91,7 @@ def test_whisper_finds_a_language_that_can_be_trained(models: Path, speech: np.n
 
 def test_a_broken_whisper_is_named(models: Path, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"no model")
-    with pytest.raises(InputError, match="no Whisper model"):
+    with pytest.raises(InputError, match="not a Whisper model"):
         WhisperRecognizer(tmp_path, "en", "cpu")
 
 

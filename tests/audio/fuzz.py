@@ -73,7 +73,7 @@ def encode(
 
     Args:
         path: Where to; its suffix names the container.
-        wave: float32 `[n]`, or `[tracks, n]` for several sound tracks.
+        wave: float32 `[n]`, or `[tracks, n]` for several audio tracks.
         codec: Name of the encoder.
         rate: Sampling rate in Hz of the file.
         container_options: As libavformat documents them.
@@ -105,60 +105,60 @@ def mutants(seeds: list[Path], count: int, seed: int) -> Iterator[tuple[str, byt
     Yields:
         A name that says what was done, and the content.
     """
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     contents = {path: path.read_bytes() for path in seeds}
     for number in range(count):
         path = seeds[number % len(seeds)]
-        mutate = dice.choice(_MUTATIONS)
+        mutate = rng.choice(_MUTATIONS)
         others = [other for other in seeds if other.suffix == path.suffix]
-        content = mutate(dice, bytearray(contents[path]), contents[dice.choice(others)])
+        content = mutate(rng, bytearray(contents[path]), contents[rng.choice(others)])
         yield f"{number:04d}-{mutate.__name__.strip('_')}-{path.name}", bytes(content)
 
 
-def _flip_header_bits(dice: random.Random, content: bytearray, other: bytes) -> bytearray:
-    for _ in range(dice.randrange(1, 5)):
-        content[dice.randrange(min(len(content), 128))] ^= 1 << dice.randrange(8)
+def _flip_header_bits(rng: random.Random, content: bytearray, other: bytes) -> bytearray:
+    for _ in range(rng.randrange(1, 5)):
+        content[rng.randrange(min(len(content), 128))] ^= 1 << rng.randrange(8)
     return content
 
 
-def _overwrite_bytes(dice: random.Random, content: bytearray, other: bytes) -> bytearray:
-    for _ in range(dice.randrange(1, 100)):
-        content[dice.randrange(len(content))] = dice.randrange(256)
+def _overwrite_bytes(rng: random.Random, content: bytearray, other: bytes) -> bytearray:
+    for _ in range(rng.randrange(1, 100)):
+        content[rng.randrange(len(content))] = rng.randrange(256)
     return content
 
 
-def _truncate(dice: random.Random, content: bytearray, other: bytes) -> bytearray:
-    return content[: dice.randrange(len(content))]
+def _truncate(rng: random.Random, content: bytearray, other: bytes) -> bytearray:
+    return content[: rng.randrange(len(content))]
 
 
-def _lie(dice: random.Random, content: bytearray, other: bytes) -> bytearray:
+def _lie(rng: random.Random, content: bytearray, other: bytes) -> bytearray:
     """A 32-bit field of the header, or of the tables at the end, says something else."""
-    at = dice.randrange(min(len(content) - 4, 200))
-    if dice.random() < 0.3:
+    at = rng.randrange(min(len(content) - 4, 200))
+    if rng.random() < 0.3:
         at = len(content) - 4 - at
-    content[at : at + 4] = dice.choice(_LIES)
+    content[at : at + 4] = rng.choice(_LIES)
     return content
 
 
-def _insert(dice: random.Random, content: bytearray, other: bytes) -> bytearray:
-    at = dice.randrange(len(content))
-    content[at:at] = dice.randbytes(dice.randrange(1, 3000))
+def _insert(rng: random.Random, content: bytearray, other: bytes) -> bytearray:
+    at = rng.randrange(len(content))
+    content[at:at] = rng.randbytes(rng.randrange(1, 3000))
     return content
 
 
-def _delete(dice: random.Random, content: bytearray, other: bytes) -> bytearray:
-    at = dice.randrange(len(content))
-    del content[at : at + dice.randrange(1, 3000)]
+def _delete(rng: random.Random, content: bytearray, other: bytes) -> bytearray:
+    at = rng.randrange(len(content))
+    del content[at : at + rng.randrange(1, 3000)]
     return content
 
 
-def _repeat(dice: random.Random, content: bytearray, other: bytes) -> bytearray:
-    at = dice.randrange(len(content))
-    content[at:at] = content[at : at + dice.randrange(1, 10_000)] * dice.randrange(1, 4)
+def _repeat(rng: random.Random, content: bytearray, other: bytes) -> bytearray:
+    at = rng.randrange(len(content))
+    content[at:at] = content[at : at + rng.randrange(1, 10_000)] * rng.randrange(1, 4)
     return content
 
 
-def _concatenate(dice: random.Random, content: bytearray, other: bytes) -> bytearray:
+def _concatenate(rng: random.Random, content: bytearray, other: bytes) -> bytearray:
     return content + other
 
 

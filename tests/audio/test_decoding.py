@@ -55,7 +55,7 @@ def test_a_rate_that_changes_on_the_way_keeps_length_and_pitch(tmp_path):
     audio = reading.read(tmp_path / "ab.mp3")
     first, second = reading.read(tmp_path / "a.mp3"), reading.read(tmp_path / "b.mp3")
     assert audio.rate == 16_000 and abs(audio.seconds - first.seconds - second.seconds) < 0.15
-    assert "the format changes on the way" in audio.notes[0]
+    assert "the format changes within the file" in audio.notes[0]
     found, alone = audio.samples[0, -40_000:], reading.resample(second.samples[0], 48_000, 16_000)
     size = len(found) + len(alone)
     correlation = np.fft.irfft(np.fft.rfft(found, size) * np.conj(np.fft.rfft(alone, size)))
@@ -82,7 +82,7 @@ def test_a_cut_mp3_is_as_long_as_what_is_left_and_says_so(tmp_path):
     (tmp_path / "a.mp3").write_bytes(whole[: len(whole) // 2])
     audio = reading.read(tmp_path / "a.mp3")
     assert abs(audio.seconds - 2) < 0.1
-    assert audio.notes == (f"cut off or damaged: {audio.seconds:.2f} of 4.00 s decoded",)
+    assert audio.notes == (f"truncated or damaged: {audio.seconds:.2f} of 4.00 s decoded",)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_sound_that_a_wav_header_leaves_out_is_named(tmp_path):
     path.write_bytes(content)
     audio = reading.read(path)
     assert audio.seconds == 1
-    assert audio.notes == ("32000 bytes behind the sound that the header describes were not read",)
+    assert audio.notes == ("32000 bytes after the audio that the header describes were ignored",)
 
 
 @pytest.mark.parametrize(("claimed", "note"), [(0, False), (1 << 20, True), ((1 << 36) - 1, True), (16_000, False)])
@@ -148,7 +148,7 @@ def test_a_frame_that_fails_its_checksum_is_left_out_with_a_note(tmp_path):
     path.write_bytes(content)
     audio = reading.read(path)
     assert 2 < audio.seconds < 3
-    assert audio.notes[-1] == f"cut off or damaged: {audio.seconds:.2f} of 3.00 s decoded"
+    assert audio.notes[-1] == f"truncated or damaged: {audio.seconds:.2f} of 3.00 s decoded"
 
 
 def test_a_small_file_that_decodes_to_gigabytes_is_refused_with_the_limit(tmp_path, monkeypatch):
@@ -185,17 +185,17 @@ def test_of_several_tracks_the_one_with_speech_is_taken(tmp_path):
     assert np.abs(audio.samples).max() > 0.4
     assert reading.read(two_tracks(tmp_path / "y.mka", speech(2), speech(2, 3))).notes[0] == "track 1 of 2 was taken"
     silent = reading.read(two_tracks(tmp_path / "z.mka", tone(2), tone(2)))
-    assert silent.notes[0] == "there is no speech in any of its 2 tracks"
+    assert silent.notes[0] == "no speech was found in any of its 2 tracks"
 
 
 def test_a_track_can_be_asked_for_and_must_be_there(tmp_path):
     path = two_tracks(tmp_path / "x.mka", tone(2), speech(2))
-    assert reading.read(path, 1).notes[0] == "track 1 of 2 was taken, as asked for"
-    with pytest.raises(InputError, match=r"x\.mka has 2 sound tracks; track 3 was asked for \(--track\)"):
+    assert reading.read(path, 1).notes[0] == "track 1 of 2 was used, as requested"
+    with pytest.raises(InputError, match=r"x\.mka has 2 audio tracks, but --track 3 was requested"):
         reading.read(path, 3)
     soundfile.write(tmp_path / "y.wav", speech(1), 16_000)
     assert reading.read(tmp_path / "y.wav", 1).notes == ()
-    with pytest.raises(InputError, match="has 1 sound track; track 2"):
+    with pytest.raises(InputError, match="has 1 audio track, but --track 2"):
         reading.read(tmp_path / "y.wav", 2)
 
 
@@ -224,7 +224,7 @@ def test_a_playlist_is_refused_and_opens_nothing(tmp_path, kind):
         with pytest.raises(BlockingIOError):
             server.accept()
     assert not {name for name in opened if name.startswith("socket:") or name == str(wav)}
-    with pytest.raises(InputError, match="which holds no sound itself"):
+    with pytest.raises(InputError, match="which contains no audio itself"):
         reading.read(path)
 
 

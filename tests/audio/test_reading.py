@@ -1,4 +1,4 @@
-"""Any file is read, mended or refused with its reason."""
+"""Any file is read, fixed or refused with its reason."""
 
 import errno
 import resource
@@ -142,7 +142,7 @@ def test_numbers_that_are_none_become_silence_and_too_many_are_refused(tmp_path)
     soundfile.write(tmp_path / "x.wav", wave, 16_000, "FLOAT")
     audio = reading.read(tmp_path / "x.wav")
     assert np.isfinite(audio.samples).all()
-    assert audio.notes == ("12 samples were NaN, infinite or beyond 1e+09 and became 0",)
+    assert audio.notes == ("12 samples were NaN, infinite or beyond 1e+09 and were set to 0",)
     wave[:4000] = np.nan
     soundfile.write(tmp_path / "x.wav", wave, 16_000, "FLOAT")
     with pytest.raises(InputError, match="NaN"):

@@ -33,7 +33,7 @@ def test_letters_of_any_script_stay_legible():
 
 
 def test_the_manifest_comes_back_as_it_was(tmp_path):
-    written = recordings.Recording("中-01234567", 'a/it\'s "中".wav', "01" * 32, 16_000, 2, 1.5, ("mended",))
+    written = recordings.Recording("中-01234567", 'a/it\'s "中".wav', "01" * 32, 16_000, 2, 1.5, ("fixed",))
     recordings.write_manifest(tmp_path, [written])
     assert recordings.read_manifest(tmp_path) == {written.name: written}
 

@@ -248,7 +248,7 @@ def test_unknown_model_is_answered_with_those_that_are_there(models: Path) -> No
 def test_stem_that_a_model_does_not_have_is_refused(models: Path, speech: np.ndarray) -> None:
     with (
         StemSeparator(models / "separation", separation.DENOISE_MODEL, separation.NO_ECHO) as separator,
-        pytest.raises(InputError, match="gives no stem 'No Echo'"),
+        pytest.raises(InputError, match="has no stem 'No Echo'"),
     ):
         separator.separate(speech[None], 22_050)
 

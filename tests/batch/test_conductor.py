@@ -20,7 +20,7 @@ from tests.cli.conftest import cluster
 from tests.fakes.argo_api import ARGO, Cluster
 from tests.fakes.argo_controller import Controller, speaker
 from voicemill.batch import conductor, speaker_workflows
-from voicemill.cluster import patience
+from voicemill.cluster import retrying
 from voicemill.stages.batch_report import batch_report
 from voicemill.stages.run_batch import run_batch
 from voicemill.storage import Store, open_store
@@ -38,7 +38,7 @@ SIX = ("anna", "ben", "cat", "dan", "eve", "fay")
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conductor, "SECONDS_BETWEEN_LOOKS", 0.02)
     monkeypatch.setattr(conductor, "SECONDS_TO_END", 10.0)
-    monkeypatch.setattr(patience, "SECONDS_BETWEEN_TRIES", 0.02)
+    monkeypatch.setattr(retrying, "SECONDS_BETWEEN_TRIES", 0.02)
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_two_mistakes_on_a_line_are_both_told(batch: Batch) -> None:
     batch.manifest("anna,s3:///in/nobody,-1", heading="speaker,source,gpt-epochs")
     assert batch.conduct() == 65
     [told] = [json.loads(line) for line in batch.ledger.read_text().splitlines()]
-    assert told["item"] == "line 2" and "gpt-epochs" in told["reason"] and "nothing at" in told["reason"]
+    assert told["item"] == "line 2" and "gpt-epochs" in told["reason"] and "nothing found at" in told["reason"]
     assert batch.summary()["anna"]["reason"].startswith("gpt-epochs")
 
 
@@ -259,7 +259,7 @@ def test_a_text_that_argo_would_change_is_a_mistake(batch: Batch) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"batch": "Heroes!"}, "cannot be a batch's name"),
+        ({"batch": "Heroes!"}, "is not a valid batch name"),
         ({"parameters": "speed=2"}, "speed: clone-voice has no such parameter"),
         ({"parameters": "source=x"}, "source"),
         ({"parameters": "{"}, "no JSON object"),
@@ -319,7 +319,7 @@ def test_a_speaker_whom_the_cluster_refuses_fails_alone(batch: Batch) -> None:
     with Controller(batch.cluster):
         assert batch.conduct(min_success_ratio=0.5) == 0
     rows = batch.summary()
-    assert "does not take it" in rows["ben"]["reason"] and rows["cat"]["outcome"] == "voice"
+    assert "rejected it" in rows["ben"]["reason"] and rows["cat"]["outcome"] == "voice"
 
 
 def test_a_workflow_that_somebody_deletes_is_noticed(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:

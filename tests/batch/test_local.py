@@ -53,7 +53,7 @@ def test_one_bad_speaker_harms_no_other_and_all_are_told_of(batch: Batch, speake
 def test_run_again_only_what_is_missing_or_changed_is_done(batch: Batch, speakers: Speakers, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert batch(speakers(anna="one", ben="corrupt", cat="two"), "--min-success-ratio", 0) == 0
-    # ben's recordings are mended, cat's are others, dan is new.
+    # ben's recordings are fixed, cat's are others, dan is new.
     assert batch(speakers(anna="one", ben="three", cat="other", dan="four")) == 0
     assert {name: runs_of(out, name) for name in ("anna", "ben", "cat", "dan")} == {
         "anna": 2,  # her recording was written again

@@ -90,13 +90,13 @@ def test_the_same_rows_are_read_from_csv_and_from_json_lines(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [
-        ("", 1, "no speaker in it"),
-        ("speaker,source\n", 1, "no speaker in it"),
+        ("", 1, "the manifest has no rows"),
+        ("speaker,source\n", 1, "the manifest has no rows"),
         ("name,source\nanna,.\n", 1, "no column speaker"),
-        ("speaker;source\nanna;.\n", 1, "columns are parted by commas"),
+        ("speaker;source\nanna;.\n", 1, "separate columns with commas"),
         ("speaker,source,speaker\nanna,.,\n", 1, "the column speaker is there twice"),
         ("speaker,source,colour\nanna,.,red\nben,.,blue\n", 1, "colour: clone-voice has no such parameter"),
-        ('speaker,source\n"anna,.\n', 2, "is no CSV"),
+        ('speaker,source\n"anna,.\n', 2, "is not valid CSV"),
     ],
 )
 def test_what_is_wrong_with_the_whole_file_is_told_once(tmp_path: Path, content: str, line: int, words: str) -> None:
@@ -111,7 +111,7 @@ def test_lines_that_are_no_json_objects_are_told(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text("\n\n".join(lines))
     found = mistakes_in(tmp_path / "m.jsonl")
     assert [error.line for error in found] == [1, 3, 5]
-    words = ("not valid JSON", "not a JSON object", "neither a text")
+    words = ("not valid JSON", "not a JSON object", "must be a string")
     assert all(word in error.text for word, error in zip(words, found, strict=True))
 
 

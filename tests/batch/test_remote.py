@@ -75,10 +75,10 @@ def test_a_batch_that_is_being_made_is_not_made_twice_and_can_be_stopped(
     door: Cluster, store: Store, speakers: Callable[..., Path]
 ) -> None:
     manifest = speakers(anna="one")
-    assert "nobody makes the batch" in str(refusal("batch", "stop", "heroes"))
+    assert "is not running in the namespace" in str(refusal("batch", "stop", "heroes"))
     assert submit(manifest).exit_code == 0
     error = refusal("batch", "submit", str(manifest), "-p", "models=s3:///models", "--name", "heroes")
-    assert error.exit_code == 65 and "is being made by clone-batch-" in str(error)
+    assert error.exit_code == 65 and "is already running as clone-batch-" in str(error)
     assert voicemill("batch", "stop", "heroes").exit_code == 0
     assert door.runs[0]["spec"]["shutdown"] == "Stop"
     seen = voicemill("batch", "status", "heroes")

@@ -27,12 +27,12 @@ def use(folder: Path) -> None:
 
 def case(name: str) -> Path:
     """Where an input of the cases lies."""
-    assert _folder is not None, "there is no folder of cases here"
+    assert _folder is not None, "the folder of cases is missing"
     return _folder / name
 
 
 def index() -> list[dict[str, str]]:
-    """The rows of index.csv; empty where there are no cases on this machine."""
+    """The rows of index.csv; empty if this machine has no cases."""
     if _folder is None or not (_folder / "index.csv").is_file():
         return []
     with (_folder / "index.csv").open(encoding="utf-8", newline="") as lines:

@@ -170,5 +170,5 @@ def containers(objects: list[Json]) -> Iterator[Json]:
 
 
 def ours(objects: list[Json]) -> list[Json]:
-    """The objects that are no part of `helm test`."""
+    """The objects that do not belong to `helm test`."""
     return [each for each in objects if each["metadata"].get("annotations", {}).get("helm.sh/hook") != "test"]

@@ -99,7 +99,7 @@ def test_every_mistake_in_the_parameters_is_told_and_nothing_is_submitted(cluste
 def test_a_name_that_is_taken_is_an_error(door: Cluster) -> None:
     voicemill("submit", "clone-voice", *PARAMETERS, "--name", "anna-1")
     error = refusal("submit", "clone-voice", *PARAMETERS, "--name", "anna-1")
-    assert error.exit_code == 65 and "there is a run anna-1 already" in str(error)
+    assert error.exit_code == 65 and "the run anna-1 already exists" in str(error)
 
 
 def test_who_is_refused_or_cannot_reach_the_cluster_is_told_so(
@@ -107,7 +107,7 @@ def test_who_is_refused_or_cannot_reach_the_cluster_is_told_so(
 ) -> None:
     cluster.status[f"{ARGO}/namespaces/voices/workflows"] = 403
     error = refusal("submit", "clone-voice", *PARAMETERS)
-    assert error.exit_code == 69 and "the cluster refuses: workflow" in str(error)
+    assert error.exit_code == 69 and "permission denied by the cluster: workflow" in str(error)
     monkeypatch.setenv("KUBECONFIG", "/nowhere")
     assert refusal("status", "anna").exit_code == 69
     monkeypatch.setenv("ARGO_SERVER", "127.0.0.1:9")
@@ -197,7 +197,7 @@ def test_a_path_that_is_not_here_is_refused_and_one_of_the_pods_is_left(cluster:
     error = refusal("submit", "clone-voice", "-p", "speaker=a", "-p", "source=./nowhere", "-p", "models=s3:///models")
     assert error.exit_code == 64 and "source: ./nowhere does not exist" in str(error)
     error = refusal("submit", "prepare-models", "-p", "destination=models")
-    assert error.exit_code == 64 and "name an s3:// address or a path in the pods" in str(error)
+    assert error.exit_code == 64 and "give an s3:// address or a path in the pods" in str(error)
     assert not cluster.runs
     voicemill("submit", "prepare-models", "-p", "destination=/models")
     [run] = cluster.runs
@@ -208,13 +208,13 @@ def test_a_path_that_is_not_here_is_refused_and_one_of_the_pods_is_left(cluster:
     ("end", "code", "words"),
     [
         (status("Succeeded", node("ingest", "Succeeded")), 0, "done"),
-        (status("Failed", failed("ingest", 65)), 65, "for its data or parameters"),
-        (status("Failed", failed("train-gpt", 66)), 65, "for its data or parameters"),
-        (status("Failed", failed("separate", 75)), 75, "for the cluster"),
-        (status("Failed", failed("separate", 137, "OOMKilled")), 75, "for the cluster"),
-        (status("Error", failed("separate", None, "pod deleted")), 75, "for the cluster"),
-        (status("Failed", failed("slice", 1)), 1, "by a mistake of the programs"),
-        (status("Failed", failed("slice", 75), failed("ingest", 64)), 65, "for its data or parameters"),
+        (status("Failed", failed("ingest", 65)), 65, "because of its data or parameters"),
+        (status("Failed", failed("train-gpt", 66)), 65, "because of its data or parameters"),
+        (status("Failed", failed("separate", 75)), 75, "because of the cluster"),
+        (status("Failed", failed("separate", 137, "OOMKilled")), 75, "because of the cluster"),
+        (status("Error", failed("separate", None, "pod deleted")), 75, "because of the cluster"),
+        (status("Failed", failed("slice", 1)), 1, "because of a bug"),
+        (status("Failed", failed("slice", 75), failed("ingest", 64)), 65, "because of its data or parameters"),
     ],
 )
 def test_waiting_ends_with_what_the_run_has_come_to(
@@ -335,8 +335,8 @@ def add_waiting(cluster: Cluster, *nodes: Json) -> None:
 def test_resuming_lets_exactly_one_node_go_on(door: Cluster) -> None:
     other = {**WAITS, "id": "run-other", "displayName": "other"}
     add_waiting(door, WAITS, other)
-    assert "several nodes of run wait; say which one to resume" in str(refusal("resume", "run"))
-    assert "nothing-such of run does not wait" in str(refusal("resume", "run", "nothing-such"))
+    assert "several nodes of run are waiting; name the one to resume" in str(refusal("resume", "run"))
+    assert "nothing-such of run is not waiting" in str(refusal("resume", "run", "nothing-such"))
     assert "takes no parameter reviwer" in str(refusal("resume", "run", "proofread", "-p", "reviwer=x"))
     result = voicemill("resume", "run", "proofread", "-p", "reviewer=ruth")
     assert result.exit_code == 0 and "proofread of run goes on" in result.output

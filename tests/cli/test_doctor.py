@@ -46,7 +46,7 @@ def only() -> str:
 
 def test_a_healthy_cluster_lacks_nothing(healthy: Cluster) -> None:
     result = CliRunner().invoke(app, ["doctor"])
-    assert result.exit_code == 0 and "nothing that is needed is missing" in result.output
+    assert result.exit_code == 0 and "all requirements are met" in result.output
     assert "large has 1 NVIDIA-L4 with 22.5 GiB: fits separate, dereverb, denoise" in result.output
     assert "Argo 4.1" in result.output and "v1.34.4 answers" in result.output
 
@@ -104,12 +104,12 @@ def test_what_cannot_be_seen_is_not_called_missing(healthy: Cluster) -> None:
 def test_argo_that_is_not_there_or_old_is_missing(healthy: Cluster) -> None:
     containers = healthy.objects["deployments", "workflow-controller"]["spec"]["template"]["spec"]["containers"]
     containers[0]["image"] = "quay.io/argoproj/workflow-controller:v3.7.1"
-    assert "is Argo 3.7; it has to be 4.0 or newer" in only()
+    assert "is Argo 3.7; 4.0 or newer is required" in only()
     healthy.status[ARGO] = 404
-    assert only() == "Argo Workflows is not installed: the cluster knows no kinds of argoproj.io"
+    assert only() == "Argo Workflows is not installed: the cluster has no CRDs of argoproj.io"
 
 
 def test_a_cluster_that_is_away_is_said_once(cluster: Cluster) -> None:
     cluster.status["/version/"] = 503
     result = CliRunner().invoke(app, ["doctor"])
-    assert result.exit_code == 69 and "1 things are missing" in result.output
+    assert result.exit_code == 69 and "1 requirements are missing" in result.output

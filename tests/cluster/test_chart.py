@@ -50,7 +50,7 @@ def test_a_release_is_installed_changed_and_removed(release: Release) -> None:
     }
     templates = names(release.namespace, "argoproj.io/v1alpha1", "WorkflowTemplate")
     assert templates == {path.stem.replace("_", "-") for path in (CHART / "workflows").glob("*.yaml")}
-    # What cannot be changed in place is made anew.
+    # What cannot be changed in place is recreated.
     release.apply(gpu={"select": "claim"})
     release.apply(gpu={"select": "claim", "training": {"minMemoryMiB": 15000, "slots": 2}})
     claims = names(release.namespace, "resource.k8s.io/v1", "ResourceClaimTemplate")

@@ -72,7 +72,7 @@ def test_a_deleted_training_pod_goes_on_from_its_last_save(site: Site) -> None:
     epochs = [row["epoch"] for row in map(json.loads, rows) if "loss_validation_mel" in row]
     assert epochs == list(range(1, 9))
     logs = finish(site.start("logs", "berta"))
-    assert re.search(r"going on from epoch [1-8]", logs), "the second pod began anew"
+    assert re.search(r"resuming from epoch [1-8]", logs), "the second pod began anew"
 
 
 def test_s3_away_for_half_a_minute_only_takes_time(site: Site) -> None:

@@ -85,7 +85,7 @@ def test_results_go_where_argo_asks_for_them(texts: Path, tmp_path: Path) -> Non
         ("disk", 73, "disk is full"),
         ("weights", 73, "disk is full"),
         pytest.param("checkpoint", 73, "disk is full", marks=needs_full_device),
-        ("again", 75, "S3 is away"),
+        ("again", 75, "S3 cannot be reached"),
         ("gpu", 77, "out of memory"),
         ("ctranslate", 77, "out of memory"),
         ("host", 77, "out of memory"),

@@ -84,7 +84,7 @@ def test_a_stage_that_is_told_to_stop_goes_on_elsewhere(address: str, tmp_path: 
     again = subprocess.run(
         [*command, "--numbers", str(tmp_path / "two")], env=environment, stderr=subprocess.PIPE, text=True
     )
-    assert again.returncode == 0 and "going on from a state of 1 files in S3" in again.stderr
+    assert again.returncode == 0 and "resuming from a state of 1 files in S3" in again.stderr
     assert (tmp_path / "two" / "last").read_text() == "60" and not (tmp_path / "one").exists()
 
 
@@ -128,7 +128,7 @@ def test_a_state_that_could_not_be_sent_is_sent_at_the_next_safe_point(
         client.delete_bucket(Bucket=bucket)
         (folder / "checkpoint").write_bytes(b"state")
         check_stop()
-        until(lambda: "the state was not sent" in caplog.text)
+        until(lambda: "the state was not uploaded" in caplog.text)
         client.create_bucket(Bucket=bucket)
         store.write("index.json", index)
         check_stop()
@@ -144,7 +144,7 @@ def test_a_try_that_was_given_up_for_lost_cannot_harm_the_next(address: str, cap
             assert (folder / "checkpoint").read_bytes() == b"first"
             (lost / "checkpoint").write_bytes(b"of the lost one")
             check_stop()
-            until(lambda: "another try of this stage has taken its state over" in caplog.text)
+            until(lambda: "another attempt of this stage has taken over its state" in caplog.text)
     assert files_of(address)["checkpoint"] == hashlib.sha256(b"first").hexdigest()
 
 
@@ -154,7 +154,7 @@ def test_without_a_bucket_the_state_stays_here_and_that_is_said(
     monkeypatch.delenv("S3_BUCKET", raising=False)
     with kept("s3:///voices/lj/state") as folder:
         assert folder.is_dir()
-    assert "S3_BUCKET is not set: the state of this stage is lost" in caplog.text
+    assert "S3_BUCKET is not set: the state of this stage does not survive" in caplog.text
     with pytest.raises(InputError, match="names no bucket; write s3://bucket/prefix, or set S3_BUCKET"):
         open_store("s3:///voices/lj")
 

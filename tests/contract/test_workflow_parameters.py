@@ -101,7 +101,7 @@ def test_batch_check_says_the_same_words(
         ("transcripts-file", "listed", "listed is a folder; name the file itself, such as listed/a.list"),
         ("models", "notes.txt", "notes.txt is a file; name the folder"),
         ("source", "nowhere", "nowhere does not exist; name an existing file or folder or an s3:// address"),
-        ("source", "http://host/a", "http://host/a is no path and no s3:// address"),
+        ("source", "http://host/a", "http://host/a is neither a path nor an s3:// address"),
         ("text", "/no/lines.txt", "/no/lines.txt looks like a path and is not there"),
         ("text", "recordings/", "recordings/ is a folder; name the file in it"),
         ("consent", "consent/anna.txt", "consent/anna.txt looks like a path and is not there"),

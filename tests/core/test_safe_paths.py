@@ -1,4 +1,4 @@
-"""No name that somebody else wrote leads out of the folder that it is joined to."""
+"""No name that someone else wrote leads out of the folder that it is joined to."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from voicemill.engine.digests import Digests
 from voicemill.engine.execution import Options
 from voicemill.engine.run import Result
 from voicemill.engine.run import run as run_workflow
-from voicemill.engine.workflow import Refused
+from voicemill.engine.workflow import RunFolderError, UnsupportedWorkflow
 
 MAKE = "import os, sys; os.makedirs(sys.argv[1]); [open(f'{sys.argv[1]}/{n}', 'w').write(n * 20000) for n in 'ab']"
 READ = "import os, sys; open(sys.argv[2], 'w').write(' '.join(sorted(os.listdir(sys.argv[1]))))"
@@ -223,7 +223,7 @@ def test_what_has_the_name_of_an_export_and_is_none_is_never_replaced(
     (folder / name).unlink()
     (folder / name).mkdir()
     (folder / name / "mine.txt").write_text("precious")
-    with pytest.raises(Refused, match=f"{name} was not exported by a run.*move it away"):
+    with pytest.raises(RunFolderError, match=f"{name} was not exported by a run.*move it away"):
         run(workflow, folder)
     assert (folder / name / "mine.txt").read_text() == "precious"
     shutil.move(folder / name, tmp_path / "away")
@@ -235,7 +235,7 @@ def test_an_export_that_was_saved_over_is_never_replaced(workflow: Path, tmp_pat
     run(workflow, folder)
     (tmp_path / "edited").write_text("edited")
     (tmp_path / "edited").replace(folder / "page.txt")
-    with pytest.raises(Refused, match=r"page\.txt"):
+    with pytest.raises(RunFolderError, match=r"page\.txt"):
         run(workflow, folder)
     assert (folder / "page.txt").read_text() == "edited"
 
@@ -259,7 +259,7 @@ def test_exports_are_renewed_also_in_a_copy_of_the_folder_and_without_their_reco
 
 def test_an_export_with_the_name_of_a_file_of_the_run_is_refused(workflow: Path, tmp_path: Path) -> None:
     workflow.write_text(workflow.read_text().replace("name: page.txt", "name: run.json"))
-    with pytest.raises(Refused, match=r"over the file run\.json"):
+    with pytest.raises(UnsupportedWorkflow, match=r"over the file run\.json"):
         run(workflow, tmp_path / "run")
 
 

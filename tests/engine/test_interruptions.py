@@ -17,7 +17,7 @@ import pytest
 
 from tests.engine.running import POD, phases, run, write
 from voicemill.engine.pods import kill_orphans
-from voicemill.engine.workflow import Refused
+from voicemill.engine.workflow import RunFolderError
 
 COUNTS_TO_FIVE = """
 import os, signal, sys, time
@@ -101,7 +101,7 @@ def test_engine_killed_takes_its_stages_along_and_the_next_run_goes_on(workflow:
     result = run(workflow, folder)
     assert phases(result) == {"quick": "Cached", "slow": "Succeeded", "after": "Succeeded"}
     assert (folder / "slow" / "n").read_text() == "5"
-    # It went on from where it was: the log of both runs counts every number once.
+    # It resumed from where it was: the log of both runs counts every number once.
     assert (folder / "slow" / "log.txt").read_text().split("\n").count(f"counted {reached}") == 1
 
 
@@ -185,6 +185,6 @@ def test_two_engines_do_not_share_a_run_folder(workflow: Path, tmp_path: Path) -
     folder.mkdir()
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(Refused, match="Another voicemill is running"):
+        with pytest.raises(RunFolderError, match="Another voicemill is running"):
             run(workflow, folder)
     assert str(run(workflow, folder).phase) == "Succeeded"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.running import POD, run, write
 from voicemill.engine import fields
-from voicemill.engine.workflow import Refused
+from voicemill.engine.workflow import RunFolderError, UnsupportedWorkflow
 
 OK = {"name": "ok", "container": {**POD, "args": ["print('ok')"]}}
 
@@ -98,7 +98,7 @@ def pod(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_refused_by_name(templates: list[Any], spec: dict[str, Any], named: str, tmp_path: Path) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(UnsupportedWorkflow) as caught:
         run(write(tmp_path / "w.yaml", *templates, **spec), tmp_path / "run")
     assert named in str(caught.value)
     assert caught.value.exit_code == 64
@@ -107,23 +107,23 @@ def test_refused_by_name(templates: list[Any], spec: dict[str, Any], named: str,
 
 def test_all_reasons_are_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path / "w.yaml", pod(daemon=True), hooks={"exit": {"template": "main"}})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(UnsupportedWorkflow) as caught:
         run(path, tmp_path / "run")
     assert "daemon" in str(caught.value) and "spec.hooks" in str(caught.value)
 
 
 def test_unknown_parameter_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
     path = write(tmp_path / "w.yaml", pod(), parameters=("speaker", "source"))
-    with pytest.raises(Refused, match="no parameter speeker; its parameters are: speaker, source"):
+    with pytest.raises(UnsupportedWorkflow, match="no parameter speeker; its parameters are: speaker, source"):
         run(path, tmp_path / "run", speeker="lj")
-    with pytest.raises(Refused, match="needs a value for its parameter source"):
+    with pytest.raises(UnsupportedWorkflow, match="needs a value for its parameter source"):
         run(path, tmp_path / "run", speaker="lj")
 
 
 def test_value_outside_its_enum_is_refused(tmp_path: Path) -> None:
     arguments = {"parameters": [{"name": "mode", "value": "auto", "enum": ["auto", "never"]}]}
     path = write(tmp_path / "w.yaml", pod(), arguments=arguments)
-    with pytest.raises(Refused, match="mode is one of auto, never, not 'often'"):
+    with pytest.raises(UnsupportedWorkflow, match="mode is one of auto, never, not 'often'"):
         run(path, tmp_path / "run", mode="often")
 
 
@@ -131,7 +131,7 @@ def test_run_folder_of_another_workflow_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "w.yaml", pod())
     run(path, tmp_path / "run")
     path.write_text(path.read_text().replace("name: w", "name: other"))
-    with pytest.raises(Refused, match="holds a run of w"):
+    with pytest.raises(RunFolderError, match="holds a run of w"):
         run(path, tmp_path / "run")
 
 

@@ -15,7 +15,7 @@ from tests.engine.running import POD, ROOM, node, phases, run, write
 from voicemill.cli.run import pairs
 from voicemill.contract.workflow_parameters import Here, parameters_of
 from voicemill.core.errors import UsageError
-from voicemill.core.path_values import places_in
+from voicemill.core.path_values import path_values_of
 from voicemill.engine import workflow as workflows
 from voicemill.engine.container import last_words
 
@@ -145,7 +145,7 @@ def test_command_ends_with_the_first_failed_tasks_code_and_sentence(tmp_path: Pa
 def test_command_that_cannot_be_obeyed_ends_64_with_one_sentence(tmp_path: Path) -> None:
     path = write(tmp_path / "w.yaml", {"name": "main", "container": {**POD, "args": ["print('ok')"]}})
     for arguments, sentence in [
-        (["run", "no-such-workflow", "--out", tmp_path / "run"], "no workflow named 'no-such-workflow'"),
+        (["run", "no-such-workflow", "--out", tmp_path / "run"], "Unknown workflow 'no-such-workflow'"),
         (["run", path, "--out", tmp_path / "run", "-p", "speaker"], "KEY=VALUE, not 'speaker'"),
         (["run", path, "--out", tmp_path / "run", "-p", "speaker=lj"], "speaker: w has no such parameter"),
         (["run", path, "--out", tmp_path / "run", "--memory", "lots"], "'lots' is not a quantity"),
@@ -190,9 +190,9 @@ def test_a_list_of_places_is_made_absolute_where_each_is_there(tmp_path: Path, m
     for name in ("ada", "bob"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
-    assert places_in("ada, s3://b/carl,bob") == ["ada", "s3://b/carl", "bob"]
+    assert path_values_of("ada, s3://b/carl,bob") == ["ada", "s3://b/carl", "bob"]
     for text in ("ada, carl", "Good morning, ada", "ada,", "ada"):
-        assert places_in(text) == [text]
+        assert path_values_of(text) == [text]
     workflow = workflows.load("synthesize-bulk")
     values = parameters_of(workflow).resolved({"voices": "ada, s3://b/carl,bob", "script": "Hello, ada"}, Here())
     assert values == {"voices": f"{tmp_path}/ada,s3://b/carl,{tmp_path}/bob", "script": "Hello, ada"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.engine.running import POD, node, run, write
-from voicemill.engine.workflow import Refused
+from voicemill.engine.workflow import UnsupportedWorkflow
 
 TEXTS = [
     "Two is {{=1+1}} now.",
@@ -125,5 +125,5 @@ def test_a_text_arrives_as_it_was_written(workflow: Path, tmp_path: Path, text: 
 def test_an_expression_takes_no_text_in(tmp_path: Path) -> None:
     tried = {**SAY, "retryStrategy": {"limit": 1, "expression": "'{{inputs.parameters.t}}' == 'again'"}}
     main = {"name": "main", "dag": {"tasks": [task("tried", "say", "x")]}}
-    with pytest.raises(Refused, match="reads inputs.parameters.t by its name; write it without braces"):
+    with pytest.raises(UnsupportedWorkflow, match="reads inputs.parameters.t by its name; write it without braces"):
         run(write(tmp_path / "w.yaml", main, tried), tmp_path / "run")

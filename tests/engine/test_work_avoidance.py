@@ -137,7 +137,7 @@ def test_changed_command_runs_again(workflow: Path, source: Path, tmp_path: Path
 
 
 def test_failed_task_is_tried_again_by_the_next_run_and_done_ones_are_not(tmp_path: Path) -> None:
-    marker = tmp_path / "mended"
+    marker = tmp_path / "fixed"
     tasks = [{"name": "a", "template": "a"}, {"name": "b", "template": "b", "depends": "a"}]
     fail_until_mended = f"import os, sys; sys.exit(0 if os.path.exists({str(marker)!r}) else 65)"
     templates = [

@@ -29,7 +29,7 @@ class Cluster:
         rights: What a review of rights denies, as `verb resource`.
         refused: Words for which an object is not taken.
         status: Path -> HTTP status to answer with instead.
-        conflicts: How many patches meet a change of somebody else's.
+        conflicts: How many patches meet a change of someone else's.
         page: How many objects a list gives at a time at most.
         requests: `METHOD path` of each request.
         lock: Held while a request is answered, or by who else changes objects.

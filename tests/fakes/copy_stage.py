@@ -63,7 +63,7 @@ def copy_texts(
         "bug": ValueError("index 7 is out of bounds"),
         "input": InputError("a.txt is empty; write something into it"),
         "model": MissingModelError("no model"),
-        "again": TryAgain("S3 is away"),
+        "again": TryAgain("S3 cannot be reached"),
         "gpu": OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
         "ctranslate": RuntimeError("CUDA failed with error out of memory"),
         "host": MemoryError(),
@@ -85,7 +85,7 @@ def copy_texts(
 
 @stage(family="copy")
 def count(numbers: OutputDir, state: StateDir, *, steps: int = 200) -> Ledger:
-    """Count, going on from where a killed try was."""
+    """Count, resuming from where a killed try was."""
     file = state / "step"
     for step in range(int(file.read_text()) if file.exists() else 0, steps):
         time.sleep(0.05)

@@ -44,7 +44,7 @@ def test_loud_samples_are_clipped_where_the_reference_wraps_them_around() -> Non
         (np.zeros(100, np.float32), "silence"),
         (np.zeros(0, np.float32), "silence"),
         (np.full(100, 3, np.float32), "peak of 3.00"),
-        (np.array([0.1, np.nan], np.float32), "not numbers"),
+        (np.array([0.1, np.nan], np.float32), "NaN or infinite"),
     ],
 )
 def test_audio_that_cannot_be_levelled_is_refused(wav: np.ndarray, sentence: str) -> None:
@@ -109,7 +109,7 @@ def test_hubert_gives_fifty_frames_a_second_and_half_as_many_tokens(models: Path
 
 
 def test_public_weights_in_their_older_form_give_the_same_features(models: Path, tmp_path: Path) -> None:
-    """`pytorch_model.bin`, the weight norm's older names, a buffer that is no weight, and no tokenizer.json."""
+    """`pytorch_model.bin`, the weight norm's older names, a buffer that is not a weight, and no tokenizer.json."""
     for name, extra in (("hubert", {}), ("bert", {"bert.embeddings.position_ids": torch.arange(512)[None]})):
         folder = tmp_path / name
         folder.mkdir()
@@ -182,5 +182,5 @@ def test_a_row_that_names_a_clip_elsewhere_is_refused(clip: str, tmp_path: Path)
 def test_counts_that_are_no_list_of_integers_are_refused(counts: str, tmp_path: Path) -> None:
     dataset = DatasetFolder(tmp_path)
     dataset.texts_file.write_text(f"a.wav\tAH0\t{counts}\ta\n", encoding="utf-8")
-    with pytest.raises(InputError, match="line 1 is no row"):
+    with pytest.raises(InputError, match="line 1 is not a row"):
         dataset.texts()

@@ -65,7 +65,7 @@ def test_the_jobs_call_voicemill_with_what_it_takes(name: str) -> None:
             given = pairs(options["parameter"])
             declared = {item["name"]: item for item in build.spec["arguments"]["parameters"]}
             assert build.name == "build-voice" and given.keys() <= declared.keys()
-            # Raises where a required one is missing or a value is none of the choices.
+            # Raises where a required one is missing or a value is not among the choices.
             assert workflows.arguments(build, given)["speaker"] == "anna"
             assert given["source"] == "s3:///recordings/anna"
         if command == "submit":

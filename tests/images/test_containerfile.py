@@ -26,7 +26,7 @@ PROJECT = PYPROJECT["project"]
 CONTAINERFILE = (ROOT / "images" / "Containerfile").read_text()
 BAKE = (ROOT / "images" / "docker-bake.hcl").read_text()
 APPLICATIONS = {"proofread"}
-"""Images that are no stages."""
+"""Images that are not stages."""
 
 
 def declared() -> list[Stage]:

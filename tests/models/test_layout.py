@@ -35,7 +35,7 @@ def test_missing_model_says_what_is_missing_and_how_to_get_it(tmp_path: Path) ->
         locate(tmp_path, "whisper")
     with pytest.raises(MissingModelError, match=r"s2G2333k\.pth is missing .*sovits-g of v2.*pull .* v2`"):
         locate(tmp_path, "sovits-g")
-    with pytest.raises(MissingModelError, match="there is no folder"):
+    with pytest.raises(MissingModelError, match="does not exist"):
         locate(tmp_path / "nowhere", "bert")
 
 
@@ -83,7 +83,7 @@ def test_of_models_in_s3_only_those_that_are_used_are_brought(
         store.write(place_of(name, "v2Pro"), name.encode())
     store.write(f"{place_of('whisper')}/model.bin", b"whisper")
     store.write(record.NAME, b"{}")
-    folder = layout.at_hand(f"s3://{bucket}/models/")
+    folder = layout.resolve_local(f"s3://{bucket}/models/")
     assert layout.best_version(folder) == "v2", "v2Pro needs a speaker encoder too"
     store.write(place_of("speaker-encoder"), b"encoder")
     assert layout.best_version(folder) == "v2Pro"
@@ -94,7 +94,7 @@ def test_of_models_in_s3_only_those_that_are_used_are_brought(
     assert brought == {b"gpt", b"whisper", b"{}"}
     store.write(place_of("gpt", "v2Pro"), b"another")
     assert locate(folder, "gpt", "v2Pro").read_bytes() == b"another"
-    with pytest.raises(MissingModelError, match="there is no chinese-hubert-base at s3://"):
+    with pytest.raises(MissingModelError, match="chinese-hubert-base is missing at s3://"):
         locate(folder, "hubert")
     with pytest.raises(MissingModelError, match="voicemill submit prepare-models"):
-        layout.at_hand(f"s3://{bucket}/nothing")
+        layout.resolve_local(f"s3://{bucket}/nothing")

@@ -51,8 +51,8 @@ def again(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows() -> np.ndarray:
-    dice = np.random.default_rng(0)
-    return dice.standard_normal((8, 4, 6)) * 10.0 ** dice.uniform(-3, 2, (8, 1, 1))
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((8, 4, 6)) * 10.0 ** rng.uniform(-3, 2, (8, 1, 1))
 
 
 def test_a_number_comes_back_within_half_a_step_of_its_row() -> None:
@@ -92,7 +92,7 @@ def test_what_is_there_twice_is_packed_once_and_comes_back_twice() -> None:
 
 @pytest.mark.parametrize("spoilt", [np.array([[1.0, np.nan] * 20]), np.array([[1, 2] * 20])])
 def test_what_is_no_finite_number_is_not_packed(spoilt: np.ndarray) -> None:
-    with pytest.raises(InputError, match="weights cannot be packed: w holds something else than finite numbers"):
+    with pytest.raises(InputError, match="weights cannot be packed: w holds values that are not finite numbers"):
         packed_base.squeeze({"w": spoilt}, HERE)
 
 
@@ -138,7 +138,7 @@ def test_unpacked_twice_it_is_the_same(packed: Path, again: Path, tmp_path: Path
 
 
 def test_what_is_not_a_whole_packed_base_is_refused(packed: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no packed base: it has no hubert.safetensors"):
+    with pytest.raises(InputError, match="not a packed base: hubert.safetensors is missing"):
         packed_base.unpack(tmp_path, str(tmp_path / "out"))
     for path in packed.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -162,7 +162,7 @@ def test_the_commands_pack_and_unpack(base: Path, again: Path, tmp_path: Path) -
     assert "MB" in command.invoke(app, ["pack", str(base), str(tmp_path / "packed")]).output
     whole = [str(tmp_path / "whole"), "--packed", str(tmp_path / "packed")]
     assert "made" in command.invoke(app, ["small", *whole]).output
-    assert "there already" in command.invoke(app, ["small", *whole]).output
+    assert "already exists" in command.invoke(app, ["small", *whole]).output
     assert {finding.state for finding in checking.verify(tmp_path / "whole", [])} == {"ok"}
     for path, entry in record.read(again).items():
         assert entry.source == record.BASE

@@ -98,8 +98,8 @@ def test_what_was_trained_becomes_a_base_to_train_from(
     ledger = package_base(encoder, sovits, gpt, destination=str(tmp_path / "base"))
     made = tmp_path / "base"
     assert ledger.summary()["bytes"] == sum(entry.size for entry in record.read(made).values())
-    generator, judge = (locate(made, name) for name in ("sovits-g", "sovits-d"))
-    start_models(checkpoints.load_sovits(generator), checkpoints.load_discriminator(judge))
+    generator, discriminator = (locate(made, name) for name in ("sovits-g", "sovits-d"))
+    start_models(checkpoints.load_sovits(generator), checkpoints.load_discriminator(discriminator))
     before = checkpoints.load_sovits(locate(fresh, "sovits-g")).weights
     after = checkpoints.load_sovits(generator).weights
     assert before.keys() == after.keys()
@@ -107,7 +107,9 @@ def test_what_was_trained_becomes_a_base_to_train_from(
     assert {"enc_p", "enc_q", "dec", "flow", "ref_enc"} <= changed
     # Nothing has judged yet, and the tokens stay what they were.
     untouched = checkpoints.load_discriminator(locate(fresh, "sovits-d"))
-    assert all(torch.equal(tensor, untouched[name]) for name, tensor in checkpoints.load_discriminator(judge).items())
+    assert all(
+        torch.equal(tensor, untouched[name]) for name, tensor in checkpoints.load_discriminator(discriminator).items()
+    )
     assert not {"ssl_proj", "quantizer"} & changed
     trained = checkpoints.load_gpt(locate(made, "gpt"))
     Gpt.from_checkpoint(trained.config, trained.weights)

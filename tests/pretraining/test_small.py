@@ -67,8 +67,8 @@ def test_it_is_small_and_has_a_card() -> None:
 
 
 def test_training_can_start_from_it(models: Path) -> None:
-    judge = checkpoints.load_discriminator(locate(models, "sovits-d"))
-    start_models(checkpoints.load_sovits(locate(models, "sovits-g")), judge)
+    discriminator = checkpoints.load_discriminator(locate(models, "sovits-d"))
+    start_models(checkpoints.load_sovits(locate(models, "sovits-g")), discriminator)
     gpt = checkpoints.load_gpt(locate(models, "gpt"))
     Gpt.from_checkpoint(gpt.config, gpt.weights)
 

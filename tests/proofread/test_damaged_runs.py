@@ -47,7 +47,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "no list": lambda run: (run / LIST).unlink(),
     "a folder for a list": lambda run: ((run / LIST).unlink(), (run / LIST).mkdir()),
     "a list in Latin-1": lambda run: (run / LIST).write_bytes("a.wav|änna|EN|ä".encode("latin-1")),
-    "a review that is no database": lambda run: next((run / "review").glob("*.db")).write_bytes(b"x" * 5000),
+    "a review that is not a database": lambda run: next((run / "review").glob("*.db")).write_bytes(b"x" * 5000),
     "an entry cut off": lambda run: entry(run, '{"number": 1'),
     "an entry of other types": lambda run: entry(run, '{"number": "1", "changes": {}}'),
 }

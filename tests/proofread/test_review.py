@@ -21,7 +21,7 @@ from voicemill.dataset import clip_audio
 from voicemill.dataset.review_file import read_approved
 from voicemill.proofread import log
 from voicemill.proofread.approval import approve
-from voicemill.proofread.edits import Conflict, Refused
+from voicemill.proofread.edits import Conflict, InvalidEdit
 from voicemill.proofread.log import Entry, SqliteLog
 from voicemill.proofread.review import Review
 from voicemill.proofread.runs import Run, Runs, find
@@ -137,24 +137,24 @@ def test_neighbours_merge_and_nothing_else_does(made: Made, run: Run) -> None:
     a, b, c, other = made.clips[:4]
     review = run.review
     for wrong in (c, other):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidEdit):
             review.edit(an_edit("merge", a, other=wrong, other_version=0), "anna")
     review.edit(an_edit("merge", a, other=b, other_version=0), "anna")
     merged = name_of("take000", 0, 2 * LENGTH)
     row = review.rows[merged]
     assert (row.text, row.seconds, row.flags) == ("sentence number 0 sentence number 1", 4.0, ("low-confidence",))
     assert a not in review.rows and b not in review.rows
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidEdit):
         review.edit(an_edit("merge", c, other=other, other_version=0), "anna")
     review.edit(an_edit("drop", c), "anna")
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidEdit):
         review.edit(an_edit("merge", merged, 1, other=c, other_version=2), "anna")
 
 
 def test_a_clip_is_split_at_a_sample_and_no_part_is_too_short(made: Made, run: Run) -> None:
     review, clip = run.review, made.clips[1]
     for at in (100, LENGTH - 100, LENGTH + 5):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidEdit):
             review.edit(an_edit("split", clip, at=at, texts=["a", "b"]), "anna")
     review.edit(an_edit("split", clip, at=30_001, texts=["sentence", "number 1"]), "anna")
     parts = [name_of("take000", LENGTH, LENGTH + 30_001), name_of("take000", LENGTH + 30_001, 2 * LENGTH)]

@@ -56,7 +56,7 @@ def test_diff_shows_parameters_data_and_metrics_that_differ_and_no_others(
     assert rows.keys() == {("parameters", "sovits.epochs"), ("data", "dataset"), ("metrics", "error_rate")}
     assert rows["metrics", "error_rate"]["change"] == "-0.1"
     assert voices("diff", "anna", "anna") == 0
-    assert "do not differ" in capsys.readouterr().out
+    assert "are identical" in capsys.readouterr().out
 
 
 def test_promote_rollback_and_delete_tell_what_they_did(voices: Callable[..., int], capsys: Capture) -> None:

@@ -18,7 +18,7 @@ def test_without_consent_a_voice_is_not_taken_where_consent_is_required(tmp_path
     registry = open_store(tmp_path / "registry")
     silent = make_voice(tmp_path / "silent", consent="")
     policy.write(registry, policy.Policy(require_consent=True))
-    with pytest.raises(InputError, match="no voice without a record of the speaker's consent, and anna has none"):
+    with pytest.raises(InputError, match="requires a record of the speaker's consent, and anna has none"):
         publish(silent, registry)
     assert [entry.key for entry in registry.list()] == ["_policy.json"]
     publish(make_voice(tmp_path / "agreed"), registry)
@@ -72,7 +72,7 @@ def test_a_voice_that_is_not_what_was_signed_is_refused(tmp_path: Path, keys: tu
 def test_what_is_no_public_key_is_refused(tmp_path: Path, keys: tuple[Path, Path]) -> None:
     registry = open_store(tmp_path / "registry")
     for text in ("no key", keys[0].read_text()):
-        with pytest.raises(InputError, match="no public key"):
+        with pytest.raises(InputError, match="not a public key"):
             policy.write(registry, policy.Policy(public_keys=(text,)))
     with pytest.raises(InputError, match="cannot sign"):
         signatures.sign(make_voice(tmp_path / "voice"), keys[1])
@@ -123,7 +123,7 @@ def test_a_voice_that_is_not_signed_does_not_speak_where_a_signature_is_required
         with pytest.raises(InputError, match="not signed"):
             load_voice(voice, tmp_path / "models")
     signatures.sign(voice, keys[0])
-    # Past the signature, these few bytes are no weights.
+    # Past the signature, these few bytes are not weights.
     with pytest.raises(InputError, match="safetensors"):
         load_voice(voice, tmp_path / "models")
     monkeypatch.setenv("VOICEMILL_PUBLIC_KEY", "no such file")

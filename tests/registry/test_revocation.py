@@ -80,7 +80,7 @@ def test_a_revoked_voice_is_neither_published_nor_fetched_again_also_not_by_anot
 
 def test_a_voice_that_is_published_while_it_is_revoked_does_not_stay(registry: Store, tmp_path: Path) -> None:
     class RevokedMeanwhile:
-        """A store that somebody else revokes anna in, right before her record is written."""
+        """A store that someone else revokes anna in, right before her record is written."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(registry, name)
@@ -105,7 +105,7 @@ def test_an_interrupted_revocation_is_finished_by_the_next(registry: Store, thre
 
         def erase(self, traces: Any) -> None:
             registry.erase(list(traces)[:3])
-            raise TryAgain("S3 is away")
+            raise TryAgain("S3 cannot be reached")
 
     store: Any = Away()
     with pytest.raises(TryAgain):

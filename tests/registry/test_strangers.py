@@ -166,7 +166,7 @@ def test_the_tombstone_is_written_before_anything_is_read(
     registry: Store, three: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> Any:
-        raise OSError("the registry is away")
+        raise OSError("the registry cannot be reached")
 
     monkeypatch.setattr(type(registry), "traces", away)
     with pytest.raises(OSError, match="away"):

@@ -128,7 +128,7 @@ def test_without_an_answer_in_time(case: Case, unanswered: str, kept: int) -> No
 
 
 def test_without_an_answer_the_run_may_fail(case: Case) -> None:
-    with pytest.raises(InputError, match="nobody approved"):
+    with pytest.raises(InputError, match="were not approved"):
         case.revise(on_review_timeout="fail")
     # Where nobody was asked, nobody failed to answer.
     assert case.revise(on_review_timeout="fail", proofreading="Skipped").kept == 6

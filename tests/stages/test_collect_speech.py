@@ -27,12 +27,12 @@ def test_what_comes_in_is_spoken_or_not_and_a_silent_voice_is_told(tmp_path: Pat
     assert (summary["spoken"], summary["not_spoken"], summary["seconds"]) == (2, 3, 4.0)
     assert summary["spoken"] + summary["not_spoken"] == len((tmp_path / "manifest.jsonl").read_text().splitlines())
     (reason,) = [entry["reason"] for entry in ledger.entries if entry["outcome"] == "dropped"]
-    assert reason == "it could speak none of its lines; the first, line 1: there is nothing to say in it"
+    assert reason == "it could not speak any of its lines; first reason: line 1: nothing to speak"
 
 
 def test_a_script_of_which_nothing_was_spoken_fails(tmp_path: Path, plan: Path) -> None:
     ledgers = write_ledgers(plan, read_plan(plan), tmp_path / "ledgers", lambda speaker, line: True)
-    with pytest.raises(InputError, match="0 voices that spoke anything"):
+    with pytest.raises(InputError, match="0 voices that spoke at least one line"):
         collect_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
     assert not (tmp_path / "manifest.jsonl").exists()
 

@@ -85,7 +85,7 @@ def test_each_clip_is_whole_or_dropped_with_its_reason(inputs: tuple[Path, Path]
         "loud.wav": "dB over full scale",
         "silent.wav": "silence",
         "broken.wav": "broken.wav",
-        "gone.wav": "there is no such clip",
+        "gone.wav": "the clip does not exist",
         "unheard.wav": "no transcript",
         "signs.wav": "nothing in its text can be pronounced",
     }

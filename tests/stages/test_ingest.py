@@ -74,7 +74,7 @@ def test_what_cannot_be_used_is_dropped_with_its_reason(source):
     noise = np.random.default_rng(0).standard_normal(32_000) * 0.1
     for name, wave in {"ok": speech(2), "short": speech(0.2), "zeros": np.zeros(32_000), "noise": noise}.items():
         soundfile.write(source / f"{name}.wav", wave, 16_000)
-    (source / "text.wav").write_text("no sound")
+    (source / "text.wav").write_text("no audio")
     (source / "empty.wav").touch()
     (source / "transcripts.csv").write_text("file|text\nok.wav|hello\n")
     (source / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
@@ -119,7 +119,9 @@ def test_whatever_reading_one_file_raises_drops_that_file_alone(source, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(OSError(28, "No space left on device"), 73), (TryAgain("S3 is away"), 75)], ids=["full", "s3"]
+    ("error", "code"),
+    [(OSError(28, "No space left on device"), 73), (TryAgain("S3 cannot be reached"), 75)],
+    ids=["full", "s3"],
 )
 def test_what_is_no_fault_of_the_file_still_ends_the_stage(source, monkeypatch, error, code):
     soundfile.write(source / "a.wav", speech(2), 16_000)
@@ -143,7 +145,7 @@ def test_a_track_that_is_not_there_drops_its_file(source):
     soundfile.write(source / "one.wav", speech(2), 16_000)
     assert outcomes(run(source, track=2)) == {
         "two.mka": "kept",
-        "one.wav": "one.wav has 1 sound track; track 2 was asked for (--track)",
+        "one.wav": "one.wav has 1 audio track, but --track 2 was requested",
     }
 
 
@@ -162,7 +164,7 @@ def test_too_little_ends_with_65_the_figure_and_no_output(source):
 
 
 def test_nothing_usable_is_an_error_even_without_a_minimum(source):
-    (source / "a.wav").write_text("no sound")
+    (source / "a.wav").write_text("no audio")
     with pytest.raises(InputError, match="0 recordings"):
         run(source)
     with pytest.raises(InputError, match="does not exist"):
@@ -206,5 +208,6 @@ def test_a_stage_that_is_run_as_a_program_logs_under_its_own_name(source):
     loggers = {line["message"]: line["logger"] for line in map(json.loads, done.stderr.splitlines())}
     # By its name a stage's lines get their level: as `__main__` those of information would be left out.
     assert (
-        loggers["no consent was recorded; say with --consent what the speaker agreed to"] == "voicemill.stages.ingest"
+        loggers["no consent was recorded; record with --consent what the speaker agreed to"]
+        == "voicemill.stages.ingest"
     )

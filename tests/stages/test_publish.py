@@ -131,7 +131,7 @@ def test_a_registry_keeps_versions_and_notices_a_change(run: RunFolder, tmp_path
     assert versions(registry, "lj") == [version], "published twice, it is the same version"
     assert version_of(pull(registry, "lj", version, tmp_path / "back")).version == version
     (tmp_path / "registry" / "lj" / version / "README.md").write_text("another card")
-    with pytest.raises(InputError, match="not what was published"):
+    with pytest.raises(InputError, match="does not match what was published"):
         pull(registry, "lj", version, tmp_path / "again")
 
 

@@ -83,5 +83,5 @@ def test_another_number_of_threads_changes_a_sample_by_one_step_at_most(twice: T
 def contents(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in files}
-    # A state is what a stage itself goes on from; nobody else reads it.
+    # A state is what a stage itself resumes from; nobody else reads it.
     return {name: path.read_bytes() for name, path in named.items() if not name.startswith("state/")}

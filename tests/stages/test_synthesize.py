@@ -70,7 +70,7 @@ def test_each_line_becomes_a_marked_file_or_a_reason(voice: Path, models: Path, 
     assert sorted(path.name for path in (tmp_path / "speech").iterdir()) == ["0001.wav", "0003.wav", "manifest.jsonl"]
     assert {entry["item"]: entry.get("reason") for entry in ledger.entries if entry["outcome"] == "dropped"} == {
         "0002": "the line is empty",
-        "0004": "there is nothing to say in it: it is empty, or punctuation alone",
+        "0004": "nothing to speak: the text is empty or punctuation only",
     }
     with soundfile.SoundFile(tmp_path / "speech" / "0001.wav") as file:
         assert (file.samplerate, file.channels, file.subtype) == (32000, 1, "PCM_16")
@@ -89,7 +89,7 @@ def test_what_is_not_heard_is_in_the_ledger_and_the_manifest_with_its_place(voic
     entries = {entry["item"]: entry for entry in ledger.entries}
     assert entries["0001"]["unpronounced"] == silent
     assert "'😀' (U+1F600) at 0, '😀' (U+1F600) at 1" in entries["0002"]["reason"]
-    assert entries["0003"]["reason"] == "there is nothing to say in it: it is empty, or punctuation alone"
+    assert entries["0003"]["reason"] == "nothing to speak: the text is empty or punctuation only"
     assert "unpronounced" not in entries["0004"]
     assert [row["unpronounced"] for row in manifest(tmp_path / "speech")] == [silent, []]
 
@@ -193,7 +193,7 @@ def test_without_lines_it_speaks_sentences_in_the_voices_language(voice: Path, m
 
 
 def test_lines_of_which_none_can_be_spoken_end_with_the_first_reason(voice: Path, models: Path, tmp_path: Path):
-    with pytest.raises(InputError, match="nothing to say"):
+    with pytest.raises(InputError, match="nothing to speak"):
         synthesize(voice, tmp_path / "speech", models=str(models), text="!!!")
 
 

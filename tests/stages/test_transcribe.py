@@ -18,7 +18,7 @@ RATE = 32_000
 
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
-    """Two clips of one recording, one of another, a silent one and one that is no audio."""
+    """Two clips of one recording, one of another, a silent one and one that is not audio."""
     folder = tmp_path / "clips"
     folder.mkdir()
     wav = read_mono(DEMO_SPEAKER / "01_river_walk.ogg", RATE)
@@ -51,7 +51,7 @@ def test_recognised_clips_have_words_confidence_and_source(clips: Path, tmp_path
     assert all(row["source"] == "pocketsphinx" and 0 < row["confidence"] <= 1 for row in rows)
     assert rows[0]["seconds"] == 4.0
     reasons = {entry["item"]: entry["reason"] for entry in ledger.entries if entry["outcome"] == "dropped"}
-    assert reasons["zero.wav"] == "no words were heard in it"
+    assert reasons["zero.wav"] == "the recogniser found no words in it"
     assert "text.wav is not audio" in reasons["text.wav"]
 
 
@@ -97,20 +97,22 @@ def test_a_label_without_words_drops_its_clip(clips: Path, tmp_path: Path) -> No
         clips, tmp_path / "t", models=str(tmp_path), speaker="s", transcripts_file=str(tmp_path / "own.list")
     )
     assert ledger.kept == 2
-    assert {e["reason"] for e in ledger.entries if e["item"].startswith(("one", "zero"))} == {"its label has no words"}
+    assert {e["reason"] for e in ledger.entries if e["item"].startswith(("one", "zero"))} == {
+        "its transcript has no words"
+    }
 
 
 def test_too_few_clips_with_words_end_the_stage(clips: Path, tmp_path: Path) -> None:
     for path in clips.glob("*_*.wav"):
         path.unlink()
-    with pytest.raises(InputError, match="0 clips with words left, at least 2 needed"):
+    with pytest.raises(InputError, match="0 clips with a transcript left, at least 2 needed"):
         transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="s", language="en")
     assert not (tmp_path / "t").exists()
 
 
 def test_labels_of_other_clips_are_refused(clips: Path, tmp_path: Path) -> None:
     (tmp_path / "own.list").write_text("somebody.wav|x|EN|words\n")
-    with pytest.raises(InputError, match=r"own\.list fits a clip; the first: somebody\.wav"):
+    with pytest.raises(InputError, match=r"own\.list matches a clip; the first: somebody\.wav"):
         transcribe(
             clips, tmp_path / "t", models=str(tmp_path), speaker="s", transcripts_file=str(tmp_path / "own.list")
         )

@@ -42,7 +42,7 @@ def test_figures_are_written_out(written: str, spoken: str):
     ],
 )
 def test_what_the_reference_misreads_is_mended(written: str, spoken: str):
-    assert english.normalize(english.mend(written)) == spoken
+    assert english.normalize(english.preprocess(written)) == spoken
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,18 @@
 
 import pytest
 
-from voicemill.text import japanese_mending, korean_mending
+from voicemill.text import japanese_preprocessing, korean_preprocessing
 from voicemill.text.english import homographs, tokens
-from voicemill.text.english import mending as english_mending
+from voicemill.text.english import preprocessing as english_preprocessing
 from voicemill.text.rewriting import Rule
 
-LANGUAGES = {"en": english_mending, "ja": japanese_mending, "ko": korean_mending}
+LANGUAGES = {"en": english_preprocessing, "ja": japanese_preprocessing, "ko": korean_preprocessing}
 CASES = [(language, rule) for language, module in LANGUAGES.items() for rule in module.rules()]
 
 
 @pytest.mark.parametrize(("language", "rule"), CASES, ids=[f"{language}: {rule.name}" for language, rule in CASES])
 def test_the_example_of_a_rule_is_read_as_its_row_says(language: str, rule: Rule):
-    assert LANGUAGES[language].mend(rule.example).strip() == rule.reading
+    assert LANGUAGES[language].preprocess(rule.example).strip() == rule.reading
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

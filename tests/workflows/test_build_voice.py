@@ -120,6 +120,6 @@ def test_the_first_voice_is_promoted_by_what_evaluate_measured(tmp_path: Path) -
     assert verdict["outcome"] == "first" and verdict["new"]["error_rate"] == 0.25
     promote(tmp_path / "comparison", tmp_path / "admission", digest="d", registry=where)
     alias = aliases.read(registry, "anna", "prod")
-    assert alias and alias.version == version and "the first that becomes prod" in alias.log[-1]["why"]
+    assert alias and alias.version == version and "the first version to become prod" in alias.log[-1]["why"]
     again = promote(tmp_path / "comparison", tmp_path / "again", digest="d", registry=where)
     assert again.summary()["promoted"] and len(aliases.every(registry, "anna")["prod"].log) == 1

@@ -13,7 +13,7 @@ from tests.workflows.test_golden_yaml import GOLDEN
 from voicemill.contract.workflow_parameters import parameters_of
 from voicemill.engine import validation
 from voicemill.engine.annotations import INSTEAD
-from voicemill.engine.workflow import Refused, load
+from voicemill.engine.workflow import UnsupportedWorkflow, load
 from voicemill.models import locate, record
 
 __all__ = ["models", "voice"]
@@ -62,7 +62,7 @@ def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -
 def test_every_workflow_of_ours_can_run_here_or_says_what_does(name: str) -> None:
     workflow = load(Path(name).stem.replace("_", "-"))
     if command := workflow.annotations.get(INSTEAD):
-        with pytest.raises(Refused, match=command):
+        with pytest.raises(UnsupportedWorkflow, match=command):
             validation.check_place(workflow)
     else:
         validation.check(workflow)

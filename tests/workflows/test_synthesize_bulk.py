@@ -70,7 +70,7 @@ def test_a_script_is_spoken_by_all_its_voices_and_goes_on_after_a_kill(script: P
         (3, "bob", False),
         (4, "ada", True),
     ]
-    assert all("nothing to say" in row["dropped"] for row in rows if "file" not in row)
+    assert all("nothing to speak" in row["dropped"] for row in rows if "file" not in row)
     spoken = [row for row in rows if "file" in row]
     assert [row["text"] for row in spoken] == [ROWS[index]["text"] for index in (0, 0, 1, 3)]
     for row in spoken:

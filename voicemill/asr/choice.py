@@ -46,14 +46,14 @@ def recognizer(backend: str, models_dir: Path | str, language: str = "auto", dev
         except MissingModelError:
             is_toy = True
         if is_toy:
-            assumed = " and takes the speech for English" if language == "auto" else ""
-            log.warning("no Whisper weights in %s: pocketsphinx listens%s", models_dir, assumed)
+            assumed = " and assumes English speech" if language == "auto" else ""
+            log.warning("no Whisper weights in %s: falling back to pocketsphinx%s", models_dir, assumed)
             return PocketsphinxRecognizer(language)
 
     from voicemill.asr.whisper import WhisperRecognizer
 
     if is_toy:
-        log.warning("the Whisper in %s is a toy: its words mean nothing", models_dir)
+        log.warning("the Whisper model in %s is a toy: its transcripts are meaningless", models_dir)
     return WhisperRecognizer(locate(models_dir, "whisper"), language, device, is_toy=is_toy)
 
 

@@ -69,17 +69,19 @@ def own_labels(path: Path, clips: Path, recordings: Path | None) -> Matches:
         InputError: Nothing in the file can be read, or nothing of it fits the clips.
     """
     labels, problems = scan(path)
-    _warn(path, [f"line {problem.line} is left out: {problem.reason}" for problem in problems])
+    _warn(path, [f"line {problem.line} was skipped: {problem.reason}" for problem in problems])
     if not labels:
         first = f"; line {problems[0].line}: {problems[0].reason}" if problems else ""
-        raise InputError(f"{path.name} holds no label{first}")
+        raise InputError(f"{path.name} has no usable transcript{first}")
     has_manifest = recordings is not None and (recordings / MANIFEST).is_file()
     manifest = read_manifest(recordings) if recordings and has_manifest else {}
     sources = {name: recording.source for name, recording in manifest.items()}
     matches = match(labels, (clip.name for clip in clips.glob("*.wav")), sources)
-    _warn(path, [f"the label of {label.path} is not used: {reason}" for label, reason in matches.unused])
+    _warn(path, [f"the transcript of {label.path} is not used: {reason}" for label, reason in matches.unused])
     if not matches.by_clip and not matches.notes:
-        raise InputError(f"no label in {path.name} fits a clip; the first: {labels[0].path}: {matches.unused[0][1]}")
+        raise InputError(
+            f"no transcript in {path.name} matches a clip; the first: {labels[0].path}: {matches.unused[0][1]}"
+        )
     return matches
 
 
@@ -87,7 +89,7 @@ def _warn(path: Path, sentences: list[str]) -> None:
     for sentence in sentences[:_SHOWN]:
         log.warning("%s: %s", path.name, sentence)
     if len(sentences) > _SHOWN:
-        log.warning("%s: and %d more like it", path.name, len(sentences) - _SHOWN)
+        log.warning("%s (and %d more like this)", path.name, len(sentences) - _SHOWN)
 
 
 def transcribe_folder(
@@ -111,13 +113,13 @@ def transcribe_folder(
         script: Characters of recognised Mandarin.
 
     Raises:
-        InputError: A recogniser is needed and cannot be had.
+        InputError: A recogniser is needed and cannot be obtained.
     """
     own = own or Matches()
     paths = sorted(clips.glob("*.wav"))
     unlabelled = [path for path in paths if path.name not in own.by_clip]
     if own.by_clip:
-        log.info("%d of %d clips have a label of your own", len(paths) - len(unlabelled), len(paths))
+        log.info("%d of %d clips have a transcript of yours", len(paths) - len(unlabelled), len(paths))
     found = [*_labelled(ledger, [path for path in paths if path.name in own.by_clip], own)]
     if unlabelled:
         found += _recognised(ledger, unlabelled, recognizer(backend, models, language), own, script)
@@ -174,6 +176,6 @@ def _keep(
     text, language, confidence = one_line(transcript.text), transcript.language, round(transcript.confidence, 4)
     found = [*flags(text, language, seconds, confidence, trusted_above), *cut_edges(sound, RATE)]
     if "empty" in found:
-        raise InputError("its label has no words" if source == "label" else "no words were heard in it")
+        raise InputError("its transcript has no words" if source == "label" else "the recogniser found no words in it")
     ledger.keep(path.name, seconds=seconds, source=source, confidence=confidence, flags=found, **extra)
     return ClipTranscript(path.name, seconds, language, text, confidence, source, found)

@@ -56,7 +56,7 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
         if clip is None:
             of_recordings.append(label)
         elif clip in found.by_clip:
-            found.unused.append((label, f"{clip} has another label already"))
+            found.unused.append((label, f"{clip} already has a transcript"))
         else:
             found.by_clip[clip] = label
     for label in of_recordings:
@@ -68,11 +68,11 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
         if not cut:
             found.unused.append((label, "no clip was made of the recording"))
         elif len(cut) > 1:
-            reason = f"its recording was cut into {len(cut)} clips, so the label's words cannot be shared out"
+            reason = f"its recording was cut into {len(cut)} clips, so the transcript cannot be split between them"
             found.notes |= {clip: reason for clip in cut if clip not in found.by_clip}
             found.unused.append((label, f"the recording was cut into {len(cut)} clips"))
         elif cut[0] in found.by_clip:
-            found.unused.append((label, f"{cut[0]} has another label already"))
+            found.unused.append((label, f"{cut[0]} already has a transcript"))
         else:
             found.by_clip[cut[0]] = label
     return found
@@ -94,9 +94,9 @@ def _why_not_one(label: Label, recordings: list[str], clips: list[str], sources:
     """Why a label is nobody's: several recordings could be meant, or none, and then what is called nearly so."""
     if recordings:
         several = ", ".join(shown(sources[name]) for name in recordings[:3])
-        return f"{len(recordings)} recordings are called so ({several}); write more of the path"
+        return f"{len(recordings)} recordings match this name ({several}); give more of the path"
     near = Names([*clips, *(PurePosixPath(source).name for source in sources.values())])
-    return f"no clip or recording is called so{near.hint(label.name)}"
+    return f"no clip or recording has this name{near.hint(label.name)}"
 
 
 def _parts(path: str, exact: bool) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class WhisperRecognizer:
         try:
             self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, local_files_only=True)
         except (RuntimeError, ValueError, OSError) as error:
-            raise InputError(f"{folder} is no Whisper model in CTranslate2's form: {error}") from error
+            raise InputError(f"{folder} is not a Whisper model in CTranslate2 format: {error}") from error
         self._batched = BatchedInferencePipeline(self._model)
         self.language = language
         self.trusted_above = 2.0 if is_toy else 0.55
@@ -105,7 +105,9 @@ class WhisperRecognizer:
             if "out of memory" not in str(error).lower():
                 raise
             if batch == 1:
-                raise OutOfGpuMemory("the GPU's memory does not hold Whisper and a single clip") from error
+                raise OutOfGpuMemory(
+                    "out of GPU memory: Whisper and one clip do not fit; use a smaller Whisper model or the CPU"
+                ) from error
         return self._in(language, clips, batch // 2)
 
     def _batch(self, language: str, clips: list[np.ndarray]) -> list[Transcript]:

@@ -95,7 +95,7 @@ def require_files(separator: "Separator", model: str) -> None:
         entry = next((entry for entry in listed if model in (entry["filename"], *entry["download_files"])), None)
         if entry is None:
             known = ", ".join(sorted({e["filename"] for e in listed if (folder / e["filename"]).is_file()})) or "none"
-            raise InputError(f"audio-separator knows no model {model!r}; in {folder} there are: {known}")
+            raise InputError(f"audio-separator does not know the model {model!r}; {folder} has: {known}")
         names = [name.rpartition("/")[2] for name in entry["download_files"]]
         missing = [name for name in dict.fromkeys(names) if not (folder / name).is_file()]
     if missing:

@@ -30,7 +30,7 @@ def require_fits(name: str, decoded_bytes: int, limit: int) -> None:
     if decoded_bytes > limit:
         raise InputError(
             f"{name} is too long: it decodes to more than {limit / 2**30:.1f} GiB of samples"
-            " (or is a small file made to decode to that much); cut it into shorter recordings"
+            " (or is a decompression bomb); cut it into shorter recordings"
         )
 
 

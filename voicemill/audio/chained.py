@@ -1,6 +1,6 @@
 """Find the parts of a file that is several files one after the other, where a decoder would stop or go astray.
 
-Ogg allows it ("chaining": radio recordings, `cat`); of FLAC and WAV it is what `cat` makes. ffmpeg goes on from one
+Ogg allows it ("chaining": radio recordings, `cat`); of FLAC and WAV it is what `cat` makes. ffmpeg resumes from one
 part of Ogg or FLAC to the next only where both have the same format, and never from one WAV to the next.
 """
 

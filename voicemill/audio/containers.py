@@ -70,18 +70,20 @@ class _Source:
 
 @contextmanager
 def opened(path: Path, link: Link) -> "Iterator[InputContainer]":
-    """A file, or a part of it, with at least one sound track, opened by a demuxer of `FORMATS`."""
+    """A file, or a part of it, with at least one audio track, opened by a demuxer of `FORMATS`."""
     import av
     from av.error import FFmpegError
 
     source = _Source(path, link)
-    # "none" is no protocol: whatever a demuxer wants to open beside the file itself is refused.
+    # "none" is not a protocol: whatever a demuxer wants to open beside the file itself is refused.
     options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none"}
     try:
         # Tags are in any encoding; nothing here reads them but DURATION.
         with av.open(source, "r", options=options, metadata_errors="replace") as container:
             if not container.streams.audio:
-                raise InputError(f"{path.name} is not audio: a {container.format.long_name} file without a sound track")
+                raise InputError(
+                    f"{path.name} is not audio: a {container.format.long_name} file without an audio track"
+                )
             yield container
     except FFmpegError as error:
         raise InputError(f"{path.name} is not audio: {_refusal(path)}") from error
@@ -94,5 +96,5 @@ def _refusal(path: Path) -> str:
         head = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
     for mark, what in _PLAYLISTS.items():
         if head.startswith(mark):
-            return f"it is {what}, which holds no sound itself"
+            return f"it is {what}, which contains no audio itself"
     return "neither libsndfile nor ffmpeg can read it"

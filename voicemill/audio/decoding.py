@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet
     from av.container import InputContainer
 
-# What decoders refuse inside of a sound track that is not sound, and no damage: tags between glued files.
+# What decoders refuse inside of a audio track that is not sound, and no damage: tags between glued files.
 _TAGS = (b"ID3", b"TAG", b"APETAGEX")
 # Failures to read a packet in a row, after which the rest of a file is given up.
 _MAX_FAILURES = 3
@@ -30,10 +30,10 @@ _MAX_FAILURES = 3
 
 @dataclass(frozen=True)
 class Track:
-    """A sound track of a file.
+    """A audio track of a file.
 
     Attributes:
-        number: Its number among the sound tracks, from 1.
+        number: Its number among the audio tracks, from 1.
         is_default: Whether the file marks it as the one to play.
     """
 
@@ -43,7 +43,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A sound track's samples.
+    """A audio track's samples.
 
     Attributes:
         samples: float32 `[channels, n]`.
@@ -57,10 +57,10 @@ class Decoded:
 
 
 def tracks(path: Path) -> list[Track]:
-    """The sound tracks of a file, in its order.
+    """The audio tracks of a file, in its order.
 
     Raises:
-        InputError: It has none, or is no media file.
+        InputError: It has none, or is not a media file.
     """
     from av.stream import Disposition
 
@@ -72,11 +72,11 @@ def tracks(path: Path) -> list[Track]:
 
 
 def decode(path: Path, number: int = 1) -> Decoded:
-    """Decode one sound track to its end.
+    """Decode one audio track to its end.
 
     Args:
         path: The file.
-        number: Which of its sound tracks, from 1.
+        number: Which of its audio tracks, from 1.
 
     Raises:
         InputError: Nothing in the track can be decoded, or it is longer than `blocks.limit_bytes`.
@@ -102,16 +102,16 @@ def decode(path: Path, number: int = 1) -> Decoded:
     notes = list(layout.changes)
     if damage["lost"]:
         notes.append(
-            f"damaged file: {damage['lost']} of {damage['read']} packets could not be decoded and were left out"
+            f"damaged file: {damage['lost']} of {damage['read']} packets could not be decoded and were skipped"
         )
     if damage["links"]:
-        notes.append(f"damaged file: {damage['links']} of {len(links)} parts could not be decoded and were left out")
+        notes.append(f"damaged file: {damage['links']} of {len(links)} parts could not be decoded and were skipped")
     if damage["irregular"]:
-        notes.append(f"damaged FLAC: sound may be missing in {damage['irregular']} of {damage['read']} places")
+        notes.append(f"damaged FLAC: audio may be missing at {damage['irregular']} of {damage['read']} places")
     seconds = samples.shape[1] / rate
     known = [promise for promise in promises if promise is not None]
     if len(known) == len(links) and seconds < sum(known) - layout.slack_seconds:
-        notes.append(f"cut off or damaged: {seconds:.2f} of {sum(known):.2f} s decoded")
+        notes.append(f"truncated or damaged: {seconds:.2f} of {sum(known):.2f} s decoded")
     return Decoded(samples, rate, tuple(notes))
 
 
@@ -159,7 +159,7 @@ def _packets(container: "InputContainer", track: "AudioStream") -> "Iterator[Pac
 
 
 def _frames(packet: "Packet") -> "tuple[list[AudioFrame], bool]":
-    """Frames of a packet, and whether it was whole: a tag or padding holds none and is no damage."""
+    """Frames of a packet, and whether it was whole: a tag or padding holds none and is not damage."""
     from av.error import FFmpegError
 
     try:

@@ -26,7 +26,7 @@ class SourceFile:
     Attributes:
         path: Where it is.
         name: Path relative to the source, as text.
-        problem: Why it is no recording, where that is known before it is read: a sentence for the ledger.
+        problem: Why it is not a recording, where that is known before it is read: a sentence for the ledger.
     """
 
     path: Path
@@ -80,7 +80,7 @@ def take(path: Path, track: int = 0) -> reading.Audio:
 
     Args:
         path: Any file.
-        track: Which of its sound tracks, from 1; 0 takes the one with speech (see `reading.read`).
+        track: Which of its audio tracks, from 1; 0 takes the one with speech (see `reading.read`).
 
     Returns:
         Mono or stereo at the file's own rate; more channels are mixed down.
@@ -92,7 +92,7 @@ def take(path: Path, track: int = 0) -> reading.Audio:
         raise InputError(f"{SKIPPED}not audio by design (a transcript, notes or a system file beside the recordings)")
     audio = reading.read(path, track)
     if audio.seconds < MIN_SECONDS:
-        raise InputError(f"too short: {audio.seconds:.2f} s, a clip needs at least {MIN_SECONDS} s{_remarks(audio)}")
+        raise InputError(f"too short: {audio.seconds:.2f} s; a clip needs at least {MIN_SECONDS} s{_remarks(audio)}")
     mono, note = reading.to_mono(audio.samples)
     if not np.any(mono):
         raise InputError(f"no speech: every sample is zero{_remarks(audio)}")
@@ -100,7 +100,7 @@ def take(path: Path, track: int = 0) -> reading.Audio:
         raise InputError(f"no speech: only silence, noise or music was found in it{_remarks(audio)}")
     if audio.channels <= 2:
         return audio
-    mixed = note or f"{audio.channels} channels were mixed down to one"
+    mixed = note or f"{audio.channels} channels were downmixed to mono"
     return reading.Audio(mono[None], audio.rate, (*audio.notes, mixed))
 
 

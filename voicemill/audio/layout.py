@@ -75,7 +75,7 @@ class OneLayout:
             self.collected = blocks.Blocks(self.path.name, frame.layout.nb_channels, limit)
         elif (layout, rate) != self._first and not self.changes:
             self.changes.append(
-                f"the format changes on the way (to {layout}, {rate} Hz): all of it was brought to"
+                f"the format changes within the file (to {layout}, {rate} Hz): everything was converted to"
                 f" {self._first[0]}, {self._first[1]} Hz"
             )
         self._current = key

@@ -25,7 +25,7 @@ class WavHeader:
         channels: Number of channels.
         promised: Bytes of sound that the header promises.
         present: Bytes of sound that are in the file.
-        trailing: Bytes behind the sound that are no chunk of the file, such as sound that the header leaves out.
+        trailing: Bytes behind the sound that belong to no chunk of the file, such as sound that the header leaves out.
     """
 
     rate: int
@@ -64,11 +64,11 @@ def examine(path: Path) -> Iterator[str]:
     if header.channels == 0:
         raise InputError(f"{path.name} has a bad header: 0 channels")
     if header.promised in UNKNOWN_SIZES and header.present:
-        yield "streamed WAV: the header does not say how long it is, so it was read to its end"
+        yield "streamed WAV: the header has no length, so the file was read to its end"
     elif header.promised > header.present:
-        yield f"cut off: the header promises {header.promised} bytes of sound and {header.present} are there"
+        yield f"truncated: the header declares {header.promised} bytes of audio, the file has {header.present}"
     elif header.trailing:
-        yield f"{header.trailing} bytes behind the sound that the header describes were not read"
+        yield f"{header.trailing} bytes after the audio that the header describes were ignored"
 
 
 def is_text(head: bytes) -> bool:
@@ -103,7 +103,7 @@ def read_wav_header(path: Path) -> WavHeader:
             name, size = struct.unpack("<4sI", chunk)
             if name == b"data":
                 if rate is None or channels is None:
-                    raise InputError(f"{path.name} has a bad header: sound before its description")
+                    raise InputError(f"{path.name} has a bad header: the data chunk precedes the format chunk")
                 present = length - stream.tell()
                 if size in UNKNOWN_SIZES or size >= present:
                     return WavHeader(rate, channels, size, present)

@@ -1,4 +1,4 @@
-"""How long a container says that a sound track is, where what it says is exact.
+"""How long a container says that a audio track is, where what it says is exact.
 
 Used only to tell a user that a file was cut off, never to decide how much is read. Lengths that are estimated from a
 bit rate (ADTS, MP3 without a frame count, MPEG streams) are left out.
@@ -24,7 +24,7 @@ _ID3_HEADER = 10
 
 
 def promised_seconds(path: Path, container: "InputContainer", track: "AudioStream") -> float | None:
-    """Length of a sound track in seconds by its container's own count.
+    """Length of a audio track in seconds by its container's own count.
 
     Args:
         path: The file.

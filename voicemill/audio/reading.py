@@ -43,7 +43,7 @@ class Audio:
     Attributes:
         samples: float32 `[channels, n]`, finite; may exceed 1.0 where a float file does.
         rate: Sampling rate in Hz.
-        notes: What was odd about the file and how it was mended, one short sentence each.
+        notes: What was odd about the file and how it was fixed, one short sentence each.
     """
 
     samples: np.ndarray
@@ -64,7 +64,7 @@ def read(path: str | os.PathLike[str], track: int = 0) -> Audio:
 
     Args:
         path: Any file that libsndfile or ffmpeg can decode, under any name.
-        track: Which of its sound tracks, from 1; 0 takes the one with speech, of several the one that the file marks
+        track: Which of its audio tracks, from 1; 0 takes the one with speech, of several the one that the file marks
             as default, else the first.
 
     Returns:
@@ -80,7 +80,7 @@ def read(path: str | os.PathLike[str], track: int = 0) -> Audio:
         samples, rate, decoding_notes = _decode(path, track)
     notes += decoding_notes
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise InputError(f"{path.name}: sampling rate {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz can be used")
+        raise InputError(f"{path.name}: sampling rate {rate} Hz; supported are {MIN_RATE} to {MAX_RATE} Hz")
     if not samples.size:
         raise InputError(f"{path.name} is empty: a header without samples")
     samples, repairs = _finite(samples, path.name)
@@ -125,7 +125,9 @@ def to_mono(samples: np.ndarray) -> tuple[np.ndarray, str | None]:
     loudest = int(np.argmax(energies))
     if float(np.dot(mean, mean)) >= LOST_IN_MEAN * energies[loudest]:
         return mean, None
-    return samples[loudest].copy(), f"channels cancel or are silent in the mix: channel {loudest + 1} alone was taken"
+    return samples[
+        loudest
+    ].copy(), f"the channels cancel out or are silent when mixed: only channel {loudest + 1} was used"
 
 
 def write_wav(
@@ -181,12 +183,12 @@ def _decode(path: Path, track: int) -> tuple[np.ndarray, int, list[str]]:
 
 
 def _choose_track(path: Path, track: int) -> decoding.Decoded:
-    """Decode the sound track that was asked for, or the first with speech, those marked as default before others."""
+    """Decode the audio track that was asked for, or the first with speech, those marked as default before others."""
     tracks = decoding.tracks(path)
     _require_track(path, track, len(tracks))
     if track or len(tracks) == 1:
         found = decoding.decode(path, track or 1)
-        return _noted(found, f"track {track} of {len(tracks)} was taken, as asked for") if len(tracks) > 1 else found
+        return _noted(found, f"track {track} of {len(tracks)} was used, as requested") if len(tracks) > 1 else found
     silent: decoding.Decoded | None = None
     failed: InputError | None = None
     for candidate in sorted(tracks, key=lambda one: not one.is_default):
@@ -196,12 +198,12 @@ def _choose_track(path: Path, track: int) -> decoding.Decoded:
             failed = failed or error
             continue
         if speech.has_speech(to_mono(found.samples)[0], found.rate):
-            return _noted(found, f"track {candidate.number} of {len(tracks)} was taken")
+            return _noted(found, f"track {candidate.number} of {len(tracks)} was used")
         silent = silent or found
     if silent is None:
         assert failed is not None
         raise failed
-    return _noted(silent, f"there is no speech in any of its {len(tracks)} tracks")
+    return _noted(silent, f"no speech was found in any of its {len(tracks)} tracks")
 
 
 def _noted(found: decoding.Decoded, note: str) -> decoding.Decoded:
@@ -210,8 +212,8 @@ def _noted(found: decoding.Decoded, note: str) -> decoding.Decoded:
 
 def _require_track(path: Path, track: int, there: int) -> None:
     if track > there:
-        tracks = "1 sound track" if there == 1 else f"{there} sound tracks"
-        raise InputError(f"{path.name} has {tracks}; track {track} was asked for (--track)")
+        tracks = "1 audio track" if there == 1 else f"{there} audio tracks"
+        raise InputError(f"{path.name} has {tracks}, but --track {track} was requested")
 
 
 class _Stream(BufferedReader):
@@ -225,7 +227,7 @@ class _Stream(BufferedReader):
 
 
 def _read_pcm_wav(path: Path) -> tuple[np.ndarray, int] | None:
-    """Read a WAV of plain samples, for which libsndfile is exact and fastest; None if it is no such file."""
+    """Read a WAV of plain samples, for which libsndfile is exact and fastest; None for any other file."""
     import soundfile
 
     try:
@@ -272,6 +274,6 @@ def _finite(samples: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     bad = int(samples.size - np.count_nonzero(good))
     if bad > MAX_UNREADABLE_SAMPLES * samples.size:
         share = f"{bad / samples.size:.0%}"
-        raise InputError(f"{name}: {share} of the samples are not sound (NaN, infinite or beyond {LARGEST:g})")
+        raise InputError(f"{name}: {share} of the samples are invalid (NaN, infinite or beyond {LARGEST:g})")
     samples[~good] = 0
-    return samples, [f"{bad} samples were NaN, infinite or beyond {LARGEST:g} and became 0"]
+    return samples, [f"{bad} samples were NaN, infinite or beyond {LARGEST:g} and were set to 0"]

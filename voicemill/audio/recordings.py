@@ -33,7 +33,7 @@ class Recording:
         rate: Sampling rate in Hz.
         channels: 1 or 2.
         seconds: Length.
-        notes: What was odd about the file and how it was mended.
+        notes: What was odd about the file and how it was fixed.
     """
 
     name: str

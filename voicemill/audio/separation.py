@@ -112,7 +112,7 @@ class StemSeparator:
         """
         channels, length = samples.shape
         if channels > 2:
-            raise InputError(f"{channels} channels; mono or stereo can be separated")
+            raise InputError(f"{channels} channels; separation supports mono and stereo")
         mix = np.repeat(samples, 2, axis=0) if channels == 1 else samples
         mix = resample(np.ascontiguousarray(mix, dtype=np.float32), rate, RATE)
         total = mix.shape[1]
@@ -154,10 +154,10 @@ class StemSeparator:
         try:
             written = self._separator.separate(str(source), {self.stem: target.stem})
         except InvalidAudioDataError as error:
-            raise InputError(f"{self.model} cannot work on it: {error}") from error
+            raise InputError(f"{self.model} failed on it: {error}") from error
         if not target.is_file():
             stems = ", ".join(Path(name).stem for name in written) or "none of that name"
-            raise InputError(f"{self.model} gives no stem {self.stem!r} (it gave: {stems}); choose another model")
+            raise InputError(f"{self.model} has no stem {self.stem!r} (available: {stems}); choose another model")
         return read(target).samples
 
     def _retreat(self) -> None:
@@ -165,7 +165,7 @@ class StemSeparator:
         if self._retreats + 1 >= len(VR_WINDOWS):
             raise OutOfGpuMemory(f"{self.model} does not fit into the GPU's memory even with the shortest chunks")
         self._retreats += 1
-        log.warning("out of GPU memory, going on with shorter chunks", model=self.model, retreat=self._retreats)
+        log.warning("out of GPU memory: retrying with shorter chunks", model=self.model, retreat=self._retreats)
         self._separator.model_instance = None
         self._separator = self._load()
 

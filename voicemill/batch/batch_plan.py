@@ -80,7 +80,7 @@ def read(api: Api, request: BatchRequest, *, look: bool = True) -> BatchPlan:
     Raises:
         UsageError: for a name or parameters for all speakers that cannot be used.
         InputError: for a manifest that is not there, or a workflow that the cluster lacks.
-        TryAgain: if S3 or the cluster is away.
+        TryAgain: if S3 or the cluster cannot be reached.
     """
     speaker_workflows.check_name(request.batch)
     plan = submission.plan(api, request.workflow)

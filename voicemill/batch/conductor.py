@@ -1,6 +1,6 @@
 """Conducting a batch on a cluster: a workflow for each speaker, some at once, until all have ended.
 
-Nothing is kept in memory that would be missed: a conductor that dies is started again and goes on from the workflows
+Nothing is kept in memory that would be missed: a conductor that dies is started again and resumes from the workflows
 that it finds, by their labels, and from the records in S3. The cluster is asked little: a list of those that have
 ended and are not recorded (mostly empty) every few seconds, a list of all that are not recorded every minute, and of
 each speaker's workflow its creation, its end and a note that it was recorded.
@@ -23,7 +23,7 @@ from voicemill.batch.state import Batch, State
 from voicemill.batch.validation import SpeakerJob
 from voicemill.cluster.api import AlreadyThere, NotThere
 from voicemill.cluster.kube import Kube
-from voicemill.cluster.patience import patiently
+from voicemill.cluster.retrying import retry_while_unavailable
 from voicemill.core.errors import InputError
 from voicemill.core.logs import get_logger
 
@@ -51,14 +51,14 @@ class OutcomeStore:
     def finish(self, name: str, job: SpeakerJob, input_digest: str) -> State:
         """Keep what came of a speaker's workflow that has ended, or is not there any more."""
         try:
-            workflow = patiently(lambda: self.cluster.workflow(name))
+            workflow = retry_while_unavailable(lambda: self.cluster.workflow(name))
         except NotThere:
             return self.fail(job, input_digest, f"its workflow {name} was deleted")
         row = speaker_workflows.row_of(workflow, job, self.batch)
         self._keep(input_digest, row)
         try:
             # After the record: a workflow that is not noted is looked at once more.
-            patiently(lambda: self.cluster.note(name, **speaker_workflows.noted(row)))
+            retry_while_unavailable(lambda: self.cluster.note(name, **speaker_workflows.noted(row)))
         except NotThere:
             log.warning("%s was deleted as soon as it had ended", name)
         return row
@@ -70,7 +70,7 @@ class OutcomeStore:
         return row
 
     def _keep(self, input_digest: str, row: State) -> None:
-        patiently(lambda: self.records.write(Record(input_digest, self.settings.run, row)))
+        retry_while_unavailable(lambda: self.records.write(Record(input_digest, self.settings.run, row)))
         log.info("%s: %s%s", row.speaker, row.outcome, f", {row.reason}" if row.reason else "")
 
 
@@ -100,10 +100,10 @@ class Conductor:
             TryAgain: The cluster or S3 was away for minutes; the workflows go on.
             NotAllowed: The cluster refuses.
         """
-        yield from patiently(self._take_stock)
+        yield from retry_while_unavailable(self._take_stock)
         while self.waiting or self.active:
             yield from self._start()
-            for name in patiently(self._ended):
+            for name in retry_while_unavailable(self._ended):
                 yield self.outcomes.finish(name, *self.active.pop(name))
             if self.active:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -138,7 +138,7 @@ class Conductor:
             else:
                 self.waiting.append((job, input_digests[speaker]))
         log.info(
-            "%d speakers: %d known, %d going on, %d to begin",
+            "%d speakers: %d done, %d running, %d to start",
             len(self.jobs),
             len(known),
             len(adopted),
@@ -166,9 +166,9 @@ class Conductor:
             job, input_digest = self.waiting[0]
             workflow = speaker_workflows.workflow_for(self.plan, job, input_digest, self.settings)
             try:
-                patiently(lambda workflow=workflow: self.cluster.create(workflow))
+                retry_while_unavailable(lambda workflow=workflow: self.cluster.create(workflow))
             except AlreadyThere:
-                log.info("%s is there: the answer to its creation was lost", workflow["metadata"]["name"])
+                log.info("%s exists already: the response to its creation was lost", workflow["metadata"]["name"])
             except InputError as error:
                 self.waiting.popleft()
                 yield self.outcomes.fail(job, input_digest, str(error))
@@ -200,18 +200,18 @@ def conclude(cluster: Kube, batch_plan: BatchPlan, settings: BatchSettings, kept
     jobs = {job.speaker: job for job in batch_plan.batch.jobs}
     told: set[str] = set()
     deadline = time.monotonic() + SECONDS_TO_END
-    while (left := patiently(lambda: unrecorded(cluster, settings))) and time.monotonic() < deadline:
+    while (left := retry_while_unavailable(lambda: unrecorded(cluster, settings))) and time.monotonic() < deadline:
         # Each time anew: a conductor that was told to end may have been about to make one more.
         running = [child for child in left if child.name not in told]
-        patiently(lambda running=running: terminate(cluster, running))
+        retry_while_unavailable(lambda running=running: terminate(cluster, running))
         told |= {child.name for child in running}
         for child in left:
             if child.completed and child.speaker in jobs:
                 outcomes.finish(child.name, jobs[child.speaker], child.input_digest)
         time.sleep(SECONDS_BETWEEN_LOOKS)
     if left:
-        log.warning("%d workflows were told to end and have not yet, such as %s", len(left), left[0].name)
-    before = patiently(lambda: kept.read(jobs))
+        log.warning("%d workflows were told to stop and have not stopped yet, such as %s", len(left), left[0].name)
+    before = retry_while_unavailable(lambda: kept.read(jobs))
     wrong = batch_plan.wrong
     rows = [State(job.speaker, job.line, "waiting", wrong.get(job.line, "")) for job in batch_plan.batch.jobs]
     return [replace(before[row.speaker].row, line=row.line) if row.speaker in before else row for row in rows]
@@ -231,7 +231,7 @@ def terminate(cluster: Kube, them: list[SpeakerWorkflow]) -> None:
                 cluster.terminate(child.name)
             except NotThere:
                 continue
-            log.info("%s is ended", child.name)
+            log.info("%s was terminated", child.name)
 
 
 def _speaker_workflows(cluster: Kube, selector: str) -> Iterator[SpeakerWorkflow]:

@@ -50,7 +50,7 @@ def run(
     Args:
         batch: What is asked for; kept in the folder.
         workflow: That makes a voice.
-        out: The batch's folder. Run again with the same one to go on.
+        out: The batch's folder. Run again with the same one to resume.
         room: How much at once.
         options: How the runs behave.
         watcher: Told when a speaker's run begins and ends.
@@ -104,7 +104,7 @@ async def _one(
         if told := known(error):
             return "failed", str(told)
         # A fault of the engine's own; the other speakers go on, and the trace is in the log.
-        log.exception("the run of %s broke", job.speaker)
+        log.exception("the run of %s failed unexpectedly", job.speaker)
         return "failed", f"{type(error).__name__}: {error}"
     return _outcome(result)
 
@@ -139,6 +139,6 @@ def _lock(out: Path) -> Iterator[None]:
             except BlockingIOError:
                 # Who looks at the state holds it for a moment.
                 if time.monotonic() > deadline:
-                    raise UsageError(f"the batch in {out} is running already") from None
+                    raise UsageError(f"the batch in {out} is already running") from None
                 time.sleep(0.05)
         yield

@@ -66,7 +66,7 @@ def parse(text: str, *, is_csv: bool) -> Manifest:
     """
     manifest = _of_csv(text) if is_csv else _of_json_lines(text)
     if not manifest.rows and not manifest.errors:
-        manifest.errors.append(ManifestError(1, "there is no speaker in it"))
+        manifest.errors.append(ManifestError(1, "the manifest has no rows"))
     return manifest
 
 
@@ -80,7 +80,7 @@ def common(text: str) -> Row:
     try:
         content = untrusted.json_value(text, dict) if text.lstrip().startswith("{") else text
     except untrusted.Unreadable as error:
-        raise UsageError(f"the parameters for all speakers cannot be used: {error}") from error
+        raise UsageError(f"the parameters for all speakers are invalid: {error}") from error
     _put(row, OVERRIDES, content, errors)
     if errors:
         raise UsageError("; ".join(error.text for error in errors))
@@ -98,8 +98,8 @@ def _of_csv(text: str) -> Manifest:
         except StopIteration:
             break
         except csv.Error as error:
-            # What follows an unclosed quote cannot be told apart.
-            manifest.errors.append(ManifestError(start, f"is no CSV: {error}; the lines after it were not read"))
+            # What follows an unclosed quote cannot be distinguished.
+            manifest.errors.append(ManifestError(start, f"is not valid CSV: {error}; the lines after it were not read"))
             break
         line, start = start, reader.line_num + 1
         if not any(cells):
@@ -122,10 +122,10 @@ def _of_csv(text: str) -> Manifest:
 
 def _of_heading(heading: list[str], line: int) -> list[ManifestError]:
     if len(heading) == 1 and ";" in heading[0]:
-        return [ManifestError(line, "there is one column only; columns are parted by commas")]
-    errors = [ManifestError(line, f"there is no column {name}") for name in REQUIRED if name not in heading]
+        return [ManifestError(line, "only one column was found; separate columns with commas")]
+    errors = [ManifestError(line, f"the column {name} is missing") for name in REQUIRED if name not in heading]
     twice = sorted({name for name in heading if name and heading.count(name) > 1})
-    return errors + [ManifestError(line, f"the column {name} is there twice") for name in twice]
+    return errors + [ManifestError(line, f"the column {name} appears twice") for name in twice]
 
 
 def _of_json_lines(text: str) -> Manifest:
@@ -156,7 +156,7 @@ def _put(row: Row, name: str, value: Any, errors: list[ManifestError]) -> None:
             else:
                 _put(row, key, each, errors)
     elif isinstance(value, dict | list):
-        errors.append(ManifestError(row.line, f"{name} is neither a text nor a number"))
+        errors.append(ManifestError(row.line, f"{name} must be a string or a number"))
     elif value is not None and value != "":
         row.values[name] = str(value).lower() if isinstance(value, bool) else str(value)
 

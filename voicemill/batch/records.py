@@ -15,7 +15,7 @@ from voicemill.core import untrusted
 from voicemill.storage import open_store
 
 _READERS = 16
-_HINT = "delete it, and the speaker is made again"
+_HINT = "delete it to make this speaker again"
 FOLDER = "speakers"
 
 
@@ -49,7 +49,7 @@ class Records:
         """Keep one.
 
         Raises:
-            TryAgain: if S3 is away.
+            TryAgain: if S3 cannot be reached.
         """
         fields = asdict(record)
         fields["mark"] = fields.pop("input_digest")
@@ -60,7 +60,7 @@ class Records:
         """Those that there are of these speakers.
 
         Raises:
-            TryAgain: if S3 is away.
+            TryAgain: if S3 cannot be reached.
         """
         there = {entry.key for entry in self.store.list(f"{FOLDER}/")}
         wanted = [speaker for speaker in speakers if _key(speaker) in there]

@@ -84,7 +84,7 @@ def bring(request: Request, plan: Plan, jobs: list[SpeakerJob], name: str, uploa
     bucket = os.environ.get("S3_BUCKET")
     if not bucket:
         raise UsageError(
-            "the manifest is uploaded: set S3_BUCKET (and S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+            "the manifest has to be uploaded: set S3_BUCKET (and S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
         )
     common = _placed(plan, request, request.common, lambda path: upload(path, None))
     lines = [""] * max(job.line for job in jobs)
@@ -135,7 +135,7 @@ def standing(api: Api, name: str) -> Standing:
         speaker_workflows.from_sketch(sketch) for sketch in api.sketches(speaker_workflows.of_batch(name))
     )
     if not found and not them:
-        raise InputError(f"the namespace {api.namespace} has no batch {name}, nor is there a folder of that name")
+        raise InputError(f"no batch {name} in the namespace {api.namespace}, and no folder of that name")
     rows = sorted((_row(child) for child in them.values()), key=lambda row: (row.line, row.speaker))
     if not found:
         return Standing(rows, "", False, "")

@@ -88,7 +88,7 @@ def check_name(name: str) -> str:
         UsageError: if it cannot.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be a batch's name: use small letters, digits and -, 40 at most")
+        raise UsageError(f"{name!r} is not a valid batch name: use lower-case letters, digits and -, at most 40")
     return name
 
 

@@ -65,9 +65,9 @@ def read_batch(out: Path) -> Batch:
     """What a batch's folder was made for.
 
     Raises:
-        InputError: if it is no batch's folder, or a later voicemill's.
+        InputError: if it is not a batch's folder, or a later voicemill's.
     """
-    hint = "name the folder of a batch, or begin a new one"
+    hint = "give the folder of a batch, or start a new one"
     fields = untrusted.read_json(out / _BATCH, dict, hint=hint)
     if fields.pop("format", None) != _FORMAT:
         raise InputError(f"{out} was made by another version of voicemill")
@@ -198,7 +198,7 @@ def write_outcome(folder: Path, outcome: dict[str, Any]) -> None:
 
 
 def forget_outcome(folder: Path) -> None:
-    """The run begins anew."""
+    """The run starts over."""
     (folder / _OUTCOME).unlink(missing_ok=True)
 
 

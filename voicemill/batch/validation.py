@@ -81,7 +81,7 @@ def problems_of_common(
     common: dict[str, str], workflow: Workflow, *, folder: Path | None, elsewhere: frozenset[str] = frozenset()
 ) -> list[Problem]:
     """What is wrong with the parameters for all speakers; the arguments are those of `jobs`."""
-    own = [Problem(name, "every speaker has one of its own, in the manifest") for name in REQUIRED if name in common]
+    own = [Problem(name, "set it per speaker, in the manifest") for name in REQUIRED if name in common]
     parameters, here = workflow_parameters.parameters_of(workflow), Here(folder, elsewhere)
     others = {name: value for name, value in common.items() if name not in REQUIRED}
     return [*own, *parameters.problems_of_values(others, here)]
@@ -123,7 +123,7 @@ def _of_row(row: Row, lines: dict[str, int], *, source_is_here: bool) -> Iterato
             yield Problem("speaker", str(error))
         first = lines.setdefault(speaker.casefold(), row.line)
         if first != row.line:
-            yield Problem("speaker", f"{speaker} is on line {first} already")
+            yield Problem("speaker", f"{speaker} is already on line {first}")
     if source and not source_is_here and "://" not in source and not os.path.isabs(source):
         yield Problem("source", f"{source} is neither an s3:// address nor an absolute path in the pods")
 
@@ -137,7 +137,7 @@ def _remote(found: list[SpeakerJob]) -> list[ManifestError]:
     @cache
     def reason(source: str) -> str:
         try:
-            return "" if storage.exists(source) else f"there is nothing at {source}"
+            return "" if storage.exists(source) else f"nothing found at {source}"
         except InputError as error:
             return str(error)
 

@@ -134,7 +134,7 @@ def looking_at(batch: str, namespace: str | None) -> Callable[[], Seen]:
     def look() -> Seen:
         found = remote.standing(api, batch)
         done = f", {found.progress} done" if found.progress else ""
-        remark = f"{found.conductor} {'goes on' if found.running else 'has ended'}{done}" if found.conductor else ""
+        remark = f"{found.conductor} {'is running' if found.running else 'has ended'}{done}" if found.conductor else ""
         return Seen(found.rows, found.running, any(row.cost for row in found.rows), remark)
 
     return look

@@ -44,7 +44,7 @@ app = typer.Typer(cls=_RunByDefault, help="Many voices from a manifest.", no_arg
 @app.command()
 def run(
     manifest: Manifest,
-    out: Annotated[Path, typer.Option("--out", help="The batch's folder. Run again with the same one to go on.")],
+    out: Annotated[Path, typer.Option("--out", help="The batch's folder. Run again with the same one to resume.")],
     parameter: Pairs = None,
     workflow: Makes = "clone-voice",
     at_once: Annotated[
@@ -57,7 +57,7 @@ def run(
     cpus: Annotated[float | None, typer.Option(help="CPU cores to use; default: all.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory to use, such as 12Gi; default: all.")] = None,
     gpus: Annotated[int | None, typer.Option(help="GPUs to use; default: all.")] = None,
-    grace: Annotated[float, typer.Option(help="Seconds a stage gets to save its work when it is stopped.")] = 30.0,
+    grace: Annotated[float, typer.Option(help="Seconds a stage has to save its work when it is stopped.")] = 30.0,
 ) -> None:
     """Make a voice for each speaker of a manifest, on this machine.
 
@@ -91,7 +91,9 @@ def run(
     console.print(f"summary: {out / summary.CSV}, {out / summary.PAGE}", markup=False, highlight=False, soft_wrap=True)
     waits = any(row.outcome == "stopped" for row in rows)
     if code == 0 and not waits and (ratio := summary.success_ratio(rows)) < min_success_ratio:
-        raise InputError(f"{ratio:.0%} of the speakers got a voice, and {min_success_ratio:.0%} must; see the summary")
+        raise InputError(
+            f"{ratio:.0%} of the speakers got a voice, fewer than the required {min_success_ratio:.0%}; see the summary"
+        )
     raise typer.Exit(code or (75 if waits else 0))
 
 
@@ -102,7 +104,7 @@ def submit(
     name: Annotated[
         str | None,
         typer.Option(
-            help="Name of the batch. Submit again with the same one to go on.", show_default="the manifest's name"
+            help="Name of the batch. Submit again with the same name to resume.", show_default="the manifest's name"
         ),
     ] = None,
     workflow: Makes = "clone-voice",
@@ -116,7 +118,7 @@ def submit(
     namespace: Namespace = None,
     in_pods: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="This parameter's paths are ones of the pods (a volume): upload nothing."),
+        typer.Option(metavar="KEY", help="This parameter's paths are inside the pods (a volume): do not upload them."),
     ] = None,
 ) -> None:
     """Make a voice for each speaker of a manifest, on a cluster.
@@ -149,7 +151,7 @@ def submit(
         plan = submission.plan(api, workflow)
     request, jobs = check(plan)
     if at_work := remote.running(api, name):
-        raise InputError(f"the batch {name} is being made by {at_work[0]}; see `voicemill batch status {name}`")
+        raise InputError(f"the batch {name} is already running as {at_work[0]}; see `voicemill batch status {name}`")
     given = {
         "manifest": remote.bring(request, plan, jobs, name, cluster.bring),
         "batch": name,
@@ -172,7 +174,7 @@ def submit(
 @app.command()
 def status(
     batch: Annotated[str, typer.Argument(metavar="DIR|NAME", help="The batch's folder, or its name on a cluster.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until it ends.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep updating until it ends.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     namespace: Namespace = None,
 ) -> None:
@@ -213,7 +215,7 @@ def stop(
     api = connect(namespace)
     at_work = remote.running(api, name)
     if not at_work:
-        raise InputError(f"nobody makes the batch {name} in the namespace {api.namespace}")
+        raise InputError(f"the batch {name} is not running in the namespace {api.namespace}")
     for run in at_work:
         api.stop(run)
         typer.echo(f"{run} is being stopped")

@@ -25,13 +25,14 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, a line for each task.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Wait for the end, with a table of all tasks.")] = False,
     namespace: Namespace = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run; made up otherwise.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; generated if not given.")] = None,
     inline: Annotated[
-        bool, typer.Option("--inline", help="Submit what this installation has, not the cluster's WorkflowTemplate.")
+        bool,
+        typer.Option("--inline", help="Submit this installation's workflow instead of the cluster's WorkflowTemplate."),
     ] = False,
     in_pods: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="This parameter's path is one of the pods (a volume): upload nothing."),
+        typer.Option(metavar="KEY", help="This parameter's path is inside the pods (a volume): do not upload it."),
     ] = None,
 ) -> None:
     """Run a workflow on a cluster.
@@ -112,7 +113,7 @@ def status(
 def logs(
     run: Run,
     task: Annotated[str | None, typer.Argument(help="Only this task's.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log until the run has ended.")] = False,
     namespace: Namespace = None,
 ) -> None:
     """Show what a run's stages say."""
@@ -132,7 +133,7 @@ def stop(run: Run, namespace: Namespace = None) -> None:
 
 def resume(
     run: Run,
-    node: Annotated[str | None, typer.Argument(help="Which node; needed where several wait.")] = None,
+    node: Annotated[str | None, typer.Argument(help="Node to resume; required if several are waiting.")] = None,
     parameter: Pairs = None,
     namespace: Namespace = None,
 ) -> None:

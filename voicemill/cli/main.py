@@ -14,19 +14,22 @@ import voicemill
 from voicemill.core.errors import known
 
 _COMMANDS = {
-    "run": ("voicemill.cli.run", "Run a workflow on this machine, or go on with one that stopped."),
-    "proofread": ("voicemill.cli.proofread", "Check what the recogniser wrote, in a web page."),
+    "run": ("voicemill.cli.run", "Run a workflow on this machine, or resume one that stopped."),
+    "proofread": ("voicemill.cli.proofread", "Proofread transcripts in a web page."),
     "models": ("voicemill.cli.models", "List, fetch and verify pretrained models, or make tiny ones."),
-    "voices": ("voicemill.cli.voices", "Bring voices in and out of GPT-SoVITS's files; say what a file holds."),
+    "voices": (
+        "voicemill.cli.voices",
+        "Import and export GPT-SoVITS files, inspect them, and manage registered voices.",
+    ),
     "submit": ("voicemill.cli.cluster", "Run a workflow on a Kubernetes cluster."),
-    "status": ("voicemill.cli.cluster", "Show how a run on a cluster stands, or list the runs."),
-    "logs": ("voicemill.cli.cluster", "Show what the stages of a run on a cluster say."),
+    "status": ("voicemill.cli.cluster", "Show the status of a run on a cluster, or list the runs."),
+    "logs": ("voicemill.cli.cluster", "Show the logs of a run on a cluster."),
     "stop": ("voicemill.cli.cluster", "Stop a run on a cluster."),
-    "resume": ("voicemill.cli.cluster", "Let the node of a run on a cluster go on that waits to be approved."),
+    "resume": ("voicemill.cli.cluster", "Approve a waiting node of a run on a cluster."),
     "batch": ("voicemill.cli.batch", "Make many voices from a manifest."),
     "stage": ("voicemill.cli.stage", "Run one stage on this machine."),
-    "parity": ("voicemill.cli.parity", "Compare with golden numbers of GPT-SoVITS."),
-    "doctor": ("voicemill.cli.cluster", "Say what a cluster lacks, and which node fits which stage."),
+    "parity": ("voicemill.cli.parity", "Compare outputs with those of GPT-SoVITS, number by number."),
+    "doctor": ("voicemill.cli.cluster", "Check a cluster: what is missing, and which node fits which stage."),
 }
 """Name -> module and short help. A module has an `app` (typer.Typer), or a function of the command's name."""
 
@@ -75,7 +78,7 @@ def _voicemill() -> None:
 
 
 def main() -> None:
-    """The console entry point: errors that are the user's to mend are told in one sentence."""
+    """The console entry point: errors that are the user's to fix are told in one sentence."""
     try:
         app()
     except Exception as error:

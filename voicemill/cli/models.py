@@ -10,7 +10,8 @@ from voicemill.models import catalogue, checking
 from voicemill.models.layout import VERSIONS, Version
 
 app = typer.Typer(
-    help="Pretrained models: list, pull, verify; the small base and toy models for trying out.", no_args_is_help=True
+    help="Pretrained models: list, pull and verify; make the small base and toy models for trials.",
+    no_args_is_help=True,
 )
 
 Folder = Annotated[
@@ -49,7 +50,7 @@ def pull(folder: Folder, what: What = None) -> None:
     from voicemill.models import pulling
 
     pulled = pulling.pull(folder, catalogue.select(what or []), report=typer.echo)
-    typer.echo(f"{folder}: {pulled} files downloaded, everything asked for is there")
+    typer.echo(f"{folder}: {pulled} files downloaded; all requested models are complete")
 
 
 @app.command()
@@ -70,12 +71,12 @@ def verify(folder: Folder, what: What = None) -> None:
     if corrupt:
         raise InputError(f"corrupt: {', '.join(corrupt)}; `voicemill models pull {folder}` replaces them")
     if missing:
-        raise MissingModelError(f"not whole: {', '.join(missing)}; get them with `voicemill models pull {folder}`")
+        raise MissingModelError(f"incomplete: {', '.join(missing)}; get them with `voicemill models pull {folder}`")
 
 
 @app.command()
 def toy(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything else.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create; it must be empty or new.")],
     seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
     versions: Annotated[str, typer.Option(help="GPT-SoVITS versions to make: v2,v2Pro,v2ProPlus.")] = "v2",
     base: Annotated[Path | None, typer.Option(help="Take the voice models of a folder that pretrain made.")] = None,
@@ -86,15 +87,15 @@ def toy(
     asked = [word.strip() for word in versions.split(",")]
     wanted: list[Version] = [version for version in VERSIONS if version in asked]
     if len(wanted) != len(asked):
-        raise UsageError(f"--versions {versions}: name some of {', '.join(VERSIONS)}, with commas between them")
+        raise UsageError(f"--versions {versions}: give some of {', '.join(VERSIONS)}, separated by commas")
     made = make_all(folder, seed, report=typer.echo, versions=wanted, base=base)
     voices = "babble" if base is None else f"speak as the base {base} does"
-    typer.echo(f"{folder}: {'made' if made else 'there already'}. Toy models, for trying out: voices {voices}.")
+    typer.echo(f"{folder}: {'created' if made else 'already exists'}. Toy models, for trying out: voices {voices}.")
 
 
 @app.command()
 def small(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything else.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create; it must be empty or new.")],
     packed: Annotated[
         Path | None, typer.Option(help="Packed base to unpack.", show_default="the one that comes with voicemill")
     ] = None,
@@ -108,7 +109,7 @@ def small(
     with tempfile.TemporaryDirectory(prefix="voicemill-small-") as scratch:
         packed_base.unpack(packed or packed_base.SMALL, scratch)
         made = make_all(folder, report=typer.echo, base=Path(scratch))
-    typer.echo(f"{folder}: {'made' if made else 'there already'}. A small base and toys around it, for trying out.")
+    typer.echo(f"{folder}: {'created' if made else 'already exists'}. A small base and toys around it, for trying out.")
 
 
 @app.command()

@@ -26,12 +26,14 @@ def proofread(
         Path | None, typer.Option(help="YAML file of people, their tokens and the voices given to them.")
     ] = None,
     proxy_header: Annotated[
-        str, typer.Option(help="Header in which a proxy says whom it has signed in, such as X-Auth-Request-Email.")
+        str, typer.Option(help="Header in which a proxy passes on the signed-in user, such as X-Auth-Request-Email.")
     ] = "",
     trusted_proxy: Annotated[
-        list[str] | None, typer.Option(help="Network from which that header is believed, such as 10.42.0.0/16.")
+        list[str] | None, typer.Option(help="Network from which that header is trusted, such as 10.42.0.0/16.")
     ] = None,
-    secure_cookies: Annotated[bool, typer.Option(help="The page is reached by HTTPS: cookies go by it alone.")] = False,
+    secure_cookies: Annotated[
+        bool, typer.Option(help="The page is served over HTTPS: send cookies only over HTTPS.")
+    ] = False,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser, if there is a terminal.")] = True,
 ) -> None:
     """Check what the recogniser wrote, in a web page, before a voice is trained on it.
@@ -54,7 +56,7 @@ def proofread(
     own = None
     if reviewers is None:
         if host not in _LOOPBACK:
-            raise UsageError(f"on {host} others can reach the page: name them in a file and give it as --reviewers")
+            raise UsageError(f"on {host} others can reach the page: list them in a file and pass it as --reviewers")
         own = OwnToken.of_this_account()
         me = access.Reviewer(reviewer or _account(), token_sha256=access.token_digest(own.token))
         people = {me.name: me}
@@ -63,7 +65,7 @@ def proofread(
     runs = Runs(location)
     places = runs.places() if own else []
     if own and not places:
-        raise InputError(f"{location} holds no transcribed run; name a run's folder, or a folder of runs")
+        raise InputError(f"{location} has no transcribed run; give a run's folder, or a folder of runs")
     site = Site(
         runs,
         access.Access(people, proxy_header or None, access.networks(trusted_proxy or ())),

@@ -18,26 +18,26 @@ def run(
     workflow: Annotated[
         str, typer.Argument(help="Name of a workflow (clone-voice), or a YAML or Python file that holds one.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="Run folder. Run again with the same one to go on.")],
+    out: Annotated[Path, typer.Option("--out", help="Run folder. Run again with the same one to resume.")],
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A parameter of the workflow.")
     ] = None,
     approve: Annotated[
         list[str] | None,
-        typer.Option(help="Approve this suspended node when its turn comes; `all` approves every one."),
+        typer.Option(help="Approve this suspended node when it is reached; `all` approves every one."),
     ] = None,
     wait: Annotated[
-        bool, typer.Option(help="Where nobody can be asked, wait for approvals instead of ending with exit code 75.")
+        bool, typer.Option(help="Without a terminal, wait for approvals instead of ending with exit code 75.")
     ] = False,
     cpus: Annotated[float | None, typer.Option(help="CPU cores to use; default: all.")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory to use, such as 12Gi; default: all.")] = None,
     gpus: Annotated[int | None, typer.Option(help="GPUs to use; default: all.")] = None,
-    grace: Annotated[float, typer.Option(help="Seconds a stage gets to save its work when it is stopped.")] = 30.0,
+    grace: Annotated[float, typer.Option(help="Seconds a stage has to save its work when it is stopped.")] = 30.0,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read the outputs of finished tasks in full, to notice any changed byte.")
+        bool, typer.Option("--verify", help="Hash the outputs of finished tasks in full, to detect any changed byte.")
     ] = False,
 ) -> None:
-    """Run a workflow on this machine, or go on with one that stopped.
+    """Run a workflow on this machine, or resume one that stopped.
 
     Tasks that are done and whose inputs, parameters and code are unchanged are not run again.
     Exit code: 0, or the first failed task's (65: bad data); 75 if it waits for an approval, 130 after Ctrl-C.

@@ -41,7 +41,7 @@ def stage(
         wanted = rename.new
     if wanted not in names():
         near = difflib.get_close_matches(wanted, names(), 1)
-        raise UsageError(f"no stage is called {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        raise UsageError(f"unknown stage {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
     module = importlib.import_module(f"voicemill.stages.{wanted.replace('-', '_')}")
     declared = next(value for value in vars(module).values() if isinstance(value, Stage))
     declared.main(context.args)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from voicemill.cli import voices_manage, voices_revoke, voices_show
-from voicemill.cli.voices_options import Registry, at_hand, must_be_free, speaker_given
+from voicemill.cli.voices_options import Registry, must_be_free, resolve_local, speaker_given
 from voicemill.core.display import json_printable
 from voicemill.core.errors import UsageError
 
@@ -14,7 +14,7 @@ app = typer.Typer(help="Voices: files in and out, and the registry. No file is e
 for part in (voices_show, voices_manage, voices_revoke):
     app.add_typer(part.app)
 
-Out = Annotated[Path, typer.Option("--out", help="Folder to make.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to create.")]
 
 
 @app.command("import")
@@ -25,7 +25,7 @@ def import_(
     speaker: Annotated[str, typer.Option(help="Name of the voice.")],
     reference: Annotated[Path, typer.Option(help="A recording of the speaker, 3 to 10 seconds.")],
     language: Annotated[str, typer.Option(help="Language of the recording: zh, en, ja, ko or yue.")],
-    text: Annotated[str, typer.Option(help="What is said in it; empty takes on the voice alone.")] = "",
+    text: Annotated[str, typer.Option(help="Its transcript; empty uses the timbre only.")] = "",
     consent: Annotated[str, typer.Option(help="The speaker's consent, to be kept with the voice.")] = "",
 ) -> None:
     """Make a voice folder of GPT-SoVITS's files, which `synthesize` speaks with."""
@@ -54,7 +54,7 @@ def export_(
     from voicemill.voice.exporting import export_voice
 
     must_be_free(out)
-    with at_hand(voice, registry) as source, atomic(out, is_folder=True) as folder:
+    with resolve_local(voice, registry) as source, atomic(out, is_folder=True) as folder:
         exported = export_voice(source, folder)
     typer.echo(f"{out}: {exported.version} files of {exported.speaker} for GPT-SoVITS")
 
@@ -65,7 +65,7 @@ def inspect_(
     keys: Annotated[bool, typer.Option("--keys", help="List every tensor.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say what a file holds: kind, version, configuration, sizes. Refused files end with 65."""
+    """Say what a file holds: kind, version, configuration, sizes. Files that are refused end with 65."""
     import json
 
     from voicemill.voice.inspecting import as_text, inspect

@@ -14,10 +14,10 @@ from voicemill.cli.voices_options import (
     Voice,
     Why,
     actor,
-    at_hand,
     must_be_free,
     opened,
     record_of,
+    resolve_local,
     speaker_given,
 )
 from voicemill.core.errors import InputError, UsageError
@@ -39,7 +39,9 @@ def publish(
 
 
 @app.command()
-def pull(voice: Voice, registry: Registry, out: Annotated[Path, typer.Option("--out", help="Folder to make.")]) -> None:
+def pull(
+    voice: Voice, registry: Registry, out: Annotated[Path, typer.Option("--out", help="Folder to create.")]
+) -> None:
     """Fetch a version and check it: content, and consent and signature as the registry requires."""
     from voicemill.core.files import atomic
     from voicemill.registry import names
@@ -59,7 +61,7 @@ def promote(voice: Voice, registry: Registry, alias: AliasName = "prod", by: By 
 
     store = opened(registry)
     if alias == names.LATEST:
-        raise UsageError("`latest` follows what is published; promote another alias")
+        raise UsageError("`latest` always follows the newest publication; choose another alias")
     record = record_of(store, voice)
     publication.check(store, record)
     moved = aliases.promote(store, record, alias, by=actor(by), why=why)
@@ -95,7 +97,7 @@ def delete(voice: Voice, registry: Registry, by: By = "") -> None:
         raise UsageError(f"{voice}: name the version itself, SPEAKER@VERSION, not an alias")
     store = opened(registry)
     remove(store, record_of(store, voice), by=actor(by))
-    typer.echo(f"{voice} is deleted")
+    typer.echo(f"{voice} was deleted")
 
 
 @app.command()
@@ -114,7 +116,7 @@ def sign(
         typer.echo(f"signed: {signatures.sign(Path(voice), key, password or None)}")
         return
     if not registry:
-        raise UsageError(f"{voice} is no voice folder; for a registered voice name its --registry")
+        raise UsageError(f"{voice} is not a voice folder; for a registered voice, give --registry")
     store = opened(registry)
     record = record_of(store, voice)
     with tempfile.TemporaryDirectory() as place:
@@ -131,9 +133,9 @@ def verify(
     """Check that a voice is what one of these keys signed; ends with 65 if not."""
     from voicemill.registry import signatures
 
-    with at_hand(voice, registry) as folder:
+    with resolve_local(voice, registry) as folder:
         signatures.verify(folder, [path.read_text() for path in key])
-    typer.echo(f"{voice}: the signature is good")
+    typer.echo(f"{voice}: the signature is valid")
 
 
 @app.command()
@@ -168,7 +170,7 @@ def policy(
 @app.command()
 def collect(
     registry: Registry,
-    older_than: Annotated[float, typer.Option(help="Hours in which nothing came to it.")] = 24.0,
+    older_than: Annotated[float, typer.Option(help="Only uploads that have not changed for this many hours.")] = 24.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list it.")] = False,
 ) -> None:
     """Remove what interrupted publications and deletions left: files without a record, unfinished transfers."""

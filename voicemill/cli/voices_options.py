@@ -21,7 +21,9 @@ Registry = Annotated[
     str, typer.Option("--registry", envvar="VOICEMILL_REGISTRY", help="Folder or s3:// address of the registry.")
 ]
 Voice = Annotated[str, typer.Argument(metavar="VOICE", help="SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION.")]
-By = Annotated[str, typer.Option("--by", envvar="VOICEMILL_USER", help="Who does it; default: the user.")]
+By = Annotated[
+    str, typer.Option("--by", envvar="VOICEMILL_USER", help="Who makes the change; default: the current user.")
+]
 Why = Annotated[str, typer.Option("--why", help="Reason, for the record.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
@@ -59,17 +61,17 @@ def actor(by: str) -> str:
 
 
 @contextmanager
-def at_hand(voice: str, registry: str) -> Iterator[Path]:
+def resolve_local(voice: str, registry: str) -> Iterator[Path]:
     """A voice folder, or a registered voice brought here for as long as it is needed.
 
     Raises:
-        UsageError: if it is no folder and no registry is named.
+        UsageError: if it is not a folder and no registry is named.
     """
     if "@" not in voice and Path(voice).is_dir():
         yield Path(voice)
         return
     if not registry:
-        raise UsageError(f"{voice} is no voice folder; for a registered voice name its --registry")
+        raise UsageError(f"{voice} is not a voice folder; for a registered voice, give --registry")
     from voicemill.registry import names, pull
 
     reference = names.parse(voice)
@@ -84,4 +86,4 @@ def must_be_free(out: Path) -> None:
         UsageError: if there is anything.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already: name a folder to make")
+        raise UsageError(f"{out} already exists: give a folder that does not exist yet")

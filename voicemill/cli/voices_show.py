@@ -100,7 +100,7 @@ def diff(before: Voice, after: Voice, registry: Registry, as_json: AsJson = Fals
         typer.echo(json_printable(json.dumps(rows, ensure_ascii=False, indent=2)))
         return
     if not found:
-        typer.echo("They do not differ.")
+        typer.echo("The versions are identical.")
         return
     table = _table("", "", before, after, "change")
     for row in found:
@@ -162,7 +162,7 @@ def _table(*headings: str) -> Any:
 def _add(table: Any, *cells: str) -> None:
     from rich.text import Text
 
-    # Text, for a name in brackets is no markup.
+    # Text, for a name in brackets is not markup.
     table.add_row(*(Text(display(cell, 1_000)) for cell in cells))
 
 

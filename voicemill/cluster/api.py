@@ -83,7 +83,7 @@ class Api(Protocol):
 
 
 def error_of(status: int, message: str, what: str) -> VoicemillError:
-    """An HTTP answer that is none of success, in the terms of the commands.
+    """Return the error that a command reports for an unsuccessful HTTP response.
 
     Args:
         status: Of HTTP.
@@ -91,12 +91,12 @@ def error_of(status: int, message: str, what: str) -> VoicemillError:
         what: What was asked for.
     """
     if status in (401, 403):
-        return NotAllowed(f"the cluster refuses: {what} ({message})")
+        return NotAllowed(f"permission denied by the cluster: {what} ({message})")
     if status == 404:
         return NotThere(f"the cluster has no {what}")
     if status == 409:
         return AlreadyThere(f"{what}: {message}")
     # 410: the cluster has forgotten where a list that comes in pages began.
     if status in (410, 429) or status >= 500:
-        return TryAgain(f"the cluster cannot answer at the moment: {what} ({status}, {message})")
-    return InputError(f"the cluster does not take it: {what} ({message})")
+        return TryAgain(f"the cluster is temporarily unavailable: {what} ({status}, {message})")
+    return InputError(f"the cluster rejected it: {what} ({message})")

@@ -121,7 +121,7 @@ class ArgoServer:
                     found = True
                     yield result.get("content", "")
             if not found:
-                raise NotThere(f"the pod of {node['displayName']} is gone, or said nothing")
+                raise NotThere(f"the pod of {node['displayName']} is gone, or has no log")
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": self.service.token} if self.service.token else {}

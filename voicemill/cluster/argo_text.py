@@ -11,9 +11,9 @@ from __future__ import annotations
 def problem_of(text: str) -> str:
     """Why Argo would not pass a text on as it is; empty if it would."""
     if "{{" in text:
-        return "has {{, which Argo would evaluate"
+        return "contains {{, which Argo would evaluate"
     odd = next((character for character in text if not _survives(character)), None)
-    return "" if odd is None else f"has the character U+{ord(odd):04X}, which Argo cannot pass on"
+    return "" if odd is None else f"has the character U+{ord(odd):04X}, which Argo cannot transmit"
 
 
 def _survives(character: str) -> bool:

@@ -69,7 +69,7 @@ def _looked(look: Callable[[Kube], Iterator[Finding]], kube: Kube) -> Iterator[F
     try:
         yield from look(kube)
     except NotAllowed as error:
-        yield Finding("unsure", about, f"{error}: it cannot be seen from here whether all is there")
+        yield Finding("unsure", about, f"{error}: it cannot be checked from here whether everything is installed")
     except VoicemillError as error:
         yield Finding("missing", about, str(error))
 
@@ -86,7 +86,7 @@ def show(findings: list[Finding], console: Console) -> int:
             soft_wrap=True,
         )
     missing = sum(finding.level == "missing" for finding in findings)
-    console.print(f"{missing} things are missing" if missing else "nothing that is needed is missing")
+    console.print(f"{missing} requirements are missing" if missing else "all requirements are met")
     return 69 if missing else 0
 
 
@@ -97,26 +97,26 @@ def _server(kube: Kube) -> Iterator[Finding]:
         version = client.VersionApi(kube.api).get_code()
     number = (int(version.major), int(re.sub(r"\D", "", version.minor)))
     good = number >= OLDEST_KUBERNETES
-    wanted = "" if good else "; it has to be 1.30 or newer"
+    wanted = "" if good else "; 1.30 or newer is required"
     yield Finding("ok" if good else "missing", "cluster", f"Kubernetes {version.git_version} answers{wanted}")
 
 
 def _argo(kube: Kube) -> Iterator[Finding]:
     from kubernetes import client
 
-    with errors("kinds of argoproj.io"):
+    with errors("CRDs of argoproj.io"):
         try:
             found: Any = client.CustomObjectsApi(kube.api).get_api_resources(GROUP, VERSION)
         except client.ApiException as error:
             if error.status != 404:
                 raise
-            raise NotThere("Argo Workflows is not installed: the cluster knows no kinds of argoproj.io") from error
+            raise NotThere("Argo Workflows is not installed: the cluster has no CRDs of argoproj.io") from error
     names = {item.name for item in found.resources}
     needed = {"workflows", "workflowtemplates", "workflowtaskresults", "workflowartifactgctasks"}
     if needed - names:
         yield Finding("missing", "argo", f"the cluster does not know {', '.join(sorted(needed - names))}: install CRDs")
     else:
-        yield Finding("ok", "argo", "the kinds of Argo Workflows are there")
+        yield Finding("ok", "argo", "the CRDs of Argo Workflows are installed")
     yield _controller(kube)
 
 
@@ -135,9 +135,9 @@ def _controller(kube: Kube) -> Finding:
                 return Finding("missing", "argo", f"the workflow controller {where} is not ready")
             number = (int(match[1]), int(match[2]))
             if number < OLDEST_ARGO:
-                return Finding("missing", "argo", f"{where} is Argo {match[1]}.{match[2]}; it has to be 4.0 or newer")
+                return Finding("missing", "argo", f"{where} is Argo {match[1]}.{match[2]}; 4.0 or newer is required")
             return Finding("ok", "argo", f"the workflow controller {where} runs, Argo {match[1]}.{match[2]}")
-    return Finding("unsure", "argo", "no Deployment of a workflow controller is there; runs stay Pending without one")
+    return Finding("unsure", "argo", "no Deployment of a workflow controller was found; runs stay Pending without one")
 
 
 def _templates(kube: Kube) -> Iterator[Finding]:
@@ -150,7 +150,9 @@ def _templates(kube: Kube) -> Iterator[Finding]:
         images = {item["container"]["image"] for item in template["spec"]["templates"] if "container" in item}
         tags = {image.rpartition(":")[2] for image in images}
         same = tags == {__version__}
-        words = f"{name} is there" + ("" if same else f", with images {', '.join(sorted(tags))}; this is {__version__}")
+        words = f"{name} is installed" + (
+            "" if same else f", with images {', '.join(sorted(tags))}; this is {__version__}"
+        )
         yield Finding("ok" if same else "unsure", "workflows", words)
 
 
@@ -159,9 +161,9 @@ def _settings(kube: Kube) -> Iterator[Finding]:
     try:
         with errors(f"service account {_ACCOUNT} in {name}"):
             kube.core.read_namespaced_service_account(_ACCOUNT, name)
-        yield Finding("ok", "settings", f"the service account {_ACCOUNT} is there")
+        yield Finding("ok", "settings", f"the service account {_ACCOUNT} exists")
     except NotThere:
-        yield Finding("missing", "settings", f"there is no service account {_ACCOUNT} in {name}: install the chart")
+        yield Finding("missing", "settings", f"the service account {_ACCOUNT} is missing in {name}: install the chart")
     settings = _config_map(kube)
     lacking = [key for key in ("S3_BUCKET",) if not settings.get(key)]
     if lacking:
@@ -230,7 +232,7 @@ def _accounts(kube: Kube) -> tuple[str, str]:
 def _may(who: str, denied: list[str], where: str) -> Finding:
     if denied:
         return Finding("missing", "rights", f"{who} may not {', '.join(denied)} {where}")
-    return Finding("ok", "rights", f"{who} may do all that is needed {where}")
+    return Finding("ok", "rights", f"{who} has all required permissions {where}")
 
 
 def _s3(kube: Kube) -> Iterator[Finding]:

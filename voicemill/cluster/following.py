@@ -13,7 +13,7 @@ from rich.text import Text
 
 from voicemill.cluster import nodes
 from voicemill.cluster.api import Api, Json
-from voicemill.cluster.patience import patiently
+from voicemill.cluster.retrying import retry_while_unavailable
 from voicemill.contract import renames
 from voicemill.core.errors import TryAgain
 
@@ -62,9 +62,9 @@ def follow(api: Api, run: str, view: View, *, sleep: Callable[[float], None] = t
     """
     while True:
         try:
-            workflow = patiently(lambda: api.workflow(run), sleep=sleep)
+            workflow = retry_while_unavailable(lambda: api.workflow(run), sleep=sleep)
         except TryAgain as error:
-            raise TryAgain(f"{error}; the run goes on, `voicemill status {run}` shows it") from error
+            raise TryAgain(f"{error}; the run continues, `voicemill status {run}` shows it") from error
         view.show(workflow)
         if nodes.has_ended(workflow):
             return workflow
@@ -134,9 +134,9 @@ def conclude(workflow: Json, console: Console) -> int:
     run, outcome = workflow["metadata"]["name"], nodes.outcome_of(workflow)
     words = {
         "done": "done",
-        "data": "failed for its data or parameters",
-        "infrastructure": "failed for the cluster; `argo retry` or a new submission may succeed",
-        "bug": "failed by a mistake of the programs",
+        "data": "failed because of its data or parameters",
+        "infrastructure": "failed because of the cluster; `argo retry` or a new submission may succeed",
+        "bug": "failed because of a bug",
         "stopped": "was stopped",
     }
     console.print(f"{run}: {words[outcome]}", soft_wrap=True, highlight=False)

@@ -100,12 +100,12 @@ class Kube:
             version = {"resourceVersion": workflow["metadata"]["resourceVersion"]}
             change = nodes.resumed(workflow, node_id, parameters)
             try:
-                # With its version: where the controller wrote in the meantime, the change is made anew.
+                # With its version: where the controller wrote in the meantime, the change is recreated.
                 self._patch(name, {"metadata": version, "status": change})
                 return
             except AlreadyThere:
                 continue
-        raise TryAgain(f"{name} is being changed all the time; try again")
+        raise TryAgain(f"{name} keeps changing; try again")
 
     def logs(self, name: str, node: Json, *, follow: bool) -> Iterator[str]:
         with errors(f"list of the pods of {name}"):

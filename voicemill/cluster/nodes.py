@@ -165,11 +165,11 @@ def waiting(workflow: Json, name: str | None = None) -> Task:
     names = ", ".join(task.name for task in found)
     fitting = [task for task in found if name in (None, task.name, task.node["id"])]
     if not found:
-        raise InputError(f"nothing of {run} waits to be resumed; it is {phase_of(workflow)}")
+        raise InputError(f"no node of {run} is waiting to be resumed; it is {phase_of(workflow)}")
     if not fitting:
-        raise InputError(f"{name} of {run} does not wait; what waits is: {names}")
+        raise InputError(f"{name} of {run} is not waiting; waiting: {names}")
     if len(fitting) > 1:
-        raise InputError(f"several nodes of {run} wait; say which one to resume: {names}")
+        raise InputError(f"several nodes of {run} are waiting; name the one to resume: {names}")
     return fitting[0]
 
 
@@ -236,8 +236,8 @@ def unpacked(workflow: Json) -> Json:
         return {**workflow, "status": {**status, "nodes": json.loads(gzip.decompress(packed))}}
     if packed or status.get("offloadNodeStatusVersion"):
         raise TryAgain(
-            f"the status of {workflow['metadata']['name']} is packed as only Argo's server reads it (in its database,"
-            " or by zstd); set ARGO_SERVER and ARGO_TOKEN"
+            f"the status of {workflow['metadata']['name']} is stored so that only Argo's server can read it"
+            " (in its database, or by zstd); set ARGO_SERVER and ARGO_TOKEN"
         )
     return workflow
 

@@ -17,7 +17,7 @@ from voicemill.contract.values import shown
 from voicemill.contract.workflow_parameters import Here, Parameters, Problem, parameters_of, refuse
 from voicemill.core.errors import TryAgain
 from voicemill.core.text_or_path import is_there, path_in, resolved
-from voicemill.engine.workflow import Refused, Workflow, load, of_document
+from voicemill.engine.workflow import UnsupportedWorkflow, Workflow, load, of_document
 
 _NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -63,7 +63,7 @@ def plan_here(name: str) -> Plan:
     """Find a workflow in this installation, or in a file.
 
     Raises:
-        Refused: There is none.
+        UnsupportedWorkflow: There is none.
     """
     workflow = load(name)
     return Plan(workflow.name, workflow.document, workflow, True)
@@ -73,7 +73,7 @@ def plan_here(name: str) -> Plan:
 def checking_without_cluster(name: str, check: Callable[[Plan], object]) -> Iterator[None]:
     """Where the cluster cannot be asked what a workflow is, check its parameters by what this installation has.
 
-    Mistakes are told before the cluster is missed; where there are none, what went wrong with the cluster is raised.
+    Mistakes in parameters are reported first, also when the cluster cannot be reached; only then is its error raised.
 
     Args:
         name: The workflow.
@@ -84,7 +84,7 @@ def checking_without_cluster(name: str, check: Callable[[Plan], object]) -> Iter
     except (NotConfigured, TryAgain):
         try:
             here = None if Path(name).is_file() else plan_here(name)
-        except Refused:  # it is a workflow of the cluster alone
+        except UnsupportedWorkflow:  # it is a workflow of the cluster alone
             here = None
         if here is not None:
             check(here)
@@ -157,7 +157,7 @@ def problems_of_transport(plan: Plan, given: dict[str, str], in_pods: frozenset[
     for name, value in given.items():
         is_of_here = value.startswith(("./", "../", "~")) or not Path(value).is_absolute()
         if name in written and name not in in_pods and value and "://" not in value and is_of_here:
-            yield Problem(name, f"{value} is on this machine; name an s3:// address or a path in the pods")
+            yield Problem(name, f"{value} is on this machine; give an s3:// address or a path in the pods")
         place = read[name].place if name in read else None
         travels_as_a_file = place is not None and (place.otherwise == "text" or is_there(resolved(value)))
         if not travels_as_a_file and (problem := argo_text.problem_of(value)):
@@ -212,6 +212,6 @@ def create(
         try:
             return api.create(workflow_of(plan, values, name, labels))
         except AlreadyThere as error:
-            raise AlreadyThere(f"there is a run {name} already; `voicemill status {name}` shows it") from error
+            raise AlreadyThere(f"the run {name} already exists; `voicemill status {name}` shows it") from error
     suffix = "".join(secrets.choice(_NAME_CHARACTERS) for _ in range(6))
     return api.create(workflow_of(plan, values, f"{plan.name}-{suffix}", labels))

@@ -53,7 +53,7 @@ def upload(path: Path, bucket: str, bar: Bar, begin: Callable[[list[str]], None]
 
     Raises:
         InputError: The folder is empty, or S3 refuses.
-        TryAgain: S3 is away; what was sent counts at the next try.
+        TryAgain: S3 cannot be reached; what was sent counts at the next try.
     """
     store = S3Store(bucket, PREFIX)
     if path.is_file():

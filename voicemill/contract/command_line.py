@@ -29,7 +29,7 @@ def command(declaration: Declaration, results: tuple[str, ...], body: Callable[.
         pairs = {name: path for name, _, path in (value.partition("=") for value in values)}
         unknown = pairs.keys() - set(results)
         if unknown:
-            raise UsageError(f"{declaration.name} has no result {', '.join(sorted(unknown))}")
+            raise UsageError(f"{declaration.name} does not declare the result {', '.join(sorted(unknown))}")
         return {name: Path(path) for name, path in pairs.items()}
 
     hidden = [

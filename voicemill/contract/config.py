@@ -153,7 +153,7 @@ def stage_names() -> frozenset[str]:
 
 
 def _beside(place: str, file: str, declaration: Declaration) -> dict[str, str]:
-    """A stage's defaults in the folder of base weights; none if there is no such file."""
+    """A stage's defaults in the folder of base weights; none if the file does not exist."""
     store = storage.open_store(place)
     if store.find(file) is None:
         return {}

@@ -45,7 +45,7 @@ def uses_of(workflow: Workflow) -> Iterator[PodUse]:
     """Every pod and suspended node that the entrypoint or the exit handler leads to, and where its values come from.
 
     Raises:
-        Refused: for a task whose template does not exist.
+        UnsupportedWorkflow: for a task whose template does not exist.
     """
     names = [item["name"] for item in (workflow.spec.get("arguments") or {}).get("parameters") or []]
     # Argo gives the entrypoint and the exit handler the workflow's parameters as arguments.

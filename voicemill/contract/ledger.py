@@ -88,7 +88,7 @@ class Ledger:
         except InputError as error:
             self.drop(name, str(error))
         except MemoryError as error:
-            self.drop(name, f"out of memory while it was worked on: {str(error) or 'it is too large'}")
+            self.drop(name, f"out of memory while processing it: {str(error) or 'it is too large'}")
         finally:
             self._open.pop()
 

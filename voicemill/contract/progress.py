@@ -118,7 +118,7 @@ def check_stop() -> None:
     for watcher in _watchers:
         watcher()
     if _stop.is_set():
-        raise Interrupted("stopped on request; what was done so far is saved and the next try goes on from there")
+        raise Interrupted("stopped on request; progress is saved and the next attempt resumes from there")
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def stopping_on_signals(*, resumable: bool) -> Iterator[None]:
         _stop.set()
         if at_once:
             raise Interrupted("stopped on request")
-        log.warning("asked to stop: saving a checkpoint first")
+        log.warning("stop requested: saving a checkpoint first")
 
     _stop.clear()
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -140,7 +140,7 @@ class Stage(Generic[P]):
                 log.exception("%s failed unexpectedly: %s", self.name, error)
                 return 1
             if isinstance(told, OutOfGpuMemory):
-                log.warning("where memory ran out:", exc_info=error)
+                log.warning("out of memory at:", exc_info=error)
             # The sentence comes last: it is what Kubernetes keeps of a failed pod's log.
             log.error("%s", told)
             return told.exit_code

@@ -56,7 +56,7 @@ def kept(location: str | Path, sent: Path | None = None) -> Iterator[Path]:
 
     Raises:
         InputError: if S3 refuses the address.
-        TryAgain: if S3 is away at the start. Later it only is a warning: the stage goes on and the next state is sent.
+        TryAgain: if S3 cannot be reached at the start. Later this is only a warning, and the next state is uploaded.
     """
     from voicemill.storage import is_remote, open_store
 
@@ -68,7 +68,7 @@ def kept(location: str | Path, sent: Path | None = None) -> Iterator[Path]:
         folder = Path(scratch) / "state"
         folder.mkdir()
         if str(location).startswith("s3:///") and not os.environ.get("S3_BUCKET"):
-            log.warning("S3_BUCKET is not set: the state of this stage is lost with this machine or pod")
+            log.warning("S3_BUCKET is not set: the state of this stage does not survive this machine or pod")
             yield folder
             return
         sender = _Sender(open_store(location), folder, Path(scratch))
@@ -142,7 +142,7 @@ class _Sender:
         for name, digest in self._known.items():
             self.store.download(f"{_FILES}/{digest}", targets[name])
         if self._known:
-            log.info("going on from a state of %d files in S3", len(self._known))
+            log.info("resuming from a state of %d files in S3", len(self._known))
         self._seen = _signature(self.folder)
         self._arrived = {name: (self._seen[name], digest) for name, digest in self._known.items()}
         self._thread.start()
@@ -191,10 +191,10 @@ class _Sender:
             try:
                 self._send(snapshot)
             except Conflict:
-                log.error("another try of this stage has taken its state over; this one sends no more")
+                log.error("another attempt of this stage has taken over its state; this one stops uploading")
                 return
             except (VoicemillError, OSError) as error:
-                log.error("the state was not sent to S3, where the last one that arrived stays: %s", error)
+                log.error("the state was not uploaded to S3, which keeps the last complete one: %s", error)
                 self._seen = {}  # so that the next safe point sends it, changed or not
             shutil.rmtree(snapshot.folder)
 
@@ -228,7 +228,7 @@ class _Sender:
 
 
 def _signature(folder: Path) -> Signature:
-    """What tells that a folder has changed: inode, size and time of each file that is no unfinished one."""
+    """Return a folder's fingerprint: inode, size and time of each finished file."""
     found: Signature = {}
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
@@ -252,7 +252,7 @@ def _files_of(data: bytes) -> dict[str, str]:
     Raises:
         InputError: If it is not an index that a state wrote.
     """
-    hint = "delete the state to begin anew"
+    hint = "delete the state to start over"
     files = untrusted.parse_json(data, f"the state's {INDEX}", dict, hint=hint).get("files")
     if not isinstance(files, dict) or not all(isinstance(each, str) and each.isalnum() for each in files.values()):
         raise InputError(f"the state's {INDEX} does not name its files; {hint}")

@@ -82,7 +82,7 @@ def shown(text: str) -> str:
 
 def _problem_of_part(place: Place, part: str, folder: Path | None) -> str:
     if "://" in part:
-        return "" if part.startswith("s3://") else f"{display(part)} is no path and no s3:// address"
+        return "" if part.startswith("s3://") else f"{display(part)} is neither a path nor an s3:// address"
     path = resolved(part, folder)
     if not is_there(path):
         if place.otherwise == "voice" and "/" not in part:

@@ -28,7 +28,7 @@ from voicemill.core.text_or_path import is_there, resolved
 from voicemill.engine.annotations import DESTINATIONS, LOCATIONS, annotated
 from voicemill.engine.fields import Json
 from voicemill.engine.retries import seconds_of
-from voicemill.engine.scope import Errored
+from voicemill.engine.scope import NodeError
 from voicemill.engine.workflow import Workflow, text_of
 
 _PACKAGES = ("voicemill.stages.", "stages.")
@@ -111,7 +111,7 @@ class Parameters:
         ]
 
     def problems_of_values(self, given: Mapping[str, str], here: Here) -> Iterator[Problem]:
-        """What is wrong with each value by itself, and names that are no parameters."""
+        """What is wrong with each value by itself, and names that are not parameters."""
         for name, value in given.items():
             if name in self.items:
                 yield from (Problem(name, text) for text in self._problems_of(name, value, here))
@@ -269,7 +269,7 @@ def parameters_of(workflow: Workflow) -> Parameters:
     """What a workflow's parameters are.
 
     Raises:
-        Refused: for a task whose template does not exist.
+        UnsupportedWorkflow: for a task whose template does not exist.
     """
     items = {item["name"]: item for item in (workflow.spec.get("arguments") or {}).get("parameters") or []}
     fields: dict[str, list[ParameterField]] = {}
@@ -350,7 +350,7 @@ _PART_OF_A_KEY = ParameterField("key", str, REQUIRED, "", check=_check_part_of_a
 def _check_duration(text: str) -> str:
     try:
         seconds_of(text)
-    except Errored as error:
+    except NodeError as error:
         raise UsageError(f"must be a duration such as 30m or 48h, not {values.shown(text)}") from error
     return text
 

@@ -1,6 +1,6 @@
 """The errors a stage may end with, and the exit codes by which an orchestrator tells them apart.
 
-The numbers follow sysexits.h where it has a meaning for them. 64 to 69 are the user's to mend and are never retried.
+The numbers follow sysexits.h where it has a meaning for them. 64 to 69 are the user's to fix and are never retried.
 """
 
 import errno
@@ -30,7 +30,7 @@ class UsageError(VoicemillError):
 
 
 class InputError(VoicemillError):
-    """Data that cannot be used. The message names the file and says how to mend it."""
+    """Data that cannot be used. The message names the file and says how to fix it."""
 
     exit_code = 65
 
@@ -143,7 +143,7 @@ def full_disk(error: BaseException) -> NoSpace | None:
     """What to say of an error, where a disk that is full is behind it; None where none is.
 
     Libraries say it in words of their own. torch.save only says that its archive is out of step, the error of the file
-    being the context of its own; those of safetensors and SQLite are no OSError and have but a text.
+    being the context of its own; those of safetensors and SQLite are not OSError and have but a text.
     """
     for found in _with_origins(error):
         by_number = isinstance(found, OSError) and found.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,4 +1,4 @@
-"""Going through a folder that somebody else filled: nothing is passed over, nothing is waited for."""
+"""Going through a folder that someone else filled: nothing is passed over, nothing is waited for."""
 
 from __future__ import annotations
 

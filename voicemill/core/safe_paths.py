@@ -1,4 +1,4 @@
-"""Joining a folder and a name that somebody else wrote, without ever leaving the folder."""
+"""Joining a folder and a name that someone else wrote, without ever leaving the folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def safe_join(root: Path, name: str, *, portable: bool = True) -> Path:
             to their own files, such as the keys of a bucket with recordings.
 
     Raises:
-        InputError: If the name is no such path, or leads out of `root`.
+        InputError: If the name is not such a path, or leads out of `root`.
     """
     problem = what_is_wrong(name, portable=portable)
     if problem:

@@ -57,9 +57,7 @@ def reviewed(heard: Path, review: Path) -> Decided:
     """
     approved = read_approved(review)
     if approved.transcripts != digest_of(heard):
-        raise InputError(
-            f"{review.name} is the review of other transcripts; open `voicemill proofread` and approve these"
-        )
+        raise InputError(f"{review.name} reviews other transcripts; open `voicemill proofread` and approve these")
     before = {row.clip: row for row in read_rows(heard)}
     kept = [place_of(row.clip) for row in approved.rows]
 
@@ -88,7 +86,7 @@ def unreviewed(heard: Path, *, drop_flagged: bool) -> Decided:
     """What the recogniser wrote, where nobody approved anything."""
     rows = read_rows(heard)
     doubtful = {row.clip for row in rows if row.flags and not row.checked} if drop_flagged else set()
-    reasons = dict.fromkeys(sorted(doubtful), "flagged, and nobody looked at it in time")
+    reasons = dict.fromkeys(sorted(doubtful), "flagged, and not checked in time")
     return Decided(tuple(row for row in rows if row.clip not in doubtful), reasons)
 
 
@@ -97,7 +95,7 @@ class Sources:
 
     Args:
         sliced: Clips that were cut.
-        levelled: Recordings; None where there are none.
+        levelled: Recordings; None if the run has none.
     """
 
     def __init__(self, sliced: Path, levelled: Path | None) -> None:

@@ -70,7 +70,7 @@ class Preparation:
         wav32k = read_mono(clip, RATE)
         seconds = len(wav32k) / RATE
         if not MIN_SECONDS <= seconds <= MAX_SECONDS:
-            raise InputError(f"{seconds:.2f} s long; training takes {MIN_SECONDS:g} to {MAX_SECONDS:g} s")
+            raise InputError(f"{seconds:.2f} s long; training accepts {MIN_SECONDS:g} to {MAX_SECONDS:g} s")
         spoken = pronounce(label.text, label.language, self.version, reading=self.reading)
         if _UNHEARD.issuperset(spoken.phones):
             if not label.text.strip():
@@ -87,7 +87,7 @@ class Preparation:
         pcm, heard = level(wav32k)
         ssl_1CT = hubert.features(self._hubert, resample(heard, RATE, hubert.RATE))
         if not torch.isfinite(ssl_1CT).all():
-            raise InputError("HuBERT gave numbers that are none (NaN) for it")
+            raise InputError("HuBERT produced NaN features for this clip")
         codes = semantic.codes(self._generator, ssl_1CT)
         if self._speaker_vector:
             # Of what training reads, 16 bits included; by the resampler that synthesis has, so that vectors agree.

@@ -47,7 +47,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Problem:
-    """A line that is no label: its number, counted from 1, and what is wrong with it."""
+    """A line that is not a label: its number, counted from 1, and what is wrong with it."""
 
     line: int
     reason: str
@@ -84,7 +84,7 @@ def scan(path: Path) -> tuple[list[Label], list[Problem]]:
         if isinstance(label, str):
             problems.append(Problem(number, label))
         elif (name := normal(label.path)) in seen:
-            problems.append(Problem(number, f"{label.path} was already labelled in line {seen[name]}"))
+            problems.append(Problem(number, f"{label.path} already has a transcript on line {seen[name]}"))
         else:
             seen[name] = number
             labels.append(label)
@@ -126,9 +126,7 @@ def by_clip(labels: Iterable[Label], clips: Iterable[str]) -> dict[str, Label]:
     for label in labels:
         clip = names.sole(label.name) or label.name
         if clip in found:
-            raise InputError(
-                f"the clip {clip} is labelled twice, by {found[clip].path} and {label.path}; leave one out"
-            )
+            raise InputError(f"the clip {clip} has two transcripts, {found[clip].path} and {label.path}; remove one")
         found[clip] = replace(label, path=clip)
     return found
 
@@ -143,7 +141,7 @@ def write(path: Path, labels: Iterable[Label]) -> None:
     for label in labels:
         fields = (label.path, label.speaker, label.language.upper(), label.text)
         if any(set("|\r\n") & set(field) for field in fields):
-            raise ValueError(f"a label's field cannot hold a bar or a line break: {fields}")
+            raise ValueError(f"a transcript row's field cannot contain | or a line break: {fields}")
         lines.append("|".join(fields) + "\n")
     files.write_text(path, "".join(lines))
 
@@ -153,7 +151,7 @@ def _parse(path: Path) -> Iterator[tuple[int, Label | str]]:
     if path.is_dir():
         inside = sorted(each.name for each in path.glob("*.list"))
         which = f", such as {path / inside[0]}" if inside else ""
-        raise UsageError(f"{path} is a folder; name the .list file itself{which}")
+        raise UsageError(f"{path} is a folder; give the .list file itself{which}")
     if not path.exists():
         raise InputError(f"{path} is not there")
     data = untrusted.read_bytes(path)
@@ -166,7 +164,7 @@ def _parse(path: Path) -> Iterator[tuple[int, Label | str]]:
     lines = [line.rstrip("\r") for line in content.split("\n")]
     if any(_CUE.match(line) for line in lines[:_HEAD]):
         raise InputError(
-            f"{path.name} looks like a subtitle file (a line has times with --> between them); labels are lines of "
+            f"{path.name} looks like a subtitle file (its lines have times and -->); transcripts are lines of "
             "path|speaker|language|text, one for each clip or recording"
         )
     is_table = [field.strip().lower() for field in lines[0].split("|")] == TABLE_HEADER
@@ -179,7 +177,7 @@ def _row(line: str, is_table: bool) -> Label | str:
     form = TABLE_HEADER if is_table else ["path", "speaker", "language", "text"]
     fields = [field.strip() for field in line.split("|")]
     if len(fields) != len(form):
-        return f"{len(fields)} fields where {len(form)} are wanted ({'|'.join(form)}; a text cannot hold a bar)"
+        return f"{len(fields)} fields instead of {len(form)} ({'|'.join(form)}; the text cannot contain |)"
     if is_table:
         path, text, language = fields
         speaker = ""
@@ -191,5 +189,5 @@ def _row(line: str, is_table: bool) -> Label | str:
         return "it names no file"
     code = language_code(language)
     if code is None:
-        return f"language {language!r} is none of {', '.join(LANGUAGES)}"
+        return f"unknown language {language!r}; use one of {', '.join(LANGUAGES)}"
     return Label(path, speaker, code, text)

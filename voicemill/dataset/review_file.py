@@ -52,7 +52,9 @@ def read_approved(path: Path) -> Approved:
     """
     fields = untrusted.read_json(path, dict, hint=_HINT)
     if fields.pop("format", None) != FORMAT:
-        raise InputError(f"{display(path)} is of another version of voicemill, or not an approved review; {_HINT}")
+        raise InputError(
+            f"{display(path)} was written by another version of voicemill, or is not an approved review; {_HINT}"
+        )
     approved = untrusted.shaped(Approved, fields, path, hint=_HINT)
     for clip in (*(row.clip for row in approved.rows), *approved.dropped):
         check_clip(clip, f"{display(path)} cannot be used: it")

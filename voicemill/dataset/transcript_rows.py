@@ -82,7 +82,7 @@ def read_rows(folder: Path) -> list[Row]:
         row = table.get(clips.sole(label.name) or "")
         if row is None:
             hint = clips.hint(label.name)
-            raise InputError(f"transcripts.list names {label.name}, which transcripts.json does not know{hint}")
+            raise InputError(f"transcripts.list names {label.name}, which transcripts.json does not contain{hint}")
         row = replace(row, language=row.language.lower())
         if (label.language, label.text) != (row.language, row.text):
             row = replace(row, language=label.language, text=label.text, source="label", checked=True)
@@ -105,7 +105,7 @@ def digest_of(folder: Path) -> str:
 def _list(folder: Path) -> list[labels.Label]:
     path = folder / "transcripts.list"
     if path.is_dir():
-        raise InputError(f"{path} is a folder where transcribe writes a file; transcribe again")
+        raise InputError(f"{path} is a folder instead of a file of transcribe; transcribe again")
     return labels.read(path)
 
 

@@ -32,6 +32,6 @@ def read(folder: Path) -> list[dict[str, Any]]:
             raise InputError(f"{where} is not an object; {_HINT}")
         for name, kinds in _KINDS.items():
             if not isinstance(row.get(name), kinds) or isinstance(row[name], bool):
-                raise InputError(f"{where} lacks {name}, or it is of the wrong kind; {_HINT}")
+                raise InputError(f"{where} lacks {name}, or it has the wrong type; {_HINT}")
         check_clip(row["clip"], where)
     return rows

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from voicemill.core.errors import InputError, UsageError
 from voicemill.core.files import write_text
-from voicemill.core.path_values import places_in
+from voicemill.core.path_values import path_values_of
 from voicemill.core.text_or_path import is_there
 from voicemill.core.untrusted import read_json, shaped
 from voicemill.engine import fingerprints
@@ -39,14 +39,18 @@ LATEST = 1e11  # seconds since 1970; what is beyond cannot be shown as a date
 
 
 def key_of(
-    container: Json, inputs: dict[str, Path], locations: dict[str, str], digests: Digests, code_version: CodeVersion
+    container: Json,
+    inputs: dict[str, Path],
+    path_parameters: dict[str, str],
+    digests: Digests,
+    code_version: CodeVersion,
 ) -> str:
     """The key of a task.
 
     Args:
         container: Its command, arguments and environment, with names in place of the paths that differ from run to run.
         inputs: Its input artifacts that exist.
-        locations: Its Location parameters; a local path counts by content, anything else by name.
+        path_parameters: Its Location parameters; a local path counts by content, anything else by name.
         digests: Content digests.
         code_version: Tells the version of a module's code.
     """
@@ -56,7 +60,7 @@ def key_of(
             "source": container.get("source"),
             "env": container.get("env") or [],
             "inputs": {name: digests.tree(path) for name, path in inputs.items()},
-            "locations": {name: _location(value, digests) for name, value in locations.items()},
+            "locations": {name: _location(value, digests) for name, value in path_parameters.items()},
             "code": code_version(module_of(container)),
         }
     )
@@ -73,8 +77,8 @@ def _command(container: Json) -> list[str]:
 
 
 def _location(value: str, digests: Digests) -> str:
-    places = places_in(value)
-    digested = [digests.tree(Path(place)) if place and is_there(Path(place)) else place for place in places]
+    paths = path_values_of(value)
+    digested = [digests.tree(Path(place)) if place and is_there(Path(place)) else place for place in paths]
     return ",".join(digested)
 
 
@@ -96,7 +100,7 @@ class Expected:
 def restore(folder: Path, node: Node, expected: Expected, digests: Digests) -> bool:
     """Fill a node from the record in its folder if it was made from the same key and its outputs exist.
 
-    Where an output is no longer as it was, the node's message says so.
+    Where an output was changed, the node's message says so.
     """
     record = _read(folder / MARKER)
     if record is None or record.key != node.key or not expected.parameters <= record.parameters.keys():
@@ -131,7 +135,7 @@ def begin(folder: Path, key: str) -> None:
     """Make ready a task's folder for a try: the state that an earlier try left to resume from stays.
 
     Outputs of earlier tries go, as a pod on a cluster starts without them; so does the log of another key. Whether a
-    state of another key can be gone on from is for the stage to say: a training of more epochs begins with the same.
+    state of another key can be resumed from is for the stage to say: a training of more epochs begins with the same.
 
     Raises:
         UsageError: if what stands there was not made by a run.

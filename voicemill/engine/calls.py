@@ -16,7 +16,7 @@ from voicemill.engine import templating
 from voicemill.engine.fields import Json
 from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node
-from voicemill.engine.scope import Call, Errored, Scope, filled
+from voicemill.engine.scope import Call, NodeError, Scope, filled
 from voicemill.engine.templating import Unresolved
 from voicemill.engine.workflow import Templates, Workflow, merged, text_of
 
@@ -46,7 +46,7 @@ def match(
     """A template with its inputs: the arguments given, else its own defaults.
 
     Raises:
-        Errored: for an input that has neither.
+        NodeError: for an input that has neither.
     """
     variables: dict[str, str | None] = {**execution.variables, **own_name, "node.name": node.name}
     inputs = template.get("inputs") or {}
@@ -55,7 +55,7 @@ def match(
         name = item["name"]
         own = item.get("value", item.get("default", (item.get("valueFrom") or {}).get("default")))
         if name not in given[0] and own is None:
-            raise Errored(f"inputs.parameters.{name} had no value")
+            raise NodeError(f"inputs.parameters.{name} had no value")
         parameters[name] = given[0][name] if name in given[0] else filled(text_of(own), Scope(variables))
     variables |= {f"inputs.parameters.{name}": value for name, value in parameters.items()}
     variables["inputs.parameters"] = marshal([{"name": name, "value": value} for name, value in parameters.items()])
@@ -65,12 +65,12 @@ def match(
         if path is not None:
             artifacts[item["name"]] = path
         elif not item.get("optional"):
-            raise Errored(f"inputs.artifacts.{item['name']} was not supplied")
+            raise NodeError(f"inputs.artifacts.{item['name']} was not supplied")
     early = {key: value for key, value in template.items() if key not in _FILLED_LATER}
     try:
         body = {**template, **templating.fill(early, variables, final=False)}
     except Unresolved as error:
-        raise Errored(str(error)) from None
+        raise NodeError(str(error)) from None
     return Call(node.name, node.folder, templates, body, parameters, artifacts, variables, upstream)
 
 
@@ -106,7 +106,7 @@ def pod_body(execution: Run, template: Json, variables: dict[str, str | None]) -
     """A template's container or script, its tags filled, under what `podSpecPatch` says of the main container.
 
     Raises:
-        Errored: for a tag without a value, or a patch that is not YAML.
+        NodeError: for a tag without a value, or a patch that is not YAML.
     """
     scope = Scope(variables)
     body = filled(template.get("container") or template.get("script"), scope)
@@ -115,7 +115,7 @@ def pod_body(execution: Run, template: Json, variables: dict[str, str | None]) -
         try:
             parsed = untrusted.parse_yaml(text, "podSpecPatch", dict) if text.strip() else {}
         except InputError as error:
-            raise Errored(str(error)) from None
+            raise NodeError(str(error)) from None
         for change in parsed.get("containers") or []:
             if isinstance(change, dict) and change.get("name") == "main":
                 body = _patched(body, change)

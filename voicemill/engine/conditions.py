@@ -82,7 +82,7 @@ def holds(when: str) -> bool:
     if reader.token is not None:
         raise ConditionError(f"when {when!r}: {reader.token[1]!r} cannot stand there (quote it if it is text)")
     if not isinstance(value, bool):
-        raise ConditionError(f"when {when!r} gives {value!r}, not true or false")
+        raise ConditionError(f"when {when!r} evaluates to {value!r}, not true or false")
     return value
 
 

@@ -49,7 +49,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
         node.started = time.time()
         node.phase = shown.phase = Phase.RUNNING
         shown.started = shown.started or node.started
-        execution.events.tell(
+        execution.events.emit(
             "task", shown, log=str(folder / cache.LOG), cpu=min(request.cpu, execution.slots.total.cpu), gpus=len(gpus)
         )
         pod = Pod(
@@ -67,7 +67,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
         node.end(Phase.SUCCEEDED)
         await asyncio.to_thread(cache.save, folder, node, execution.digests)
     elif outcome.exit_code == 0 and not outcome.timed_out:
-        node.end(Phase.ERROR, f"it ended well but did not write {', '.join(missing)}")
+        node.end(Phase.ERROR, f"it exited with 0 but did not write {', '.join(missing)}")
     else:
         node.end(Phase.FAILED, _failure(outcome, folder / cache.LOG))
 
@@ -107,22 +107,22 @@ def _paths(call: Call, folder: Path) -> dict[str, str | None]:
 
 def _state(call: Call, folder: Path) -> dict[str, str | None]:
     names = annotated(call.template, STATE)
-    places = {name: folder / cache.STATE if len(names) == 1 else folder / cache.STATE / name for name in names}
-    return {f"inputs.parameters.{name}": str(place) for name, place in places.items()}
+    state_folders = {name: folder / cache.STATE if len(names) == 1 else folder / cache.STATE / name for name in names}
+    return {f"inputs.parameters.{name}": str(place) for name, place in state_folders.items()}
 
 
 def _key(execution: Execution, call: Call) -> str:
     """The cache key, from the container with names in place of paths, as its first try would be."""
     names: dict[str, str | None] = {path: path for path in _paths(call, Path())}
-    locations = {name: call.parameters.get(name, "") for name in annotated(call.template, LOCATIONS)}
+    path_parameters = {name: call.parameters.get(name, "") for name in annotated(call.template, LOCATIONS)}
     configs = annotated(call.template, CONFIG)
-    for name in [*locations, *configs, *annotated(call.template, STATE)]:
+    for name in [*path_parameters, *configs, *annotated(call.template, STATE)]:
         names[f"inputs.parameters.{name}"] = name
     first = {"retries": "0", "lastRetry.exitCode": "0", "lastRetry.status": "", "lastRetry.message": ""}
     names |= {**first, "lastRetry.duration": "0", "pod.name": "pod"}
     body = calls.pod_body(execution, call.template, {**call.variables, **names})
     own = {name: execution.options.own_config(call.parameters.get(name, ""), cache.module_of(body)) for name in configs}
-    return cache.key_of(body, call.artifacts, locations | own, execution.digests, execution.options.code_version)
+    return cache.key_of(body, call.artifacts, path_parameters | own, execution.digests, execution.options.code_version)
 
 
 def _make_room(call: Call, folder: Path) -> None:
@@ -202,7 +202,7 @@ def _register(execution: Execution, call: Call, node: Node) -> None:
 
 def _failure(outcome: Outcome, log: Path) -> str:
     if outcome.timed_out:
-        return "it took longer than its deadline"
+        return "it exceeded its deadline"
     sentence = last_words(log)
     return f"{sentence} (exit code {outcome.exit_code})" if sentence else f"exit code {outcome.exit_code}"
 

@@ -42,13 +42,13 @@ async def run(execution: Execution, attempt: Attempt) -> None:
         parents = [nodes[other] for other in waits_for]
         try:
             if not depends.may_run(tasks[name], tasks, nodes):
-                execution.settle(own, Phase.OMITTED, "omitted: depends condition not met")
+                execution.finish(own, Phase.OMITTED, "omitted: depends condition not met")
             else:
                 upstream = [parent.key for parent in parents if parent.key]
                 scope = _ancestors_scope(execution, call, tasks, nodes, name)
                 await fanout.run(execution, call, tasks[name], own, scope, "tasks", upstream, may_start)
         except ExpressionError as error:
-            execution.settle(own, Phase.ERROR, str(error))
+            execution.finish(own, Phase.ERROR, str(error))
         if own.children and not own.key:
             own.key = digest_of([child.key for child in own.children])
         own.branch = branch_of(own, parents)

@@ -44,7 +44,7 @@ def problem_of(task: Json, tasks: Mapping[str, Json]) -> str | None:
         return "has dependencies where there is depends in the same DAG, which cannot use both"
     unknown = [name for name in dependencies_of(task) if name not in tasks]
     if unknown:
-        return f"waits for {', '.join(unknown)}, which is no task of its DAG"
+        return f"waits for {', '.join(unknown)}, which is not a task of its DAG"
     results = [match[2][1:] for match in _OPERAND.finditer(task.get("depends") or "") if match[2]]
     wrong = [result for result in results if result not in _RESULTS]
     if wrong:

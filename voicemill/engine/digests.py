@@ -1,6 +1,6 @@
 """Digests of files and folders by content, remembered by (path, size, time of change) so that nothing is read twice.
 
-The memory on disk is a cache and nothing more: where it is damaged it is made anew, where it cannot be used the run
+The memory on disk is a cache and nothing more: where it is damaged it is recreated, where it cannot be used the run
 goes on with one of its own.
 """
 
@@ -80,7 +80,7 @@ class Digests:
     def tree(self, path: Path) -> str:
         """Digest of a file, or of a folder's files by relative name and content; hidden files count.
 
-        Pipes, devices, dangling links and what may not be read count by what they are: there is no content to read.
+        Pipes, devices, dangling links and what may not be read count by what they are: they have no content to read.
 
         Raises:
             FileNotFoundError: if there is nothing at `path`.
@@ -125,7 +125,7 @@ class Digests:
         """A memory that works, instead of one that an error was met in."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         if code not in _NOT_DAMAGE:
-            log.warning("%s is damaged (%s); it is made anew", self._memory, error)
+            log.warning("%s is damaged (%s) and is being rebuilt", self._memory, error)
             try:
                 for suffix in ("", "-wal", "-shm", "-journal"):
                     self._memory.with_name(self._memory.name + suffix).unlink(missing_ok=True)

@@ -31,7 +31,7 @@ class Events:
                 if file.read() != b"\n":
                     file.write(b"\n")  # an engine was killed in the middle of a line
 
-    def tell(self, kind: str, node: Node | None = None, **fields: Any) -> None:
+    def emit(self, kind: str, node: Node | None = None, **fields: Any) -> None:
         """Record an event: `run`, `task`, `try`, `waits`, `approved`, `resumed`, `exported` or `end`."""
         if node is not None and not node.name:
             return  # the entrypoint itself; the run's end tells of it

@@ -16,7 +16,7 @@ from voicemill.engine.digests import Digests
 from voicemill.engine.events import Events
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
-from voicemill.engine.scope import Call, Errored
+from voicemill.engine.scope import Call, NodeError
 from voicemill.engine.slots import Slots
 from voicemill.engine.workflow import Templates, Workflow
 
@@ -119,10 +119,10 @@ class Execution:
         self.nodes.append(node)
         return node
 
-    def settle(self, node: Node, phase: Phase, message: str = "") -> Node:
+    def finish(self, node: Node, phase: Phase, message: str = "") -> Node:
         """End a node and tell of it."""
         node.end(phase, message)
-        self.events.tell("task", node)
+        self.events.emit("task", node)
         return node
 
     async def run_template(
@@ -162,8 +162,8 @@ class Execution:
                     await self._run_tries(node, call, strategy)
                 else:
                     await self._run_once(node, call, {})
-        except Errored as error:
-            self.settle(node, Phase.ERROR, str(error))
+        except NodeError as error:
+            self.finish(node, Phase.ERROR, str(error))
             return
         if node.phase is not Phase.SUCCEEDED:
             return
@@ -218,7 +218,7 @@ class Execution:
             if not current.phase.unsuccessful:
                 node.end(current.phase, current.message)
                 node.cached, node.started, node.finished = current.cached, current.started, current.finished
-                self.events.tell("task", node)
+                self.events.emit("task", node)
                 return
             pause = retries.pause_before_next(strategy, node.children)
             if isinstance(pause, str):
@@ -226,9 +226,9 @@ class Execution:
                 message = (
                     f"{current.message}; after {len(node.children)} tries: {pause}" if exhausted else current.message
                 )
-                self.settle(node, current.phase, message)
+                self.finish(node, current.phase, message)
                 return
-            self.events.tell("try", node, tries=len(node.children), exit_code=current.exit_code, pause=pause)
+            self.events.emit("try", node, tries=len(node.children), exit_code=current.exit_code, pause=pause)
             await asyncio.sleep(pause)
 
     async def _run_once(self, node: Node, call: Call, tries: dict[str, str | None], parent: Node | None = None) -> None:
@@ -237,11 +237,11 @@ class Execution:
         executor = next(run for kind, run in self.executors.items() if kind in call.template)
         try:
             await executor(self, Attempt(node, call, tries, shown))
-        except (Errored, UsageError, OSError) as error:
+        except (NodeError, UsageError, OSError) as error:
             # OSError: a place that cannot be read, a full disk. The run goes on with what does not depend on it.
             told = known(error) if isinstance(error, OSError) else None
             if told:
                 node.exit_code = told.exit_code
             node.end(Phase.ERROR, str(told or error))
         if node is shown:
-            self.events.tell("task", node)
+            self.events.emit("task", node)

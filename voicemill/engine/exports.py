@@ -28,7 +28,7 @@ from voicemill.engine.annotations import EXPORTS, LINKED
 from voicemill.engine.digests import Digests
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
-from voicemill.engine.workflow import Refused, Workflow, calls_of, exit_name
+from voicemill.engine.workflow import RunFolderError, Workflow, calls_of, exit_name
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Execution
@@ -62,10 +62,10 @@ def problems(workflow: Workflow) -> list[str]:
 
 
 def unlink(folder: Path, workflow: Workflow, digests: Digests) -> None:
-    """Remove what earlier runs exported, as what it leads to may be made anew; nothing else is touched.
+    """Remove what earlier runs exported, as what it leads to may be recreated; nothing else is touched.
 
     Raises:
-        Refused: where something else has the name of an export: it would have to be replaced.
+        RunFolderError: where something else has the name of an export: it would have to be replaced.
     """
     for name, made in _recorded(folder, workflow).items():
         place = safe_join(folder, name, portable=False)
@@ -75,7 +75,7 @@ def unlink(folder: Path, workflow: Workflow, digests: Digests) -> None:
     (folder / RECORD).unlink(missing_ok=True)
     taken = [name for name in _names(workflow) if os.path.lexists(folder / name)]
     if taken:
-        raise Refused(
+        raise RunFolderError(
             f"{folder / taken[0]} was not exported by a run, or was changed since, and would be replaced: "
             "move it away, or choose another run folder"
         )
@@ -84,10 +84,10 @@ def unlink(folder: Path, workflow: Workflow, digests: Digests) -> None:
 def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
     """Link what the entrypoint and the exit handler put out if they succeeded; gives places by exported name."""
     whole = [node for node in nodes if node.phase is Phase.SUCCEEDED]
-    places = {name: path for node in whole for name, path in node.artifacts.items() if name != LEDGER}
+    paths = {name: path for node in whole for name, path in node.artifacts.items() if name != LEDGER}
     wanted = {
         _exported_name(execution.workflow, name, path.suffix): path
-        for name, path in (places | execution.exported).items()
+        for name, path in (paths | execution.exported).items()
     }
     patterns = _linked(execution.workflow)
     below = {key: path for key, path in execution.keys.items() if any(fnmatchcase(key, each) for each in patterns)}
@@ -102,7 +102,7 @@ def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
         else:
             # A hard link keeps its own suffix where a browser follows a symbolic one to a name without.
             os.link(path, place)
-        execution.events.tell("exported", name=name, path=str(path))
+        execution.events.emit("exported", name=name, path=str(path))
         exported[name] = place
     for key, path in below.items():
         place = safe_join(execution.folder, key, portable=False)
@@ -111,16 +111,16 @@ def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
     return exported
 
 
-def _free(execution: Execution, places: dict[str, Path]) -> dict[str, Path]:
+def _free(execution: Execution, paths: dict[str, Path]) -> dict[str, Path]:
     """The exports whose places are free; of the others it is said that they are not made."""
-    taken = {name for name in places if os.path.lexists(safe_join(execution.folder, name, portable=False))}
+    taken = {name for name in paths if os.path.lexists(safe_join(execution.folder, name, portable=False))}
     for name in sorted(taken):
         log.warning(
             "%s was not exported by this run and stays as it is; the output is %s",
             execution.folder / name,
-            places[name],
+            paths[name],
         )
-    return {name: path for name, path in places.items() if name not in taken}
+    return {name: path for name, path in paths.items() if name not in taken}
 
 
 def _record(execution: Execution, wanted: dict[str, Path], below: dict[str, Path]) -> None:

@@ -74,7 +74,7 @@ class Expression:
         """Evaluate to a boolean; anything else is an error, as in Argo."""
         value = self(variables)
         if not isinstance(value, bool):
-            raise ExpressionError(f"expression {self.text!r} gives {value!r}, not true or false")
+            raise ExpressionError(f"expression {self.text!r} evaluates to {value!r}, not true or false")
         return value
 
 

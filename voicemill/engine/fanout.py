@@ -11,7 +11,7 @@ from voicemill.core.display import display
 from voicemill.engine import conditions, templating
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
-from voicemill.engine.scope import Call, Errored, Scope, filled, resolve_arguments
+from voicemill.engine.scope import Call, NodeError, Scope, filled, resolve_arguments
 from voicemill.engine.workflow import text_of
 
 if TYPE_CHECKING:
@@ -40,20 +40,20 @@ async def run(
         upstream: Keys of those it comes after.
         may_start: False once a failure forbids to start more.
     """
-    execution.events.tell("task", node)
+    execution.events.emit("task", node)
     try:
         if _never_runs(call, task, scope):
-            execution.settle(node, Phase.SKIPPED, f"when '{task['when']}' evaluated false")
+            execution.finish(node, Phase.SKIPPED, f"when '{task['when']}' evaluated false")
             return
         items = _items(task, scope)
         if items is None:
             await _run_one(execution, call, task, node, scope, kind, upstream, may_start, None)
             return
-    except Errored as error:
-        execution.settle(node, Phase.ERROR, str(error))
+    except NodeError as error:
+        execution.finish(node, Phase.ERROR, str(error))
         return
     if not items:
-        execution.settle(node, Phase.SKIPPED, "Skipped, empty params")
+        execution.finish(node, Phase.SKIPPED, "Skipped, empty params")
         return
     node.is_group, node.phase = True, Phase.RUNNING
     async with asyncio.TaskGroup() as group:
@@ -70,7 +70,7 @@ async def run(
     if unstarted and not failed:
         node.phase = Phase.PENDING
         return
-    execution.settle(node, failed[-1] if failed else Phase.SUCCEEDED)
+    execution.finish(node, failed[-1] if failed else Phase.SUCCEEDED)
 
 
 async def _run_one(
@@ -88,12 +88,12 @@ async def _run_one(
     try:
         when = conditions.fill(text_of(task.get("when", "")), scope.variables)
         if not conditions.holds(when):
-            execution.settle(node, Phase.SKIPPED, f"when '{when}' evaluated false")
+            execution.finish(node, Phase.SKIPPED, f"when '{when}' evaluated false")
             return
         given = resolve_arguments(task, scope)
         templates, template = execution.workflow.resolve(call.templates, _holder(task))
-    except (Errored, templating.Unresolved, conditions.ConditionError) as error:
-        execution.settle(node, Phase.ERROR, str(error))
+    except (NodeError, templating.Unresolved, conditions.ConditionError) as error:
+        execution.finish(node, Phase.ERROR, str(error))
         return
     if not may_start():
         return
@@ -144,9 +144,11 @@ def _items(task: Json, scope: Scope) -> list[Any] | None:
     try:
         items = untrusted.json_value(text, object)
     except untrusted.Unreadable as error:
-        raise Errored(f"withParam value could not be parsed as a JSON list: {display(text.strip())}: {error}") from None
+        raise NodeError(
+            f"withParam value could not be parsed as a JSON list: {display(text.strip())}: {error}"
+        ) from None
     if items is not None and not isinstance(items, list):
-        raise Errored(f"withParam value is not a JSON list: {display(text.strip())}")
+        raise NodeError(f"withParam value is not a JSON list: {display(text.strip())}")
     return items or []
 
 

@@ -1,4 +1,4 @@
-"""Which fields of Argo's objects this engine honours, which it leaves aside, and a check that there are no others.
+"""Fields of Argo's objects that this engine honours or ignores, and a check that rejects all others.
 
 A field that is in neither list is refused by its path before anything runs: running a workflow while quietly dropping a
 part of its meaning would be worse than not running it. What is left aside only says where and how a cluster places a

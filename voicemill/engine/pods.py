@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicemill.engine.workflow import Refused
+from voicemill.engine.workflow import RunFolderError
 
 RUN_MARK = "VOICEMILL_RUN"
 """Environment variable by which the processes of a run are known: the run folder's path."""
@@ -134,16 +134,16 @@ def kill_orphans(run_folder: Path) -> list[int]:
     processes writes to the folder from then on.
 
     Returns:
-        The process ids killed. None are found where there is no /proc.
+        The process ids killed. Empty without /proc.
 
     Raises:
-        Refused: if one is still there after ten seconds, as one that waits for a disk that does not answer.
+        RunFolderError: if one is still there after ten seconds, as one that waits for a disk that does not answer.
     """
     killed: dict[int, None] = {}
     deadline = time.monotonic() + _DYING_SECONDS
     while found := _of_run(run_folder):
         if time.monotonic() > deadline:
-            raise Refused(f"{run_folder} is written to by processes that cannot be killed: {found}.")
+            raise RunFolderError(f"{run_folder} is written to by processes that cannot be killed: {found}.")
         for process in found:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
@@ -153,7 +153,7 @@ def kill_orphans(run_folder: Path) -> list[int]:
 
 
 def _of_run(run_folder: Path) -> list[int]:
-    """Processes of a run besides this one; a dead one that nobody has fetched has no environment any more."""
+    """Processes of a run besides this one; a zombie has no environment any more."""
     mark = f"{RUN_MARK}={run_folder}".encode()
     found: list[int] = []
     for entry in Path("/proc").glob("[0-9]*"):

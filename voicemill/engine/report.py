@@ -24,7 +24,7 @@ def conclude(result: Result, out: Path, console: Console) -> None:
         say("Run the same command again with " + " ".join(f"--approve {name}" for name in result.waiting) + ".")
     elif result.phase is Phase.PENDING:
         how = "Interrupted" if result.exit_code == EXIT_INTERRUPTED else "Stopped"
-        say(f"{how}. Run the same command again to go on from here.", "yellow")
+        say(f"{how}. Run the same command again to resume.", "yellow")
     elif result.failed is not None:
         node = result.failed
         say(f"{node.name or 'The workflow'} failed: {node.message}", "red")
@@ -33,4 +33,4 @@ def conclude(result: Result, out: Path, console: Console) -> None:
     else:
         cached = sum(node.cached for node in result.nodes)
         ran = sum(node.is_pod and node.phase is Phase.SUCCEEDED and not node.cached for node in result.nodes)
-        say(f"{result.phase}: {ran} tasks ran, {cached} were done before.", "green")
+        say(f"{result.phase}: {ran} tasks ran, {cached} were cached.", "green")

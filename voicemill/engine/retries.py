@@ -8,7 +8,7 @@ import time
 from voicemill.engine.expressions import ExpressionError, parse
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
-from voicemill.engine.scope import Errored
+from voicemill.engine.scope import NodeError
 from voicemill.engine.workflow import text_of
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -19,14 +19,14 @@ def seconds_of(duration: object) -> float:
     """A duration as Argo writes them, `1h30m`, `500ms`, or a plain number of seconds.
 
     Raises:
-        Errored: if it is none.
+        NodeError: if it is none.
     """
     text = text_of(duration).strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise Errored(f"{text!r} is not a duration such as 30s or 1h30m")
+        raise NodeError(f"{text!r} is not a duration such as 30s or 1h30m")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
@@ -50,7 +50,7 @@ def pause_before_next(strategy: Json, tries: list[Node]) -> float | str:
         tries: Those made; the last one did not succeed.
 
     Raises:
-        Errored: if the strategy cannot be evaluated.
+        NodeError: if the strategy cannot be evaluated.
     """
     last = tries[-1]
     pause: float | str = _pause(strategy.get("backoff") or {}, tries)
@@ -59,7 +59,7 @@ def pause_before_next(strategy: Json, tries: list[Node]) -> float | str:
     expression = strategy.get("expression")
     policy = strategy.get("retryPolicy") or ("Always" if expression else "OnFailure")
     if policy not in _POLICIES:
-        raise Errored(f"{policy} is not a retryPolicy")
+        raise NodeError(f"{policy} is not a retryPolicy")
     # Nothing on one machine is what Argo calls a transient error, which are API server and network failures.
     accepted = {"Always": (Phase.FAILED, Phase.ERROR), "OnFailure": (Phase.FAILED,), "OnError": (Phase.ERROR,)}
     if last.phase not in accepted.get(policy, ()):
@@ -76,7 +76,7 @@ def pause_before_next(strategy: Json, tries: list[Node]) -> float | str:
         try:
             again = parse(expression.removeprefix("{{=").removesuffix("}}")).truth(variables)
         except ExpressionError as error:
-            raise Errored(str(error)) from None
+            raise NodeError(str(error)) from None
         if not again:
             return "retryStrategy.expression evaluated to false"
     return pause
@@ -86,7 +86,7 @@ def _pause(backoff: Json, tries: list[Node]) -> float | str:
     if not backoff:
         return 0.0
     if "duration" not in backoff:
-        raise Errored("no base duration specified for retryStrategy")
+        raise NodeError("no base duration specified for retryStrategy")
     factor = int(text_of(backoff.get("factor") or 0)) or 1
     pause = seconds_of(backoff["duration"]) * float(factor) ** (len(tries) - 1)
     if backoff.get("cap"):

@@ -31,7 +31,7 @@ from voicemill.engine.retries import seconds_of
 from voicemill.engine.slots import Request, Slots
 from voicemill.engine.stopping import EXIT_TRY_AGAIN, Stop
 from voicemill.engine.validation import check
-from voicemill.engine.workflow import Refused, Workflow, arguments, exit_name
+from voicemill.engine.workflow import RunFolderError, Workflow, arguments, exit_name
 
 EXECUTORS: dict[str, Executor] = {
     "dag": dag.run,
@@ -91,8 +91,8 @@ def run(
         ask: Asks for approvals on a terminal.
 
     Raises:
-        Refused: before anything runs, for what is not supported, a wrong parameter, or a folder that is in use or
-            another's.
+        UnsupportedWorkflow: before anything runs, for what the engine cannot do or a wrong parameter.
+        RunFolderError: if the folder is in use, or holds another workflow's run.
     """
 
     async def supervised() -> Result:
@@ -126,7 +126,7 @@ async def conduct(
         digests = Digests(default_memory(folder), verify=(options or Options()).verify)
         exports.unlink(folder, workflow, digests)
         events = Events(folder / "run.jsonl", *watchers)
-        events.tell("run", workflow=workflow.name, name=identity["name"], parameters=values, orphans=orphans)
+        events.emit("run", workflow=workflow.name, name=identity["name"], parameters=values, orphans=orphans)
         execution = Execution(
             workflow=workflow,
             folder=folder,
@@ -146,7 +146,7 @@ async def conduct(
         except asyncio.CancelledError:
             result = Result(Phase.PENDING, stop.exit_code, execution.nodes)
         exports.gather_ledgers(execution)
-        events.tell("end", phase=str(result.phase), exit_code=result.exit_code, waiting=result.waiting)
+        events.emit("end", phase=str(result.phase), exit_code=result.exit_code, waiting=result.waiting)
         return result
 
 
@@ -162,8 +162,8 @@ async def _whole(execution: Execution) -> Result:
     except TimeoutError:
         for node in execution.nodes:
             if node.phase in (Phase.RUNNING, Phase.PENDING):
-                execution.settle(node, Phase.FAILED, "the workflow took longer than its deadline")
-        entry.end(Phase.FAILED, "the workflow took longer than its deadline")
+                execution.finish(node, Phase.FAILED, "the workflow exceeded its deadline")
+        entry.end(Phase.FAILED, "the workflow exceeded its deadline")
     if execution.waiting:
         return Result(Phase.PENDING, EXIT_TRY_AGAIN, execution.nodes, waiting=execution.waiting)
     phase, exit_node = entry.phase, None
@@ -258,7 +258,7 @@ def _lock(folder: Path) -> Iterator[TextIO]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Refused(f"Another voicemill is running in {folder}.") from None
+            raise RunFolderError(f"Another voicemill is running in {folder}.") from None
         yield file
 
 
@@ -273,11 +273,13 @@ def _identity(folder: Path, workflow: Workflow) -> Json:
         identity = _read_identity(path)
         if identity is not None:
             if identity["workflow"] != workflow.name:
-                raise Refused(f"{folder} holds a run of {identity['workflow']}; give {workflow.name} another folder.")
+                raise RunFolderError(
+                    f"{folder} holds a run of {identity['workflow']}; give {workflow.name} another folder."
+                )
             return identity
         aside = path.with_name(f"run.json.damaged-{secrets.token_hex(3)}")
         path.rename(aside)
-        log.warning("%s was damaged; it is now %s, and the run gets a new name", path, aside.name)
+        log.warning("%s was damaged and has been moved to %s; the run gets a new name", path, aside.name)
     identity = {
         "workflow": workflow.name,
         "name": f"{workflow.name}-{secrets.token_hex(3)}",

@@ -18,7 +18,7 @@ from voicemill.engine.templating import Unresolved
 from voicemill.engine.workflow import Templates, text_of
 
 
-class Errored(Exception):
+class NodeError(Exception):
     """Something that ends a node in phase Error: not its command's failing, but what surrounds it."""
 
 
@@ -119,7 +119,7 @@ def resolve_arguments(task: Json, scope: Scope) -> tuple[dict[str, str], dict[st
     an optional artifact that does not exist.
 
     Raises:
-        Errored: for anything else that has no value.
+        NodeError: for anything else that has no value.
     """
     given = task.get("arguments") or {}
     parameters: dict[str, str] = {}
@@ -137,11 +137,11 @@ def resolve_arguments(task: Json, scope: Scope) -> tuple[dict[str, str], dict[st
 
 
 def filled(text: Any, scope: Scope) -> Any:
-    """`text` with every tag replaced, or Errored."""
+    """`text` with every tag replaced, or NodeError."""
     try:
         return templating.fill(text, scope.variables, final=True)
     except Unresolved as error:
-        raise Errored(str(error)) from None
+        raise NodeError(str(error)) from None
 
 
 def resolve_artifact(item: Json, scope: Scope) -> Path | None:
@@ -157,7 +157,7 @@ def resolve_artifact(item: Json, scope: Scope) -> Path | None:
     if path is None:
         if item.get("optional"):
             return None
-        raise Errored(f"the artifact {name} was not made")
+        raise NodeError(f"the artifact {name} was not made")
     return path / filled(item["subPath"], scope) if item.get("subPath") else path
 
 
@@ -167,7 +167,7 @@ def _chosen(text: str, scope: Scope) -> Path | None:
     try:
         value = parse(text)({**scope.variables, **names})
     except ExpressionError as error:
-        raise Errored(str(error)) from None
+        raise NodeError(str(error)) from None
     return Path(value) if value else None
 
 
@@ -175,7 +175,7 @@ def template_outputs(template: Json, scope: Scope, node: Node) -> None:
     """Fill in the outputs that a DAG or steps template draws from its tasks.
 
     Raises:
-        Errored: for an output without a value and without a default.
+        NodeError: for an output without a value and without a default.
     """
     outputs = template.get("outputs") or {}
     for item in outputs.get("parameters") or []:
@@ -193,7 +193,7 @@ def template_outputs(template: Json, scope: Scope, node: Node) -> None:
         if value is None and source.get("default") is not None:
             value = filled(text_of(source["default"]), scope)
         if value is None:
-            raise Errored(reason)
+            raise NodeError(reason)
         node.parameters[item["name"]] = text_of(value)
     for item in outputs.get("artifacts") or []:
         path = resolve_artifact(item, scope)

@@ -19,7 +19,7 @@ from voicemill.engine.digests import digest_of
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.retries import seconds_of
-from voicemill.engine.scope import Call, Errored, filled
+from voicemill.engine.scope import Call, NodeError, filled
 from voicemill.engine.workflow import text_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
     duration = (call.template["suspend"] or {}).get("duration")
     end = node.started + seconds_of(duration) if duration else None
     names = (node.name, node.display_name, "all")
-    execution.events.tell("waits", node, approval=str(approval), inputs=call.parameters, duration=duration)
+    execution.events.emit("waits", node, approval=str(approval), inputs=call.parameters, duration=duration)
     if any(name in execution.options.approve for name in names):
         supplied: dict[str, str] | None = {}
     else:
@@ -65,7 +65,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
             return
     _supply(call, node, supplied)
     node.end(Phase.SUCCEEDED)
-    execution.events.tell("approved" if supplied is not None else "resumed", node, parameters=node.parameters)
+    execution.events.emit("approved" if supplied is not None else "resumed", node, parameters=node.parameters)
     cache.save(folder, node, execution.digests)
 
 
@@ -83,7 +83,7 @@ async def _approved(
                 looks += 1
                 try:
                     return _read(approval)
-                except Errored:
+                except NodeError:
                     if looks == _LOOKS_AT_A_BROKEN_FILE:
                         raise
             elif asked is not None and asked.done():
@@ -105,7 +105,7 @@ def _read(approval: Path) -> dict[str, str]:
         found = read_json(approval, dict)
         return {name: text_of(value) for name, value in found.get("parameters", {}).items()}
     except (InputError, AttributeError):
-        raise Errored(f'{approval} is not of the form {{"parameters": {{...}}}}') from None
+        raise NodeError(f'{approval} is not of the form {{"parameters": {{...}}}}') from None
 
 
 def _outputs(call: Call) -> list[Json]:
@@ -126,5 +126,5 @@ def _supply(call: Call, node: Node, supplied: dict[str, str] | None) -> None:
     for name, default in _wanted(call).items():
         value = (supplied or {}).get(name, default)
         if value is None:
-            raise Errored(f"nobody supplied the output parameter {name}, and it has no default")
+            raise NodeError(f"the output parameter {name} was not supplied and has no default")
         node.parameters[name] = value

@@ -79,7 +79,7 @@ def value_of(match: re.Match[str], variables: Variables, *, final: bool) -> str:
         return _evaluate(tag[1:], variables, match[0], final=final)
     if tag not in variables:
         if final:
-            raise Unresolved(f"nothing gives {{{{{tag}}}}} a value")
+            raise Unresolved(f"{{{{{tag}}}}} has no value")
         return match[0]
     found = variables[tag]
     if found is None:

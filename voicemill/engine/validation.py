@@ -14,7 +14,7 @@ from typing import Any
 from voicemill.engine import conditions, dag, depends, exports, expressions, fields, templating
 from voicemill.engine.annotations import INSTEAD
 from voicemill.engine.fields import Json
-from voicemill.engine.workflow import Refused, Templates, Workflow, calls_of, text_of
+from voicemill.engine.workflow import Templates, UnsupportedWorkflow, Workflow, calls_of, text_of
 
 _KINDS = ("container", "script", "dag", "steps", "suspend")
 _WORKFLOW = {
@@ -43,7 +43,7 @@ def check(workflow: Workflow) -> None:
     """Refuse a workflow that is not fully understood.
 
     Raises:
-        Refused: with every reason on a line of its own.
+        UnsupportedWorkflow: with every reason on a line of its own.
     """
     check_place(workflow)
     problems = fields.unsupported(workflow.spec)
@@ -53,7 +53,7 @@ def check(workflow: Workflow) -> None:
     if not problems:
         try:
             called = list(reachable(workflow))
-        except Refused as error:
+        except UnsupportedWorkflow as error:
             problems.append(str(error))
         else:
             problems += exports.problems(workflow)
@@ -62,24 +62,24 @@ def check(workflow: Workflow) -> None:
                 problems += [f"{item.place}{problem}" for problem in _problems(workflow, item, known)]
     if problems:
         reasons = "\n  ".join(dict.fromkeys(problems))
-        raise Refused(f"{workflow.name} cannot be run by the embedded engine:\n  {reasons}")
+        raise UnsupportedWorkflow(f"{workflow.name} cannot be run by the embedded engine:\n  {reasons}")
 
 
 def check_place(workflow: Workflow) -> None:
     """Refuse a workflow that is for clusters alone.
 
     Raises:
-        Refused: with the command that is for one machine.
+        UnsupportedWorkflow: with the command that is for one machine.
     """
     if command := workflow.annotations.get(INSTEAD):
-        raise Refused(f"{workflow.name} conducts workflows of a cluster; on one machine: {command}")
+        raise UnsupportedWorkflow(f"{workflow.name} runs only on a cluster; on one machine use: {command}")
 
 
 def reachable(workflow: Workflow) -> Iterator[Called]:
     """Every template that the entrypoint or the exit handler leads to, once.
 
     Raises:
-        Refused: for a template that does not exist.
+        UnsupportedWorkflow: for a template that does not exist.
     """
     seen: set[tuple[str, str, bool]] = set()
     waiting: list[tuple[Templates, Json, bool]] = [
@@ -92,7 +92,9 @@ def reachable(workflow: Workflow) -> Iterator[Called]:
         if "inline" not in holder and any(
             True for _ in templating.tags([holder.get("template"), holder.get("templateRef")])
         ):
-            raise Refused(f"the template of {holder.get('name')} is chosen by a variable, which is not supported")
+            raise UnsupportedWorkflow(
+                f"the template of {holder.get('name')} is chosen by a variable, which is not supported"
+            )
         templates, template = workflow.resolve(scope, holder)
         identity = (templates.name, template["name"], on_exit)
         if identity in seen and "inline" not in holder:
@@ -133,7 +135,7 @@ def _dag_problems(workflow: Workflow, called: Called, known: set[str]) -> Iterat
     yield from (f".dag.tasks[{name}] {problem}" for name, problem in wrong.items())
     unknown = [name for name in (body.get("target") or "").split() if name not in tasks]
     if unknown:
-        yield f".dag.target names {', '.join(unknown)}, which is no task of it"
+        yield f".dag.target names {', '.join(unknown)}, which is not a task of it"
     circular = [] if wrong else [name for name in tasks if name in dag.ancestors(tasks, [name])]
     if circular:
         yield f".dag has a cycle: {', '.join(circular)}"
@@ -236,7 +238,7 @@ def _tag_problems(value: Any, known: set[str], at: str) -> Iterator[str]:
             yield f"{at}: {error}"
             continue
         if unknown:
-            yield f"{at}: nothing gives {{{{{tag}}}}} a value" + (f" ({unknown[0]})" if unknown[0] != tag else "")
+            yield f"{at}: {{{{{tag}}}}} has no value" + (f" ({unknown[0]})" if unknown[0] != tag else "")
 
 
 def _is_known(name: str, known: set[str]) -> bool:

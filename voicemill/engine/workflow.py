@@ -24,8 +24,12 @@ PACKAGE = "voicemill.workflows"
 _SUFFIXES = (".yaml", ".yml", ".py")
 
 
-class Refused(UsageError):
-    """A workflow that this engine does not run, each reason naming a field or a template."""
+class UnsupportedWorkflow(UsageError):
+    """The workflow, or a parameter, cannot be run by this engine; each reason names a field or a template."""
+
+
+class RunFolderError(UsageError):
+    """The run folder is in use, or holds something that the run would replace."""
 
 
 @dataclass
@@ -40,7 +44,9 @@ class Templates:
     def get(self, name: str) -> Json:
         """The template of a name with the defaults; the same object each time, not to be changed."""
         if name not in self.by_name:
-            raise Refused(f"{self.name} has no template named {name!r}; it has {', '.join(self.by_name) or 'none'}.")
+            raise UnsupportedWorkflow(
+                f"{self.name} has no template named {name!r}; it has {', '.join(self.by_name) or 'none'}."
+            )
         if name not in self._merged:
             self._merged[name] = merged(self.defaults, self.by_name[name])
         return self._merged[name]
@@ -82,14 +88,14 @@ class Workflow:
         """The WorkflowTemplate of a name.
 
         Raises:
-            Refused: if no file beside the workflow, nor in the workflows package, defines it.
+            UnsupportedWorkflow: if no file beside the workflow, nor in the workflows package, defines it.
         """
         if name not in self.others:
             for document in _documents_named(name, self.folders):
                 self.others.setdefault(document["metadata"].get("name", ""), document)
         if name not in self.others:
             places = ", ".join(map(str, self.folders))
-            raise Refused(f"templateRef names the WorkflowTemplate {name!r}, which is not in {places}.")
+            raise UnsupportedWorkflow(f"templateRef names the WorkflowTemplate {name!r}, which is not in {places}.")
         return self.others[name]
 
 
@@ -101,19 +107,19 @@ def load(target: str) -> Workflow:
             such as `clone-voice`.
 
     Raises:
-        Refused: if there is no such workflow; the message lists those that there are.
+        UnsupportedWorkflow: if the workflow does not exist; the message lists those that there are.
     """
     path = Path(target)
     if path.suffix not in _SUFFIXES or not path.is_file():
         if path.suffix in _SUFFIXES or "/" in target:
-            raise Refused(f"There is no workflow file {target}.")
+            raise UnsupportedWorkflow(f"The workflow file {target} does not exist.")
         path = _find(target)
     documents = read(path)
     runnable = [document for document in documents if document["spec"].get("entrypoint") or _reference(document)]
     chosen = [document for document in runnable if document["kind"] == "Workflow"] or runnable
     chosen = [document for document in chosen if document["metadata"].get("name") == target] or chosen
     if not chosen:
-        raise Refused(f"{path} defines no workflow with an entrypoint.")
+        raise UnsupportedWorkflow(f"{path} defines no workflow with an entrypoint.")
     others = {other["metadata"].get("name", ""): other for other in documents if other["kind"] == "WorkflowTemplate"}
     folders = list(dict.fromkeys([path.parent, *_package_folders()]))
     return of_document(chosen[0], others=others, folders=folders, stem=path.stem)
@@ -160,7 +166,7 @@ def read(path: Path) -> list[Json]:
     for document in found:
         problem = shape.problem(document)
         if problem:
-            raise Refused(f"{path} is not a workflow: {problem}.")
+            raise UnsupportedWorkflow(f"{path} is not a workflow: {problem}.")
     return found
 
 
@@ -211,22 +217,24 @@ def arguments(workflow: Workflow, given: dict[str, str]) -> dict[str, str]:
     """The workflow's parameters: those given over its own values.
 
     Raises:
-        Refused: for a parameter that it does not know, lacks, or of which the value is not one of its enum.
+        UnsupportedWorkflow: for a parameter that it does not know, lacks, or of which the value is not one of its enum.
     """
     declared = {item["name"]: item for item in (workflow.spec.get("arguments") or {}).get("parameters") or []}
     unknown = sorted(set(given) - set(declared))
     if unknown:
         options = ", ".join(declared) or "none"
-        raise Refused(f"{workflow.name} has no parameter {', '.join(unknown)}; its parameters are: {options}.")
+        raise UnsupportedWorkflow(
+            f"{workflow.name} has no parameter {', '.join(unknown)}; its parameters are: {options}."
+        )
     values: dict[str, str] = {}
     for name, item in declared.items():
         value = given.get(name, item.get("value", item.get("default")))
         if value is None:
-            raise Refused(f"{workflow.name} needs a value for its parameter {name}: add -p {name}=VALUE.")
+            raise UnsupportedWorkflow(f"{workflow.name} needs a value for its parameter {name}: add -p {name}=VALUE.")
         values[name] = text_of(value)
         choices = [text_of(choice) for choice in item.get("enum") or []]
         if choices and values[name] not in choices:
-            raise Refused(f"The parameter {name} is one of {', '.join(choices)}, not {values[name]!r}.")
+            raise UnsupportedWorkflow(f"The parameter {name} is one of {', '.join(choices)}, not {values[name]!r}.")
     return values
 
 
@@ -247,7 +255,7 @@ def _over(base: Json, spec: Json) -> Json:
 def _find(name: str) -> Path:
     workflows = known()
     if name not in workflows:
-        raise Refused(f"There is no workflow named {name!r}; there are: {', '.join(workflows) or 'none'}.")
+        raise UnsupportedWorkflow(f"Unknown workflow {name!r}; available: {', '.join(workflows) or 'none'}.")
     return workflows[name]
 
 

@@ -159,13 +159,13 @@ class Judge:
             audio: Folder for the sound.
 
         Raises:
-            InputError: if what was said holds samples that are no numbers.
+            InputError: if the synthesized samples contain NaN or Inf.
         """
         from voicemill.audio.reading import write_wav
         from voicemill.audio.resampling import resample
 
         if not all(np.isfinite(one.samples).all() for one in spoken):
-            raise InputError("it spoke samples that are no numbers: its training diverged; lower the learning rate")
+            raise InputError("synthesis produced NaN or Inf samples: training diverged; lower the learning rate")
         heard = self.recogniser.transcribe_all([resample(one.samples, one.rate, ASR_RATE) for one in spoken])
         scores = [scoring.score(line, found.text, self.language) for line, found in zip(asked, heard, strict=True)]
         rows = []

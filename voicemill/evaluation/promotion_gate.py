@@ -80,9 +80,9 @@ class Verdict:
             case "unchanged":
                 return f"nothing changed: {name} was built from the same recordings, models, code and parameters"
             case "first":
-                return f"{name} is the first that becomes {alias}"
+                return f"{name} is the first version to become {alias}"
             case "same":
-                return f"{name} is {alias} already"
+                return f"{name} is already {alias}"
         failed = [f"{gate.name} {gate.new:.3f} against {gate.old:.3f}" for gate in self.gates if not gate.passed]
         if failed:
             return f"{name} is worse than {alias} ({', '.join(failed)}) and is not promoted"

@@ -60,7 +60,7 @@ class SpeakerLikeness:
         return cls([safe_join(clips, row["clip"]) for row in ordered[:_SPEAKER_CLIPS]])
 
     def similarity(self, samples: np.ndarray, rate: int) -> float:
-        """Cosine in [-1, 1] between the speech and the speaker; 0 where there is no speech to compare.
+        """Cosine in [-1, 1] between the speech and the speaker; 0 without speech to compare.
 
         Args:
             samples: float32 `[n]` in [-1, 1].
@@ -76,13 +76,13 @@ class SpeakerLikeness:
             besides: One of the speaker's recordings, to be left out of the mean: the one that the embedding is of.
 
         Raises:
-            InputError: There is no recording to compare with.
+            InputError: Without a recording to compare with.
         """
         if embedding is None:
             return 0.0
         rest = [one for path, one in self._embeddings.items() if path != besides]
         if not rest:
-            raise InputError(f"{besides} is the only recording of the speaker: there is none to compare it with")
+            raise InputError(f"{besides} is the only recording of the speaker: nothing else to compare it with")
         mean = np.mean(rest, axis=0)
         return float(embedding @ mean / np.linalg.norm(mean))
 
@@ -91,7 +91,7 @@ class SpeakerLikeness:
         found = {path: embed(*_read(path)) for path in self.recordings}
         heard = {path: embedding for path, embedding in found.items() if embedding is not None}
         if not heard:
-            raise InputError("none of the speaker's recordings holds enough speech to tell the voice by; add some")
+            raise InputError("no recording of the speaker has enough speech to recognise the voice; add recordings")
         return heard
 
 
@@ -104,7 +104,7 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
 @cache
 def _encoder() -> Any:
     with warnings.catch_warnings():
-        # On import its dependencies tell of deprecations that nobody here can mend.
+        # On import its dependencies tell of deprecations that nobody here can fix.
         warnings.simplefilter("ignore")
         from resemblyzer import VoiceEncoder
 

@@ -70,11 +70,11 @@ def level(wav32k: np.ndarray, *, wrap: bool = False) -> tuple[np.ndarray, np.nda
     """
     peak = np.abs(wav32k).max() if wav32k.size else np.float32(0)
     if not np.isfinite(peak):
-        raise InputError("samples that are not numbers (NaN or infinite)")
+        raise InputError("NaN or infinite samples")
     if peak == 0:
-        raise InputError("silence from begin to end")
+        raise InputError("only silence")
     if peak > MAX_PEAK:
-        raise InputError(f"peak of {peak:.2f}, {20 * np.log10(peak):.1f} dB over full scale; level it before")
+        raise InputError(f"peak of {peak:.2f}, {20 * np.log10(peak):.1f} dB over full scale; normalize it first")
     even = wav32k / peak
     full = even * (_PEAK * _MIX * _INT16_FULL_SCALE) + ((1 - _MIX) * _INT16_FULL_SCALE) * wav32k
     heard = even * (_PEAK * _MIX * _HUBERT_FULL_SCALE) + ((1 - _MIX) * _HUBERT_FULL_SCALE) * wav32k
@@ -122,7 +122,7 @@ class DatasetFolder:
         if not self.version_file.is_file():
             if asked == "auto" and self.speaker_folder.is_dir():
                 raise InputError(
-                    f"{self.root} was made for v2Pro or v2ProPlus and does not say for which (it has no "
+                    f"{self.root} was made for v2Pro or v2ProPlus and does not record which (it has no "
                     f"{self.version_file.name}); name it with --version"
                 )
             return "v2" if asked == "auto" else asked
@@ -180,7 +180,7 @@ class DatasetFolder:
                 clip, phones, word2ph, norm_text = row
                 counts = _counts(word2ph)
             except ValueError as error:
-                raise InputError(f"{self.texts_file.name}: line {number} is no row of a dataset's texts") from error
+                raise InputError(f"{self.texts_file.name}: line {number} is not a row of a dataset's texts") from error
             found[_checked(clip, self.texts_file, number)] = Text(tuple(phones.split()), counts, norm_text)
         return found
 
@@ -198,7 +198,7 @@ class DatasetFolder:
                 clip, codes = row
                 found[_checked(clip, self.codes_file, number)] = [int(code) for code in codes.split()]
             except ValueError as error:
-                raise InputError(f"{self.codes_file.name}: line {number} is no row of semantic codes") from error
+                raise InputError(f"{self.codes_file.name}: line {number} is not a row of semantic codes") from error
         return found
 
 

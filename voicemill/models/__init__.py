@@ -1,5 +1,5 @@
 """Pretrained models: where they lie, what they are, how they get there."""
 
-from voicemill.models.layout import at_hand, locate
+from voicemill.models.layout import locate, resolve_local
 
-__all__ = ["at_hand", "locate"]
+__all__ = ["locate", "resolve_local"]

@@ -86,7 +86,7 @@ def select(words: list[str]) -> list[Model]:
         meant = [model for model in models() if model.is_meant_by(word)]
         if not meant:
             known = dict.fromkeys(["all", *(v for m in models() for v in m.versions), *(m.name for m in models())])
-            raise UsageError(f"no model or version is called {word!r}; there are {', '.join(known)}")
+            raise UsageError(f"unknown model or version {word!r}; known: {', '.join(known)}")
         chosen.update(meant)
     return [model for model in models() if model in chosen]
 

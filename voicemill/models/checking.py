@@ -49,7 +49,7 @@ def _verify(folder: Path, model: Model, file: RemoteFile, entry: record.Entry | 
     if entry is not None:
         problem = mismatch(path, size=entry.size, sha256=entry.sha256)
         if problem:
-            return Finding(model, file, "corrupt", f"changed since it was put here: {problem}")
+            return Finding(model, file, "corrupt", f"changed since it was downloaded: {problem}")
     if entry is not None and entry.is_local:
         return Finding(model, file, "ok", entry.source)
     problem = against_catalogue(folder, file)

@@ -51,7 +51,7 @@ def place(name: str, version: str = "v2") -> str:
         ValueError: An unknown name or version.
     """
     if name not in _PLACES:
-        raise ValueError(f"no model is called {name!r}; there are {', '.join(NAMES)}")
+        raise ValueError(f"unknown model {name!r}; known: {', '.join(NAMES)}")
     where = _PLACES[name]
     if isinstance(where, str):
         return where
@@ -60,7 +60,7 @@ def place(name: str, version: str = "v2") -> str:
     return where[version]
 
 
-def at_hand(models: str) -> Path:
+def resolve_local(models: str) -> Path:
     """The models folder at a location, as a folder of this machine.
 
     Of a folder in S3 nothing but its record is brought; each model comes when it is located.
@@ -76,7 +76,7 @@ def at_hand(models: str) -> Path:
         return storage.fetch(models)
     address = models.rstrip("/")
     if not storage.exists(address):
-        raise MissingModelError(f"there is nothing at {address}: fill it with `voicemill submit prepare-models`")
+        raise MissingModelError(f"nothing found at {address}: fill it with `voicemill submit prepare-models`")
     folder = storage.cache_folder() / "models" / content_digest(address)[:16]
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(folder / _ADDRESS, address)
@@ -91,7 +91,7 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
 
     Args:
         models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did),
-            what `at_hand` gave, or an s3:// address of one; of those in S3 just this model is fetched.
+            what `resolve_local` gave, or an s3:// address of one; of those in S3 just this model is fetched.
         name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "g2pw", "separation" or
             "whisper".
         version: "v2", "v2Pro" or "v2ProPlus"; matters for "sovits-g", "sovits-d" and "gpt".
@@ -110,7 +110,7 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     if (path.is_dir() and any(path.iterdir())) or path.is_file():
         return path
     what = f"{name} of {version}" if isinstance(_PLACES[name], dict) else name
-    problem = f"{path} is missing" if folder.is_dir() else f"there is no folder {folder}"
+    problem = f"{path} is missing" if folder.is_dir() else f"the folder {folder} does not exist"
     # Words of the command are the catalogue's: one set a version, one a model that all versions share.
     wanted = version if isinstance(_PLACES[name], dict) else name
     toy = f"{folder} --versions {','.join(VERSIONS)}" if version != "v2" or name == "speaker-encoder" else folder
@@ -157,5 +157,5 @@ def _fetch(address: str, where: str) -> Path:
         return storage.fetch(f"{address}/{where}")
     except InputError as error:
         raise MissingModelError(
-            f"there is no {where} at {address}: upload what `voicemill models pull` puts into a folder"
+            f"{where} is missing at {address}: upload what `voicemill models pull` puts into a folder"
         ) from error

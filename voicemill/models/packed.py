@@ -49,7 +49,7 @@ def pack(base: Path, folder: Path) -> int:
         The bytes written.
 
     Raises:
-        InputError: A model is missing, or holds numbers that are none.
+        InputError: A model is missing, or holds NaN or infinite values.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
@@ -71,14 +71,14 @@ def unpack(folder: Path, destination: str) -> None:
         destination: Models folder or s3:// address, which gets them and a record of them.
 
     Raises:
-        InputError: It is no whole packed base.
+        InputError: It is not a complete packed base.
     """
     with tempfile.TemporaryDirectory(prefix="voicemill-unpacked-") as scratch:
         laid_out = Path(scratch)
         for name in NAMES:
             packed = folder / f"{name}.safetensors"
             if not packed.is_file():
-                raise InputError(f"{folder} is no packed base: it has no {packed.name}")
+                raise InputError(f"{folder} is not a packed base: {packed.name} is missing")
             arrays, about = safetensors_files.read_weights(packed, KIND)
             if about.get("model") != name:
                 raise InputError(f"{packed} is refused: it says that it holds the model {about.get('model')!r}")
@@ -131,12 +131,12 @@ def squeeze(weights: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarr
         path: Where they are from, for messages.
 
     Raises:
-        InputError: One of them is something else, or holds numbers that are none.
+        InputError: One of them is something else, or holds NaN or infinite values.
     """
     packed: dict[str, np.ndarray] = {}
     for name, array in weights.items():
         if array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise InputError(f"{path} cannot be packed: {name} holds something else than finite numbers")
+            raise InputError(f"{path} cannot be packed: {name} holds values that are not finite numbers")
         if array.ndim < 2 or array[:1].size < _SHORT:
             packed[name] = array.astype(np.float16)
             continue
@@ -181,7 +181,7 @@ def _read_base(base: Path) -> dict[str, tuple[dict[str, np.ndarray], dict[str, A
     """Weights, configuration and description of each model."""
     from voicemill.gpt_sovits.formats.checkpoints import load_discriminator, load_gpt, load_sovits
 
-    hubert, sovits, judge, gpt = (locate(base, name, VERSION) for name in NAMES)
+    hubert, sovits, discriminator, gpt = (locate(base, name, VERSION) for name in NAMES)
     if not (hubert / HUBERT_WEIGHTS).is_file():
         raise InputError(f"{hubert} cannot be packed: it has no {HUBERT_WEIGHTS}")
     hubert_weights, _ = safetensors_files.read_weights(hubert / HUBERT_WEIGHTS)
@@ -192,7 +192,7 @@ def _read_base(base: Path) -> dict[str, tuple[dict[str, np.ndarray], dict[str, A
     return {
         "hubert": (hubert_weights, hubert_config, ""),
         "sovits-g": (_arrays(generator.weights), generator.hps, generator.info),
-        "sovits-d": (_arrays(load_discriminator(judge)), generator.hps, ""),
+        "sovits-d": (_arrays(load_discriminator(discriminator)), generator.hps, ""),
         "gpt": (_arrays(tokens.weights), tokens.hps, tokens.info),
     }
 

@@ -107,7 +107,7 @@ class Preparation:
             findings = [finding for finding in checking.verify(folder, []) if finding.model.name == model.name]
         bad = [f"{each.file.path} is {each.state} {each.detail}".strip() for each in findings if each.state in _BAD]
         if bad:
-            raise InputError(f"{model.title} of {folder} is not whole: {'; '.join(bad)}")
+            raise InputError(f"{model.title} in {folder} is incomplete: {'; '.join(bad)}")
         return {
             each.file.path: recorded.get(each.file.path)
             or record.describe(folder / each.file.path, model.name, each.file.source)
@@ -131,4 +131,4 @@ class Preparation:
                 self.store.write(record.NAME, data, replaces=tag, only_if_absent=tag is None)
                 return
             except Conflict:
-                log.info("another preparation is writing to %s too", self.destination)
+                log.info("another preparation is also writing to %s", self.destination)

@@ -60,7 +60,7 @@ def pull(folder: Path, models: list[Model], report: Callable[[str], None] = log.
         InputError: A file does not exist at its source or is not what it should be, or the folder holds models that
             were made here.
         NoSpace: The disk is too small for what is missing.
-        TryAgain: A server cannot be reached, or broke off; the next pull goes on from there.
+        TryAgain: A server cannot be reached, or broke off; the next pull resumes from there.
     """
     local = sorted({entry.source for entry in record.read(folder).values() if entry.is_local})
     if local:
@@ -128,7 +128,7 @@ def _there(folder: Path, model: Model, file: RemoteFile, remote: Remote, report:
         return False
     if not unchanged:
         record.add(folder, {file.path: record.describe(path, model.name, file.source, remote.etag)})
-    report(f"{file.path}: there already")
+    report(f"{file.path}: already there")
     return True
 
 
@@ -137,7 +137,7 @@ def _fetch(folder: Path, model: Model, file: RemoteFile, remote: Remote, report:
     name = content_digest(f"{file.path} {remote.etag} {remote.size}")[:16]
     partial = folder / PARTIAL / name
     done = partial.stat().st_size if partial.is_file() else 0
-    begin = f"going on at {_megabytes(done)}" if done else "downloading"
+    begin = f"resuming at {_megabytes(done)}" if done else "downloading"
     report(f"{file.path}: {begin} of {_megabytes(remote.size)}")
     with _server_errors(file):
         transfer.fetch(remote.url, partial, remote.size, remote.headers, Path(file.path).name)
@@ -145,7 +145,7 @@ def _fetch(folder: Path, model: Model, file: RemoteFile, remote: Remote, report:
     problem = problem or checking.against_catalogue(folder, file, partial)
     if problem:
         partial.unlink()
-        raise InputError(f"{file.source} is not the file that it should be ({problem}); nothing was put in place")
+        raise InputError(f"{file.source} does not match the expected file ({problem}); nothing was installed")
     entry = record.describe(partial, model.name, file.source, remote.etag)
     target = folder / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise TryAgain(f"another pull into {folder} is under way") from error
+            raise TryAgain(f"another pull into {folder} is already running") from error
         yield
         if [path.name for path in (folder / PARTIAL).iterdir()] == ["lock"]:
             shutil.rmtree(folder / PARTIAL)
@@ -186,18 +186,18 @@ def _server_errors(file: RemoteFile) -> Iterator[None]:
     try:
         yield
     except OfflineModeIsEnabled as error:
-        raise InputError(f"{file.source} cannot be had: HF_HUB_OFFLINE is set") from error
+        raise InputError(f"{file.source} cannot be downloaded: HF_HUB_OFFLINE is set") from error
     except HfHubHTTPError as error:
         status = error.response.status_code
         if status in (408, 425, 429) or status >= 500:
             raise TryAgain(f"{file.source}: the server is busy (HTTP {status}); try again later") from error
         raise InputError(
-            f"{file.source} cannot be had (HTTP {status}); if it is private or gated, set HF_TOKEN"
+            f"{file.source} cannot be downloaded (HTTP {status}); if it is private or gated, set HF_TOKEN"
         ) from error
     except (httpx2.TransportError, transfer.BrokenOff) as error:
         raise TryAgain(
-            f"{file.source}: the download broke off or the server cannot be reached ({error}); pull again to go on "
-            f"(a mirror can be set by HF_ENDPOINT, or {GITHUB_VARIABLE} for GitHub's files)"
+            f"{file.source}: the download was interrupted or the server cannot be reached ({error}); pull again to "
+            f"resume (a mirror can be set by HF_ENDPOINT, or {GITHUB_VARIABLE} for GitHub's files)"
         ) from error
 
 

@@ -51,7 +51,7 @@ def fetch(url: str, partial: Path, size: int | None, headers: dict[str, str], la
             failures = 0 if partial.stat().st_size > before else failures + 1
             if failures >= TRIES:
                 raise BrokenOff(str(error) or type(error).__name__) from error
-            log.warning("%s: %s; going on at byte %d", label, error, partial.stat().st_size)
+            log.warning("%s: %s; resuming at byte %d", label, error, partial.stat().st_size)
             time.sleep(0.2 * 2**failures)
 
 

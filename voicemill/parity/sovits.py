@@ -161,8 +161,8 @@ def train_steps(case: Case) -> None:
     hps, given = case.config["hps"], inputs(case)
     batch = batch_of(case.other(case.inputs["batch_case"]))
     model = generator(case)
-    judge = Discriminator(model.config.discriminator_periods)
-    judge.load_state_dict(tensors(case.weights()[1]))
+    discriminator = Discriminator(model.config.discriminator_periods)
+    discriminator.load_state_dict(tensors(case.weights()[1]))
     without_dropout(model)
     recipe = SovitsRecipe(
         learning_rate=hps["learning_rate"],
@@ -172,7 +172,7 @@ def train_steps(case: Case) -> None:
         kl_weight=hps["c_kl"],
     )
     assert (tuple(hps["betas"]), hps["eps"]) == (BETAS, EPS), "AdamW has other settings upstream"
-    trainer = Trainer(model, judge, recipe, Precision("fp32", torch.device("cpu")), micro_batch=len(batch))
+    trainer = Trainer(model, discriminator, recipe, Precision("fp32", torch.device("cpu")), micro_batch=len(batch))
     steps: list[Losses] = []
     rates = [group["lr"] for group in trainer.optimizer_g.param_groups]
     for noise, places in zip(given["noise_steps"], given["rand01_steps"], strict=True):
@@ -193,7 +193,7 @@ def train_steps(case: Case) -> None:
         "G_sum_all": float(sum(p.detach().double().sum() for p in model.parameters())),
         "params_without_grad": sorted(name for name, p in model.named_parameters() if p.grad is None),
     }
-    states = {"G": dict(model.named_parameters()), "D": dict(judge.named_parameters())}
+    states = {"G": dict(model.named_parameters()), "D": dict(discriminator.named_parameters())}
     for name in case.output_names:
         if name in got:
             case.check(name, got[name])

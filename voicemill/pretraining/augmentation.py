@@ -12,13 +12,13 @@ IN_A_ROOM = 0.4
 SNR_DB = (5.0, 45.0)
 
 
-def disguise(wav: np.ndarray, rate: int, dice: np.random.Generator) -> np.ndarray:
+def disguise(wav: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
     """Equalize, reverberate and add noise, each as much as the dice say.
 
     Args:
         wav: float32 `[n]`.
         rate: In Hz.
-        dice: Decides everything.
+        rng: Decides everything.
 
     Returns:
         float32 `[n]` of the same level.
@@ -26,28 +26,28 @@ def disguise(wav: np.ndarray, rate: int, dice: np.random.Generator) -> np.ndarra
     echo = int(ROOM_SECONDS[1] * rate)
     size = len(wav) + echo
     spectrum = np.fft.rfft(wav, size)
-    gains_db = dice.uniform(-EQUALIZER_DB, EQUALIZER_DB, BANDS)
+    gains_db = rng.uniform(-EQUALIZER_DB, EQUALIZER_DB, BANDS)
     places = np.linspace(0, BANDS - 1, len(spectrum))
     spectrum *= 10 ** (np.interp(places, np.arange(BANDS), gains_db) / 20)
-    if dice.random() < IN_A_ROOM:
-        spectrum *= np.fft.rfft(_room(rate, echo, dice), size)
+    if rng.random() < IN_A_ROOM:
+        spectrum *= np.fft.rfft(_room(rate, echo, rng), size)
     changed = np.fft.irfft(spectrum, size)[: len(wav)]
     level = np.sqrt(np.mean(wav**2)) + 1e-6
     changed *= level / (np.sqrt(np.mean(changed**2)) + 1e-6)
-    noise = dice.standard_normal(len(wav))
+    noise = rng.standard_normal(len(wav))
     # Noise of rooms and roads is stronger at low frequencies; half of the clips have such.
-    if dice.random() < 0.5:
+    if rng.random() < 0.5:
         noise = np.cumsum(noise - noise.mean())
         noise -= np.linspace(noise[0], noise[-1], len(noise))
-    noise *= level * 10 ** (-dice.uniform(*SNR_DB) / 20) / np.sqrt(np.mean(noise**2))
+    noise *= level * 10 ** (-rng.uniform(*SNR_DB) / 20) / np.sqrt(np.mean(noise**2))
     return (changed + noise).astype(np.float32)
 
 
-def _room(rate: int, length: int, dice: np.random.Generator) -> np.ndarray:
+def _room(rate: int, length: int, rng: np.random.Generator) -> np.ndarray:
     """Impulse response: the sound itself, then exponentially decaying noise."""
-    seconds, direct_db = dice.uniform(*ROOM_SECONDS), dice.uniform(3.0, 15.0)
+    seconds, direct_db = rng.uniform(*ROOM_SECONDS), rng.uniform(3.0, 15.0)
     time = np.arange(length) / rate
-    echo = dice.standard_normal(length) * 10 ** (-3 * time / seconds)
+    echo = rng.standard_normal(length) * 10 ** (-3 * time / seconds)
     echo[: int(0.003 * rate)] = 0
     echo *= 10 ** (-direct_db / 20) / np.sqrt(np.sum(echo**2))
     echo[0] = 1.0

@@ -182,7 +182,7 @@ def widen(models: Path, seed: int) -> None:
     Raises:
         InputError: Its vocoder has several widths already, or other dilations.
     """
-    generator, judge = (locate(models, name, VERSION) for name in ("sovits-g", "sovits-d"))
+    generator, discriminator = (locate(models, name, VERSION) for name in ("sovits-g", "sovits-d"))
     known, made = load_sovits(generator), configuration()["model"]
     sizes = {name: made[name] for name in ("resblock_kernel_sizes", "resblock_dilation_sizes")}
     hps = {**known.hps, "model": {**known.hps["model"], **sizes}}
@@ -193,8 +193,8 @@ def widen(models: Path, seed: int) -> None:
         raise InputError("only a vocoder of one kernel width, with the dilations that are used here, can be widened")
     weights = widened(known.weights, config.resblock_kernel_sizes)
     export_sovits(generator, replace(known, config=config, weights=weights, hps=hps), as_base=True)
-    if Discriminator.width_of(load_discriminator(judge)) < DISCRIMINATOR_WIDTH:
-        export_discriminator(judge, _discriminator(config, seed).state_dict(), hps)
+    if Discriminator.width_of(load_discriminator(discriminator)) < DISCRIMINATOR_WIDTH:
+        export_discriminator(discriminator, _discriminator(config, seed).state_dict(), hps)
 
 
 def widened(weights: dict[str, Tensor], sizes: Sequence[int]) -> dict[str, Tensor]:

@@ -176,7 +176,7 @@ class Training(loop.FineTuning[list[int], Batch]):
     trainer: Trainer
     recipe: EncoderRecipe
     kind = "encoder"
-    advice = "train with a smaller --learning-rate"
+    advice = "train with a lower --learning-rate"
 
     def __init__(
         self,
@@ -199,23 +199,23 @@ class Training(loop.FineTuning[list[int], Batch]):
         super().__init__(trainer, recipe, state_folder, digest, precision, hooks)
 
     def order(self, epoch: int) -> list[list[int]]:
-        dice = np.random.default_rng([self.recipe.seed, epoch])
-        places, size = dice.permutation(len(self.items)).tolist(), self.recipe.batch_size
+        rng = np.random.default_rng([self.recipe.seed, epoch])
+        places, size = rng.permutation(len(self.items)).tolist(), self.recipe.batch_size
         # Each item's number goes with its epoch, so that every pass hears it otherwise.
         batches = [places[i : i + size] for i in range(0, len(places), size)]
         return [[epoch, *batch] for batch in batches]
 
     def read(self, items: list[int]) -> Batch:
         epoch, *places = items
-        dice = [np.random.default_rng([self.recipe.seed, epoch, place]) for place in places]
-        return collate([crop(self.items[place], one) for place, one in zip(places, dice, strict=True)])
+        rng = [np.random.default_rng([self.recipe.seed, epoch, place]) for place in places]
+        return collate([crop(self.items[place], one) for place, one in zip(places, rng, strict=True)])
 
     def train_on(self, batch: Batch) -> None:
         rate = self.trainer.learning_rate
         loss, right = self.trainer.step(batch)
         self.watch.see_step(loss)
         self.step += 1
-        self.state.log(self.step, epoch=self.epoch, learning_rate=rate, loss=loss, accuracy=right)
+        self.state.log_metrics(self.step, epoch=self.epoch, learning_rate=rate, loss=loss, accuracy=right)
 
     def figures(self) -> tuple[dict[str, float], float | None]:
         if not self.held_out:
@@ -224,10 +224,10 @@ class Training(loop.FineTuning[list[int], Batch]):
         loss, right = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
         return {"validation_loss": loss, "validation_accuracy": right}, loss
 
-    def hand_over_encoder(self, folder: Path) -> None:
+    def export_encoder(self, folder: Path) -> None:
         """Put the last epoch's encoder, in transformers' form, the metrics and the recipe into a folder."""
         save_encoder(self.saved()[-1].path, self.config, folder / "hubert")
-        self.state.hand_over_metrics(folder)
+        self.state.export_metrics(folder)
         parameters = asdict(self.recipe) | {"precision": self.precision.name}
         (folder / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
 
@@ -258,15 +258,15 @@ def labelled(wav: np.ndarray, segments: list[Segment]) -> tuple[np.ndarray, list
     return wav, frame_phones(segments, frames, HOP / RATE, WINDOW / 2 / RATE)
 
 
-def crop(item: Item, dice: np.random.Generator) -> tuple[np.ndarray, list[int]]:
+def crop(item: Item, rng: np.random.Generator) -> tuple[np.ndarray, list[int]]:
     """Some seconds of a clip, played faster or slower and with another sound, and the phone of each frame."""
-    speed = float(np.exp(dice.uniform(-0.2, 0.2)))
+    speed = float(np.exp(rng.uniform(-0.2, 0.2)))
     wav = resample(read_mono(item.wav, RATE), round(RATE * speed / 100) * 100, RATE)
     speed = round(RATE * speed / 100) * 100 / RATE
     length = round(CROP_SECONDS * RATE)
-    start = int(dice.integers(0, max(1, len(wav) - length)))
+    start = int(rng.integers(0, max(1, len(wav) - length)))
     wav = wav[start : start + length]
-    wav = augmentation.disguise(np.pad(wav, (0, length - len(wav))), RATE, dice)
+    wav = augmentation.disguise(np.pad(wav, (0, length - len(wav))), RATE, rng)
     return labelled(wav, [Segment(s.phone, s.end / speed - start / RATE) for s in item.segments] + [Segment("pau", 99)])
 
 

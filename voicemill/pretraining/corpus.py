@@ -59,11 +59,11 @@ class Speaker:
 
 def speakers(count: int, seed: int) -> list[Speaker]:
     """The voices as they are, then voices with other vocal tracts, pitches and tempos."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     found = [Speaker(voice, voice) for voice in flite.VOICES][:count]
     for number in range(len(found), count):
         voice = flite.VOICES[number % len(flite.VOICES)]
-        tract, f0, tempo = (float(np.exp(dice.uniform(-w, w))) for w in (0.16, 0.22, 0.1))
+        tract, f0, tempo = (float(np.exp(rng.uniform(-w, w))) for w in (0.16, 0.22, 0.1))
         found.append(Speaker(f"{voice}{number:02}", voice, round(tract, 3), round(f0, 3), round(tempo, 3)))
     return found
 

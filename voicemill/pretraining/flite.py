@@ -55,7 +55,7 @@ def speak(text: str, voice: str, *, tempo: float = 1.0, f0: float = 1.0) -> Spok
         f0: Factor on the voice's usual pitch. The voice rms does not follow it.
 
     Raises:
-        InputError: There is no flite, or it cannot say this.
+        InputError: If flite is not installed, or cannot speak this text.
     """
     import soundfile
 

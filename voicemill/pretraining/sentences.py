@@ -111,15 +111,15 @@ def sentences(seed: int, texts: Sequence[str] = ()) -> Iterator[str]:
         seed: The same seed gives the same sentences.
         texts: Lines that are said too, in an order of the seed's, until none is left.
     """
-    dice, said, left = random.Random(seed), set(), list(texts)
-    dice.shuffle(left)
+    rng, said, left = random.Random(seed), set(), list(texts)
+    rng.shuffle(left)
     choices = {name: words.split("|") for name, words in WORDS.items()} | {"rare": _dictionary()}
     while True:
-        if left and dice.random() < SHARE_OF_TEXTS:
-            drawn = left.pop().rstrip(".") + ("" if dice.random() < WITHOUT_END else ".")
+        if left and rng.random() < SHARE_OF_TEXTS:
+            drawn = left.pop().rstrip(".") + ("" if rng.random() < WITHOUT_END else ".")
         else:
-            pattern = dice.choice(SENTENCES)
-            drawn = _with_articles(re.sub(r"\{(\w+)\}", lambda slot: dice.choice(choices[slot[1]]), pattern))
+            pattern = rng.choice(SENTENCES)
+            drawn = _with_articles(re.sub(r"\{(\w+)\}", lambda slot: rng.choice(choices[slot[1]]), pattern))
         sentence = drawn[0].upper() + drawn[1:]
         if sentence not in said:
             said.add(sentence)
@@ -130,7 +130,7 @@ def read_texts(path: Path) -> list[str]:
     """The lines of a file that can be sentences: words in plain letters, neither too many nor too few.
 
     Raises:
-        InputError: There is no such file, or no line of it can be one.
+        InputError: The file does not exist, or no line of it can be one.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -136,7 +136,7 @@ def networks(texts: Iterable[str]) -> tuple[ipaddress.IPv4Network | ipaddress.IP
     """Networks from `10.0.0.0/8` or single addresses.
 
     Raises:
-        InputError: naming what is no network.
+        InputError: naming what is not a network.
     """
     try:
         return tuple(ipaddress.ip_network(text) for text in texts)

@@ -31,7 +31,7 @@ def progress(review: Review) -> dict[str, Any]:
 
 
 def conflicting(review: Review, conflict: Conflict) -> dict[str, Any]:
-    """The clips that somebody else changed first: as they are, by whom and when."""
+    """The clips that someone else changed first: as they are, by whom and when."""
     clips: dict[str, Any] = {}
     for clip in conflict.clips:
         row, last = review.rows.get(clip), review.last_change(clip)

@@ -21,7 +21,7 @@ from voicemill.dataset.labels import LANGUAGES
 from voicemill.proofread import approval
 from voicemill.proofread.access import COOKIE, SESSION_SECONDS, Access, Reviewer
 from voicemill.proofread.answers import attachment, conflicting, progress, shown
-from voicemill.proofread.edits import LARGEST_NUMBER, Conflict, Edit, Number, Refused
+from voicemill.proofread.edits import LARGEST_NUMBER, Conflict, Edit, InvalidEdit, Number
 from voicemill.proofread.guard import Guard
 from voicemill.proofread.review import Order, View, list_lines
 from voicemill.proofread.runs import Run, Runs
@@ -104,7 +104,7 @@ Someone = Annotated[Reviewer, Depends(_reviewer)]
 
 def _run(group: str, name: str, here: Here, who: Someone) -> Run:
     # The same answer as for a run that is not there: names of voices are nobody else's business.
-    absent = InputError(f"there is no transcribed run {group}/{name}")
+    absent = InputError(f"the transcribed run {group}/{name} does not exist")
     if group != "-" and not who.may_see(group):
         raise absent
     found = here.runs.get(group, name)
@@ -141,7 +141,7 @@ def sign_in(given: Token, here: Here, response: Response) -> dict[str, str]:
     """Exchange a token for a cookie."""
     found = here.access.sign_in(given.token)
     if found is None:
-        raise HTTPException(401, "nobody has this token")
+        raise HTTPException(401, "invalid token")
     person, cookie = found
     response.set_cookie(
         COOKIE, cookie, max_age=SESSION_SECONDS, httponly=True, samesite="strict", secure=here.secure, path="/"
@@ -196,7 +196,7 @@ def clips(
 
 @pages.get(f"{_RUN}/changes")
 def changes(run: Chosen, after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]) -> dict[str, Any]:
-    """The clips that anybody changed after a number; null for those that are no more."""
+    """The clips that anybody changed after a number; null for those that were removed."""
     run.review.refresh()
     changed = run.review.changed_since(after)
     rows = {clip: row and shown(run.review, row) for clip, row in changed.items()}
@@ -270,8 +270,8 @@ def _answer_errors(app: FastAPI) -> None:
     def _absent(_: Request, error: InputError) -> JSONResponse:
         return JSONResponse({"error": "absent", "message": str(error)}, status_code=404)
 
-    @app.exception_handler(Refused)
-    def _refused(_: Request, error: Refused) -> JSONResponse:
+    @app.exception_handler(InvalidEdit)
+    def _refused(_: Request, error: InvalidEdit) -> JSONResponse:
         return JSONResponse({"error": error.code, "message": str(error)}, status_code=422)
 
     @app.exception_handler(TryAgain)

@@ -1,6 +1,6 @@
 """What a reviewer may do to clips: each edit, from the rows as they are, to the rows that change.
 
-An edit names the version of every clip that it changes. Where a clip has another version by then, somebody else was
+An edit names the version of every clip that it changes. Where a clip has another version by then, someone else was
 faster: the edit is a `Conflict`, nothing is changed, and the reviewer is shown both.
 """
 
@@ -30,7 +30,7 @@ Text = Annotated[str, Field(max_length=2000)]
 ClipName = Annotated[str, Field(min_length=1, max_length=300)]
 
 
-class Refused(VoicemillError):
+class InvalidEdit(VoicemillError):
     """An edit that makes no sense, in a sentence for the reviewer; `code` is its name in the page's languages."""
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -39,14 +39,14 @@ class Refused(VoicemillError):
 
 
 class Conflict(VoicemillError):
-    """Somebody else changed the clips first.
+    """Someone else changed the clips first.
 
     Attributes:
         clips: The clips that are not what the reviewer saw.
     """
 
     def __init__(self, clips: Sequence[str]) -> None:
-        super().__init__(f"changed by somebody else: {', '.join(clips)}")
+        super().__init__(f"changed by someone else: {', '.join(clips)}")
         self.clips = tuple(clips)
 
 
@@ -116,7 +116,7 @@ class State(Protocol):
         ...
 
     def changes_of(self, number: int) -> tuple[Change, ...]:
-        """What a change did; empty if there is none of that number."""
+        """Return what a change did; empty for an unknown number."""
         ...
 
 
@@ -125,7 +125,7 @@ def plan(state: State, edit: Edit) -> tuple[Change, ...]:
 
     Raises:
         Conflict: A clip is not what the reviewer saw.
-        Refused: The edit cannot be made.
+        InvalidEdit: The edit cannot be made.
     """
     if edit.action == "undo":
         return _undo(state, edit)
@@ -139,7 +139,7 @@ def plan(state: State, edit: Edit) -> tuple[Change, ...]:
         return (Change(row.clip, row, after),)
     _expect(state, {edit.clip: edit.version})
     if row is None:
-        raise Refused("unknown", "there is no such clip")
+        raise InvalidEdit("unknown", "the clip does not exist")
     if edit.action == "merge":
         return _merge(state, row, edit)
     return _split(row, edit)
@@ -153,7 +153,7 @@ def _expect(state: State, versions: Mapping[str, int | None]) -> None:
 
 def _text(row: Row, edit: Edit) -> Row:
     if edit.text is None:
-        raise Refused("incomplete", "a text is missing")
+        raise InvalidEdit("incomplete", "the text is missing")
     language, text = edit.language or row.language, one_line(edit.text)
     if (language, text) == (row.language, row.text):
         return row
@@ -171,18 +171,20 @@ _SINGLE = {
 
 def _merge(state: State, row: Row, edit: Edit) -> tuple[Change, ...]:
     if edit.other is None:
-        raise Refused("incomplete", "the other clip is missing")
+        raise InvalidEdit("incomplete", "the other clip is missing")
     _expect(state, {edit.other: edit.other_version})
     other = state.following(row.clip)
     if other is None or other.clip != edit.other:
-        raise Refused("no-neighbour", "only a clip and the next one of the same recording can be merged")
+        raise InvalidEdit("no-neighbour", "only a clip and the next one of the same recording can be merged")
     if row.dropped or other.dropped:
-        raise Refused("dropped", "a dropped clip cannot be merged; restore it first")
+        raise InvalidEdit("dropped", "a dropped clip cannot be merged; restore it first")
     recording, start, _ = row.place
     end = other.place[2]
     seconds = round((end - start) / RATE, 3)
     if seconds > LONGEST_SECONDS:
-        raise Refused("too-long", f"together they are {seconds:.1f} s long; training takes {LONGEST_SECONDS:g} s")
+        raise InvalidEdit(
+            "too-long", f"merged, they are {seconds:.1f} s long; training accepts at most {LONGEST_SECONDS:g} s"
+        )
     merged = Row(
         clip=name_of(recording, start, end),
         seconds=seconds,
@@ -198,13 +200,13 @@ def _merge(state: State, row: Row, edit: Edit) -> tuple[Change, ...]:
 
 def _split(row: Row, edit: Edit) -> tuple[Change, ...]:
     if edit.at is None or edit.texts is None:
-        raise Refused("incomplete", "the place or the texts are missing")
+        raise InvalidEdit("incomplete", "the split position or the texts are missing")
     recording, start, end = row.place
     if end <= start:
-        raise Refused("no-place", "the clip's name does not say where it lies in its recording")
+        raise InvalidEdit("no-place", "the clip's name does not contain its position in the recording")
     middle = start + edit.at
     if min(middle - start, end - middle) < SHORTEST_SECONDS * RATE:
-        raise Refused("too-short", f"each part must be {SHORTEST_SECONDS:g} s or longer")
+        raise InvalidEdit("too-short", f"each part must be {SHORTEST_SECONDS:g} s or longer")
     parts = []
     for (first, last), text in zip(((start, middle), (middle, end)), map(one_line, edit.texts), strict=True):
         seconds = round((last - first) / RATE, 3)
@@ -220,6 +222,6 @@ def _split(row: Row, edit: Edit) -> tuple[Change, ...]:
 def _undo(state: State, edit: Edit) -> tuple[Change, ...]:
     done = state.changes_of(edit.of) if edit.of else ()
     if not done:
-        raise Refused("nothing-to-undo", "there is no such change")
+        raise InvalidEdit("nothing-to-undo", "the change does not exist")
     _expect(state, {change.clip: edit.of for change in done})
     return tuple(Change(change.clip, change.after, change.before) for change in done)

@@ -15,7 +15,7 @@ from voicemill.dataset.transcript_rows import Row, in_order
 from voicemill.proofread.edits import Change, Conflict, Edit, plan
 from voicemill.proofread.log import Entry, Log
 
-# Each loss of the race for a place means that somebody else's edit was written.
+# Each loss of the race for a place means that someone else's edit was written.
 _TRIES = 50
 _CARRIED_OVER = "carried-over-0000"
 
@@ -79,8 +79,8 @@ class Review:
             Its entry, the same however often the edit is sent; None where all was so already.
 
         Raises:
-            Conflict: Somebody else changed the clips first; nothing was changed.
-            Refused: The edit makes no sense.
+            Conflict: Someone else changed the clips first; nothing was changed.
+            InvalidEdit: The edit makes no sense.
             TryAgain: It could not be written.
         """
         return self._append(edit.id, reviewer, edit.action, lambda: plan(self, edit))
@@ -157,7 +157,7 @@ class Review:
             return Page(rows[start : start + size], len(rows))
 
     def changed_since(self, number: int) -> dict[str, Row | None]:
-        """Rows of the clips that were changed after a number; None for those that are no more."""
+        """Rows of the clips that were changed after a number; None for those that were removed."""
         with self._lock:
             return {clip: self.rows.get(clip) for clip, version in self.versions.items() if version > number}
 
@@ -169,7 +169,7 @@ class Review:
             return rows[at] if at < len(rows) and rows[at].place[0] == place[0] else None
 
     def changes_of(self, number: int) -> tuple[Change, ...]:
-        """What a change did; empty if there is none of that number."""
+        """Return what a change did; empty for an unknown number."""
         entry = self.log.read(number)
         return entry.changes if entry else ()
 
@@ -228,7 +228,7 @@ class Review:
                 if self.log.append(entry):
                     self._fold(entry)
                     return entry
-        raise TryAgain("too many people write at once")
+        raise TryAgain("too many concurrent writes; try again")
 
     def _fold(self, entry: Entry) -> None:
         if entry.number != self.number + 1:

@@ -147,12 +147,12 @@ class Run:
         """A WAV file of a clip of the review.
 
         Raises:
-            InputError: There is no such clip.
+            InputError: The clip does not exist.
         """
         if clip in self.review.base:
             return self._clip(clip)
         if clip not in self.review.rows:
-            raise InputError(f"there is no clip {clip}")
+            raise InputError(f"the clip {clip} does not exist")
         target = self._cache / "cut" / clip
         if not target.exists():
             clip_audio.write(target, clip_audio.pcm(clip, self._names, self._clip))
@@ -245,7 +245,7 @@ class Runs:
         return self._places
 
     def get(self, group: str, name: str) -> Run:
-        """A run by its address; where its transcripts were made anew since it was opened, it is opened again.
+        """A run by its address; where its transcripts were recreated since it was opened, it is opened again.
 
         Raises:
             InputError: There is none.
@@ -256,7 +256,7 @@ class Runs:
                 return run
             place = find_one(self.location, group, name)
             if place is None:
-                raise InputError(f"there is no transcribed run {group}/{name}")
+                raise InputError(f"the transcribed run {group}/{name} does not exist")
             cache = Path(tempfile.mkdtemp(dir=self._cache.name))
             try:
                 opened = Run(place, cache)

@@ -12,20 +12,20 @@ an S3 prefix; every change that two may make at once is a conditional write.
 """
 
 from voicemill.registry.aliases import Alias, promote, rollback
-from voicemill.registry.publication import at_hand, delete, open_registry, publish, pull, resolve
+from voicemill.registry.publication import delete, open_registry, publish, pull, resolve, resolve_local
 from voicemill.registry.records import PublishedVersion, Record, version_of, versions
 
 __all__ = [
     "Alias",
     "PublishedVersion",
     "Record",
-    "at_hand",
     "delete",
     "open_registry",
     "promote",
     "publish",
     "pull",
     "resolve",
+    "resolve_local",
     "rollback",
     "version_of",
     "versions",

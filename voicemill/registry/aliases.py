@@ -110,7 +110,7 @@ def promote(registry: Store, record: Record, name: str, *, by: str, why: str = "
         why: Reason, for the history.
 
     Raises:
-        Conflict: if somebody else moved it at the same time; says who and where to.
+        Conflict: if someone else moved it at the same time; says who and where to.
         InputError: if the version was deleted at the same time; the alias is what it was.
     """
     names.check_alias(name)
@@ -129,8 +129,8 @@ def rollback(registry: Store, speaker: str, name: str, *, by: str, why: str = ""
     """Point an alias at what it was before; again, and it goes one further back.
 
     Raises:
-        InputError: if there is no such alias, or nothing before.
-        Conflict: if somebody else moved it at the same time.
+        InputError: if the alias does not exist, or nothing before.
+        Conflict: if someone else moved it at the same time.
     """
     now = read(registry, speaker, name)
     if now is None:
@@ -140,7 +140,7 @@ def rollback(registry: Store, speaker: str, name: str, *, by: str, why: str = ""
         version = stack.pop()
         if version != now.version and records.find(registry, speaker, version):
             return _move(registry, speaker, name, now, version, tuple(stack), by=by, why=why or "rollback")
-    raise InputError(f"{name} of {speaker} has never been another version that still exists")
+    raise InputError(f"{name} of {speaker} has no earlier version that still exists")
 
 
 def advance(registry: Store, record: Record) -> None:
@@ -156,7 +156,7 @@ def advance(registry: Store, record: Record) -> None:
             return
         except Conflict:
             continue
-    raise Conflict(f"{names.LATEST} of {record.speaker} is moved by others all the time")
+    raise Conflict(f"{names.LATEST} of {record.speaker} keeps being moved by others; try again")
 
 
 def retreat(registry: Store, speaker: str, version: str, *, by: str) -> None:
@@ -197,15 +197,15 @@ def _write(registry: Store, speaker: str, before: Alias | None, after: Alias) ->
             registry.write(key, data, only_if_absent=True)
     except Conflict:
         there = read(registry, speaker, after.name)
-        # An answer that was lost and a request that was sent again look like somebody else's write.
+        # An answer that was lost and a request that was sent again look like someone else's write.
         if there is None or there.log[-1:] != after.log[-1:]:
             who = f"{there.log[-1]['by']} moved it to {there.version}" if there else "somebody removed it"
             raise Conflict(
-                f"{after.name} of {speaker} was not moved: {who} in the meantime; look at that and decide anew"
+                f"{after.name} of {speaker} was not moved: {who} in the meantime; check that and decide again"
             ) from None
     written = read(registry, speaker, after.name)
     if written is None:
-        raise Conflict(f"{after.name} of {speaker} was removed by somebody else in the meantime")
+        raise Conflict(f"{after.name} of {speaker} was removed by someone else in the meantime")
     return written
 
 

@@ -13,7 +13,7 @@ from voicemill.core.errors import InputError
 from voicemill.storage import Store
 
 MOST_BYTES = 4 * 2**20
-DAMAGED = "somebody else wrote it or it is damaged: restore it, or delete it"
+DAMAGED = "someone else wrote it or it is damaged: restore it, or delete it"
 
 T = TypeVar("T")
 

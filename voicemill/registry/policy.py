@@ -39,7 +39,7 @@ def write(registry: Store, policy: Policy) -> None:
     """Set the policy.
 
     Raises:
-        InputError: if a key is no public key of a kind that signs voices.
+        InputError: if a key is not a public key of a kind that signs voices.
     """
     for key in policy.public_keys:
         signatures.check_public_key(key)
@@ -54,7 +54,7 @@ def check_consent(policy: Policy, speaker: str, consent: bool) -> None:
     """
     if policy.require_consent and not consent:
         raise InputError(
-            f"this registry takes no voice without a record of the speaker's consent, and {speaker} has none; "
+            f"this registry requires a record of the speaker's consent, and {speaker} has none; "
             "run ingest with --consent, or import with --consent"
         )
 

@@ -44,7 +44,7 @@ def publish(folder: Path, registry: Store) -> PublishedVersion:
         registry.upload(folder / names.SIGNATURE, place + names.SIGNATURE)
     missing = _missing(registry, place, published.files)
     if missing:
-        raise TryAgain(f"somebody removed {min(missing)} of {speaker} while it was published")
+        raise TryAgain(f"{min(missing)} of {speaker} was removed while it was being published")
     # The version's name is its content's digest: whoever published it first published the same.
     with suppress(Conflict):
         registry.write(names.record_key(speaker, published.version), record.encode(), only_if_absent=True)
@@ -60,7 +60,7 @@ def resolve(registry: Store, reference: names.Reference) -> Record:
     """The record that a reference means: an alias, a version, or the first four or more digits of one.
 
     Raises:
-        InputError: if there is no such version, more than one, or its speaker was revoked.
+        InputError: if the version does not exist, more than one, or its speaker was revoked.
     """
     speaker, name = names.check_speaker(reference.speaker), reference.name
     tombstones.refuse(registry, speaker)
@@ -77,8 +77,8 @@ def resolve(registry: Store, reference: names.Reference) -> Record:
     known = [*aliases.survey(registry, speaker)[0], *records.versions(registry, speaker)]
     if not known and (other := records.known_as(registry, speaker)) != speaker:
         return resolve(registry, names.Reference(other, name))
-    hint = f"it has {', '.join(known)}" if known else "the registry knows no version of it"
-    raise InputError(f"there is no version {name} of {speaker}; {hint}")
+    hint = f"it has {', '.join(known)}" if known else "the registry has no version of it"
+    raise InputError(f"{speaker} has no version {name}; {hint}")
 
 
 def versions_with(registry: Store, speaker: str, digits: str) -> list[str]:
@@ -98,7 +98,7 @@ def pull(registry: Store, speaker: str, name: str, target: Path) -> Path:
         target: Folder to put it into.
 
     Raises:
-        InputError: if there is no such version, what came is not what was published, or the policy refuses it.
+        InputError: if the version does not exist, what came is not what was published, or the policy refuses it.
     """
     record = resolve(registry, names.Reference(speaker, name))
     bring(registry, record, target)
@@ -108,7 +108,7 @@ def pull(registry: Store, speaker: str, name: str, target: Path) -> Path:
     return target
 
 
-def at_hand(place: str, registry: str, work: Path) -> Path:
+def resolve_local(place: str, registry: str, work: Path) -> Path:
     """The folder of a voice on this machine.
 
     Args:
@@ -117,7 +117,7 @@ def at_hand(place: str, registry: str, work: Path) -> Path:
         work: An empty folder for what comes from the registry.
 
     Raises:
-        InputError: if there is no such voice, or the registry's policy refuses it.
+        InputError: if the voice does not exist, or the registry's policy refuses it.
     """
     if not registry or not names.is_reference(place):
         return fetch(place)
@@ -162,7 +162,7 @@ def bring(registry: Store, record: Record, target: Path) -> Path:
         whole = False
     if not whole:
         raise InputError(
-            f"version {record.version} of {record.speaker} is not what was published; somebody changed the registry"
+            f"version {record.version} of {record.speaker} does not match what was published: the registry was modified"
         )
     return target
 

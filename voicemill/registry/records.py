@@ -152,7 +152,7 @@ def versions(registry: Store, speaker: str) -> list[str]:
 
 
 def find(registry: Store, speaker: str, version: str) -> Record | None:
-    """A version's record, or None where there is no such version.
+    """A version's record, or None where the version does not exist.
 
     Raises:
         InputError: if the record is of a later format, damaged, or of another version than its place says.
@@ -185,7 +185,7 @@ def _problem(record: Record, speaker: str, version: str) -> str:
     texts = all(isinstance(about.get(name, ""), str) for name in ("model", "language"))
     metrics = about.setdefault("metrics", {})
     if not texts or not isinstance(about.setdefault("consent", False), bool) or not isinstance(metrics, dict):
-        return "what it says about the voice is not what voicemill writes"
+        return "its description of the voice was not written by voicemill"
     if not all(map(_is_finite, metrics.values())):
         return "its metrics are not numbers"
     return ""
@@ -195,7 +195,7 @@ def every(registry: Store, speaker: str = "") -> list[Record]:
     """All records, or a speaker's, by speaker and then in the order of publication; damaged ones are left out."""
     records, damaged = survey(registry, speaker)
     for one in damaged:
-        log.warning("passed over: %s", one.problem)
+        log.warning("skipped: %s", one.problem)
     return records
 
 

@@ -84,7 +84,7 @@ def revoke(registry: Store, speaker: str, *, why: str, by: str, artifacts: Store
         artifacts: Where runs leave their artifacts: a bucket or a folder.
 
     Raises:
-        TryAgain: if something is left, because S3 is away or somebody goes on writing; names it.
+        TryAgain: if something is left, because S3 cannot be reached or somebody goes on writing; names it.
         InputError: if all is removed but uploads that a damaged mark does not name any more.
     """
     speaker, registry = names.check_speaker(speaker), normal_store(registry)
@@ -104,8 +104,8 @@ def revoke(registry: Store, speaker: str, *, why: str, by: str, artifacts: Store
     if after:
         title, trace = after[0]
         raise TryAgain(
-            f"{len(after)} objects of {speaker} are left or came again, such as {trace.key} ({title}); "
-            "stop the speaker's runs and revoke once more"
+            f"{len(after)} objects of {speaker} remain or were recreated, such as {trace.key} ({title}); "
+            "stop the speaker's runs and revoke again"
         )
     removed = Counter(record["removed"])
     for _, trace in before:
@@ -131,7 +131,7 @@ def _bury(registry: Store, speaker: str, why: str, by: str) -> dict[str, Any]:
         try:
             earlier = tombstones.find(registry, speaker) or {}
         except InputError as error:
-            log.warning("the tombstone is written anew: %s", error)
+            log.warning("the tombstone is being rewritten: %s", error)
             earlier = {}
     if not isinstance(earlier.get("removed"), dict):
         registry.write(key, documents.encode(record))

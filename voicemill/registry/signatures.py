@@ -72,8 +72,8 @@ def verify(folder: Path, public_keys: Iterable[str], title: str = "") -> None:
                 config.set_hashing_config(_hashing()).verify(folder, signature)
                 return
             except (InvalidSignature, ValueError, KeyError, TypeError, OSError) as error:
-                reasons.append(" ".join(str(error).split()) or "the signature is not this key's")
-    raise InputError(f"{title} is not what was signed with a trusted key: {'; '.join(dict.fromkeys(reasons))}")
+                reasons.append(" ".join(str(error).split()) or "the signature was made with another key")
+    raise InputError(f"{title} does not match a signature by a trusted key: {'; '.join(dict.fromkeys(reasons))}")
 
 
 def require_at_load(folder: Path) -> None:
@@ -93,7 +93,7 @@ def require_at_load(folder: Path) -> None:
 
 
 def check_public_key(text: str) -> None:
-    """Refuse a text that is no public key that a signature can be checked with.
+    """Refuse a text that is not a public key that a signature can be checked with.
 
     Raises:
         InputError: if it is none.
@@ -104,7 +104,7 @@ def check_public_key(text: str) -> None:
     try:
         key = load_pem_public_key(text.encode())
     except ValueError as error:
-        raise InputError(f"this is no public key in PEM form: {error}") from error
+        raise InputError(f"not a public key in PEM format: {error}") from error
     if not isinstance(key, EllipticCurvePublicKey):
         raise InputError("voices are signed with elliptic-curve keys (P-256, P-384, P-521); this is another kind")
 

@@ -39,7 +39,7 @@ def mark(artifacts: Store, speaker: str, digests: Sequence[str]) -> None:
 def of_no_other(artifacts: Store, speaker: str) -> list[str]:
     """Prefixes of the uploads that this speaker uses and no other, and of the speaker's own marks.
 
-    A damaged mark of somebody else protects nothing; one of the speaker's own is left for `damaged_marks`.
+    A damaged mark of someone else protects nothing; one of the speaker's own is left for `damaged_marks`.
     """
     own: set[str] = set()
     others: set[str] = set()
@@ -49,7 +49,7 @@ def of_no_other(artifacts: Store, speaker: str) -> list[str]:
         try:
             digests = _digests(artifacts, entry.key)
         except InputError as error:
-            log.warning("what this upload was for is not known: %s", error)
+            log.warning("unknown purpose of an upload: %s", error)
             continue
         (own if is_own else others).update(digests)
         if is_own:

@@ -144,7 +144,7 @@ def _remote(location: str) -> tuple[Store, list[Entry], bool]:
     store = S3Store(bucket, parent)
     entry = store.find(name) if name else None
     if entry is None:
-        raise InputError(f"there is nothing at {location}")
+        raise InputError(f"nothing found at {location}")
     return store, [entry], True
 
 

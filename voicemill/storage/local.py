@@ -57,9 +57,9 @@ class LocalStore:
         with self._lock():
             before = self.find(key)
             if only_if_absent and before:
-                raise Conflict(f"{path} exists already")
+                raise Conflict(f"{path} already exists")
             if replaces is not None and (before is None or before.tag != replaces):
-                raise Conflict(f"{path} was changed by somebody else")
+                raise Conflict(f"{path} was changed by someone else")
             with atomic_files.atomic(path, is_folder=False) as partial:
                 partial.write_bytes(data)
         return content_digest(data)

@@ -178,7 +178,7 @@ class S3Store:
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
-        """Tell S3's many errors apart as what a user can mend, what time mends, and what somebody else did."""
+        """Tell S3's many errors apart as what a user can fix, what time fixes, and what someone else did."""
         from boto3.exceptions import RetriesExceededError
         from botocore import exceptions
 
@@ -190,9 +190,9 @@ class S3Store:
             if code in _ABSENT:
                 raise _Absent(f"{place} does not exist") from error
             if code in _CONFLICT:
-                raise Conflict(f"{place} was written by somebody else") from error
+                raise Conflict(f"{place} was written by someone else") from error
             if code in _AWAY:
-                raise TryAgain(f"S3 cannot serve {place} at the moment ({code})") from error
+                raise TryAgain(f"S3 is temporarily unavailable for {place} ({code})") from error
             raise InputError(f"S3 refuses {place}: {error.response.get('Error', {}).get('Message') or code}") from error
         except exceptions.NoCredentialsError as error:
             hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -203,7 +203,7 @@ class S3Store:
             exceptions.IncompleteReadError,
             RetriesExceededError,
         ) as error:
-            raise TryAgain(f"S3 is away: {place} ({error})") from error
+            raise TryAgain(f"S3 cannot be reached: {place} ({error})") from error
 
 
 class _Absent(InputError):

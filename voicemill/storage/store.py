@@ -11,7 +11,7 @@ from voicemill.core.errors import TryAgain
 
 
 class Conflict(TryAgain):
-    """Somebody else wrote the object in the meantime; read it again and decide anew."""
+    """Someone else wrote the object in the meantime; read it again and decide anew."""
 
 
 @dataclass(frozen=True)
@@ -96,5 +96,5 @@ class Store(Protocol):
         ...
 
     def erase(self, traces: Iterable[Trace]) -> None:
-        """Remove these for good; what is gone already is no error."""
+        """Remove these for good; what is already gone is not an error."""
         ...

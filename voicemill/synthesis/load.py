@@ -126,7 +126,7 @@ def load_voice(
         reading: As `Pretrained.synthesizer`.
 
     Raises:
-        InputError: When the folder is no voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` requires.
+        InputError: When the folder is not a voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` requires.
         MissingModelError: When a pretrained model is not in the models folder.
     """
     require_at_load(folder)

@@ -64,7 +64,7 @@ class Takes:
                 tar.addfile(member, io.BytesIO(content))
         self._know(path, [row for row, _ in batch])
 
-    def hand_over(self, files: Iterable[str], target: Path) -> None:
+    def export(self, files: Iterable[str], target: Path) -> None:
         """Write the files of these names into a folder."""
         wanted: dict[Path, list[str]] = {}
         for file in files:
@@ -73,7 +73,7 @@ class Takes:
             with tarfile.open(path) as batch:
                 for name in names:
                     source = batch.extractfile(name)
-                    assert source, f"{path} names {name} and does not hold it"
+                    assert source, f"{path} lists {name} but does not contain it"
                     with source, safe_join(target, name).open("wb") as sink:
                         shutil.copyfileobj(source, sink)
 

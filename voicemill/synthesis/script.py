@@ -72,9 +72,7 @@ class Line:
             raise InputError(f"the seed {settings['seed']} must lie between 0 and {LARGEST_SEED}")
         slowest, fastest = SPEEDS
         if not slowest <= settings.get("speed", 1.0) <= fastest:
-            raise InputError(
-                f"a speed of {settings['speed']} cannot be spoken; it must lie between {slowest:g} and {fastest:g}"
-            )
+            raise InputError(f"the speed must lie between {slowest:g} and {fastest:g}, not {settings['speed']}")
         if not settings["text"].strip():
             raise EmptyLine("the line is empty")
         return settings
@@ -94,18 +92,20 @@ def source_of(given: str) -> Path | str:
 
 
 def read_lines(source: Path | str) -> Iterator[Line]:
-    """Read the lines of a file, or of a text, one after the other; empty lines at the end are none.
+    """Read the lines of a file, or of a text, one after the other; empty lines at the end are ignored.
 
     Args:
         source: A file (`.jsonl`: JSON lines, as is any file whose first line begins with a brace), or the text itself.
 
     Raises:
-        InputError: When the file is not text in UTF-8, or there is no line at all.
+        InputError: When the file is not text in UTF-8, or has no line at all.
     """
     rows = _without_empty_end(_rows_of(source) if isinstance(source, Path) else source.split("\n"))
     first = next(rows, None)
     if first is None:
-        raise InputError(f"{source} has no line to speak" if isinstance(source, Path) else "there is no line to speak")
+        raise InputError(
+            f"{source} has no line to speak" if isinstance(source, Path) else "the text has no line to speak"
+        )
     is_json = first.lstrip().startswith("{") or (isinstance(source, Path) and source.suffix == ".jsonl")
     for number, row in enumerate(chain([first], rows), start=1):
         yield Line(f"{number:04d}", row, is_json)

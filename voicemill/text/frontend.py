@@ -111,7 +111,7 @@ def phonemize(
         InputError: A stretch is in a language that the version cannot speak.
     """
     if language not in ROUTES:
-        raise UsageError(f"no language {language!r}; there are {', '.join(ROUTES)}")
+        raise UsageError(f"unknown language {language!r}; use one of {', '.join(ROUTES)}")
 
     def speak(part: str, of: str, figures: list[Figure] | None = None) -> Segment:
         if len(part) == 1 and not figures:
@@ -138,7 +138,7 @@ def phonemize(
         start += len(block)
     phonemes.unpronounced = [Unpronounced(whole[at], at) for at in silent]
     if lead_in and len(phonemes.phones) < _FEWEST_PHONES:
-        # The full stop in front of a figure is no decimal point.
+        # The full stop in front of a figure is not a decimal point.
         pause = ". " if spelled[:1].isdigit() and not as_reference else "."
         phonemes.segments = [
             segment for block in blocks(pause + spelled) for segment in speak_all(_SPACES.sub(" ", block))
@@ -172,10 +172,10 @@ def phonemize_segment(
         InputError: The version cannot speak it.
     """
     if language not in _MODULES:
-        raise UsageError(f"no language {language!r}; there are {', '.join(_MODULES)}")
+        raise UsageError(f"unknown language {language!r}; use one of {', '.join(_MODULES)}")
     if version == "v1" and language not in _OF_V1:
         name = _MODULES[language].capitalize()
-        raise InputError(f"the phones of v1 have no {name}: choose a later version for {text!r}")
+        raise InputError(f"the phones of v1 have no {name}: use a later version for {text!r}")
     read = read or _reader(language, version, as_reference, reading)
     norm_text, spoken = "", Spoken([], [] if language in _BY_CHARACTER else None)
     heard: list[bool] | None = None if as_reference or language not in _BY_CHARACTER else []
@@ -235,7 +235,7 @@ def _speak(text: str, language: str, as_reference: bool, lexicon: Lexicon | None
     if language == "en":
         parts = module.join_endings(parts)
     if not as_reference and language not in _BY_CHARACTER:
-        parts = [(module.mend(part) if phones is None else part, phones) for part, phones in parts]
+        parts = [(module.preprocess(part) if phones is None else part, phones) for part, phones in parts]
     silences = _SILENCES if language == "zh" else {}
     silence = next((sign for sign in silences if any(sign in part for part, _ in parts)), None)
     norm_text, spoken = "", Spoken([], [] if language in _BY_CHARACTER else None)

@@ -10,11 +10,11 @@ import re
 from typing import Any, NamedTuple
 
 from voicemill.text import punctuation
-from voicemill.text.japanese_mending import mend
+from voicemill.text.japanese_preprocessing import preprocess
 from voicemill.text.spoken import Spoken
 from voicemill.text.symbols import PAD
 
-__all__ = ["is_readable", "mend", "normalize", "phonemize", "pronunciation"]
+__all__ = ["is_readable", "normalize", "phonemize", "preprocess", "pronunciation"]
 
 _READABLE = r"A-Za-z\d々\u3040-\u30ff\u4e00-\u9fff\uff11-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d"
 _PARTS = re.compile(rf"([{_READABLE}]+)|([^{_READABLE}])")

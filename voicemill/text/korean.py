@@ -8,11 +8,11 @@ import re
 import string
 
 from voicemill.text import punctuation, symbols
-from voicemill.text.korean_mending import mend
+from voicemill.text.korean_preprocessing import preprocess
 from voicemill.text.korean_rules import rules
 from voicemill.text.spoken import Spoken
 
-__all__ = ["mend", "normalize", "phonemize"]
+__all__ = ["normalize", "phonemize", "preprocess"]
 
 _LETTER_NAMES = (
     "에이 비 시 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 아르 에스 티 유 브이 더블유 엑스 와이 제트"

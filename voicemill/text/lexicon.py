@@ -20,7 +20,7 @@ from voicemill.text.spoken import Spoken
 
 _READINGS = ("reading", "phones", "pinyin")
 _COLUMNS = {"word", "language", *_READINGS}
-# Words with such characters are torn apart where languages are told apart.
+# Words with such characters are torn apart where languages are distinguished.
 _TORN = {"en": re.compile("[^a-z' ]"), "ja": re.compile("[a-z0-9]"), "ko": re.compile("[a-z0-9]")}
 _LETTER = "a-z"
 _SHOWN = 10
@@ -58,7 +58,7 @@ class Lexicon:
             rows = csv.DictReader(io.StringIO(text, newline=""), restkey="more", restval="", strict=True)
             rows.fieldnames = columns = [name.strip().lower() for name in rows.fieldnames or ()]
             if "word" not in columns or not set(columns) & set(_READINGS) or not set(columns) <= _COLUMNS:
-                raise InputError(f"{path}, line 1: the columns are word, reading and, if you like, language")
+                raise InputError(f"{path}, line 1: the columns are word, reading and (optional) language")
             for row in rows:
                 try:
                     lexicon._add_row(row)
@@ -140,11 +140,11 @@ class Lexicon:
     def _add(self, word: str, language: str, reading: str) -> None:
         language = language or notation.language_of(word)
         if language not in LANGUAGES:
-            raise InputError(f"there is no language {language!r}; there are {', '.join(LANGUAGES)}")
+            raise InputError(f"unknown language {language!r}; use one of {', '.join(LANGUAGES)}")
         key = _lowered(plain(notation.as_met(word, language))[0])
         words = self._words.setdefault(language, {})
         if key in words:
-            raise InputError(f"{word!r} is there already")
+            raise InputError(f"{word!r} is already in the lexicon")
         words[key] = notation.entry(word, language, reading)
         self._patterns.clear()
 

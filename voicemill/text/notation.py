@@ -37,7 +37,7 @@ def language_of(word: str) -> str:
     for language, script in _SCRIPTS.items():
         if script.search(word):
             return language
-    raise InputError(f"the language of {word!r} is not to be seen: fill in the column language")
+    raise InputError(f"the language of {word!r} cannot be detected: fill in the column language")
 
 
 def as_met(word: str, language: str) -> str:
@@ -53,7 +53,7 @@ def as_met(word: str, language: str) -> str:
 
     simple = mandarin.normalize(word) if language == "zh" else simplify(word)
     if not _HAN.fullmatch(simple) or len(simple) != len(word):
-        raise InputError(f"{word!r} is not all Chinese characters; give what is none a line of its own")
+        raise InputError(f"{word!r} has characters that are not Chinese; put them on a line of their own")
     return simple
 
 
@@ -66,7 +66,7 @@ def entry(word: str, language: str, reading: str) -> Entry:
         reading: As the module `lexicon` says.
 
     Raises:
-        InputError: It is no reading of the language, or not of N syllables in Chinese.
+        InputError: It is not a reading of the language, or not of N syllables in Chinese.
     """
     parts = reading.split()
     # A syllable such as e4 is a phone as well: in Chinese the number tells, for a character has two phones.
@@ -77,9 +77,7 @@ def entry(word: str, language: str, reading: str) -> Entry:
         return Entry((tuple(parts),))
     found = _READERS[language](parts) if language in _READERS else None
     if not found:
-        raise InputError(
-            f"{reading!r} is no reading of {word!r} in {language}: docs/reference/text.md says how readings are written"
-        )
+        raise InputError(f"{reading!r} is not a reading of {word!r} in {language}: see docs/reference/text.md")
     if language in BY_CHARACTER and len(found.phones) != len(word):
         raise InputError(
             f"{word!r} has {len(word)} characters and its reading {reading!r} {len(found.phones)} syllables"
@@ -96,7 +94,7 @@ def _pinyin(parts: list[str]) -> Entry | None:
     for part in parts:
         part = part.lower()
         if part[-1] not in "12345" and not to_tone3(part)[-1].isdigit():
-            raise InputError(f"{part!r} has no tone; the neutral one is 5")
+            raise InputError(f"{part!r} has no tone; 5 is the neutral tone")
         final = to_finals_tone3(part, neutral_tone_with_five=True)
         phones = syllables.phones(to_initials(part), final[:-1], final[-1:])
         if phones is None:

@@ -9,7 +9,7 @@ from voicemill.text.segmentation import STAND_IN, Detector, Stretch, append, seg
 ROUTES = ("auto", "auto_yue", "zh", "yue", "en", "ja", "ko", "all_zh", "all_yue", "all_ja", "all_ko")
 """`auto` tells languages apart; `zh` and its like are that language mixed with English; `all_*` that language alone."""
 
-_WITH_OWN_FIGURES = {"ja": "japanese_mending", "ko": "korean_mending"}
+_WITH_OWN_FIGURES = {"ja": "japanese_preprocessing", "ko": "korean_preprocessing"}
 _CHINESE = {"auto": "mandarin", "zh": "mandarin", "all_zh": "mandarin"} | dict.fromkeys(
     ["auto_yue", "yue", "all_yue"], "cantonese"
 )

@@ -143,7 +143,7 @@ def _without_stray_japanese(stretches: list[Stretch]) -> list[Stretch]:
 
 
 def _by_inventory(stretches: list[Stretch]) -> list[Stretch]:
-    """Chinese and Japanese told apart by the characters that they lack; numbers stay as they are."""
+    """Chinese and Japanese distinguished by the characters that they lack; numbers stay as they are."""
     result: list[Stretch] = []
     at = 0
     while at < len(stretches):

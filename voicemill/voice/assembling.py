@@ -108,7 +108,7 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
 def _part(folder: Path, name: str, target: Path) -> Part:
     source = safe_join(folder, name)
     if not source.is_file():
-        raise InputError(f"the evaluation chose {name}, which is not in {folder}; evaluate these weights again")
+        raise InputError(f"the evaluation chose {name}, which is missing in {folder}; evaluate these weights again")
     shutil.copyfile(source, target)
     return Part(target.name, file_digest(target), name)
 
@@ -146,7 +146,7 @@ def _base_names(version: str) -> tuple[str, ...]:
 
 
 def _base_sources(models: Path, version: str) -> dict[str, str]:
-    """Where each base model came from, as the models folder's record says: toys and trained bases are told apart."""
+    """Where each base model came from, as the models folder's record says: toys and trained bases are distinguished."""
     sources = {name: record.source(models, place(name, version)) for name in _base_names(version)}
     return {name: source or "not recorded" for name, source in sources.items()}
 

@@ -20,7 +20,7 @@ def export_voice(folder: Path, target: Path) -> Voice:
         target: Existing empty folder.
 
     Raises:
-        InputError: When the folder is no voice, or damaged.
+        InputError: When the folder is not a voice, or damaged.
     """
     voice = read_voice(folder)
     name = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in voice.speaker).lstrip(".") or "voice"

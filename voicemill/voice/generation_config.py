@@ -51,7 +51,7 @@ class Generation:
     Chinese full stop, cut4 at the English one, cut5 at every mark."""
 
     use_prompt: bool = True
-    """Go on from the words of the reference clip, in its manner; without, only its voice is taken on, at which a small
+    """Resume from the words of the reference clip, in its manner; without, only its voice is taken on, at which a small
     base is better."""
 
     pause: Annotated[float, Ge(0)] = 0.3
@@ -110,5 +110,5 @@ class Generation:
         return Options(sampling, self.text_split, self.pause, batch_size)
 
     def prompt(self, reference: Reference) -> Reference:
-        """The reference as it is used: without its text where a line does not go on from its words."""
+        """The reference as it is used: without its text where a line does not resume from its words."""
         return reference if self.use_prompt else replace(reference, text="")

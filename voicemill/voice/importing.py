@@ -58,7 +58,7 @@ def import_voice(source: Source, target: Path) -> Voice:
     """
     for file in (source.sovits, source.gpt, source.reference):
         if not file.is_file():
-            raise InputError(f"there is no file {file}")
+            raise InputError(f"{file} does not exist")
     sovits, gpt = read_pair(source.sovits, source.gpt)
     reference = _reference(source, sovits.version, target)
     checkpoints.save_sovits(target / "sovits.safetensors", sovits)
@@ -101,7 +101,7 @@ def read_pair(sovits: Path, gpt: Path) -> tuple[SovitsCheckpoint, GptCheckpoint]
         # As they will be stored, in half precision.
         bad = [key for key, value in weights.items() if value.is_floating_point() and not value.half().isfinite().all()]
         if bad:
-            raise InputError(f"{path} is refused: {bad[0]} holds numbers that half precision cannot")
+            raise InputError(f"{path} is refused: {bad[0]} holds values outside the range of half precision")
     try:
         checkpoints.build_generator(acoustic)
     except InputError as error:
@@ -114,7 +114,7 @@ def read_pair(sovits: Path, gpt: Path) -> tuple[SovitsCheckpoint, GptCheckpoint]
     rows, needed = len(token.weights["ar_text_embedding.word_embeddings.weight"]), SYMBOLS.get(acoustic.version, 732)
     if rows != needed:
         raise InputError(
-            f"{gpt} knows {rows} phones where {acoustic.version} has {needed}: it is of another version than {sovits}"
+            f"{gpt} knows {rows} phones where {acoustic.version} has {needed}: it is for another version than {sovits}"
         )
     return acoustic, token
 
@@ -129,12 +129,10 @@ def _reference(source: Source, version: str, target: Path) -> ReferenceClip:
     if not SHORTEST_REFERENCE <= seconds <= LONGEST_REFERENCE:
         raise InputError(
             f"{source.reference} lasts {seconds:.2f} s, but a reference must last {SHORTEST_REFERENCE:g} to "
-            f"{LONGEST_REFERENCE:g} s; cut it or take another"
+            f"{LONGEST_REFERENCE:g} s; cut it or use another"
         )
     if not has_speech(to_mono(audio.samples)[0], audio.rate):
-        raise InputError(
-            f"{source.reference} has no speech in it, only silence, noise or music; take another recording"
-        )
+        raise InputError(f"{source.reference} has no speech in it, only silence, noise or music; use another recording")
     silent = {*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN}
     if source.text and silent.issuperset(phonemize(source.text, source.language, version).phones):
         raise InputError(f"the reference's text {source.text!r} cannot be pronounced; correct it")

@@ -31,7 +31,7 @@ def inspect(path: Path, *, keys: bool = False) -> dict[str, Any]:
         Plain values: `kind`, `version`, `info`, `config`, `parameters`, `types` and more, as far as they are known.
 
     Raises:
-        InputError: When it is none of these, damaged, or holds what no checkpoint needs.
+        InputError: When it is anything else, damaged, or holds what no checkpoint needs.
     """
     if path.is_dir():
         from dataclasses import asdict
@@ -40,7 +40,7 @@ def inspect(path: Path, *, keys: bool = False) -> dict[str, Any]:
         parts = {name: inspect(path / f"{name}.safetensors", keys=keys) for name in ("sovits", "gpt")}
         return {"kind": "voice", **asdict(voice), "models": parts}
     if not path.is_file():
-        raise InputError(f"there is no file {path}")
+        raise InputError(f"{path} does not exist")
     if path.name == MANIFEST:
         return inspect(path.parent, keys=keys)
     about: dict[str, Any] = {"file": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
@@ -58,13 +58,13 @@ def _of_the_reference(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         contents = safe_reader.read_archive(path)
         if not isinstance(contents, Mapping):
-            raise InputError(f"{path} holds no weights")
+            raise InputError(f"{path} contains no weights")
         config = safe_reader.plain(contents.get("config"))
-    except safe_reader.Refused as error:
+    except safe_reader.UnreadableCheckpoint as error:
         raise InputError(f"{path} is refused: {error}") from error
     weights = contents.get("weight", contents.get("model", contents))
     if not isinstance(weights, Mapping):
-        raise InputError(f"{path} holds no weights")
+        raise InputError(f"{path} contains no weights")
     tensors = {str(key): value for key, value in weights.items() if isinstance(value, Tensor)}
     header = kind_by_header(path)
     found: dict[str, Any] = {"header": header.model if header else "zip", "config": config}

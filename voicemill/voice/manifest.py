@@ -111,7 +111,7 @@ def read_voice(folder: Path, *, verify: bool = True) -> Voice:
         if not verify:
             continue
         if not file.is_file() or file_digest(file) != part.sha256:
-            raise InputError(f"{file} is missing or not the file that was published; fetch the voice again")
+            raise InputError(f"{file} is missing or was changed since publication; fetch the voice again")
     return voice
 
 
@@ -158,7 +158,9 @@ def choose_reference(transcripts: Iterable[Mapping[str, Any]]) -> Mapping[str, A
     usable = [row for row in transcripts if row["text"] and SHORTEST_REFERENCE <= row["seconds"] <= LONGEST_REFERENCE]
     if not usable:
         limits = f"{SHORTEST_REFERENCE:g} and {LONGEST_REFERENCE:g} s"
-        raise InputError(f"no clip with text is between {limits} long, so none can be the reference; slice differently")
+        raise InputError(
+            f"no clip with a transcript lasts between {limits}, so there is no reference clip; change the slicing"
+        )
     return min(
         usable,
         key=lambda row: (

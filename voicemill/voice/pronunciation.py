@@ -81,7 +81,7 @@ def load(
     reader = _g2pw(models, required=polyphones == "g2pw") if _wants_g2pw(polyphones, recorded) else None
     name = "g2pw" if reader else "pypinyin"
     if recorded and name != recorded:
-        log.warning("the training texts were read by %s, these by %s: some polyphones may differ", recorded, name)
+        log.warning("training used %s for polyphones, synthesis uses %s: some readings may differ", recorded, name)
     return Pronunciation(Reading(words, reader), name, file or own)
 
 
@@ -97,7 +97,7 @@ def _recorded(folder: Path) -> str:
     hint = "format the clips again"
     found = untrusted.read_json(path, dict, hint=hint).get("polyphones")
     if not isinstance(found, str):
-        raise InputError(f"{path} does not say how polyphones are read; {hint}")
+        raise InputError(f"{path} does not record the polyphone model; {hint}")
     return found
 
 

@@ -58,7 +58,7 @@
 {{- define "voicemill.stage.class" -}}
 {{- $memory := dig "metadata" "annotations" "voicemill.dev/gpu-memory" "" .stage -}}
 {{- if and $memory .root.Values.gpu.enabled (ne (toString .own.gpu) "false") -}}
-{{- get (dict "6Gi" "training" "4Gi" "inference") $memory | required (printf "%s asks for %s of GPU memory, which is no class of the chart" .stage.name $memory) -}}
+{{- get (dict "6Gi" "training" "4Gi" "inference") $memory | required (printf "%s asks for %s of GPU memory, which the chart has no class for" .stage.name $memory) -}}
 {{- end -}}
 {{- end }}
 

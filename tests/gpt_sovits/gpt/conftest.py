@@ -27,9 +27,9 @@ def base() -> GptCheckpoint:
 @pytest.fixture
 def items() -> list[Item]:
     """Nine clips of one to three seconds, each with tokens of its own."""
-    dice = torch.Generator().manual_seed(5)
+    rng = torch.Generator().manual_seed(5)
 
     def numbers(count: int, below: int) -> list[int]:
-        return torch.randint(1, below, (count,), generator=dice).tolist()
+        return torch.randint(1, below, (count,), generator=rng).tolist()
 
     return [Item(f"clip{n}.wav", numbers(10 + n, 700), numbers(25 + 6 * n, 1024)) for n in range(9)]

@@ -13,11 +13,11 @@ from voicemill.gpt_sovits.kernels.linear import weights_for
 
 
 def lines(count: int) -> tuple[list, list, list]:
-    dice = torch.Generator().manual_seed(3)
+    rng = torch.Generator().manual_seed(3)
     sizes = [5 + 3 * n for n in range(count)]
-    phones = [torch.randint(0, 732, (size,), generator=dice) for size in sizes]
-    bert = [torch.randn(1024, size, generator=dice) for size in sizes]
-    return phones, bert, [torch.randint(0, 1024, (4 + n,), generator=dice) for n in range(count)]
+    phones = [torch.randint(0, 732, (size,), generator=rng) for size in sizes]
+    bert = [torch.randn(1024, size, generator=rng) for size in sizes]
+    return phones, bert, [torch.randint(0, 1024, (4 + n,), generator=rng) for n in range(count)]
 
 
 def speak(model: Gpt | Decoder, count: int, rows: int | None = None) -> list[torch.Tensor]:
@@ -57,8 +57,8 @@ def test_lines_that_wait_for_a_row_say_what_they_would_say_at_once(model: Gpt):
 
 
 def test_products_and_their_gradients_are_torchs():
-    dice = torch.Generator().manual_seed(0)
-    x, weight, bias = (torch.randn(*shape, generator=dice) for shape in ((2, 7, 12), (5, 12), (5,)))
+    rng = torch.Generator().manual_seed(0)
+    x, weight, bias = (torch.randn(*shape, generator=rng) for shape in ((2, 7, 12), (5, 12), (5,)))
     answers = []
     for product in (F.linear, cpu.linear):
         leaves = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
@@ -105,8 +105,8 @@ def test_dropout_keeps_the_mean_and_drops_gradients_with_values(dtype: torch.dty
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 def test_attention_without_dropped_weights_is_torchs(dtype: torch.dtype, tolerance: float):
-    dice = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(2, 3, 6, 4, generator=dice).to(dtype) for _ in range(3))
+    rng = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 3, 6, 4, generator=rng).to(dtype) for _ in range(3))
     mask = torch.ones(6, 6, dtype=torch.bool).tril()[None, None]
     exact = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     torch.testing.assert_close(cpu.attention(q, k, v, mask, 1e-9), exact, atol=tolerance, rtol=tolerance)

@@ -11,10 +11,10 @@ AS_REFERENCE = Sampling()
 @pytest.fixture
 def lines() -> tuple[list, list, list]:
     """Four lines of different lengths: phones, BERT rows, prompts (one of them empty, one missing)."""
-    dice = torch.Generator().manual_seed(3)
-    phones = [torch.randint(0, 732, (length,), generator=dice) for length in LENGTHS]
-    bert = [torch.randn(1024, length, generator=dice) for length in LENGTHS]
-    prompts = [torch.randint(0, 1024, (count,), generator=dice) if count else None for count in (12, 0, 5, 40)]
+    rng = torch.Generator().manual_seed(3)
+    phones = [torch.randint(0, 732, (length,), generator=rng) for length in LENGTHS]
+    bert = [torch.randn(1024, length, generator=rng) for length in LENGTHS]
+    prompts = [torch.randint(0, 1024, (count,), generator=rng) if count else None for count in (12, 0, 5, 40)]
     return phones, bert, prompts
 
 

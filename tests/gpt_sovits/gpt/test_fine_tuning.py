@@ -167,14 +167,14 @@ def test_more_epochs_go_on_from_fewer_as_if_they_had_been_asked_for_at_once(
     assert set(steps[-raised.batches :]) == {4} and same(weights(raised), weights(at_once))
     assert [file.epoch for file in saved] == [2, 4]
     fewer, said = [], []
-    fewer = tune(base, items, tmp_path / "raised", replace(recipe, epochs=1), say=said.append).run()
+    fewer = tune(base, items, tmp_path / "raised", replace(recipe, epochs=1), log=said.append).run()
     assert [file.epoch for file in fewer] == [1] and "starting from the base weights" in said[0]
 
 
 def test_the_state_of_another_run_is_not_gone_on_from(base: GptCheckpoint, items: list[Item], tmp_path: Path):
     tune(base, items, tmp_path).run()
     said: list[str] = []
-    other = tune(base, items[:4], tmp_path, say=said.append)
+    other = tune(base, items[:4], tmp_path, log=said.append)
     fresh = tune(base, items[:4], tmp_path / "fresh")
     other.run()
     fresh.run()

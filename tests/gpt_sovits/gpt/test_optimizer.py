@@ -11,9 +11,9 @@ def parameters() -> list[torch.nn.Parameter]:
 
 
 def step(optimizer: ScaledAdam, weights: list[torch.nn.Parameter], seed: int) -> None:
-    dice = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     for weight in weights:
-        weight.grad = torch.randn(weight.shape, generator=dice)
+        weight.grad = torch.randn(weight.shape, generator=rng)
     optimizer.step()
 
 
@@ -48,9 +48,9 @@ def test_the_step_does_not_depend_on_the_gradients_scale():
     weights, scaled = parameters(), parameters()
     for values, factor in ((weights, 1.0), (scaled, 1e4)):
         optimizer = ScaledAdam(values, lr=0.01)
-        dice = torch.Generator().manual_seed(1)
+        rng = torch.Generator().manual_seed(1)
         for weight in values:
-            weight.grad = factor * torch.randn(weight.shape, generator=dice)
+            weight.grad = factor * torch.randn(weight.shape, generator=rng)
         optimizer.step()
     for a, b in zip(weights, scaled, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)

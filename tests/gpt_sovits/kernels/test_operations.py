@@ -24,8 +24,8 @@ def choose_anew(monkeypatch: pytest.MonkeyPatch):
 
 
 def random(*shapes: tuple[int, ...]) -> list[Tensor]:
-    dice = torch.Generator().manual_seed(0)
-    return [torch.randn(*shape, generator=dice) for shape in shapes]
+    rng = torch.Generator().manual_seed(0)
+    return [torch.randn(*shape, generator=rng) for shape in shapes]
 
 
 @pytest.mark.parametrize("with_bias", [True, False])

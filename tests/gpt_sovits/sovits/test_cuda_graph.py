@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.gpt_sovits.sovits.test_training import FRAMES, PHONES, batch, trainer
-from voicemill.gpt_sovits.sovits.cuda_graph import WARM_UP, RecordedTrainer, Work, cuda_graph
+from voicemill.gpt_sovits.sovits.cuda_graph import WARM_UP, CudaGraphTrainer, Work, cuda_graph
 from voicemill.gpt_sovits.sovits.training import Diverged, Trainer
 from voicemill.gpt_sovits.training.run_state import Precision
 
@@ -34,14 +34,14 @@ class Recorder:
         return replay
 
 
-def pair(models: Path, record, device: torch.device = CPU, **changes) -> tuple[Trainer, RecordedTrainer]:
+def pair(models: Path, record, device: torch.device = CPU, **changes) -> tuple[Trainer, CudaGraphTrainer]:
     """A trainer, and one that records, of the same weights."""
     made = []
-    for kind in (Trainer, RecordedTrainer):
+    for kind in (Trainer, CudaGraphTrainer):
         like = trainer(models)
         recipe = replace(like.recipe, batch_size=4, segment_seconds=FRAMES / 50, **changes)
         parts = like.generator.to(device), like.discriminator.to(device), recipe, Precision("fp32", device)
-        made.append(kind(*parts) if kind is Trainer else RecordedTrainer(*parts, phones=PHONES + 5, record=record))
+        made.append(kind(*parts) if kind is Trainer else CudaGraphTrainer(*parts, phones=PHONES + 5, record=record))
     return made[0], made[1]
 
 

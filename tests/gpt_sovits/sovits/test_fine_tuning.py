@@ -103,7 +103,7 @@ def test_an_average_goes_on_after_a_kill_and_is_what_is_saved(undisturbed: Path,
     assert logs[0].read_bytes() == logs[1].read_bytes()
     whole.write_base(tmp_path / "base")
     name = "dec.conv_pre.weight"
-    kept, last = (model.state_dict()[name] for model in (whole.trainer.learnt, whole.trainer.generator))
+    kept, last = (model.state_dict()[name] for model in (whole.trainer.ema_generator, whole.trainer.generator))
     for path in (whole.saved()[-1].path, tmp_path / "base" / "s2G.pth"):
         assert checkpoints.load_sovits(path).weights[name].equal(kept.half())
     assert not kept.half().equal(last.half())
@@ -139,7 +139,7 @@ def test_the_state_of_other_data_is_not_gone_on_from(undisturbed: Path, models: 
     rows = (dataset / "2-name2text.txt").read_text().splitlines()
     (dataset / "2-name2text.txt").write_text("\n".join(rows[:2]) + "\n")
     said: list[str] = []
-    run(dataset, models, tmp_path / "state", say=said.append).run()
+    run(dataset, models, tmp_path / "state", log=said.append).run()
     assert "other data or parameters" in said[0]
     assert len(files(tmp_path / "state")["metrics.jsonl"].splitlines()) == 3
 
@@ -160,9 +160,11 @@ def test_no_clip_of_a_usable_length_is_an_error(dataset: Path, models: Path, tmp
 def test_a_voice_without_the_posterior_encoder_is_no_base(undisturbed: Path, models: Path, tmp_path: Path) -> None:
     voice = checkpoints.load_sovits(undisturbed / "state" / "weights" / "sovits_e3_s6.safetensors")
     found = data.find_items(undisturbed / "dataset", lambda phones: symbols.ids(phones, "v2"))
-    judge = checkpoints.load_discriminator(locate(models, "sovits-d"))
+    discriminator = checkpoints.load_discriminator(locate(models, "sovits-d"))
     with pytest.raises(InputError, match="base file"):
-        FineTuning(voice, judge, found.items, 1, SovitsRecipe(), tmp_path, Precision("fp32", torch.device("cpu")))
+        FineTuning(
+            voice, discriminator, found.items, 1, SovitsRecipe(), tmp_path, Precision("fp32", torch.device("cpu"))
+        )
 
 
 def test_weights_that_say_nothing_sound_are_not_passed_on(undisturbed: Path, tmp_path: Path) -> None:
@@ -170,5 +172,5 @@ def test_weights_that_say_nothing_sound_are_not_passed_on(undisturbed: Path, tmp
     voice.weights["dec.conv_post.weight"] = torch.full_like(voice.weights["dec.conv_post.weight"], torch.nan)
     checkpoints.save_sovits(tmp_path / "broken.safetensors", voice)
     found = data.find_items(undisturbed / "dataset", lambda phones: symbols.ids(phones, "v2"))
-    with pytest.raises(InputError, match="does not speak"):
+    with pytest.raises(InputError, match="is unusable"):
         prove(tmp_path / "broken.safetensors", data.load(found.items[0]))

@@ -39,8 +39,8 @@ def batch(items: int = 4) -> Batch:
 
 def trainer(models: Path, **options) -> Trainer:
     base = checkpoints.load_sovits(locate(models, "sovits-g"))
-    judge = checkpoints.load_discriminator(locate(models, "sovits-d"))
-    generator, discriminator = start_models(base, judge)
+    discriminator = checkpoints.load_discriminator(locate(models, "sovits-d"))
+    generator, discriminator = start_models(base, discriminator)
     for layer in generator.modules():
         if isinstance(layer, nn.Dropout):
             layer.p = 0.0
@@ -77,7 +77,7 @@ def refuse_more_than(items: int):
 
 def test_a_batch_that_does_not_fit_is_taken_in_halves(models: Path) -> None:
     said: list[str] = []
-    plain, short = trainer(models), trainer(models, say=said.append)
+    plain, short = trainer(models), trainer(models, log=said.append)
     short.generator.register_forward_pre_hook(refuse_more_than(1))
     want, got = step(plain), step(short)
     assert short.micro_batch == 1 and len(said) == 2
@@ -225,7 +225,9 @@ def test_the_content_encoder_hears_a_difference_and_none_in_the_same(models: Pat
     same, different = content_losses(encoder, one, [one, other])
     assert same == 0.0 < different
     at_16k = one[0, :, ::2]
-    torch.testing.assert_close(hubert.heard(encoder, at_16k, hubert.RATE).mT, hubert.features(encoder, at_16k[0]))
+    torch.testing.assert_close(
+        hubert.batch_features(encoder, at_16k, hubert.RATE).mT, hubert.features(encoder, at_16k[0])
+    )
 
 
 @pytest.mark.parametrize("trainable", ["all", "prior", "vocoder"])
@@ -299,8 +301,8 @@ def test_what_is_kept_is_the_mean_of_the_last_steps(models: Path) -> None:
         weights.append({name: value.clone() for name, value in made.generator.named_parameters()})
     first, second, third = weights
     assert any(not second[name].equal(third[name]) for name in third)
-    kept = dict(made.learnt.named_parameters())
+    kept = dict(made.ema_generator.named_parameters())
     for name, value in third.items():
         torch.testing.assert_close(kept[name], ((first[name] + second[name]) / 2 + value) / 2)
-    assert dict(made.learnt.named_buffers()).keys() == dict(made.generator.named_buffers()).keys()
-    assert usual.learnt is usual.generator
+    assert dict(made.ema_generator.named_buffers()).keys() == dict(made.generator.named_buffers()).keys()
+    assert usual.ema_generator is usual.generator

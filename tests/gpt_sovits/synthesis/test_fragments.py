@@ -31,7 +31,7 @@ def test_a_line_becomes_phones_with_a_bert_row_each():
 
 @pytest.mark.parametrize("text", ["", "\n", "...", "！？", "— —"])
 def test_a_line_with_nothing_to_say_is_refused(text: str):
-    with pytest.raises(InputError, match="nothing to say"):
+    with pytest.raises(InputError, match="nothing to speak"):
         fragments(text, "auto", "cut5", "v2", no_bert)
 
 

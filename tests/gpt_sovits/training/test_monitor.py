@@ -24,10 +24,10 @@ RECIPE = GptRecipe(epochs=2, batch_size=50, save_every=10)
 
 
 def items(count: int) -> list[Item]:
-    dice = torch.Generator().manual_seed(3)
+    rng = torch.Generator().manual_seed(3)
 
     def numbers(length: int, below: int) -> list[int]:
-        return torch.randint(1, below, (length,), generator=dice).tolist()
+        return torch.randint(1, below, (length,), generator=rng).tolist()
 
     return [Item(f"clip{n}.wav", numbers(8, 700), numbers(25, 1024)) for n in range(count)]
 
@@ -109,7 +109,7 @@ def test_a_model_thrown_off_its_course_stops_the_run_at_the_last_good_state(tmp_
                 run.trainer.model.ar_predict_layer.weight.data.mul_(1e4)
             yield step
 
-    with pytest.raises(InputError, match="and stayed there in epoch 4.*smaller --learning-rate"):
+    with pytest.raises(InputError, match="and stayed there in epoch 4.*lower --learning-rate"):
         run.run(thrown)
     good = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["run"]
     assert good["position"][:2] == [4, 0]
@@ -120,11 +120,11 @@ def test_where_arithmetic_may_differ_the_first_divergence_is_tried_again_and_the
     state = RunState(tmp_path, "a")
     state.load()
     state.close()
-    assert isinstance(state.after_divergence("NaN", "mend it", may_pass=True), TryAgain)
-    again = state.after_divergence("NaN", "mend it", may_pass=True)
-    assert isinstance(again, InputError) and "mend it" in str(again)
+    assert isinstance(state.after_divergence("NaN", "fix it", may_pass=True), TryAgain)
+    again = state.after_divergence("NaN", "fix it", may_pass=True)
+    assert isinstance(again, InputError) and "fix it" in str(again)
     other = RunState(tmp_path / "other", "a")
-    assert isinstance(other.after_divergence("NaN", "mend it", may_pass=False), InputError)
+    assert isinstance(other.after_divergence("NaN", "fix it", may_pass=False), InputError)
 
 
 def test_recomputing_layers_learns_the_same(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def write_ledgers(
             for row in lines_of(plan, shard.shard):
                 item = {"stage": "synthesize", "item": f"{row['line']:06d}"}
                 if dropped(shard.speaker, row["line"]):
-                    entry = {**item, "outcome": "dropped", "reason": "there is nothing to say in it"}
+                    entry = {**item, "outcome": "dropped", "reason": "nothing to speak"}
                 else:
                     said = {"language": "en", "speed": 1.0, "seed": row.get("seed", 0), "cut_off": 0}
                     version = f"version of {shard.voice}"

@@ -54,7 +54,7 @@ def test_rows_come_in_the_order_of_the_script_whatever_the_shards(tmp_path: Path
         "speaker": "ada",
         "text": "Line 4.",
         "seed": 4,
-        "dropped": "there is nothing to say in it",
+        "dropped": "nothing to speak",
     }
     assert rows[10] == {"line": 6, "dropped": "the line is empty"}
     assert [(each.speaker, each.spoken, each.dropped, each.seconds) for each in voices] == [
@@ -85,5 +85,5 @@ def test_a_line_that_is_missing_or_another_is_noticed(tmp_path: Path, made: Plan
 def test_a_voice_that_was_replaced_half_way_is_noticed(tmp_path: Path, made: Plan) -> None:
     ledger = write_ledgers(tmp_path / "plan", made, tmp_path / "ledgers") / "00001.jsonl"
     ledger.write_text(ledger.read_text().replace("version of", "another version of", 1))
-    with pytest.raises(InputError, match="was changed while it spoke"):
+    with pytest.raises(InputError, match="was changed during synthesis"):
         gathered(tmp_path)

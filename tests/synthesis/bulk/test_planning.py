@@ -58,10 +58,10 @@ def test_all_mistakes_are_listed_by_line_and_nothing_is_planned(tmp_path: Path, 
         planned(script, Cast([ada, ada, str(tmp_path / "empty")]), tmp_path / "plan")
     mistakes = {line: text for line, text in caught.value.mistakes if line}
     assert sorted(mistakes) == [2, 3, 4, 5, 6, 7]
-    assert mistakes[2].startswith("carl is none of the voices (ada)")
+    assert mistakes[2].startswith("unknown voice carl; give a registry to look it up in, or use one of: ada")
     assert "fr" in mistakes[3] and "speed of 9" in mistakes[4] and "sped" in mistakes[5]
     assert "not valid JSON" in mistakes[7]
-    assert sum(not line for line, _ in caught.value.mistakes) == 2, "a voice that is there twice, and one that is none"
+    assert sum(not line for line, _ in caught.value.mistakes) == 2, "a duplicate voice and an unknown one"
     assert "s.jsonl has 8 mistakes; nothing was spoken:" in str(caught.value)
     assert "  line 4: a speed of 9" in str(caught.value)
     assert list((tmp_path / "plan").iterdir()) == []
@@ -74,7 +74,7 @@ def test_a_line_without_any_voice_is_a_mistake(tmp_path: Path) -> None:
 
 def test_a_script_of_empty_lines_is_refused(tmp_path: Path, ada: str) -> None:
     script = write_script(tmp_path / "s.jsonl", [{"text": " "}, {"text": ""}])
-    with pytest.raises(InputError, match="nothing but empty lines"):
+    with pytest.raises(InputError, match="has only empty lines"):
         planned(script, Cast([ada]), tmp_path / "plan")
 
 

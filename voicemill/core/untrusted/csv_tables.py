@@ -24,7 +24,7 @@ def read_csv(path: Path, *, hint: str = "", most_bytes: int = MOST_BYTES, delimi
     """Rows of a CSV file with a header or without; a byte order mark is left out, empty lines are passed over.
 
     Raises:
-        InputError: If there is no such file, or, when its line is reached, what is wrong with it.
+        InputError: If the file does not exist, or, when its line is reached, what is wrong with it.
     """
     return parse_csv(read_bytes(path, hint=hint, most_bytes=most_bytes), path, hint=hint, delimiter=delimiter)
 

@@ -30,7 +30,7 @@ def read_bytes(path: Path, *, hint: str = "", most_bytes: int = MOST_BYTES) -> b
     """A file's content.
 
     Raises:
-        InputError: If it is no regular file (a pipe or device would block), is not there, may not be read, or is larger
+        InputError: If it is not a regular file (a pipe or device would block), is missing, unreadable, or larger
             than `most_bytes`.
     """
     try:

@@ -35,7 +35,7 @@ def read_json(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = 
         nan: Accept NaN and infinity, which Python writes for numbers of a training that diverged.
 
     Raises:
-        InputError: If there is no such file or it cannot be used; names the file and the place.
+        InputError: If the file does not exist or it cannot be used; names the file and the place.
     """
     return parse_json(read_bytes(path, hint=hint, most_bytes=most_bytes), path, expect, hint=hint, nan=nan)
 

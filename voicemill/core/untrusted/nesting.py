@@ -19,7 +19,7 @@ def check_size(value: Any, children: Callable[[Any], Iterable[Any] | None], *, m
 
     Args:
         value: The structure.
-        children: What an object holds; None for what is no container.
+        children: What an object holds; None for what is not a container.
         most: Values that it may have.
         deepest: Containers that may be inside each other.
 

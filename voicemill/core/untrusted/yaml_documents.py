@@ -26,7 +26,7 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Base):
-    """Values that JSON has as well: dates stay text, and there are no sets, pairs or binary values."""
+    """Values that JSON has as well: dates stay text; sets, pairs and binary values are left out."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -67,7 +67,7 @@ def read_yaml(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = 
         most_bytes: Largest size.
 
     Raises:
-        InputError: If there is no such file or it cannot be used; names the file and the place.
+        InputError: If the file does not exist or it cannot be used; names the file and the place.
     """
     return parse_yaml(read_bytes(path, hint=hint, most_bytes=most_bytes), path, expect, hint=hint)
 

@@ -49,8 +49,8 @@ def features(model: HubertModel, wav16k: np.ndarray | torch.Tensor) -> torch.Ten
     return hidden_1TC.transpose(1, 2).float().cpu().contiguous()
 
 
-def heard(model: HubertModel, wav_BL: torch.Tensor, rate: int) -> torch.Tensor:
-    """Content vectors `[B, T, C]` of waveforms, with a way back for gradients; see `features`.
+def batch_features(model: HubertModel, wav_BL: torch.Tensor, rate: int) -> torch.Tensor:
+    """Return content vectors `[B, T, C]` of waveforms, differentiably; see `features`.
 
     Args:
         rate: Of the waveforms, in Hz.

@@ -15,7 +15,7 @@ def load(checkpoint: Path, device: str | torch.device = "cpu") -> Generator:
     """Load a SoVITS generator from its weights file, for inference in float32.
 
     Raises:
-        InputError: The file is no SoVITS checkpoint.
+        InputError: The file is not a SoVITS checkpoint.
     """
     from voicemill.gpt_sovits.formats.checkpoints import build_generator, load_sovits
 

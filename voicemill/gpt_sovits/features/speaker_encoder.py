@@ -66,13 +66,15 @@ class Block(nn.Module):
 
     def forward(self, x_BCFT: Tensor) -> Tensor:
         parts = _clipped(self.bn1(self.conv1(x_BCFT))).split(self.width, dim=1)
-        heard = parts[0]
+        features = parts[0]
         groups = []
         for index, (conv, norm) in enumerate(zip(self.convs, self.bns, strict=True)):
             if index:
-                heard = self.fuse_models[index - 1](heard, parts[index]) if self.fuse_models else heard + parts[index]
-            heard = _clipped(norm(conv(heard)))
-            groups.append(heard)
+                features = (
+                    self.fuse_models[index - 1](features, parts[index]) if self.fuse_models else features + parts[index]
+                )
+            features = _clipped(norm(conv(features)))
+            groups.append(features)
         return _clipped(self.bn3(self.conv3(torch.cat(groups, dim=1))) + self.shortcut(x_BCFT))
 
 
@@ -134,7 +136,7 @@ def filter_bank(wav_1n: Tensor) -> Tensor:
     import torchaudio.compliance.kaldi as kaldi
 
     if wav_1n.shape[-1] < SHORTEST_SAMPLES:
-        raise InputError(f"{1000 * wav_1n.shape[-1] / RATE:.0f} ms of sound are too little to tell a speaker by")
+        raise InputError(f"{1000 * wav_1n.shape[-1] / RATE:.0f} ms of audio are too short to recognise a speaker")
     return kaldi.fbank(wav_1n, num_mel_bins=MEL_BANDS, sample_frequency=RATE, dither=0.0).unsqueeze(0)
 
 
@@ -149,7 +151,7 @@ def build(weights: Mapping[str, Tensor], device: torch.device | str = "cpu") -> 
         encoder.load_state_dict({key: value for key, value in weights.items() if not key.startswith(_UNUSED)})
     except (RuntimeError, KeyError, IndexError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"these are not the weights of the speaker encoder: {reason:.300}") from error
+        raise InputError(f"not the weights of the speaker encoder: {reason:.300}") from error
     encoder = encoder.float().to(device).eval().requires_grad_(False)
 
     @torch.inference_mode()
@@ -170,5 +172,5 @@ def load(file: Path, device: torch.device | str = "cpu") -> Callable[[Tensor], T
     except Exception as error:  # whatever a damaged or hostile file provokes means the same: it cannot be used
         raise InputError(f"{file} is not a checkpoint that can be read safely ({error}); fetch it again") from error
     if not isinstance(weights, Mapping):
-        raise InputError(f"{file} does not hold weights; fetch it again")
+        raise InputError(f"{file} does not contain weights; fetch it again")
     return build(weights, device)

@@ -81,14 +81,14 @@ def version_of(path: Path, weights: Mapping[str, Tensor]) -> Version:
     if "sv_emb.weight" not in weights:
         shaped: Version = "v1" if len(embedding) == 322 else "v2"
         if kind and kind.model != shaped:
-            raise InputError(f"{path} is refused: its header says {kind.model}, but its weights are those of {shaped}")
+            raise InputError(f"{path} is refused: its header says {kind.model}, but its weights are of {shaped}")
         return shaped
     if kind and kind.model == "v2Pro":
         return "v2Pro"
     if kind and kind.model == "v2ProPlus":
         return "v2ProPlus"
     if kind:
-        raise InputError(f"{path} is refused: its header says {kind.model}, but its weights are those of v2Pro")
+        raise InputError(f"{path} is refused: its header says {kind.model}, but its weights are of v2Pro")
     return "v2ProPlus" if weights["dec.ups.0.weight_v"].shape[-1] == 20 else "v2Pro"
 
 
@@ -96,7 +96,7 @@ def load_sovits(path: Path | str, device: torch.device | str = "cpu") -> SovitsC
     """Read a SoVITS generator: `.safetensors` of ours, or any `.pth` of the reference.
 
     Raises:
-        InputError: If it is no SoVITS generator of a version that voicemill runs, or cannot be read safely.
+        InputError: If it is not a SoVITS generator of a version that voicemill runs, or cannot be read safely.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -129,7 +129,7 @@ def load_gpt(path: Path | str, device: torch.device | str = "cpu") -> GptCheckpo
     """Read a text-to-semantic model: `.safetensors` of ours, or a `.ckpt` of the reference.
 
     Raises:
-        InputError: If it is no such model or cannot be read safely.
+        InputError: If it is not such a model or cannot be read safely.
     """
     path = Path(path)
     if path.suffix == ".safetensors":

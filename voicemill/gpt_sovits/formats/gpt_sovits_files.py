@@ -16,7 +16,7 @@ from torch import Tensor
 
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.formats.safe_reader import Refused, plain, read_archive
+from voicemill.gpt_sovits.formats.safe_reader import UnreadableCheckpoint, plain, read_archive
 
 
 class Kind(NamedTuple):
@@ -65,7 +65,7 @@ def read_reference_file(path: Path) -> dict[str, Any]:
     """
     try:
         contents = read_archive(path)
-    except Refused as error:
+    except UnreadableCheckpoint as error:
         raise InputError(f"{path} is refused: {error}; get it again from a source that you trust") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
@@ -81,14 +81,14 @@ def configuration(path: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
     """The `config` of a file as plain values; empty where there is none.
 
     Raises:
-        InputError: If it is no configuration.
+        InputError: If it is not a configuration.
     """
     try:
         found = plain(contents.get("config") or {})
-    except Refused as error:
+    except UnreadableCheckpoint as error:
         raise InputError(f"{path} is refused: {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get("model", {}), dict):
-        raise InputError(f"{path} has a configuration that is none of GPT-SoVITS's")
+        raise InputError(f"{path} has a configuration that GPT-SoVITS does not write")
     return found
 
 

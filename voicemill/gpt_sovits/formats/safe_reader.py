@@ -46,7 +46,7 @@ _DTYPES = {
 }
 
 
-class Refused(Exception):
+class UnreadableCheckpoint(Exception):
     """The file is damaged, or holds what no checkpoint needs; the message is a clause that says what."""
 
 
@@ -54,7 +54,7 @@ def read_archive(path: Path) -> Any:
     """What the pickle of a torch zip file holds; the zip's first two bytes may have been replaced.
 
     Raises:
-        Refused: With the reason.
+        UnreadableCheckpoint: With the reason.
     """
     with path.open("rb") as file:
         records = _Records(file)
@@ -63,12 +63,14 @@ def read_archive(path: Path) -> Any:
             # Nobody may walk or print what has not been counted.
             check_size(contents, _children, most=MOST_VALUES, deepest=DEEPEST)
             return contents
-        except Refused:
+        except UnreadableCheckpoint:
             raise
         except Unreadable as error:
-            raise Refused(f"its pickle cannot be used: {error}") from error
+            raise UnreadableCheckpoint(f"its pickle cannot be used: {error}") from error
         except Exception as error:  # whatever a damaged or hostile pickle provokes means the same
-            raise Refused(f"its pickle cannot be read: {type(error).__name__} {display(error, 100)}") from error
+            raise UnreadableCheckpoint(
+                f"its pickle cannot be read: {type(error).__name__} {display(error, 100)}"
+            ) from error
 
 
 def _children(value: Any) -> Iterable[Any] | None:
@@ -88,37 +90,37 @@ class _Records:
         try:
             entries = zipfile.ZipFile(file).infolist()
         except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError) as error:
-            raise Refused(f"it is no zip file, or one that was cut off ({display(error)})") from error
+            raise UnreadableCheckpoint(f"it is not a zip file, or was truncated ({display(error)})") from error
         if len(entries) > MOST_RECORDS or len({entry.filename for entry in entries}) < len(entries):
-            raise Refused("its zip directory names the same file twice, or too many files")
+            raise UnreadableCheckpoint("its zip directory names the same file twice, or too many files")
         if any(entry.compress_type or entry.file_size != entry.compress_size for entry in entries):
-            raise Refused("it is compressed, which torch never does: it could unpack to any size")
+            raise UnreadableCheckpoint("it is compressed, which torch never does, and could unpack to any size")
         if sum(entry.file_size for entry in entries) > self.size:
-            raise Refused("its zip directory claims more bytes than the file has")
+            raise UnreadableCheckpoint("its zip directory claims more bytes than the file has")
         pickles = [entry.filename for entry in entries if entry.filename.split("/")[1:] == ["data.pkl"]]
         if len(pickles) != 1:
-            raise Refused("it is not a zip file that torch wrote")
+            raise UnreadableCheckpoint("it is not a zip file that torch wrote")
         self.entries = {entry.filename: entry for entry in entries}
         self.root = pickles[0].removesuffix("data.pkl")
         if self.entries[pickles[0]].file_size > MOST_PICKLE_BYTES:
-            raise Refused("its pickle is larger than any model's")
+            raise UnreadableCheckpoint("its pickle is larger than any model's")
         if f"{self.root}byteorder" in self.entries and self.read("byteorder") != b"little":
-            raise Refused("it was written on a big-endian machine")
+            raise UnreadableCheckpoint("it was written on a big-endian machine")
 
     def read(self, name: str) -> bytearray:
         """The bytes of a file of the zip."""
         entry = self.entries.get(self.root + name)
         if entry is None:
-            raise Refused(f"it lacks {display(name)}, which its pickle refers to")
+            raise UnreadableCheckpoint(f"it lacks {display(name)}, which its pickle refers to")
         self.file.seek(entry.header_offset)
         header = self.file.read(_LOCAL_HEADER)
         # The first file's header begins with the two bytes that may tell the version.
         if len(header) < _LOCAL_HEADER or header[2:4] != b"\x03\x04":
-            raise Refused(f"its zip directory is wrong about {display(name)}")
+            raise UnreadableCheckpoint(f"its zip directory is wrong about {display(name)}")
         self.file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), os.SEEK_CUR)
         content = bytearray(entry.file_size)
         if self.file.readinto(content) != entry.file_size or zlib.crc32(content) != entry.CRC:  # pyright: ignore[reportAttributeAccessIssue]
-            raise Refused(f"its part {display(name)} is damaged or cut off")
+            raise UnreadableCheckpoint(f"its part {display(name)} is damaged or cut off")
         return content
 
 
@@ -144,40 +146,44 @@ class _Unpickler(pickle._Unpickler):
             return _DTYPES[name]
         if (module, name) in (("utils", "HParams"), ("collections", "OrderedDict")):
             return HParams if name == "HParams" else OrderedDict
-        raise Refused(f"it asks to call {display(module)}.{display(name)}, which no checkpoint needs")
+        raise UnreadableCheckpoint(f"it asks to call {display(module)}.{display(name)}, which no checkpoint needs")
 
     def persistent_load(self, pid: Any) -> Tensor:
         """A storage as a flat tensor: `("storage", type, file, device, elements)`."""
         if not (isinstance(pid, tuple) and len(pid) == 5 and pid[0] == "storage"):
-            raise Refused("it refers to something that is no tensor storage")
+            raise UnreadableCheckpoint("it refers to something other than a tensor storage")
         _, dtype, key, _, count = pid
         if not isinstance(dtype, torch.dtype) or not isinstance(key, str) or not _natural(count):
-            raise Refused("it refers to a tensor storage in a way torch does not")
+            raise UnreadableCheckpoint("it refers to a tensor storage in a way torch does not")
         entry = self.records.entries.get(f"{self.records.root}data/{key}")
         if entry is not None and entry.file_size != count * dtype.itemsize:
-            raise Refused(f"it says that data/{display(key)} has {count} numbers, but it has {entry.file_size} bytes")
+            raise UnreadableCheckpoint(
+                f"it says that data/{display(key)} has {count} numbers, but it has {entry.file_size} bytes"
+            )
         if key not in self.storages:
             content = self.records.read(f"data/{key}")
             self.storages[key] = torch.frombuffer(content, dtype=dtype) if count else torch.empty(0, dtype=dtype)
         storage = self.storages[key]
         if storage.dtype != dtype:
-            raise Refused(f"it takes data/{display(key)} for numbers of two types")
+            raise UnreadableCheckpoint(f"it reads data/{display(key)} as two different types")
         return storage
 
     def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
         """A view of a storage, as `torch._utils._rebuild_tensor_v2`; its gradient flag and hooks are left out."""
         if not isinstance(storage, Tensor) or not isinstance(size, tuple) or not isinstance(stride, tuple):
-            raise Refused("it holds a tensor that torch did not write")
+            raise UnreadableCheckpoint("it holds a tensor that torch did not write")
         if len(size) != len(stride) or len(size) > 8 or not all(_natural(n) for n in (offset, *size, *stride)):
-            raise Refused("it holds a tensor of impossible sizes")
+            raise UnreadableCheckpoint("it holds a tensor of impossible shape")
         count = math.prod(size)
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         # More elements than numbers behind them would let a small file ask for any amount of memory.
         if count and (last >= len(storage) or count > len(storage)):
-            raise Refused(f"it holds a tensor of {tuple(size)}, more than the {len(storage)} numbers behind it")
+            raise UnreadableCheckpoint(
+                f"it holds a tensor of {tuple(size)}, more than the {len(storage)} numbers behind it"
+            )
         self.tensor_bytes += count * storage.itemsize
         if self.tensor_bytes > 4 * self.records.size:
-            raise Refused("its tensors are larger than the file")
+            raise UnreadableCheckpoint("its tensors are larger than the file")
         return storage.as_strided(size, stride, offset) if count else storage.new_empty(size)
 
     def load_setitem(self) -> None:
@@ -191,7 +197,7 @@ class _Unpickler(pickle._Unpickler):
     def _set(self, holder: Any, items: list[Any]) -> None:
         # Keys of other types may take for ever to hash: a tuple of tuples that are shared is hashed part by part.
         if not isinstance(holder, dict) or not all(type(key) in (str, int) for key in items[::2]):
-            raise Refused("it has a dictionary whose keys are neither texts nor integers")
+            raise UnreadableCheckpoint("it has a dictionary whose keys are neither texts nor integers")
         holder.update(zip(items[::2], items[1::2], strict=True))
 
     def load_append(self) -> None:
@@ -204,20 +210,20 @@ class _Unpickler(pickle._Unpickler):
 
     def _extend(self, holder: Any, items: list[Any]) -> None:
         if not isinstance(holder, list):
-            raise Refused("it appends to something that is no list")
+            raise UnreadableCheckpoint("it appends to something other than a list")
         holder.extend(items)
 
     def load_reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack[-1]
         made_here = function in (_parameter, OrderedDict) or function == self._tensor
         if not made_here or not isinstance(arguments, tuple) or (function is OrderedDict and arguments):
-            raise Refused("it calls something else than what makes tensors")
+            raise UnreadableCheckpoint("it calls something other than tensor constructors")
         self.stack[-1] = function(*arguments)
 
     def load_newobj(self) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
         if made not in (HParams, OrderedDict) or arguments != ():
-            raise Refused("it makes an object of a class that no checkpoint needs")
+            raise UnreadableCheckpoint("it creates an object of a class that no checkpoint needs")
         self.append(made())
 
     def load_build(self) -> None:
@@ -225,11 +231,11 @@ class _Unpickler(pickle._Unpickler):
         if isinstance(holder, OrderedDict):
             return  # module state dicts carry their versions like this; nobody here reads them
         if not isinstance(holder, HParams) or not isinstance(state, dict) or not all(map(_is_text, state)):
-            raise Refused("it sets the inner state of an object that has none")
+            raise UnreadableCheckpoint("it sets the inner state of an object that has none")
         vars(holder).update(state)
 
     def refuse(self) -> None:
-        raise Refused("its pickle has instructions that no checkpoint needs")
+        raise UnreadableCheckpoint("its pickle has instructions that no checkpoint needs")
 
     _KNOWN = (
         *(pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.MARK, pickle.POP, pickle.POP_MARK),
@@ -257,7 +263,7 @@ class _Unpickler(pickle._Unpickler):
 def _parameter(tensor: Any, *_: Any) -> Tensor:
     """`torch._utils._rebuild_parameter`: the tensor alone."""
     if not isinstance(tensor, Tensor):
-        raise Refused("it holds a parameter that is no tensor")
+        raise UnreadableCheckpoint("it holds a parameter that is not a tensor")
     return tensor
 
 
@@ -277,14 +283,14 @@ def plain(value: Any, *, most: int = 10_000) -> Any:
         most: Values that it may have in all; one that holds itself, or the same part over and over, has more.
 
     Raises:
-        Refused: If it has more, or holds something that is no plain value.
+        UnreadableCheckpoint: If it has more, or holds something other than plain values.
     """
     left = [most]
 
     def convert(value: Any, depth: int) -> Any:
         left[0] -= 1
         if left[0] < 0 or depth > 32:
-            raise Refused("its configuration is larger than any model's")
+            raise UnreadableCheckpoint("its configuration is larger than any model's")
         if isinstance(value, HParams):
             value = vars(value)
         if isinstance(value, Mapping):
@@ -293,6 +299,6 @@ def plain(value: Any, *, most: int = 10_000) -> Any:
             return [convert(item, depth + 1) for item in value]
         if value is None or isinstance(value, str | int | float | bool):
             return value
-        raise Refused(f"its configuration holds a {type(value).__name__}")
+        raise UnreadableCheckpoint(f"its configuration holds a {type(value).__name__}")
 
     return convert(value, 0)

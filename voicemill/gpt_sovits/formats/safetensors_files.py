@@ -51,7 +51,7 @@ def export_files(sovits: Path, gpt: Path, pth: Path, ckpt: Path) -> None:
     """Write a voice's two files as the reference's `.pth` and `.ckpt`.
 
     Raises:
-        InputError: If they are no weights of voicemill, or of sizes that cannot be.
+        InputError: If they were not written by voicemill, or have impossible sizes.
     """
     weights, about = read_weights(sovits, "sovits")
     hps, version = about["hps"], about["version"]

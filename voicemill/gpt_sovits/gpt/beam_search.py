@@ -1,6 +1,6 @@
-"""The likeliest tokens of a whole line, where a choice token by token may run into a sentence that is none.
+"""Beam search for the likeliest tokens of a whole line, where greedy choices may run into gibberish.
 
-Several beginnings are kept; each is gone on from with every token, and the likeliest of all that gives are kept again.
+Several beginnings are kept; each is resumed from with every token, and the likeliest of all that gives are kept again.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Cache:
         rows, capacity = max(rows, self.rows), max(-(-positions // BLOCK) * BLOCK, self.capacity)
         for side, shape in ((self.keys, self._key_shape(capacity)), (self.values, (capacity, self.width))):
             for layer in range(self.layers):
-                # Zeros, because a masked value takes part in sums, where something that is no number would spread.
+                # Zeros, because a masked value takes part in sums, where a NaN would spread.
                 grown = torch.zeros(rows, self.heads, *shape, dtype=self.dtype, device=self.device)
                 if self.rows:
                     old = side[layer]

@@ -31,9 +31,9 @@ class GptConfig:
     def __post_init__(self) -> None:
         sizes = (self.vocab_size, self.phoneme_vocab_size, self.embedding_dim, self.hidden_dim, self.head, self.n_layer)
         if not all(isinstance(size, int) and 0 < size <= 16384 for size in sizes) or self.n_layer > 128:
-            raise ValueError(f"sizes {sizes} are those of no token model")
+            raise ValueError(f"the sizes {sizes} do not belong to a GPT-SoVITS token model")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
-            raise ValueError(f"a dropout of {self.dropout!r} is none")
+            raise ValueError(f"dropout must lie in [0, 1), not {self.dropout!r}")
         if self.embedding_dim != self.hidden_dim:
             raise ValueError(f"embedding_dim {self.embedding_dim} and hidden_dim {self.hidden_dim} must be equal")
         if self.hidden_dim % (2 * self.head):

@@ -242,13 +242,13 @@ def buckets(seconds: Sequence[float]) -> list[list[int]]:
 
 def epoch_order(seconds: Sequence[float], batch_size: int, seed: int, epoch: int) -> list[int]:
     """The order of an epoch: shuffled within buckets, cut into batches, batches shuffled; decided by the seed."""
-    dice = random.Random(seed + epoch)
+    rng = random.Random(seed + epoch)
     order = []
     for group in buckets(seconds):
-        dice.shuffle(group)
+        rng.shuffle(group)
         order.extend(group)
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    dice.shuffle(batches)
+    rng.shuffle(batches)
     return [index for batch in batches for index in batch]
 
 

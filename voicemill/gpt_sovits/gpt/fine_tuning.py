@@ -35,13 +35,13 @@ class FineTuning(loop.FineTuning[list[Item], Batch]):
         hooks: See `fine_tuning.Hooks`.
 
     Raises:
-        InputError: If there are no items, or the weights do not fit their configuration.
+        InputError: Without items, or the weights do not fit their configuration.
     """
 
     trainer: Trainer
     recipe: GptRecipe
     kind = "gpt"
-    advice = "train with a smaller --learning-rate, or look for clips whose text does not fit their audio"
+    advice = "train with a lower --learning-rate, or look for clips whose text does not fit their audio"
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class FineTuning(loop.FineTuning[list[Item], Batch]):
         **hooks: Unpack[loop.Hooks],
     ):
         if not items:
-            raise InputError("no clip is left to train the token model on; see the ledger for what became of each")
+            raise InputError("no clip is left to train the token model on; see the ledger for the reasons")
         self.base, self.items, self.held_out = base, repeated(items), held_out
         self.batch_size = recipe.items_per_batch(len(self.items))
         model = Gpt.from_checkpoint(base.config, base.weights).float().to(precision.device).train()
@@ -66,7 +66,7 @@ class FineTuning(loop.FineTuning[list[Item], Batch]):
             recompute(model.h["layers"].children())
         fixed, each = memory_needs(model, precision, self.items, dpo=recipe.dpo, recomputed=recompute_layers)
         micro = first_micro_batch(self.batch_size, each, fixed, precision.device, micro_batch_divisor)
-        trainer = Trainer(model, recipe, precision, micro, hooks.get("say", lambda message: None))
+        trainer = Trainer(model, recipe, precision, micro, hooks.get("log", lambda message: None))
         rows = [[item.name, item.phones, item.tokens] for item in (*self.items, *held_out)]
         files = [item.bert for item in self.items if item.bert]
         digest = loop.fingerprint(recipe, precision, [base.config["model"], rows], files, base.weights)
@@ -131,8 +131,6 @@ def prove(path: Path, item: Item) -> None:
     checkpoint = load_gpt(path)
     model = Gpt.from_checkpoint(checkpoint.config, checkpoint.weights).float().eval()
     if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
-        raise InputError(
-            f"{path.name} holds weights too large for half precision; train with a smaller --learning-rate"
-        )
+        raise InputError(f"{path.name} holds weights too large for half precision; train with a lower --learning-rate")
     phones, bert = torch.tensor(item.phones), item.load_bert()
     generate(model, [phones], [bert], [None], max_tokens=[MIN_TOKENS + 1], seeds=[0])

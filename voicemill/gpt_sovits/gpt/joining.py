@@ -1,4 +1,4 @@
-"""Clips said one after the other, for a token model that knows nothing: in synthesis it goes on from a reference."""
+"""Clips said one after the other, for a token model that knows nothing: in synthesis it resumes from a reference."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def join(items: Sequence[Item], most: int, seed: int) -> list[Item]:
         return list(items)
     if any(item.bert for item in items):
         raise InputError("clips with BERT features cannot be joined; train with --joined 1")
-    dice, found = random.Random(seed), []
+    rng, found = random.Random(seed), []
     speakers: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         speakers[item.name.rpartition("_")[0]].append(item)
     for clips in speakers.values():
-        dice.shuffle(clips)
+        rng.shuffle(clips)
         while clips:
-            length = dice.randint(1, most)
+            length = rng.randint(1, most)
             found.append(_row(clips[:length]))
             clips = clips[length:]
     return found

@@ -200,7 +200,7 @@ class Gpt(nn.Module):
             phones_len_B: Real phonemes of each item.
             tokens_BY: Semantic tokens without EOS.
             tokens_len_B: Real tokens of each item.
-            bert_BCX: BERT rows, zero where there are none; None where no item has any.
+            bert_BCX: BERT rows, zeros for items without; None where no item has any.
             shift_phones: Move the phonemes of shorter items to the right edge, where the mask and the first prediction
                 expect them. The reference forgets this: its mask then hides a shorter item's first phonemes, shows it
                 the padding, and the first prediction is read from padding. False does as the reference does.

@@ -62,7 +62,7 @@ class Trainer:
         recipe: How to train.
         precision: Arithmetic.
         micro_batch: Items that go through the model at once; halved when the GPU's memory runs out.
-        say: Takes messages for the user.
+        log: Takes messages for the user.
         step: Optimizer steps done.
         epochs: Epochs done.
         sums: Of the current epoch.
@@ -72,7 +72,7 @@ class Trainer:
     recipe: GptRecipe
     precision: Precision
     micro_batch: int
-    say: Callable[[str], None] = lambda message: None
+    log: Callable[[str], None] = lambda message: None
     step: int = 0
     epochs: int = 0
     sums: Sums = field(default_factory=Sums)
@@ -107,7 +107,7 @@ class Trainer:
                     ) from error
                 self.micro_batch //= 2
                 torch.cuda.empty_cache()
-                self.say(f"out of GPU memory: the micro-batch is {self.micro_batch} from here on")
+                self.log(f"out of GPU memory: continuing with a micro-batch of {self.micro_batch}")
 
     def _add_part(self, batch: Batch, rejected: Batch | None, whole: int) -> None:
         device = self.precision.device
@@ -129,7 +129,7 @@ class Trainer:
         if not math.isfinite(whole_value):
             raise Diverged(f"the loss became {whole_value}")
         # Gradients are taken apart from .grad: a pass that runs out of memory half-way leaves nothing behind there.
-        # What reads BERT rows has none where there are no rows.
+        # What reads BERT rows has none without rows.
         gradients = torch.autograd.grad(self.precision.scaler.scale(loss), self.parameters, allow_unused=True)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             if gradient is not None:
@@ -150,13 +150,13 @@ class Trainer:
         self.step += 1
 
     def end_epoch(self) -> dict[str, float]:
-        """The epoch's figures; counting begins anew.
+        """The epoch's figures; counting starts over.
 
         Raises:
             Diverged: When a weight is not a number.
         """
         if not all(bool(parameter.isfinite().all()) for parameter in self.parameters):
-            raise Diverged("a weight is no longer a number")
+            raise Diverged("a weight became NaN or infinite")
         row, self.sums = self.sums.row(), Sums()
         self.epochs += 1
         return row

@@ -2,7 +2,7 @@
 
 One line's decoding reads every weight once per token, so that memory bounds it. On a CPU, oneDNN's blocked layout reads
 at the speed of memory where a plain matrix is read at about half of it; float16 halves what is read, int8 quarters it.
-Weights files are in float16, so that for what was loaded from one float16 is no coarser.
+Weights files are in float16, so that for what was loaded from one float16 loses nothing.
 
 Shapes: I inputs, O outputs.
 """

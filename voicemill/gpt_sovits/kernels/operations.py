@@ -143,8 +143,8 @@ def operations() -> Plain:
 @torch.no_grad()
 def what_fails(tried: Plain) -> str:
     """What an implementation does otherwise than `Plain`, on small tensors; empty if nothing."""
-    plain, dice = Plain(), torch.Generator().manual_seed(0)
-    x_NI, weight_OI, bias_O = (torch.randn(*shape, generator=dice) for shape in ((3, 16), (8, 16), (8,)))
+    plain, rng = Plain(), torch.Generator().manual_seed(0)
+    x_NI, weight_OI, bias_O = (torch.randn(*shape, generator=rng) for shape in ((3, 16), (8, 16), (8,)))
     pairs = [("pack_linear", "packed_linear", 1e-4), ("pack_float16", "float16_linear", 1e-2)]
     pairs.append(("pack_int8", "int8_linear", 0.1))
     for pack, times, tolerance in pairs:

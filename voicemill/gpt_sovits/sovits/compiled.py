@@ -21,12 +21,12 @@ def compile_vocoder(generator: Generator, backend: str = "inductor") -> None:
         backend: Torch's name of what compiles.
 
     Raises:
-        InputError: If there is no compiler for what inductor writes.
+        InputError: Without a compiler for the code that inductor writes.
     """
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         raise InputError(
-            f"compiling needs the C++ compiler {compiler}, which is not there: install it, name another one in CXX, "
+            f"compiling needs the C++ compiler {compiler}, which is not installed: install it, set another one in CXX, "
             "or leave out --compiled"
         )
     if not isinstance(generator.dec, Vocoder):

@@ -68,7 +68,7 @@ class SovitsConfig:
         """From the `model` section of a checkpoint's configuration.
 
         Raises:
-            InputError: If the section asks for something that no published model has, or is no configuration at all.
+            InputError: If the section asks for something that no published model has, or is not a configuration at all.
         """
         if str(model.get("resblock", "1")) != "1" or model.get("use_spectral_norm"):
             raise InputError(

@@ -42,10 +42,10 @@ def cuda_graph(work: Work) -> Work:
     return replay
 
 
-class RecordedTrainer(Trainer):
+class CudaGraphTrainer(Trainer):
     """A trainer on batches of crops, whose steps are recorded.
 
-    A step is found to have diverged when it is done, so that its weights are none any more; what was saved before is.
+    A step is found to have diverged when it is done, so its weights are lost; the checkpoint saved before it is intact.
 
     Args:
         phones: Most phones of a clip; a batch with more is trained on as usual.
@@ -78,7 +78,7 @@ class RecordedTrainer(Trainer):
     def _recorded(self, given: Whole) -> Work:
         self._recording = True
         try:
-            return self.record(lambda: super(RecordedTrainer, self)._step(given))
+            return self.record(lambda: super(CudaGraphTrainer, self)._step(given))
         finally:
             self._recording = False
 
@@ -166,5 +166,5 @@ def _numbers(losses: Losses) -> Losses:
     numbers = dict(zip(names, torch.stack([tensor.to(device) for tensor in tensors]).tolist(), strict=True))
     bad = [name for name, number in numbers.items() if not math.isfinite(number)]
     if bad:
-        raise Diverged(f"of a step the {bad[0]} became {numbers[bad[0]]}")
+        raise Diverged(f"{bad[0]} became {numbers[bad[0]]} in a training step")
     return Losses(**numbers)

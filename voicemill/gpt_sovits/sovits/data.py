@@ -73,16 +73,16 @@ class Example:
     phones_P: Tensor
     speaker_vector_1S: Tensor | None
 
-    def cropped(self, frames: int, dice: np.random.Generator) -> Example:
+    def cropped(self, frames: int, rng: np.random.Generator) -> Example:
         """At most so many frames of it, from an even one on, so that tokens stay what they are; the text stays whole.
 
         Args:
             frames: An even number.
-            dice: Decides where.
+            rng: Decides where.
         """
         if self.spec_FT.shape[1] <= frames:
             return self
-        start = 2 * int(dice.integers((self.spec_FT.shape[1] - frames) // 2 + 1))
+        start = 2 * int(rng.integers((self.spec_FT.shape[1] - frames) // 2 + 1))
         part = slice(start, start + frames)
         wav_1L = self.wav_1L[:, start * HOP : (start + frames) * HOP]
         return Example(self.ssl_1CT[..., part], self.spec_FT[:, part], wav_1L, self.phones_P, self.speaker_vector_1S)

@@ -91,10 +91,10 @@ class Discriminator(nn.Module):
 
     def forward(self, wav_B1T: Tensor) -> list[Judgement]:
         """One judgement for each discriminator."""
-        return [judge(wav_B1T) for judge in self.discriminators]
+        return [discriminator(wav_B1T) for discriminator in self.discriminators]
 
 
-def parted(judgements: list[Judgement], count: int) -> tuple[list[Judgement], list[Judgement]]:
+def split_real_fake(judgements: list[Judgement], count: int) -> tuple[list[Judgement], list[Judgement]]:
     """The judgements of the first so many waves of a batch, and of the others."""
     first, others = (
         [(scores[part], [feature[part] for feature in features]) for scores, features in judgements]

@@ -21,7 +21,7 @@ from voicemill.gpt_sovits.formats.checkpoints import (
     load_sovits,
     save_sovits,
 )
-from voicemill.gpt_sovits.sovits.cuda_graph import RecordedTrainer
+from voicemill.gpt_sovits.sovits.cuda_graph import CudaGraphTrainer
 from voicemill.gpt_sovits.sovits.data import Batch, Clips, Example, Item, batches, collate, load, make_buckets
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
 from voicemill.gpt_sovits.sovits.layers import WaveNet
@@ -40,7 +40,7 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
 
     Args:
         base: Generator to start from, with the posterior encoder, as published base files have it.
-        judge: Weights of the discriminator to start from.
+        discriminator_weights: Weights of the discriminator to start from.
         items: What to train on; each can be loaded.
         repeats: How often an epoch goes through the items.
         recipe: How.
@@ -53,18 +53,18 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
         hooks: See `fine_tuning.Hooks`.
 
     Raises:
-        InputError: If there are no items, or the weights do not fit.
+        InputError: Without items, or the weights do not fit.
     """
 
     trainer: Trainer
     recipe: SovitsRecipe
     kind = "sovits"
-    advice = "train with a smaller --learning-rate, or look for damaged clips"
+    advice = "train with a lower --learning-rate, or look for damaged clips"
 
     def __init__(
         self,
         base: SovitsCheckpoint,
-        judge: dict[str, torch.Tensor],
+        discriminator_weights: dict[str, torch.Tensor],
         items: list[Item],
         repeats: int,
         recipe: SovitsRecipe,
@@ -80,8 +80,8 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
         self.base, self.items, self.held_out = base, items * repeats, held_out
         self.buckets, _ = make_buckets([item.frames for item in self.items])
         if not self.buckets:
-            raise InputError("no clip is left to train on; see the ledger for what became of each")
-        generator, discriminator = start_models(base, judge)
+            raise InputError("no clip is left to train on; see the ledger for the reasons")
+        generator, discriminator = start_models(base, discriminator_weights)
         if recompute_layers:
             recompute(module for module in generator.modules() if isinstance(module, ResidualBlock | WaveNet))
         self.clips = Clips(self.items, precision.device)
@@ -92,18 +92,18 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
         models = (generator.to(precision.device), discriminator.to(precision.device))
         if encoder is not None:
             encoder = encoder.to(precision.device)  # pyright: ignore[reportArgumentType]
-        settings = (*models, recipe, precision, micro, hooks.get("say", lambda message: None), encoder)
+        settings = (*models, recipe, precision, micro, hooks.get("log", lambda message: None), encoder)
         used = [*self.items, *held_out]
         copied = recipe.content_loss_weight or recipe.adversarial_on_prior
         recordable = recipe.segment_frames and not copied and not precision.scaler.is_enabled()
         if recordable and precision.device.type == "cuda":
-            trainer = RecordedTrainer(*settings, phones=max(len(item.phones) for item in used))
+            trainer = CudaGraphTrainer(*settings, phones=max(len(item.phones) for item in used))
         else:
             trainer = Trainer(*settings)
         rows = [[item.name, item.phones] for item in used]
         files = [path for item in used for path in (item.wav, item.ssl, item.speaker) if path]
         listener = {} if encoder is None else encoder.state_dict()
-        digest = loop.fingerprint(recipe, precision, rows, files, base.weights, judge, listener)
+        digest = loop.fingerprint(recipe, precision, rows, files, base.weights, discriminator_weights, listener)
         super().__init__(trainer, recipe, state_folder, digest, precision, hooks)
 
     def order(self, epoch: int) -> list[list[int]]:
@@ -112,8 +112,8 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
     def read(self, items: list[int]) -> Batch:
         examples = [self.clips[index] for index in items]
         if frames := self.recipe.segment_frames:
-            dice = [np.random.default_rng([self.recipe.seed, self.epoch, index]) for index in items]
-            examples = [example.cropped(frames, one) for example, one in zip(examples, dice, strict=True)]
+            rng = [np.random.default_rng([self.recipe.seed, self.epoch, index]) for index in items]
+            examples = [example.cropped(frames, one) for example, one in zip(examples, rng, strict=True)]
         return collate(examples)
 
     def train_on(self, batch: Batch) -> None:
@@ -121,29 +121,31 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
         self.watch.see_step(losses.generator)
         self.step += 1
         rate = float(self.trainer.optimizer_g.param_groups[0]["lr"])
-        self.state.log(self.step, epoch=self.epoch, learning_rate=rate, **_row(losses))
+        self.state.log_metrics(self.step, epoch=self.epoch, learning_rate=rate, **_row(losses))
 
     def figures(self) -> tuple[dict[str, float], float | None]:
         self.trainer.end_epoch()
         if not self.held_out:
             return {}, None
-        row = validation_losses(self.trainer.learnt, map(load, self.held_out), self.recipe, self.precision)
+        row = validation_losses(self.trainer.ema_generator, map(load, self.held_out), self.recipe, self.precision)
         return {f"loss_validation_{name}": value for name, value in row.items()}, sum(row.values())
 
     def write(self, path: Path) -> None:
         info = f"{self.epoch}epoch_{self.step}iteration"
-        save_sovits(path, replace(self.base, weights=self.trainer.learnt.state_dict(), info=info))
+        save_sovits(path, replace(self.base, weights=self.trainer.ema_generator.state_dict(), info=info))
         prove(path, load(self.items[0]))
 
     def write_base(self, folder: Path) -> None:
         """Write the models as they are to be kept as files that a training starts from: `s2G.pth` and `s2D.pth`."""
         folder.mkdir()
-        weights, info = self.trainer.learnt.state_dict(), f"{self.epoch - 1}epoch_{self.step}iteration"
+        weights, info = self.trainer.ema_generator.state_dict(), f"{self.epoch - 1}epoch_{self.step}iteration"
         export_sovits(folder / "s2G.pth", replace(self.base, weights=weights, info=info), as_base=True)
         export_discriminator(folder / "s2D.pth", self.trainer.discriminator.state_dict(), self.base.hps)
 
 
-def start_models(base: SovitsCheckpoint, judge: dict[str, torch.Tensor]) -> tuple[Generator, Discriminator]:
+def start_models(
+    base: SovitsCheckpoint, discriminator_weights: dict[str, torch.Tensor]
+) -> tuple[Generator, Discriminator]:
     """The two models with the weights to start from.
 
     Raises:
@@ -154,15 +156,15 @@ def start_models(base: SovitsCheckpoint, judge: dict[str, torch.Tensor]) -> tupl
     # Random initial weights would only be thrown away.
     with torch.device("meta"):
         generator = Generator(base.config)
-        discriminator = Discriminator(base.config.discriminator_periods, Discriminator.width_of(judge))
+        discriminator = Discriminator(base.config.discriminator_periods, Discriminator.width_of(discriminator_weights))
     load_exactly(generator, base.weights)
-    load_exactly(discriminator, judge)
+    load_exactly(discriminator, discriminator_weights)
     return generator, discriminator
 
 
 def memory_needs(
     generator: Generator,
-    judge: Discriminator,
+    discriminator: Discriminator,
     precision: Precision,
     frames: int,
     *,
@@ -175,7 +177,7 @@ def memory_needs(
     an item: on the full-size v2 model a step of two 4 s clips in fp32 takes 2.4 GB over the fixed part, two thirds of
     it in the vocoder and the discriminators, whose segment has one length; half precision halves it.
     """
-    parameters = sum(p.numel() for model in (generator, judge) for p in model.parameters())
+    parameters = sum(p.numel() for model in (generator, discriminator) for p in model.parameters())
     width = generator.config.upsample_initial_channel / 512
     halves = 1.0 if precision.dtype == torch.float32 else 0.5
     halves *= 0.65 if recomputed else 1.0
@@ -197,9 +199,7 @@ def prove(path: Path, example: Example) -> None:
         codes, example.phones_P.unsqueeze(0), [example.spec_FT.unsqueeze(0)], speaker_vectors=vectors, noise=noise
     )
     if not wav.isfinite().all():
-        raise InputError(
-            f"{path.name} does not speak: its output is not a number; train with a smaller --learning-rate"
-        )
+        raise InputError(f"{path.name} is unusable: its output is NaN or Inf; train with a lower --learning-rate")
 
 
 def _row(losses: Losses) -> dict[str, float]:

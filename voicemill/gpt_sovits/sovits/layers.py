@@ -84,7 +84,7 @@ def as_plain_weight(weight_COk: Tensor, stride: int, padding: int) -> Tensor:
     reach = max(k - 1 - padding, stride - 1 + padding) // stride
     before_n = torch.arange(reach, -reach - 1, -1, device=weight_COk.device)
     taps_rn = torch.arange(stride, device=weight_COk.device).unsqueeze(1) + padding + stride * before_n
-    # Where there is no such tap, one of zeros.
+    # Where the tap does not exist, one of zeros.
     taps_rn = taps_rn.where((taps_rn >= 0) & (taps_rn < k), k)
     found_COrn = F.pad(weight_COk, (0, 1)).index_select(2, taps_rn.flatten()).view(C, outputs, *taps_rn.shape)
     return found_COrn.permute(2, 1, 0, 3).reshape(stride * outputs, C, -1)

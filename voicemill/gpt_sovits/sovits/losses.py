@@ -53,9 +53,9 @@ def content_losses(encoder: HubertModel, real_B1L: Tensor, made: Sequence[Tensor
     End-to-End Speech Synthesis with End-to-End Speech Recognition").
     """
     with torch.no_grad():
-        real_BTC = hubert.heard(encoder, real_B1L.squeeze(1), SAMPLE_RATE).float()
-    heard = hubert.heard(encoder, torch.cat(list(made)).squeeze(1), SAMPLE_RATE).float()
-    return [F.l1_loss(made_BTC, real_BTC) for made_BTC in heard.chunk(len(made))]
+        real_BTC = hubert.batch_features(encoder, real_B1L.squeeze(1), SAMPLE_RATE).float()
+    features = hubert.batch_features(encoder, torch.cat(list(made)).squeeze(1), SAMPLE_RATE).float()
+    return [F.l1_loss(made_BTC, real_BTC) for made_BTC in features.chunk(len(made))]
 
 
 def kl_sum(z_p_BCT: Tensor, logs_q_BCT: Tensor, m_p_BCT: Tensor, logs_p_BCT: Tensor, mask_B1T: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from voicemill.gpt_sovits.features.spectrogram import HOP, mel_of_linear, mel_sp
 from voicemill.gpt_sovits.sovits import losses
 from voicemill.gpt_sovits.sovits.config import SEGMENT_FRAMES
 from voicemill.gpt_sovits.sovits.data import Batch
-from voicemill.gpt_sovits.sovits.discriminator import Discriminator, parted
+from voicemill.gpt_sovits.sovits.discriminator import Discriminator, split_real_fake
 from voicemill.gpt_sovits.sovits.layers import computed_once, cut_segments
 from voicemill.gpt_sovits.sovits.model import Generator, Segments, TrainingOutput
 from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
@@ -73,7 +73,7 @@ class Trainer:
     Args:
         generator: On the device to train on, like the discriminator.
         micro_batch: Items taken through the models at once; halved in place when memory runs out.
-        say: Takes messages for the user.
+        log: Takes messages for the user.
         encoder: Content encoder on the same device, if the recipe listens by one.
     """
 
@@ -84,14 +84,14 @@ class Trainer:
         recipe: SovitsRecipe,
         precision: Precision,
         micro_batch: int | None = None,
-        say: Callable[[str], None] = lambda message: None,
+        log: Callable[[str], None] = lambda message: None,
         encoder: HubertModel | None = None,
     ):
         if recipe.content_loss_weight and encoder is None:
             raise ValueError("a recipe with a content weight needs a content encoder")
         self.encoder = encoder and encoder.requires_grad_(False)
         self.generator, self.discriminator, self.recipe, self.precision = generator, discriminator, recipe, precision
-        self.micro_batch, self.say, self.steps = micro_batch or recipe.batch_size, say, 0
+        self.micro_batch, self.log, self.steps = micro_batch or recipe.batch_size, log, 0
         self.device = precision.device
         if recipe.trainable == "prior":
             for module in (generator.dec, generator.enc_q, generator.ref_enc):
@@ -140,7 +140,7 @@ class Trainer:
         return losses
 
     @property
-    def learnt(self) -> Generator:
+    def ema_generator(self) -> Generator:
         """The generator as it is to be kept: the average where there is one."""
         return self.generator if self._average is None else cast(Generator, self._average.module)
 
@@ -172,7 +172,7 @@ class Trainer:
             # Outside the handler, whose traceback would keep the tensors of the failed try alive.
             self.micro_batch = (min(self.micro_batch, len(whole.batch)) + 1) // 2
             torch.cuda.empty_cache()
-            self.say(f"out of GPU memory: the micro-batch is {self.micro_batch} from here on")
+            self.log(f"out of GPU memory: continuing with a micro-batch of {self.micro_batch}")
 
     def _generate(self, part: _Part) -> Segments:
         batch, drawn = part.batch, {"noise_BCT": part.noise_BCT, "places_B": part.places_B}
@@ -197,7 +197,7 @@ class Trainer:
                 # Together, because each pass lays the weights out anew.
                 real_B1L, made = part.segments(output.starts_B), self._judged(output)
                 judgements = self.discriminator(torch.cat([real_B1L, *(wave_B1L.detach() for wave_B1L in made)]))
-                real, fake = parted(judgements, len(real_B1L))
+                real, fake = split_real_fake(judgements, len(real_B1L))
             loss = part.share * torch.stack(losses.discriminator_losses(real, fake)).sum()
             step.discriminator += self._finite(loss, "discriminator's loss")
             self.precision.scaler.scale(loss).backward()
@@ -279,7 +279,7 @@ class Trainer:
                 real = self.discriminator(part.segments(output.starts_B))
             fake = self.discriminator(torch.cat(self._judged(output)))
         # A copy has pitch and pace of its own: none of its features has to be where the recording has it.
-        comparable, _ = parted(fake, len(output.wav_B1L))
+        comparable, _ = split_real_fake(fake, len(output.wav_B1L))
         return {
             "adversarial": part.share * torch.stack(losses.adversarial_losses(fake)).sum(),
             "features": part.share * losses.feature_loss(real, comparable),

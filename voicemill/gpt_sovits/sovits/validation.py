@@ -41,11 +41,11 @@ def validation_losses(
     sums, clips = {"mel": 0.0, "kl": 0.0}, 0
     for clips, example in enumerate(examples, 1):
         batch = collate([example] * SEGMENTS).to(precision.device)
-        dice = torch.Generator().manual_seed(clips)
+        rng = torch.Generator().manual_seed(clips)
         noise_BCT = torch.randn(
-            (SEGMENTS, generator.config.inter_channels, batch.spec_BFT.shape[-1]), generator=dice
+            (SEGMENTS, generator.config.inter_channels, batch.spec_BFT.shape[-1]), generator=rng
         ).to(precision.device)
-        places_B = torch.rand(SEGMENTS, generator=dice)
+        places_B = torch.rand(SEGMENTS, generator=rng)
         with precision.autocast():
             output = generator(*batch.for_generator(), noise_BCT=noise_BCT, places_B=places_B)
         mel = cut_segments(mel_of_linear(batch.spec_BFT), output.starts_B, SEGMENT_FRAMES)

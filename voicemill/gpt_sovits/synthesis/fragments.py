@@ -96,9 +96,9 @@ def fragments(
     if not spoken:
         silent = ", ".join(map(str, unpronounced(text, [])[:_SHOWN]))
         if not silent:
-            raise InputError("there is nothing to say in it: it is empty, or punctuation alone")
+            raise InputError("nothing to speak: the text is empty or punctuation only")
         raise InputError(
-            f"nothing in it can be pronounced (language {language}; {silent}); write out signs, or name its language"
+            f"nothing in it can be pronounced (language {language}; {silent}); spell out symbols, or set its language"
         )
     return spoken
 

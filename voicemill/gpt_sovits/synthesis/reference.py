@@ -62,7 +62,7 @@ def prompt_tokens(audio: Path, model: HubertModel, sovits: Generator) -> Tensor:
     if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
         raise InputError(
             f"{audio} lasts {seconds:.2f} s, but a reference must last {SHORTEST_SECONDS} to {LONGEST_SECONDS} s; "
-            "cut it or take another"
+            "cut it or use another"
         )
     wav16k = np.concatenate([wav16k, np.zeros(SILENCE_SAMPLES, dtype=np.float32)])
     device = next(sovits.parameters()).device

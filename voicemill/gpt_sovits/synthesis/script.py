@@ -76,7 +76,7 @@ class Script:
 
     def __post_init__(self) -> None:
         if not 0.25 <= self.speed <= 4:
-            raise InputError(f"a speed of {self.speed} cannot be spoken; it must lie between 0.25 and 4")
+            raise InputError(f"the speed must lie between 0.25 and 4, not {self.speed}")
 
 
 @dataclass(frozen=True)

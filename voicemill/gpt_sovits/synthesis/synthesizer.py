@@ -205,7 +205,7 @@ class Synthesizer:
             part.tokens = tokens[first:]
 
     def _alike(self, parts: list[Part], options: Options) -> list[list[Part]]:
-        """Parts whose sound is made at once: of like length, at a speed of 1, and on a GPU; a CPU is no faster so."""
+        """Group parts to be synthesized in one batch: of similar length, at a speed of 1, and on a GPU."""
         size = options.decode_at_once or (options.batch_size if self.device.type == "cuda" else 1)
         longest = max(len(part.tokens) for part in parts)
         # No more at once than the longest line that there may be.

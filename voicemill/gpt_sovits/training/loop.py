@@ -29,16 +29,16 @@ class Hooks(TypedDict, total=False):
     """How a run is tied to what goes on around it.
 
     Attributes:
-        check_stop: Called where the run can be gone on from; raises to stop it.
+        check_stop: Called where the run can be resumed from; raises to stop it.
         stop_requested: Whether `check_stop` would raise.
         checkpoint_steps: Save the state after so many batches, besides every five minutes and every epoch.
-        say: Takes messages for the user.
+        log: Takes messages for the user.
     """
 
     check_stop: Callable[[], None]
     stop_requested: Callable[[], bool]
     checkpoint_steps: int | None
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 class Batch(Protocol):
@@ -84,7 +84,7 @@ class FineTuning(ABC, Generic[Items, B]):
     kind: str
     """What weights files are called."""
     advice: str
-    """What to do when losses are no numbers."""
+    """Advice for NaN losses."""
 
     def __init__(
         self,
@@ -99,8 +99,8 @@ class FineTuning(ABC, Generic[Items, B]):
         self.check_stop = hooks.get("check_stop", lambda: None)
         self.stop_requested = hooks.get("stop_requested", lambda: False)
         self.checkpoint_steps = hooks.get("checkpoint_steps")
-        self.say = hooks.get("say", lambda message: None)
-        self.state = RunState(state_folder, fingerprint, self.say)
+        self.log = hooks.get("log", lambda message: None)
+        self.state = RunState(state_folder, fingerprint, self.log)
         self.watch = Watch(recipe.patience)
         self.epoch, self.batch, self.step = 1, 0, 0
         self.batches = len(self.order(1))
@@ -124,7 +124,7 @@ class FineTuning(ABC, Generic[Items, B]):
         """Learn from a batch, which is the one after `self.batch`; count steps.
 
         Raises:
-            Diverged: If a loss is no number, or has left the range it had.
+            Diverged: If a loss is NaN or infinite, or has left the range it had.
         """
 
     @abstractmethod
@@ -150,7 +150,7 @@ class FineTuning(ABC, Generic[Items, B]):
             self.trainer.load_state_dict(state["trainer"])
             self.epoch, self.batch, self.step = state["position"]
             self.watch.load_state_dict(state["watch"])
-            self.say(f"going on from epoch {self.epoch}, batch {self.batch}")
+            self.log(f"resuming from epoch {self.epoch}, batch {self.batch}")
             self._forget_what_was_last()
         try:
             for _ in progress(self._batches(), self.recipe.epochs * self.batches):
@@ -167,7 +167,7 @@ class FineTuning(ABC, Generic[Items, B]):
             found.append(Saved(epoch, step, path))
         return sorted(found, key=lambda file: file.epoch)
 
-    def hand_over(self, weights: Path, version: str, base: Path) -> None:
+    def export(self, weights: Path, version: str, base: Path) -> None:
         """Put the weights files into a folder, and beside them the metrics and how they were trained.
 
         Args:
@@ -176,7 +176,7 @@ class FineTuning(ABC, Generic[Items, B]):
         """
         for file in self.saved():
             shutil.copy2(file.path, weights)
-        self.state.hand_over_metrics(weights)
+        self.state.export_metrics(weights)
         write_parameters(weights, self.recipe, self.precision.name, version, base)
 
     def _batches(self) -> Iterator[None]:
@@ -195,7 +195,7 @@ class FineTuning(ABC, Generic[Items, B]):
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
-        """Tell the user what to do about numbers that are none."""
+        """Return the advice for a run that diverged."""
         try:
             yield
         except Diverged as error:
@@ -224,17 +224,17 @@ class FineTuning(ABC, Generic[Items, B]):
         if validation is not None:
             better = self.watch.see_epoch(self.epoch, validation)
         if row:
-            self.state.log(self.step, epoch=self.epoch, **row)
+            self.state.log_metrics(self.step, epoch=self.epoch, **row)
         self.peak_memory = peak_memory(self.precision.device)
         shown = "".join(f"{name.replace('_', ' ')} {value:.3f}, " for name, value in row.items())
-        self.say(f"epoch {self.epoch} of {recipe.epochs}: {shown}peak memory {self.peak_memory:.2f} GiB")
+        self.log(f"epoch {self.epoch} of {recipe.epochs}: {shown}peak memory {self.peak_memory:.2f} GiB")
         last = self.epoch == recipe.epochs or self.watch.ends
         if last or self.epoch % recipe.save_every == 0 or (better and recipe.patience):
             path = self.state.weights / f"{self.kind}_e{self.epoch}_s{self.step}.safetensors"
             # Which epochs are saved must not change the random numbers of the next.
             with torch.random.fork_rng(devices=[]):
                 self.write(path)
-            self.say(f"saved {path.name}")
+            self.log(f"saved {path.name}")
         if better and recipe.patience and previous % recipe.save_every:
             self._forget(previous)
         self.epoch, self.batch = self.epoch + 1, 0

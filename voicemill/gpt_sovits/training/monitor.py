@@ -26,7 +26,7 @@ SPIKES_IN_A_ROW = 3
 
 
 class Diverged(Exception):
-    """A loss, a gradient or a weight is no longer a number, or the loss has left the range it had."""
+    """A loss, a gradient or a weight became NaN or infinite, or the loss has left the range it had."""
 
 
 class Named(Protocol):
@@ -92,7 +92,7 @@ class Watch:
             return
         self.spikes += 1
         if self.spikes == SPIKES_IN_A_ROW:
-            raise Diverged(f"the loss rose to {loss:.4g}, where {median:.4g} was usual, and stayed there")
+            raise Diverged(f"the loss rose to {loss:.4g} from a typical {median:.4g} and stayed there")
 
     def see_epoch(self, epoch: int, loss: float) -> bool:
         """Look at an epoch's validation loss; says whether it is the best so far."""

@@ -25,7 +25,7 @@ def _nothing(*_: Any) -> None:
 
 
 class RunState:
-    """The folder that a training run goes on from after it was killed.
+    """The folder that a training run resumes from after it was killed.
 
     Holds   checkpoint.pt    everything that the next step depends on, replaced as a whole
             weights/         finished weights files
@@ -34,12 +34,12 @@ class RunState:
 
     Args:
         folder: The stage's state folder.
-        fingerprint: Digest of all that the run's result depends on. A checkpoint of another run is not gone on from.
-        say: Takes messages for the user.
+        fingerprint: Digest of all that the run's result depends on. A checkpoint of another run is not resumed from.
+        log: Takes messages for the user.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, say: Callable[[str], None] = _nothing):
-        self.folder, self.fingerprint, self.say = folder, fingerprint, say
+    def __init__(self, folder: Path, fingerprint: str, log: Callable[[str], None] = _nothing):
+        self.folder, self.fingerprint, self.log = folder, fingerprint, log
         self.weights = folder / "weights"
         self.metrics = folder / "metrics.jsonl"
         self.tensorboard = folder / "tensorboard"
@@ -52,10 +52,10 @@ class RunState:
         return self.folder / "checkpoint.pt"
 
     def load(self, fits: Callable[[dict[str, Any]], bool] = lambda run: True) -> dict[str, Any] | None:
-        """The state to go on from, or None at the start of a run.
+        """The state to resume from, or None at the start of a run.
 
         Args:
-            fits: Whether a state of this run can be gone on from.
+            fits: Whether a state of this run can be resumed from.
 
         Raises:
             InputError: When there is a checkpoint that cannot be read: starting over silently would cost hours.
@@ -67,7 +67,9 @@ class RunState:
             except Exception as error:
                 raise InputError(f"{self._checkpoint} cannot be read ({error}); delete it to start over") from error
             if state["fingerprint"] != self.fingerprint or not fits(state["run"]):
-                self.say("the state is of a run with other data or parameters: starting from the base weights")
+                self.log(
+                    "the saved state belongs to a run with other data or parameters: starting from the base weights"
+                )
                 state = None
         kept_bytes = state["metrics_bytes"] if state else 0
         if not state:
@@ -108,11 +110,11 @@ class RunState:
 
         Args:
             what: What happened and when.
-            advice: How the user may mend it.
+            advice: How the user may fix it.
             may_pass: Whether the same steps may go well another time, as they may on a GPU, which adds in any order.
 
         Returns:
-            `TryAgain` for the first time where that makes sense, to go on from the checkpoint; else `InputError`.
+            `TryAgain` for the first time where that makes sense, to resume from the checkpoint; else `InputError`.
         """
         times = int(self._divergences.read_text()) + 1 if self._divergences.exists() else 1
         self._divergences.write_text(str(times))
@@ -120,17 +122,17 @@ class RunState:
             f"the last good state is kept in {self.folder}" if self._checkpoint.exists() else "no state was saved yet"
         )
         if may_pass and times == 1:
-            return TryAgain(f"{what}; {kept}, from where another try goes on")
+            return TryAgain(f"{what}; {kept}, from which the next attempt resumes")
         return InputError(f"{what}; {advice}. {kept[0].upper()}{kept[1:]}")
 
-    def log(self, step: int, **values: float | int | str) -> None:
+    def log_metrics(self, step: int, **values: float | int | str) -> None:
         """Add a row to the metrics; numbers go to TensorBoard too. No clock times: equal runs have equal metrics."""
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in _figures(values).items():
             self._board.add_scalar(name, value, step)
 
-    def hand_over_metrics(self, folder: Path) -> None:
+    def export_metrics(self, folder: Path) -> None:
         """Put the metrics into a folder, as rows and in `tensorboard/`; equal metrics give equal bytes."""
         shutil.copy2(self.metrics, folder)
         _write_board(self.metrics, folder / "tensorboard")

@@ -127,7 +127,9 @@ def _base_files(base: Path) -> dict[str, str]:
     findings = checking.verify(base, [])
     bad = [finding.file.path for finding in findings if finding.state != "ok"]
     if bad or not findings:
-        raise InputError(f"{base} is no whole base, such as pretrain makes: {', '.join(bad) or 'nothing is recorded'}")
+        raise InputError(
+            f"{base} is not a complete base such as pretrain makes: {', '.join(bad) or 'nothing is recorded'}"
+        )
     return {path: entry.sha256 for path, entry in record.read(base).items()}
 
 

@@ -36,7 +36,7 @@ export class Clips {
     this.fill(this.element(row), row, words);
   }
 
-  // After merging and splitting: rows that are no more go, what came of them stands in the place of the first.
+  // After merging and splitting: rows that were removed go, their successors take the place of the first.
   replace(gone, come) {
     const places = gone.map((clip) => this.rows.findIndex((row) => row.clip === clip)).filter((at) => at >= 0);
     if (!places.length) return false;

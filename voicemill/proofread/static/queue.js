@@ -192,7 +192,7 @@ function load(key) {
   return JSON.parse(localStorage.getItem(key) ?? '{"seen": 0, "entries": []}');
 }
 
-// Hold a lock until the tab is gone; false if another tab holds it. Where there are no locks, nobody else has.
+// Hold a lock until the tab is gone; false if another tab holds it. Without locks, nobody else has.
 function hold(key) {
   if (!navigator.locks) return Promise.resolve(true);
   return new Promise((done) => {

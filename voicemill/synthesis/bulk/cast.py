@@ -49,7 +49,7 @@ class Cast:
                 self.mistakes.append(f"voices: {error}")
                 continue
             if voice in self.common:
-                self.mistakes.append(f"voices: {name} is there twice")
+                self.mistakes.append(f"voices: {name} appears twice")
             else:
                 self.common.append(voice)
 
@@ -57,7 +57,7 @@ class Cast:
         """The voice that a line names: the speaker of one of the common voices, or any other on S3 or in the registry.
 
         Raises:
-            InputError: If there is no such voice, or two of that speaker.
+            InputError: If the voice does not exist, or two of that speaker.
         """
         name = normal(name)
         if name not in self._found:
@@ -74,13 +74,13 @@ class Cast:
         meant = Names(voice.speaker for voice in self.common).sole(name)
         own = [voice for voice in self.common if voice.speaker == meant]
         if len(own) > 1:
-            raise InputError(f"{len(own)} of the voices are of {name}; name one by its place")
+            raise InputError(f"{len(own)} of the voices are of {name}; name one by its path or address")
         if own:
             return own[0]
         if storage.is_remote(name) or self._registry:
             return self._look_up(name)
-        known = ", ".join(voice.speaker for voice in self.common) or "there are none"
-        raise InputError(f"{name} is none of the voices ({known}), and no registry is given to look it up in")
+        known = ", ".join(voice.speaker for voice in self.common) or "none"
+        raise InputError(f"unknown voice {name}; give a registry to look it up in, or use one of: {known}")
 
     def _look_up(self, name: str) -> Voice:
         if self._registry and names.is_reference(name):

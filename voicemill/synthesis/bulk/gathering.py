@@ -89,7 +89,7 @@ def gather(plan: Path, ledgers: Path, manifest: Path, *, place: str) -> list[Spo
     for voice in voices.values():
         if len(voice.versions) > 1:
             raise InputError(
-                f"{voice.voice} was changed while it spoke: there are lines by {', '.join(sorted(voice.versions))};"
+                f"{voice.voice} was changed during synthesis: lines were spoken by {', '.join(sorted(voice.versions))};"
                 " name a version of a registry, and speak the script in a new run"
             )
     return list(voices.values())
@@ -101,8 +101,8 @@ def _complete(shards: list[Shard], ledgers: Path) -> None:
         names = ", ".join(f"{shard.shard} ({shard.speaker})" for shard in missing[:_NAMED])
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         raise InputError(
-            f"of {len(missing)} of {len(shards)} shards it is not known what was spoken: {names}{more};"
-            " run it again, nothing that is there is spoken twice"
+            f"{len(missing)} of {len(shards)} shards have no ledger: {names}{more};"
+            " run it again; finished lines are not repeated"
         )
 
 

@@ -108,7 +108,7 @@ def plan(script: Path | str, cast: Cast, folder: Path, *, shard_lines: int) -> P
     if found.mistakes:
         raise Mistaken(name, found.mistakes)
     if not found.voices:
-        raise InputError(f"{name} has nothing but empty lines")
+        raise InputError(f"{name} has only empty lines")
     size = _size(list(found.voices.values()), shard_lines)
     shards = _write(script, cast, folder, found, size)
     made = Plan(found.lines, found.empty, shards)
@@ -140,7 +140,7 @@ def _spoken(script: Path | str, cast: Cast, found: _Found) -> Iterator[tuple[int
             named = settings.pop("voice", "")
             voices = [cast.find(named)] if named else cast.common
             if not voices and not cast.mistakes:
-                raise InputError("it has no voice: give it a `voice`, or all lines `voices`")
+                raise InputError("it has no voice: set its `voice`, or `voices` for all lines")
         except EmptyLine:
             settings = {}
         except InputError as error:
@@ -150,7 +150,7 @@ def _spoken(script: Path | str, cast: Cast, found: _Found) -> Iterator[tuple[int
 
 def _size(counts: list[int], shard_lines: int) -> int:
     if len(counts) >= MOST_SHARDS:
-        raise InputError(f"{len(counts)} voices are too many for one run, which has at most {MOST_SHARDS} shards")
+        raise InputError(f"{len(counts)} voices are too many: a run has at most {MOST_SHARDS} shards")
     if sum(ceil(count / shard_lines) for count in counts) <= MOST_SHARDS:
         return shard_lines
     # Each voice may have one shard that is not full.

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from voicemill.text import symbols
 from voicemill.text.english import dictionary, homographs
-from voicemill.text.english.mending import mend
 from voicemill.text.english.normalization import normalize
+from voicemill.text.english.preprocessing import preprocess
 from voicemill.text.spoken import Spoken
 
-__all__ = ["join_endings", "mend", "normalize", "phonemize", "tokens"]
+__all__ = ["join_endings", "normalize", "phonemize", "preprocess", "tokens"]
 
 # Words keep apostrophes and hyphens, as does anything that looks like a host name; marks stand alone.
 _TOKEN = re.compile(

@@ -10,7 +10,7 @@ _CAPITALS = re.compile(r"(?<![A-Za-z'])[A-Z]{2,}(?![A-Za-z])(?!'[a-z]?[A-Z])")
 _LONGEST_INITIALISM = 5
 
 
-def mend(text: str) -> str:
+def preprocess(text: str) -> str:
     """Write capitals that are words in small letters, so that they are not spelled.
 
     A word of the dictionary is a word, unless it is a known initialism (IT, US) that does not stand in a shout.

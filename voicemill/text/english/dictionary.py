@@ -88,7 +88,7 @@ def homographs(as_reference: bool = False) -> dict[str, Homograph]:
 
 
 def letter(character: str) -> list[str]:
-    """A letter by its name; what is no letter stays."""
+    """A letter by its name; what is not a letter stays."""
     if character == "a":
         return ["EY1"]
     return _cmudict()[character].split() if character.isalpha() and character in _cmudict() else [character]

@@ -1,4 +1,4 @@
-"""Words of one spelling and several sounds, told apart by the words around them.
+"""Words of one spelling and several sounds, distinguished by the words around them.
 
 `homographs.csv` has a row for each context: the word, a regular expression for the words before it and one for those
 behind, its phones, an example. The first row whose expressions both match decides; where none does, the

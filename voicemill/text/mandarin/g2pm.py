@@ -1,4 +1,4 @@
-"""Polyphones told apart by g2pM (Park and Lee 2020, arXiv 2004.03136), a small LSTM over the sentence's characters.
+"""Polyphones distinguished by g2pM (Park and Lee 2020, arXiv 2004.03136), a small LSTM over the sentence's characters.
 
 Its package brings the weights (1.6 MB), so that Mandarin is read in context also where g2pW, which is larger and
 better, has not been pulled. Only the package's data files are read.

@@ -1,4 +1,4 @@
-"""Polyphones told apart by g2pW (Chen et al. 2022, arXiv 2203.10430), a BERT that reads the words around them.
+"""Polyphones distinguished by g2pW (Chen et al. 2022, arXiv 2203.10430), a BERT that reads the words around them.
 
 The folder is the public one, `G2PWModel`:
 

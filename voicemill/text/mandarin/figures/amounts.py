@@ -116,7 +116,7 @@ def _measured(negative: bool, written: str, unit: str) -> str:
 
 
 def _is_negative(place: Place, exact: bool) -> bool:
-    """Whether the dash in front of a number is a minus: `exact` where what follows is no bare whole number."""
+    """Whether the dash in front of a number is a minus: `exact` where what follows is not a bare whole number."""
     before = place.before
     if not before or not (before[-1].isalnum()):
         return not before.endswith(("-", "—"))

@@ -8,7 +8,7 @@ from voicemill.text.mandarin.figures import amounts, dates, signs, tables
 from voicemill.text.mandarin.figures.numbers import Place
 
 Reader = Callable[[Match[str], Place], str | None]
-"""What is said for a match, or None where it is no such figure after all."""
+"""What is said for a match, or None if it is not such a figure after all."""
 
 _DASH = "[-—~至到]"
 _UNIT = rf"(?:\s?(?:%|‰|{tables.unit_pattern()}))"

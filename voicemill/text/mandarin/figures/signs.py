@@ -22,7 +22,7 @@ def operator(match: Match[str], place: Place) -> str | None:
     sign = match[0].strip()
     before = re.search(r"[\dA-Za-z)%°²³\]]\s?$", place.before)
     after = re.match(r"\s?[-+±√(]?\s?[.\dA-Za-z]", place.after)
-    if sign in {"-", "*", "<", ">"}:  # between letters they are no words
+    if sign in {"-", "*", "<", ">"}:  # between letters they are not words
         number = re.search(r"[\d)²³]\s?$", place.before), re.match(r"\s?[-.(√]?\d", place.after)
         if not all(number) if sign == "-" else not any(number):
             return None

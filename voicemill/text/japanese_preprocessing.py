@@ -138,6 +138,6 @@ def rules() -> list[Rule]:
     ]
 
 
-def mend(text: str) -> str:
+def preprocess(text: str) -> str:
     """The text with what would be misread written otherwise."""
     return rewrite(text, rules())

@@ -15,7 +15,7 @@ SECONDS_AWAY = 300.0
 SECONDS_BETWEEN_TRIES = 2.0
 
 
-def patiently(call: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
+def retry_while_unavailable(call: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
     """What a call returns, tried again while it says so, for five minutes.
 
     Args:

@@ -19,6 +19,6 @@ def rules() -> list[Rule]:
     return read_rules("voicemill.text.english", "figures.csv", NAMES, READERS)
 
 
-def mend(text: str) -> str:
+def preprocess(text: str) -> str:
     """The text with what would be misread written otherwise."""
-    return _SPACES.sub(" ", capitals.mend(rewrite(text, rules())))
+    return _SPACES.sub(" ", capitals.preprocess(rewrite(text, rules())))
