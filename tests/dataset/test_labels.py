@@ -51,7 +51,9 @@ def test_every_wrong_line_is_named_and_the_right_ones_are_kept(tmp_path: Path) -
     labels, problems = scan(path)
     assert [label.path for label in labels] == ["a.wav"]
     assert [problem.line for problem in problems] == [2, 3, 4, 5, 6]
-    with pytest.raises(InputError, match=r"line 2: 1 fields.*line 3: 5 fields.*line 4: language 'FR'.*line 6: a\.wav"):
+    with pytest.raises(
+        InputError, match=r"line 2: 1 fields.*line 3: 5 fields.*line 4: unknown language 'FR'.*line 6: a\.wav"
+    ):
         read(path)
 
 
@@ -74,7 +76,7 @@ def test_a_table_is_told_by_its_header(tmp_path: Path) -> None:
 
 
 def test_a_bar_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="bar"):
+    with pytest.raises(ValueError, match="cannot contain"):
         write(tmp_path / "x.list", [Label("a.wav", "s", "en", "a|b")])
     assert not list(tmp_path.iterdir())
 
