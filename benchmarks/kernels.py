@@ -2,7 +2,8 @@
 
     python -m benchmarks.kernels [--repeat N]
 
-Shapes are those of a full-size v2 model. What gains less than 1.3 times leaves gpt_sovits/kernels/operations.py.
+Shapes are those of a full-size v2 model. What gains less than 1.3 times leaves gpt_sovits/kernels/operations.py,
+but for what a whole step is slower without.
 """
 
 import argparse

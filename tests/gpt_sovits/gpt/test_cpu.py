@@ -68,27 +68,6 @@ def test_products_and_their_gradients_are_torchs():
         torch.testing.assert_close(ours, torchs)
 
 
-@pytest.mark.parametrize("slope", [0.1, None])
-@pytest.mark.parametrize(("k", "stride", "frames"), [(5, 3, 22), (3, 1, 9), (15, 1, 4)])
-def test_convolutions_and_their_gradients_are_torchs(k: int, stride: int, frames: int, slope: float | None):
-    torch.manual_seed(0)
-    conv = torch.nn.Conv2d(6, 4, (k, 1), (stride, 1), (k // 2, 0))
-    x = torch.randn(2, 6, frames, 3, requires_grad=True)
-    leaves = [x, conv.weight, conv.bias]
-    plain = conv(x) if slope is None else F.leaky_relu(conv(x), slope)
-    answers = []
-    for y in (plain, cpu.active_convolution(x, conv, slope)):
-        answers.append([y, *torch.autograd.grad(y.pow(3).sum(), leaves)])
-    for ours, torchs in zip(*answers, strict=True):
-        torch.testing.assert_close(ours, torchs, rtol=1e-4, atol=1e-4)
-
-
-def test_convolutions_over_time_alone_take_the_same_way():
-    torch.manual_seed(0)
-    conv, x = torch.nn.Conv1d(6, 4, 5, 2, 2), torch.randn(2, 6, 13)
-    torch.testing.assert_close(cpu.active_convolution(x, conv, None), conv(x))
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_dropout_keeps_the_mean_and_drops_gradients_with_values(dtype: torch.dtype):
     torch.manual_seed(0)

@@ -1,9 +1,7 @@
-"""Products, convolutions, dropout and attention as a CPU trains them fastest; on other devices, torch's own.
+"""Products, dropout and attention as a CPU trains them fastest; on other devices, torch's own.
 
-torch hands fp32 products to MKL, which on AMD processors reaches half of what oneDNN reaches there, and draws dropout
-one number at a time. oneDNN's convolutions lay their data out anew at every call, and find the gradient of a wide
-layer's weights at half the speed of a product. Results differ from torch's by rounding, and in which random numbers
-drop what.
+torch hands fp32 products to MKL, which on AMD processors is slower than oneDNN, and draws dropout one number at a time.
+Results differ from torch's by rounding, and in which random numbers drop what.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from voicemill.gpt_sovits.kernels.operations import operations
 
@@ -68,72 +66,6 @@ def linear(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
         return F.linear(x, weight_OI, bias_O)
     y_NO = _Product.apply(x.reshape(-1, x.shape[-1]), weight_OI, bias_O)
     return y_NO.view(*x.shape[:-1], len(weight_OI))
-
-
-class _Convolution(torch.autograd.Function):
-    """A convolution over T of `x_NTC` as a product with all that each output hears: `[N * T / stride, O]`."""
-
-    @staticmethod
-    def forward(ctx: Any, x_NTC: Tensor, weight_OCk: Tensor, bias_O: Tensor, stride: int) -> Tensor:
-        heard = _heard(x_NTC, weight_OCk.shape[2], stride)
-        ctx.save_for_backward(x_NTC, weight_OCk)
-        ctx.stride = stride
-        return operations().linear(heard.flatten(0, 1).flatten(1), _flat(weight_OCk), bias_O)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x_NTC, weight_OCk = ctx.saved_tensors
-        gradient_MO, (outputs, inputs, k) = gradients[0].contiguous(), weight_OCk.shape
-        needs_x, needs_weight, *_ = ctx.needs_input_grad
-        of_x = of_weight = None
-        if needs_x:
-            of_heard = operations().linear(gradient_MO, _flat(weight_OCk).t()).view(len(x_NTC), -1, k, inputs)
-            of_x = _unheard(of_heard, x_NTC.shape[1], ctx.stride)
-        if needs_weight:
-            heard = _heard(x_NTC, k, ctx.stride).flatten(0, 1).flatten(1)
-            of_weight = operations().linear(gradient_MO.t(), heard.t()).view(outputs, k, inputs).transpose(1, 2)
-        return of_x, of_weight, gradient_MO.sum(0) if needs_weight else None, None
-
-
-def _flat(weight_OCk: Tensor) -> Tensor:
-    return weight_OCk.transpose(1, 2).flatten(1)
-
-
-def _heard(x_NTC: Tensor, k: int, stride: int) -> Tensor:
-    """For each output the frames that it hears, zeros before and after all: `[N, T / stride, k, C]`."""
-    padded = F.pad(x_NTC, (0, 0, k // 2, k // 2))
-    return padded.unfold(1, k, stride).transpose(2, 3).contiguous()
-
-
-def _unheard(heard_NTkC: Tensor, frames: int, stride: int) -> Tensor:
-    """The transpose of `_heard`: what was heard of each frame, added up."""
-    N, T, k, C = heard_NTkC.shape
-    sums = heard_NTkC.new_zeros(N, max(frames + k // 2 * 2, (T - 1) * stride + k), C)
-    for tap in range(k):
-        sums[:, tap : tap + (T - 1) * stride + 1 : stride] += heard_NTkC[:, :, tap]
-    return sums[:, k // 2 : k // 2 + frames]
-
-
-def active_convolution(x: Tensor, conv: nn.Conv1d | nn.Conv2d, slope: float | None) -> Tensor:
-    """`F.leaky_relu(conv(x), slope)`, without the ReLU if the slope is None.
-
-    Args:
-        x: `[B, C, T]`, or `[B, C, T, P]` for a kernel that is 1 wide along P.
-        conv: Of an odd kernel, padded by half of it.
-        slope: Of the ReLU.
-    """
-    if not _applies(x) or conv.groups > 1 or conv.bias is None:
-        y = conv(x)
-        return y if slope is None else F.leaky_relu(y, slope)
-    x_BCTP = x if x.ndim == 4 else x.unsqueeze(3)
-    x_NTC = x_BCTP.permute(0, 3, 2, 1).flatten(0, 1).contiguous()
-    y_MO: Any = _Convolution.apply(x_NTC, conv.weight.flatten(2), conv.bias, conv.stride[0])
-    if slope is not None:
-        y_MO = F.leaky_relu_(y_MO, slope)
-    y_NTO = y_MO.view(len(x_NTC), -1, conv.out_channels)
-    # A view, from which the next one of these finds its way back without a copy.
-    y_BOTP = y_NTO.unflatten(0, (len(x), -1)).permute(0, 3, 2, 1)
-    return y_BOTP if x.ndim == 4 else y_BOTP.squeeze(3)
 
 
 class _Dropout(torch.autograd.Function):

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from voicemill.gpt_sovits.features.spectrogram import mirrored
-from voicemill.gpt_sovits.kernels.cpu import active_convolution
 from voicemill.gpt_sovits.sovits.layers import NormedConv1d, NormedConv2d
 from voicemill.gpt_sovits.sovits.vocoder import SLOPE
 
@@ -25,9 +25,9 @@ Judgement = tuple[Tensor, list[Tensor]]
 def _judge(convs: nn.ModuleList, post: nn.Conv1d | nn.Conv2d, x: Tensor) -> Judgement:
     features = []
     for conv in cast(Iterable[nn.Conv1d | nn.Conv2d], convs):
-        x = active_convolution(x, conv, SLOPE)
+        x = F.leaky_relu(conv(x), SLOPE)
         features.append(x)
-    x = active_convolution(x, post, None)
+    x = post(x)
     return x.flatten(1), [*features, x]
 
 
