@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def commands(data: Path | None) -> list[list[str]]:
-    """The modules to run and their arguments; those that need recordings only where there are some."""
+    """Return the modules to run and their arguments; those that need recordings only where there are some."""
     runs = [["text"], ["bulk"], ["synthesis"], ["training"]]
     if data:
         speaker = data / "en_lj"

@@ -82,7 +82,7 @@ def run(arguments: list[object]) -> str:
 
 
 def write_voice(folder: Path) -> str:
-    """A voice.json, which is all that planning reads of a voice."""
+    """Return a voice.json, which is all that planning reads of a voice."""
     folder.mkdir()
     part = Part("sovits.safetensors", "0" * 64, "")
     Voice(folder.name, "v2", "en", 32_000, part, part, ReferenceClip("r.wav", "0" * 64, "Hello.", "en", 4.0)).write(
@@ -92,7 +92,7 @@ def write_voice(folder: Path) -> str:
 
 
 def write_ledgers(plan: Path, ledgers: Path) -> int:
-    """The shards' ledgers, of which every hundredth line is dropped; gives the number of shards."""
+    """Return the shards' ledgers, of which every hundredth line is dropped; gives the number of shards."""
     ledgers.mkdir()
     shards = read_plan(plan).shards
     for shard in shards:
@@ -110,7 +110,7 @@ def write_ledgers(plan: Path, ledgers: Path) -> int:
 
 
 def status(shards: int) -> tuple[int, int]:
-    """Bytes of the nodes of a run's shards, and packed."""
+    """Return the bytes of the nodes of a run's shards, and packed."""
     spec = yaml.safe_load(GENERATED.read_text())["spec"]
     template = next(each for each in spec["templates"] if each["name"] == "synthesize")
     rng = random.Random(1)

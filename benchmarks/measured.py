@@ -119,17 +119,17 @@ def _speak(given: dict[str, Any], repeat: int, form: Weights, rows: int, weights
 
 
 def s1_infer(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
-    """One line, fp32, greedy."""
+    """Return one line, fp32, greedy."""
     return _speak(given, repeat, "packed", 1, weights)
 
 
 def s1_infer_fp16(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
-    """One line, float16 weights, as every weights file has them."""
+    """Return one line, float16 weights, as every weights file has them."""
     return _speak(given, repeat, "fp16", 1, weights)
 
 
 def s1_infer_int8(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
-    """One line, int8 weights."""
+    """Return one line, int8 weights."""
     return _speak(given, repeat, "int8", 1, weights)
 
 
@@ -170,7 +170,7 @@ def s2_decode_bf16(given: dict[str, Any], repeat: int, weights: StateDicts | Non
 
 
 def s2_train(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
-    """A training step of generator and discriminator, 2 clips of 4 s."""
+    """Return a training step of generator and discriminator, 2 clips of 4 s."""
     torch.manual_seed(7)
     generator, discriminator = Generator(SovitsConfig()), Discriminator(SovitsConfig().discriminator_periods)
     if weights:
@@ -184,7 +184,7 @@ def s2_train(given: dict[str, Any], repeat: int, weights: StateDicts | None = No
 
 
 def s1_train(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
-    """A training step of the token model, 4 clips of 12 s."""
+    """Return a training step of the token model, 4 clips of 12 s."""
     model = _gpt(weights).train()
     trainer = GptTrainer(model, GptRecipe(batch_size=4), Precision("fp32", CPU), micro_batch=4)
     batch = GptBatch(given["x"], given["xl"], given["y"], given["yl"], given["bert"])

@@ -39,7 +39,7 @@ from voicemill.text import scoring, symbols
 
 
 def copies(sovits: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
-    """Each clip from its own tokens, float32 at 32 kHz."""
+    """Return each clip from its own tokens, float32 at 32 kHz."""
     generator = build_generator(load_sovits(sovits))
     torch.manual_seed(0)
     for item in items:
@@ -50,7 +50,7 @@ def copies(sovits: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
 
 @torch.no_grad()
 def resyntheses(base: Path, items: list[data.Item]) -> Iterable[np.ndarray]:
-    """Each clip through the posterior encoder and the vocoder, float32 at 32 kHz."""
+    """Return each clip through the posterior encoder and the vocoder, float32 at 32 kHz."""
     checkpoint = load_sovits(base)
     generator = Generator(checkpoint.config)
     load_exactly(generator, checkpoint.weights)
@@ -77,7 +77,7 @@ def prompts_of(items: list[data.Item]) -> dict[str, data.Item]:
 def spoken(
     sovits: Path, gpt: Path, models: Path, texts: dict[str, str], prompts: dict[str, data.Item], beams: int
 ) -> Iterable[np.ndarray]:
-    """The text of each clip that has a prompt, in its voice, float32 at 32 kHz."""
+    """Return the text of each clip that has a prompt, in its voice, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
     options = replace(STEADY, sampling=replace(STEADY.sampling, beams=beams))
     for name, other in prompts.items():

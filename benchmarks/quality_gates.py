@@ -27,7 +27,7 @@ Truth = tuple[bool | None, bool | None]
 
 
 def room(time: float, direct_to_reverberant_db: float, rng: np.random.Generator) -> np.ndarray:
-    """An impulse response with the direct sound at sample 0 and a tail that falls by 60 dB in `time` seconds."""
+    """Return an impulse response with the direct sound at sample 0 and a tail that falls by 60 dB in `time` seconds."""
     tail = rng.standard_normal(int(time * RATE)) * 10 ** (-3 * np.arange(int(time * RATE)) / (time * RATE))
     tail[0] = 0
     response = tail * np.sqrt(10 ** (-direct_to_reverberant_db / 10) / np.sum(tail**2))

@@ -103,7 +103,7 @@ WORST: dict[str, str] = {
 
 
 def worst_case(name: str, length: int) -> str:
-    """A text of so many characters of a worst case."""
+    """Return a text of so many characters of a worst case."""
     part = WORST[name]
     return (part * (length // len(part) + 1))[:length]
 

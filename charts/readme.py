@@ -20,7 +20,7 @@ _KEY = re.compile(r"(?P<indent> *)(?P<key>[\w-]+):")
 
 
 def documented(text: str) -> Iterator[tuple[str, str]]:
-    """Path and description of each value under a comment that starts with `# --`, in the order of the file."""
+    """Return path and description of each value under a comment that starts with `# --`, in the order of the file."""
     path: list[tuple[int, str]] = []
     comment: list[str] | None = None
     for line in text.splitlines():
@@ -38,7 +38,7 @@ def documented(text: str) -> Iterator[tuple[str, str]]:
 
 
 def table(text: str) -> str:
-    """The values as a Markdown table of names, defaults and descriptions."""
+    """Return the values as a Markdown table of names, defaults and descriptions."""
     values = yaml.safe_load(text)
     lines = ["| value | default | what |", "| --- | --- | --- |"]
     for path, description in documented(text):

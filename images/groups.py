@@ -20,7 +20,7 @@ CPU = "cpu"
 
 
 def names(bake: str) -> list[str]:
-    """Names of the images that a bake file builds.
+    """Return the names of the images that a bake file builds.
 
     Raises:
         ValueError: The file has no list `stage = [...]`.
@@ -32,14 +32,14 @@ def names(bake: str) -> list[str]:
 
 
 def targets(containerfile: str) -> dict[str, tuple[str, str]]:
-    """Every target of a Containerfile with the one that it builds on and its own lines, comments left out."""
+    """Return every target of a Containerfile with the one that it builds on and its own lines, comments left out."""
     lines = re.sub(r"^#.*\n", "", containerfile, flags=re.MULTILINE)
     parts = re.split(r"^FROM (\S+) AS (\S+)$", lines, flags=re.MULTILINE)[1:]
     return {name: (parent, body) for parent, name, body in zip(*[iter(parts)] * 3, strict=True)}
 
 
 def chain(every: dict[str, tuple[str, str]], target: str) -> list[str]:
-    """A target and all that it builds on, the target first."""
+    """Return a target and all that it builds on, the target first."""
     found = []
     while target in every:
         found.append(target)

@@ -42,7 +42,7 @@ CUDA libraries that no other library names, neither as needed nor in what it ope
 
 
 def extras(project: dict[str, Any], extra: str) -> list[str]:
-    """An extra of the project and those that it refers to, each once."""
+    """Return an extra of the project and those that it refers to, each once."""
     found = [extra]
     for name in found:
         for line in project["optional-dependencies"].get(name, ()):
@@ -52,7 +52,7 @@ def extras(project: dict[str, Any], extra: str) -> list[str]:
 
 
 def requirements(project: dict[str, Any], extra: str) -> list[str]:
-    """What an extra of the project asks for, its references to other extras resolved; "base" for no extra."""
+    """Return what an extra of the project asks for, its references to other extras resolved; "base" for no extra."""
     if extra == "base":
         return project["dependencies"]
     lines = [line for name in extras(project, extra) for line in project["optional-dependencies"][name]]
@@ -66,7 +66,7 @@ def alone(pyproject: dict[str, Any], extra: str) -> list[str]:
 
 
 def canonical(name: str) -> str:
-    """A package's name as every tool writes it."""
+    """Return a package's name as every tool writes it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -118,14 +118,14 @@ def resolve(pyproject: dict[str, Any]) -> None:
 
 
 def report(*arguments: str) -> dict[str, dict[str, Any]]:
-    """What pip would install, by canonical name: items of its installation report."""
+    """Return what pip would install, by canonical name: items of its installation report."""
     path = Path("report.json")
     pip("install", "--dry-run", "--ignore-installed", *CONSTRAINED, "--report", str(path), *arguments)
     return {canonical(item["metadata"]["name"]): item for item in json.loads(path.read_text())["install"]}
 
 
 def closure(lines: list[str], needs: dict[str, list[str]]) -> set[str]:
-    """Names of all packages that requirements come to, by what each of them `needs`."""
+    """Return the names of all packages that requirements come to, by what each of them `needs`."""
     from packaging.requirements import Requirement
 
     seen: set[tuple[str, str]] = set()

@@ -63,7 +63,7 @@ pull from) is distribution, and then the licences below bind:
 
 
 def licence(name: str) -> str:
-    """The licence of a package, as an SPDX expression where it can be told.
+    """Return the licence of a package, as an SPDX expression where it can be told.
 
     Raises:
         ValueError: Neither the metadata nor licences.yaml says.
@@ -90,7 +90,7 @@ def licence(name: str) -> str:
 
 @cache
 def installed() -> dict[str, Distribution]:
-    """Every installed package by its canonical name."""
+    """Return every installed package by its canonical name."""
     return {layer.canonical(each.name): each for each in distributions()}
 
 
@@ -101,7 +101,7 @@ def dependencies() -> dict[str, list[str]]:
 
 
 def extras() -> dict[str, set[str]]:
-    """Each extra with the names of all packages that it comes to; "base" is what all of them have.
+    """Return each extra with the names of all packages that it comes to; "base" is what all of them have.
 
     Raises:
         ValueError: One of the packages is not installed.
@@ -122,7 +122,7 @@ def extras() -> dict[str, set[str]]:
 
 
 def refused(licences: dict[str, str]) -> dict[str, str]:
-    """Those of the packages whose licence is in the list `refused` of licences.yaml."""
+    """Return those of the packages whose licence is in the list `refused` of licences.yaml."""
     patterns = [re.compile(pattern, re.IGNORECASE) for pattern in KNOWN["refused"]]
     return {name: said for name, said in licences.items() if any(pattern.search(said) for pattern in patterns)}
 
@@ -147,7 +147,7 @@ def libraries(distribution: Distribution) -> dict[str, str]:
 
 
 def page() -> str:
-    """The page as Markdown.
+    """Return the page as Markdown.
 
     Raises:
         ValueError: A licence is unknown, or refused.

@@ -65,7 +65,7 @@ class Layout:
 
 
 def images_in(layout: Layout, sizes: dict[str, int] | None = None) -> Iterator[Image]:
-    """The images that a layout names.
+    """Return the images that a layout names.
 
     Args:
         layout: Where they lie.
@@ -114,7 +114,7 @@ def _image(name: str, config: dict[str, Any], layers: dict[str, int]) -> Image:
 
 
 def _compressed(content: IO[bytes]) -> int:
-    """Bytes of a layer as a registry keeps it, with gzip."""
+    """Return the bytes of a layer as a registry keeps it, with gzip."""
     compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
     total = 0
     with content:
@@ -124,7 +124,7 @@ def _compressed(content: IO[bytes]) -> int:
 
 
 def table(images: list[Image]) -> str:
-    """The sizes in Markdown: images first, then each layer with the images that stand on it."""
+    """Return the sizes in Markdown: images first, then each layer with the images that stand on it."""
     users: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
     for image in images:

@@ -24,7 +24,7 @@ HEADER = (
 
 
 def compiled(uv: str, *arguments: str, stdin: str = "") -> list[str]:
-    """The lines of a resolution by uv."""
+    """Return the lines of a resolution by uv."""
     command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--no-header"]
     command += ["--no-annotate", *arguments]
     return subprocess.run(

@@ -33,7 +33,7 @@ without any one of them, and the package index has no other torch for Linux on x
 
 
 def wants_cuda(environment: Mapping[str, str], device: Path = Path("/dev/nvidia0")) -> bool:
-    """Whether packages that only a GPU uses are installed.
+    """Return whether packages that only a GPU uses are installed.
 
     Args:
         environment: Environment variables; TORCH_CUDA is 1, 0 or, by default, auto.
@@ -49,7 +49,7 @@ def wants_cuda(environment: Mapping[str, str], device: Path = Path("/dev/nvidia0
 
 
 def find_uv() -> str | None:
-    """The program uv: of PATH, or installed into .tools/uv; None where neither is there."""
+    """Return the program uv: of PATH, or installed into .tools/uv; None where neither is there."""
     on_path = shutil.which("uv")
     if on_path:
         return on_path
@@ -67,7 +67,7 @@ def find_uv() -> str | None:
 
 
 def commands(uv: str | None, python: str, *, alone: list[str], excludes: str | None) -> list[list[str]]:
-    """What installs the checkout with all of its dependencies.
+    """Return what installs the checkout with all of its dependencies.
 
     Args:
         uv: The program uv; None for pip.

@@ -24,7 +24,7 @@ def distance(some: Counter[str], whole: Counter[str]) -> float:
 
 
 def ordered(lines: list[str], language: str) -> list[str]:
-    """The lines, each time the one next that makes the phones so far most like those of all.
+    """Return the lines, each time the one next that makes the phones so far most like those of all.
 
     Args:
         lines: Sentences.

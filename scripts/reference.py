@@ -32,7 +32,7 @@ BLOCK = "<!-- stages -->", "<!-- /stages -->"
 
 
 def pages() -> dict[str, str]:
-    """Every generated page: name in docs/reference -> Markdown."""
+    """Return every generated page: name in docs/reference -> Markdown."""
     declared = sorted(stages(), key=lambda stage: stage.name)
     return {
         "stages.md": _document(stages_page(declared)),
@@ -45,7 +45,7 @@ def pages() -> dict[str, str]:
 
 
 def stages() -> Iterator[Stage[...]]:
-    """The stages of the package, each once."""
+    """Return the stages of the package, each once."""
     from voicemill.cli.stage import names
 
     seen: set[str] = set()
@@ -58,7 +58,7 @@ def stages() -> Iterator[Stage[...]]:
 
 
 def stages_page(declared: list[Stage[...]]) -> Iterator[str]:
-    """What each stage reads, writes and can be told."""
+    """Return what each stage reads, writes and can be told."""
     yield "# Stages"
     yield (
         "A stage is a program that reads folders and writes folders: `voicemill stage NAME --help`, in a checkout also "
@@ -96,7 +96,7 @@ def stages_page(declared: list[Stage[...]]) -> Iterator[str]:
 
 
 def workflows_page() -> Iterator[str]:
-    """Every workflow with its tasks and parameters."""
+    """Return every workflow with its tasks and parameters."""
     yield "# Workflows and their parameters"
     yield (
         "`voicemill run WORKFLOW -p NAME=VALUE` on one machine, `voicemill submit` on a cluster. Type, bounds and "
@@ -131,7 +131,7 @@ def workflows_page() -> Iterator[str]:
 
 
 def commands_page() -> Iterator[str]:
-    """Every command of `voicemill`, as `--help` shows it."""
+    """Return every command of `voicemill`, as `--help` shows it."""
     import typer
 
     from voicemill.cli.main import app
@@ -162,7 +162,7 @@ def commands_page() -> Iterator[str]:
 
 
 def exit_codes_page() -> Iterator[str]:
-    """The exit codes of stages and commands."""
+    """Return the exit codes of stages and commands."""
     yield "# Exit codes"
     yield (
         "Stages, `voicemill` and the engine end with the same codes, which follow `sysexits.h` where it has a meaning. "
@@ -221,7 +221,7 @@ def renames_page() -> Iterator[str]:
 
 
 def files_table(declared: list[Stage[...]]) -> str:
-    """Which stage writes which folder, from the heads of the stages' modules."""
+    """Return which stage writes which folder, from the heads of the stages' modules."""
     rows = []
     for stage in declared:
         written = False
@@ -317,7 +317,7 @@ def _default(item: ParameterField) -> str:
 
 
 def _given_default(declared: dict[str, Any], fields: list[ParameterField]) -> str:
-    """A workflow's default; where it is empty, and so leaves the option to the stage, the stage's."""
+    """Return a workflow's default; where it is empty, and so leaves the option to the stage, the stage's."""
     value = declared.get("value", declared.get("default"))
     if value is None:
         return "" if "valueFrom" in declared else "required"

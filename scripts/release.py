@@ -34,7 +34,7 @@ NEEDED = (
 
 
 def version(root: Path = ROOT) -> str:
-    """The version of the checkout.
+    """Return the version of the checkout.
 
     Raises:
         ValueError: voicemill/__init__.py has no line `__version__ = "..."`.
@@ -53,7 +53,7 @@ def sections(changelog: str) -> dict[str, str]:
 
 
 def problems(root: Path = ROOT, tag: str | None = None) -> list[str]:
-    """What keeps a checkout from being released, a sentence each.
+    """Return what keeps a checkout from being released, a sentence each.
 
     Args:
         root: The checkout.
@@ -78,7 +78,7 @@ def problems(root: Path = ROOT, tag: str | None = None) -> list[str]:
 
 
 def inspect(folder: Path, expected: str) -> list[str]:
-    """What is wrong with the distributions in a folder, a sentence each.
+    """Return what is wrong with the distributions in a folder, a sentence each.
 
     Args:
         folder: Holds one wheel and one sdist, as `python -m build` writes them.

@@ -62,7 +62,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def outside(markdown: str, source: str) -> Iterator[str]:
-    """Paths in the repository, outside of docs/, that a page links to.
+    """Return the paths in the repository, outside of docs/, that a page links to.
 
     Args:
         markdown: The page's text.

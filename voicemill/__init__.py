@@ -20,7 +20,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:
-    """The public API, imported when it is first asked for: `import voicemill` alone loads nothing."""
+    """Return the public API, imported when it is first asked for: `import voicemill` alone loads nothing."""
     if name in __all__:
         from voicemill import api
 

@@ -69,7 +69,7 @@ class Speech:
         return len(self.samples) / self.sample_rate
 
     def pcm16(self) -> np.ndarray:
-        """The samples as int16 `[n]`."""
+        """Return the samples as int16 `[n]`."""
         from voicemill.gpt_sovits.synthesis import waveform
 
         return waveform.pcm16(self.samples)

@@ -35,7 +35,7 @@ from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line.
+    """Return the command line.
 
     Raises:
         UsageError: What is asked for does not go together.
@@ -76,7 +76,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def measure(given: argparse.Namespace) -> tuple[str, list[Summary], list[Training]]:
-    """The recogniser's name, and what was measured."""
+    """Return the recogniser's name, and what was measured."""
     listener = Listener(
         recognizer("whisper" if given.whisper else "pocketsphinx", given.models, given.language),
         given.language,

@@ -38,7 +38,7 @@ class Training:
     curves: Mapping[str, Points]
 
     def plot(self) -> str:
-        """The curves as inline SVG."""
+        """Return the curves as inline SVG."""
         return plots.curves(self.curves, "epoch")
 
 
@@ -84,7 +84,7 @@ def measure_epochs(bench: Bench, run: Path) -> tuple[list[Summary], list[Trainin
 
 
 def epoch_losses(weights: Path) -> dict[str, Points]:
-    """Mean of each loss over the steps of each epoch, from metrics.jsonl."""
+    """Return the mean of each loss over the steps of each epoch, from metrics.jsonl."""
     values: dict[str, dict[float, list[float]]] = {}
     for row in json_lines(weights / "metrics.jsonl"):
         for name in row:

@@ -84,7 +84,7 @@ class Figure:
 
 
 def spoken_seconds(samples: np.ndarray, rate: int) -> float | None:
-    """Time from the first to the last speech, or None without speech.
+    """Return the time from the first to the last speech, or None without speech.
 
     Args:
         samples: float32 `[n]`.
@@ -95,7 +95,7 @@ def spoken_seconds(samples: np.ndarray, rate: int) -> float | None:
 
 
 def interval(sums: Sequence[float], counts: Sequence[float], seed: int = 0) -> Figure:
-    """A rate over sentences and its 95 % interval, by drawing the sentences anew (percentile bootstrap).
+    """Return a rate over sentences and its 95 % interval, by drawing the sentences anew (percentile bootstrap).
 
     Args:
         sums: What each sentence adds above the line, such as its errors.
@@ -136,7 +136,7 @@ class Summary:
     of_speaker: bool = False
 
     def figures(self) -> dict[str, Figure | None]:
-        """The measures by name; None where no sentence has them.
+        """Return the measures by name; None where no sentence has them.
 
         Error rates are sums of errors over sums of words or phones; margin is the similarity less that to the most
         similar other speaker.

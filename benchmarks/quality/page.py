@@ -17,7 +17,7 @@ _HIGHEST_HZ = 11_025
 
 
 def build(title: str, recogniser: str, summaries: Sequence[Summary], trainings: Sequence[Training] = ()) -> str:
-    """The page.
+    """Return the page.
 
     Args:
         title: Its heading.
@@ -48,7 +48,7 @@ def build(title: str, recogniser: str, summaries: Sequence[Summary], trainings: 
 
 
 def _sentences(summary: Summary) -> Iterator[dict[str, Any]]:
-    """The sentences, those with most wrong words first."""
+    """Return the sentences, those with most wrong words first."""
     for one in sorted(summary.sentences, key=_worst_first):
         snippet = sound.read_snippet(one.audio)
         yield {

@@ -20,7 +20,7 @@ _LIST_FORM = ("utt", "prompt_text", "prompt_wav", "text")
 
 
 def sentences(file: Path = SENTENCES) -> list[str]:
-    """Sentences to speak: a text file with one a line.
+    """Return the sentences to speak: a text file with one a line.
 
     Raises:
         InputError: A line is empty or the file is not text.
@@ -29,7 +29,7 @@ def sentences(file: Path = SENTENCES) -> list[str]:
 
 
 def recordings(folder: Path) -> list[Path]:
-    """The recordings of a speaker, ordered by name; transcripts and notes beside them are left out.
+    """Return the recordings of a speaker, ordered by name; transcripts and notes beside them are left out.
 
     Raises:
         InputError: There is none.
@@ -55,13 +55,13 @@ def transcripts(folder: Path) -> dict[Path, labels.Label]:
 
 
 def spoken_by(folder: Path) -> list[Sentence]:
-    """The recordings of a speaker as sentences, with their words where somebody wrote them down."""
+    """Return the recordings of a speaker as sentences, with their words where somebody wrote them down."""
     known = transcripts(folder)
     return [Sentence(path.stem, known[path].text if path in known else None, path) for path in recordings(folder)]
 
 
 def spoken_lines(folder: Path) -> list[Sentence]:
-    """What synthesize has spoken: the rows of its manifest.
+    """Return what synthesize has spoken: the rows of its manifest.
 
     Raises:
         InputError: There is none.
@@ -73,7 +73,7 @@ def spoken_lines(folder: Path) -> list[Sentence]:
 
 
 def whole_clips(seconds: Mapping[Path, float], minutes: float) -> list[Path]:
-    """The first recordings that last so long together; fewer minutes take a part of what more minutes take.
+    """Return the first recordings that last so long together; fewer minutes take a part of what more minutes take.
 
     Args:
         seconds: Length of each recording, in the order in which they are taken.
@@ -94,7 +94,7 @@ def whole_clips(seconds: Mapping[Path, float], minutes: float) -> list[Path]:
 
 
 def lengths(files: Sequence[Path]) -> dict[Path, float]:
-    """Length of each recording in seconds, in the same order."""
+    """Return the length of each recording in seconds, in the same order."""
     return {path: reading.read(path).seconds for path in files}
 
 

@@ -60,13 +60,13 @@ class Bench:
         return self.listener.language
 
     def base(self, version: Version = "v2") -> Synthesizer:
-        """The base weights of the models folder, which no speaker's recordings have touched."""
+        """Return the base weights of the models folder, which no speaker's recordings have touched."""
         return self.pretrained.synthesizer(
             locate(self.models, "sovits-g", version), locate(self.models, "gpt", version)
         )
 
     def voice(self, folder: Path) -> tuple[Synthesizer, Reference]:
-        """A published voice, reading as its training texts were read, and its reference clip."""
+        """Return a published voice, reading as its training texts were read, and its reference clip."""
         reading = pronunciation.load(self.models, trained=folder).reading
         speaking = load_voice(folder, self.models, reading=reading)
         return speaking.synthesizer, speaking.reference

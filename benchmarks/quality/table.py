@@ -13,7 +13,7 @@ _TITLES = {**_RATES, "similarity": "to the speaker", "sig": "SIG", "bak": "BAK",
 
 
 def rows(summaries: Sequence[Summary]) -> list[list[str]]:
-    """A heading and a row for each summary.
+    """Return a heading and a row for each summary.
 
     Error rates come with their 95 % intervals. The pace is compared with that of the recordings, if these are the
     first summary.
@@ -32,7 +32,7 @@ def rows(summaries: Sequence[Summary]) -> list[list[str]]:
 
 
 def markdown(summaries: Sequence[Summary]) -> str:
-    """The table in Markdown, and what was dropped below it."""
+    """Return the table in Markdown, and what was dropped below it."""
     heading, *body = rows(summaries)
     lines = [heading, ["---"] * len(heading), *body]
     text = "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)

@@ -61,7 +61,7 @@ def prepare(api: Counted, namespace: str, gpu_seconds: float, cpu_seconds: float
 
 
 def played(document: Json, gpu_seconds: float, cpu_seconds: float, target: str = "") -> Json:
-    """The workflow as it is, for nodes that kwok plays: where its pods go and how long they take.
+    """Return the workflow as it is, for nodes that kwok plays: where its pods go and how long they take.
 
     Args:
         document: The workflow.
@@ -144,7 +144,7 @@ def workflows(kube: Kube, api: Counted, speakers: int, at_once: int) -> Iterator
 
 
 def _running(api: Counted, namespace: str) -> set[str]:
-    """Names of the workflows that have not ended."""
+    """Return the names of the workflows that have not ended."""
     path = f"{_OBJECTS}/{namespace}/workflows?labelSelector=workflows.argoproj.io/completed!=true"
     listed = json.loads(api.get(path, resource="workflows", verb="LIST", accept=METADATA))
     return {item["metadata"]["name"] for item in listed["items"] or []}
@@ -172,7 +172,7 @@ class Program:
         return int(line.split()[1]) / 1024
 
     def _processor(self) -> float:
-        """Seconds, in user and system mode."""
+        """Return seconds, in user and system mode."""
         fields = self._read("stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -181,7 +181,7 @@ class Program:
 
 
 def _pid(program: str) -> int | None:
-    """The oldest process of this machine that runs a program, or a program's part of that name."""
+    """Return the oldest process of this machine that runs a program, or a program's part of that name."""
     for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")[:2]

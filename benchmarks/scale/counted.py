@@ -32,7 +32,7 @@ class Counted:
         self._lock = threading.Lock()
 
     def get(self, path: str, *, resource: str = "", verb: str = "GET", accept: str = "application/json") -> bytes:
-        """What lies at a path, which may have a query."""
+        """Return what lies at a path, which may have a query."""
         return self._send("GET", path, verb, resource, accept=accept).read()
 
     def post(self, path: str, body: Json, resource: str) -> None:
@@ -53,7 +53,7 @@ class Counted:
             yield from map(json.loads, filter(None, lines))
 
     def totals(self) -> Counter[tuple[str, str]]:
-        """How many requests of each (verb, resource) the API server has had, by its own count."""
+        """Return how many requests of each (verb, resource) the API server has had, by its own count."""
         return requests_of(self.get("/metrics", accept="text/plain").decode())
 
     def _send(

@@ -62,7 +62,7 @@ class Watched(Slots):
 
 
 def standing_in(document: Json, gpu_seconds: float) -> Json:
-    """The workflow with commands that write each stage's outputs and, where it has a GPU, sleep."""
+    """Return the workflow with commands that write each stage's outputs and, where it has a GPU, sleep."""
     document = copy.deepcopy(document)
     for stage in stages(document):
         outputs = stage.get("outputs", {})

@@ -117,12 +117,12 @@ class Pods(threading.Thread):
 
 
 def asks_for_gpu(pod: Json) -> bool:
-    """Whether a pod's stage asks for a GPU."""
+    """Return whether a pod's stage asks for a GPU."""
     return any(GPU in (each.get("resources", {}).get("limits") or {}) for each in pod["spec"]["containers"])
 
 
 def task_result(pod: Json) -> Json:
-    """What Argo's executor reports at the end of a pod: the outputs that its template declares."""
+    """Return what Argo's executor reports at the end of a pod: the outputs that its template declares."""
     containers = [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
     texts = [env["value"] for each in containers for env in each.get("env", []) if env["name"] == "ARGO_TEMPLATE"]
     outputs = json.loads(texts[0]).get("outputs") or {}

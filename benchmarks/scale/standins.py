@@ -16,7 +16,7 @@ RESULTS = {"dereverb": "1", "denoise": "1", "flagged": "0", "summary": "{}"}
 
 
 def clone_voice() -> Json:
-    """The object as it is generated."""
+    """Return the object as it is generated."""
     return load("clone-voice").document
 
 
@@ -26,12 +26,12 @@ def stages(document: Json) -> list[Json]:
 
 
 def gpus_of(template: Json) -> int:
-    """How many GPUs a stage asks for."""
+    """Return how many GPUs a stage asks for."""
     return request_of(template["container"]).gpus
 
 
 def result(name: str) -> str:
-    """A value for an output parameter."""
+    """Return a value for an output parameter."""
     return RESULTS.get(name, "0")
 
 

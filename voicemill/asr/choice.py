@@ -17,7 +17,7 @@ Backend = Literal["auto", "whisper", "pocketsphinx"]
 
 
 def recognizer(backend: str, models_dir: Path | str, language: str = "auto", device: str = "auto") -> Recognizer:
-    """A recogniser for clips of a language.
+    """Return a recogniser for clips of a language.
 
     "auto" takes the first of these that can be had:
 
@@ -58,7 +58,7 @@ def recognizer(backend: str, models_dir: Path | str, language: str = "auto", dev
 
 
 def _is_toy(models_dir: Path) -> bool:
-    """Whether the Whisper in the folder is the one that `voicemill models toy` made."""
+    """Return whether the Whisper in the folder is the one that `voicemill models toy` made."""
     path = f"{place('whisper')}/model.bin"
     entry = record.read(models_dir).get(path)
     if entry is None or not entry.is_toy:

@@ -16,7 +16,7 @@ _LOUD = 0.9
 
 
 def cut_edges(samples: np.ndarray, rate: int) -> list[str]:
-    """Which ends of a clip lie in speech.
+    """Return which ends of a clip lie in speech.
 
     Args:
         samples: float32 `[n]`.

@@ -15,7 +15,7 @@ _LOOPS = {1: 5, 2: 4} | dict.fromkeys(range(3, 41), 3)
 
 
 def flags(text: str, language: str, seconds: float, confidence: float, trusted_above: float) -> list[str]:
-    """What is suspicious about a transcript.
+    """Return what is suspicious about a transcript.
 
     Args:
         text: What was heard.
@@ -53,7 +53,7 @@ def follows_from_text(flag: str) -> bool:
 
 
 def loops(text: str, language: str) -> bool:
-    """Whether up to 40 words (or characters) come again and again, as they do when a recogniser is lost."""
+    """Return whether up to 40 words (or characters) come again and again, as they do when a recogniser is lost."""
     units = _units(text, language)
     for length, often in _LOOPS.items():
         run = 0
@@ -66,7 +66,7 @@ def loops(text: str, language: str) -> bool:
 
 
 def _units(text: str, language: str) -> list[str]:
-    """Words where the script parts them, else characters, without case and punctuation."""
+    """Return words where the script parts them, else characters, without case and punctuation."""
     if language in _SPACED:
         words = ("".join(filter(str.isalnum, word)) for word in text.lower().split())
         return [word for word in words if word]

@@ -25,7 +25,7 @@ def _pattern(language: str) -> re.Pattern[str]:
 
 
 def is_hallucination(text: str, language: str) -> bool:
-    """Whether a transcript holds a phrase that Whisper is known to make up.
+    """Return whether a transcript holds a phrase that Whisper is known to make up.
 
     Args:
         text: What was heard.

@@ -79,7 +79,7 @@ def match(labels: Iterable[Label], clips: Iterable[str], sources: Mapping[str, s
 
 
 def _recordings(path: str, sources: Mapping[str, str]) -> list[str]:
-    """Names of the recordings that a label's path may mean; those that agree in most parts of it."""
+    """Return the names of the recordings that a label's path may mean; those that agree in most parts of it."""
     for form in (normal, folded):
         for exact in (True, False):
             wanted = _parts(form(path), exact)
@@ -91,7 +91,7 @@ def _recordings(path: str, sources: Mapping[str, str]) -> list[str]:
 
 
 def _why_not_one(label: Label, recordings: list[str], clips: list[str], sources: Mapping[str, str]) -> str:
-    """Why a label is nobody's: several recordings could be meant, or none, and then what is called nearly so."""
+    """Return why a label is nobody's: several recordings could be meant, or none, and then what is called nearly so."""
     if recordings:
         several = ", ".join(shown(sources[name]) for name in recordings[:3])
         return f"{len(recordings)} recordings match this name ({several}); give more of the path"
@@ -105,7 +105,7 @@ def _parts(path: str, exact: bool) -> tuple[str, ...]:
 
 
 def _agreement(one: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """How many parts, from the last on, are the same; 0 where the file names differ."""
+    """Return how many parts, from the last on, are the same; 0 where the file names differ."""
     count = 0
     for a, b in zip(reversed(one), reversed(other), strict=False):
         if a != b:

@@ -155,7 +155,7 @@ def _joined(parts: Sequence[Segment], language: str) -> Transcript:
 
 
 def _has_speech(clip: np.ndarray) -> bool:
-    """Whether Silero's voice activity detector, which faster-whisper brings, hears any speech."""
+    """Return whether Silero's voice activity detector, which faster-whisper brings, hears any speech."""
     from faster_whisper.vad import get_speech_timestamps
 
     peak = np.abs(clip).max(initial=0.0)

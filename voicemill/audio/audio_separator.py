@@ -105,7 +105,7 @@ def require_files(separator: "Separator", model: str) -> None:
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """An error and what caused it, outermost first."""
+    """Return an error and what caused it, outermost first."""
     found: list[BaseException] = []
     while error is not None and error not in found:
         found.append(error)
@@ -114,13 +114,13 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a full GPU is behind an error."""
+    """Return whether a full GPU is behind an error."""
     import torch
 
     return any(isinstance(link, torch.OutOfMemoryError) for link in _chain(error))
 
 
 def reason(error: BaseException) -> str:
-    """The first line of the innermost error that says something; SystemExit only carries a number."""
+    """Return the first line of the innermost error that says something; SystemExit only carries a number."""
     said = [str(link).strip() for link in _chain(error) if not isinstance(link, SystemExit) and str(link).strip()]
     return said[0].splitlines()[0] if said else type(error).__name__

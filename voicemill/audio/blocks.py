@@ -17,7 +17,7 @@ MIN_SUSPECT_BYTES = 1 << 30
 
 
 def limit_bytes(file_bytes: int) -> int:
-    """Bytes of float32 samples that a file of some size may decode to."""
+    """Return the bytes of float32 samples that a file of some size may decode to."""
     return min(MAX_BYTES, max(MIN_SUSPECT_BYTES, MAX_EXPANSION * file_bytes))
 
 
@@ -81,5 +81,5 @@ class Blocks:
 
 
 def _mapped(channels: int) -> np.ndarray:
-    """A block in a mapping of its own: malloc would keep its memory after it is freed."""
+    """Return a block in a mapping of its own: malloc would keep its memory after it is freed."""
     return np.frombuffer(mmap.mmap(-1, 4 * channels * BLOCK), np.float32).reshape(channels, BLOCK)

@@ -23,7 +23,7 @@ class Link:
 
 
 def links(path: Path) -> list[Link]:
-    """The parts of a file; one, the whole, unless it is Ogg, FLAC or WAV.
+    """Return the parts of a file; one, the whole, unless it is Ogg, FLAC or WAV.
 
     Args:
         path: A file that is not empty.
@@ -40,7 +40,7 @@ def links(path: Path) -> list[Link]:
 
 
 def _ogg_starts(content: mmap.mmap) -> list[int]:
-    """A link begins with the first page that begins a stream behind pages that do not (RFC 3533, section 4)."""
+    """Return a link begins with the first page that begins a stream behind pages that do not (RFC 3533, section 4)."""
     starts, is_begun = [], False
     at = content.find(_OGG)
     while at >= 0:
@@ -63,7 +63,7 @@ def _flac_starts(content: mmap.mmap) -> list[int]:
 
 
 def _riff_starts(content: mmap.mmap) -> list[int]:
-    """Where a RIFF form ends, by its size, the next may begin."""
+    """Return where a RIFF form ends, by its size, the next may begin."""
     starts, at = [0], 0
     while True:
         size = int.from_bytes(content[at + 4 : at + 8], "little")

@@ -17,12 +17,12 @@ SHORTEST_LIMIT_SECONDS = 1.5
 
 
 def name_of(recording: str, start: int, end: int) -> str:
-    """The name of the clip that is cut from a recording at samples `[start, end)`."""
+    """Return the name of the clip that is cut from a recording at samples `[start, end)`."""
     return f"{recording}_{start:010d}_{end:010d}.wav"
 
 
 def check_clip(name: str, where: str) -> str:
-    """A clip's name that was read from a file, if it is a plain file name.
+    """Return a clip's name that was read from a file, if it is a plain file name.
 
     Args:
         name: The name.

@@ -57,7 +57,7 @@ class Decoded:
 
 
 def tracks(path: Path) -> list[Track]:
-    """The audio tracks of a file, in its order.
+    """Return the audio tracks of a file, in its order.
 
     Raises:
         InputError: It has none, or is not a media file.
@@ -159,7 +159,7 @@ def _packets(container: "InputContainer", track: "AudioStream") -> "Iterator[Pac
 
 
 def _frames(packet: "Packet") -> "tuple[list[AudioFrame], bool]":
-    """Frames of a packet, and whether it was whole: a tag or padding holds none and is not damage."""
+    """Return the frames of a packet, and whether it was whole: a tag or padding holds none and is not damage."""
     from av.error import FFmpegError
 
     try:

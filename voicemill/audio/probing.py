@@ -72,7 +72,7 @@ def examine(path: Path) -> Iterator[str]:
 
 
 def is_text(head: bytes) -> bool:
-    """Whether bytes read as text: UTF-8 (a character cut at the end is allowed) without control characters."""
+    """Return whether bytes read as text: UTF-8 (a character cut at the end is allowed) without control characters."""
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -118,7 +118,7 @@ def read_wav_header(path: Path) -> WavHeader:
 
 
 def _trailing(stream: BinaryIO, at: int, length: int) -> int:
-    """Bytes from `at` on that are neither chunks nor another WAV file glued on, which is read."""
+    """Return the bytes from `at` on that are neither chunks nor another WAV file glued on, which is read."""
     while at < length:
         stream.seek(at)
         header = stream.read(8)

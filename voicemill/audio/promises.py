@@ -24,7 +24,7 @@ _ID3_HEADER = 10
 
 
 def promised_seconds(path: Path, container: "InputContainer", track: "AudioStream") -> float | None:
-    """Length of a audio track in seconds by its container's own count.
+    """Return the length of a audio track in seconds by its container's own count.
 
     Args:
         path: The file.

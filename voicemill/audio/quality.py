@@ -76,7 +76,7 @@ class Quality:
 
 
 def opens(gate: Gate, needed: bool) -> bool:
-    """Whether a recording goes through a cleaning stage: by its quality (`auto`), in any case, or in none."""
+    """Return whether a recording goes through a cleaning stage: by its quality (`auto`), in any case, or in none."""
     return gate == "always" or (gate == "auto" and needed)
 
 
@@ -143,7 +143,7 @@ def _dnsmos_session() -> "InferenceSession":
 
 
 def decay_rate(samples: np.ndarray) -> tuple[float | None, int]:
-    """How fast the speech dies away at its steepest.
+    """Return how fast the speech dies away at its steepest.
 
     In each of five bands: the level every 10 ms, its slope over 120 ms, and the slope that only 3 % are steeper than.
 

@@ -167,7 +167,7 @@ def write_wav(
 
 
 def _decode(path: Path, track: int) -> tuple[np.ndarray, int, list[str]]:
-    """Samples `[channels, n]`, rate and notes; `track` from 1, or 0 to choose."""
+    """Return samples `[channels, n]`, rate and notes; `track` from 1, or 0 to choose."""
     if (plain := _read_pcm_wav(path)) is not None:
         _require_track(path, track, 1)
         return *plain, []

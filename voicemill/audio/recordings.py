@@ -46,7 +46,7 @@ class Recording:
 
 
 def name_for(source: str | os.PathLike[str], sha256: str) -> str:
-    """A file name for a recording that is safe anywhere and the same only for the same stem and content.
+    """Return a file name for a recording that is safe anywhere and the same only for the same stem and content.
 
     Letters and digits of any script stay; everything else becomes "_". The eight digits of the hash keep files of one
     name in two folders apart.
@@ -88,7 +88,7 @@ def read_manifest(folder: Path) -> dict[str, Recording]:
 
 
 def consent_of(given: str) -> str:
-    """The consent in words: as given, or the content of the file that is named (of a scan, its name and digest).
+    """Return the consent in words: as given, or the content of the file that is named (of a scan, its name and digest).
 
     Args:
         given: Words, or the path or s3:// address of a file.
@@ -113,7 +113,7 @@ def write_consent(folder: Path, statement: str) -> None:
 
 
 def overlay(*folders: Path | None) -> dict[str, Path]:
-    """The newest state of each recording: a later folder's file stands in front of an earlier one's.
+    """Return the newest state of each recording: a later folder's file stands in front of an earlier one's.
 
     Args:
         *folders: Folders of `<recording>.wav`, least cleaned first; None where a stage was skipped.

@@ -144,7 +144,7 @@ class StemSeparator:
             self._retreat()
 
     def _run(self, mix: np.ndarray) -> np.ndarray:
-        """One call of audio-separator, by way of files under safe names."""
+        """Return one call of audio-separator, by way of files under safe names."""
         from audio_separator.separator import InvalidAudioDataError
 
         folder = Path(self._temporary.name)
@@ -210,7 +210,7 @@ class StemSeparator:
         return separator
 
     def _segment_frames(self) -> int:
-        """The model's own chunk length in STFT frames (Roformers state it in their YAML)."""
+        """Return the model's own chunk length in STFT frames (Roformers state it in their YAML)."""
         configuration = self.folder / Path(self.model).with_suffix(".yaml").name
         if not configuration.is_file():
             return 256
@@ -256,7 +256,7 @@ def separate_files(
 
 
 def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str, Path]:
-    """Those of the recordings that measures.json marks for a treatment.
+    """Return those of the recordings that measures.json marks for a treatment.
 
     Args:
         recordings: Name -> file.

@@ -241,11 +241,11 @@ def frame_rms(samples: np.ndarray, window: int, hop: int) -> np.ndarray:
 
 
 def _quietest(loudness: np.ndarray, first: int, last: int) -> int:
-    """The quietest frame from `first` to `last`, both included."""
+    """Return the quietest frame from `first` to `last`, both included."""
     return first + int(np.argmin(loudness[first : last + 1]))
 
 
 def _silent_runs(silent: np.ndarray) -> list[tuple[int, int]]:
-    """Runs of silent frames as `[start, end)`."""
+    """Return the runs of silent frames as `[start, end)`."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], silent.astype(np.int8), [0]))))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]

@@ -49,7 +49,7 @@ def probabilities(samples: np.ndarray, rate: int, stop_at_seconds: float = np.in
 
 
 def has_speech(samples: np.ndarray, rate: int) -> bool:
-    """Whether at least 0.2 s of some minute of the signal are speech; singing counts.
+    """Return whether at least 0.2 s of some minute of the signal are speech; singing counts.
 
     Args:
         samples: float32 `[n]`.

@@ -59,7 +59,7 @@ class BatchRequest:
 
     @classmethod
     def of(cls, given: dict[str, str]) -> BatchRequest:
-        """What a run's parameters ask for; others among them are left."""
+        """Return what a run's parameters ask for; others among them are left."""
         own = {name.replace("-", "_"): value for name, value in given.items()}
         values: dict[str, Any] = {
             field.name: (float if isinstance(field.default, float) else str)(own[field.name])
@@ -101,14 +101,14 @@ def read(api: Api, request: BatchRequest, *, look: bool = True) -> BatchPlan:
 
 
 def _config_of_speakers(value: str) -> dict[str, str]:
-    """The config of a batch as its speakers' workflows are to have it, without what is the batch's own."""
+    """Return the config of a batch as its speakers' workflows are to have it, without what is the batch's own."""
     sections = config.read(value)
     text = config.text_of({stage: options for stage, options in sections.items() if stage not in _OF_BATCH})
     return {config.CONFIG.name: text} if text else {}
 
 
 def _manifest(text: str) -> Manifest:
-    """A manifest from an address, or from the text itself."""
+    """Return a manifest from an address, or from the text itself."""
     place = path_in(text)
     if place is None:
         return manifests.parse(text, is_csv=not text.lstrip().startswith("{"))

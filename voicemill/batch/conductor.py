@@ -94,7 +94,7 @@ class Conductor:
         self._counted = time.monotonic()
 
     def rows(self) -> Iterator[State]:
-        """Each speaker's row as soon as it is known.
+        """Return each speaker's row as soon as it is known.
 
         Raises:
             TryAgain: The cluster or S3 was away for minutes; the workflows go on.
@@ -176,7 +176,7 @@ class Conductor:
             self.active[workflow["metadata"]["name"]] = self.waiting.popleft()
 
     def _ended(self) -> list[str]:
-        """Those of the workflows that have ended; every minute also those that are gone."""
+        """Return those of the workflows that have ended; every minute also those that are gone."""
         of_batch = speaker_workflows.of_batch(self.settings.name)
         ended = f"{of_batch},{speaker_workflows.COMPLETED}=true,!{speaker_workflows.OUTCOME}"
         names = [child.name for child in _speaker_workflows(self.cluster, ended) if child.name in self.active]
@@ -218,7 +218,7 @@ def conclude(cluster: Kube, batch_plan: BatchPlan, settings: BatchSettings, kept
 
 
 def unrecorded(cluster: Kube, settings: BatchSettings) -> list[SpeakerWorkflow]:
-    """The workflows of a conductor of which the outcome is not kept yet."""
+    """Return the workflows of a conductor of which the outcome is not kept yet."""
     mine = f"{speaker_workflows.BATCH}={settings.name},{speaker_workflows.CONDUCTOR}={settings.run}"
     return list(_speaker_workflows(cluster, f"{mine},!{speaker_workflows.OUTCOME}"))
 

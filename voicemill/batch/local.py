@@ -97,7 +97,7 @@ async def _all(batch: Batch, workflow: Workflow, out: Path, room: Room, options:
 async def _one(
     workflow: Workflow, job: SpeakerJob, folder: Path, slots: Slots, stop: Stop, options: Options
 ) -> tuple[states.Ending, str]:
-    """A speaker's run: how it ended and why."""
+    """Return a speaker's run: how it ended and why."""
     try:
         result = await conduct(workflow, job.values, folder, slots=slots, stop=stop, options=options)
     except Exception as error:

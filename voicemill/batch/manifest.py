@@ -71,7 +71,7 @@ def parse(text: str, *, is_csv: bool) -> Manifest:
 
 
 def common(text: str) -> Row:
-    """Parameters for all speakers, written as `overrides` is: `KEY=VALUE; KEY=VALUE`, or a JSON object.
+    """Return the parameters for all speakers, written as `overrides` is: `KEY=VALUE; KEY=VALUE`, or a JSON object.
 
     Raises:
         UsageError: with everything that is wrong.

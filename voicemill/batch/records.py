@@ -57,7 +57,7 @@ class Records:
         self.store.write(_key(record.row.speaker), content.encode())
 
     def read(self, speakers: Iterable[str]) -> dict[str, Record]:
-        """Those that there are of these speakers.
+        """Return those that there are of these speakers.
 
         Raises:
             TryAgain: if S3 cannot be reached.

@@ -45,7 +45,7 @@ class Request:
 
 
 def check(request: Request, plan: Plan) -> tuple[list[SpeakerJob], list[ManifestError]]:
-    """What is asked for and what is wrong with it, before anything is uploaded.
+    """Return what is asked for and what is wrong with it, before anything is uploaded.
 
     Args:
         request: What somebody wants.
@@ -99,7 +99,7 @@ def bring(request: Request, plan: Plan, jobs: list[SpeakerJob], name: str, uploa
 
 
 def _own(job: SpeakerJob, request: Request) -> dict[str, str]:
-    """An order's parameters that are not as for all speakers."""
+    """Return an order's parameters that are not as for all speakers."""
     return {name: value for name, value in job.values.items() if request.common.get(name) != value}
 
 
@@ -125,7 +125,7 @@ class Standing:
 
 
 def standing(api: Api, name: str) -> Standing:
-    """How a batch stands, by one list of its speakers' workflows and one of those that conduct it.
+    """Return how a batch stands, by one list of its speakers' workflows and one of those that conduct it.
 
     Raises:
         InputError: if the cluster has no such batch.
@@ -145,7 +145,7 @@ def standing(api: Api, name: str) -> Standing:
 
 
 def running(api: Api, name: str) -> list[str]:
-    """Names of the workflows that conduct a batch at this moment."""
+    """Return the names of the workflows that conduct a batch at this moment."""
     return [each["metadata"]["name"] for each in _conductors(api, name) if not nodes.has_ended(each)]
 
 

@@ -82,7 +82,7 @@ class SpeakerWorkflow:
 
 
 def check_name(name: str) -> str:
-    """A name that a batch can have.
+    """Return a name that a batch can have.
 
     Raises:
         UsageError: if it cannot.
@@ -93,12 +93,12 @@ def check_name(name: str) -> str:
 
 
 def of_batch(name: str) -> str:
-    """Selector of the speakers' workflows of a batch."""
+    """Return the selector of the speakers' workflows of a batch."""
     return f"{BATCH}={name},{CONDUCTOR}"
 
 
 def conductors(name: str) -> str:
-    """Selector of the workflows that conduct a batch, or did."""
+    """Return the selector of the workflows that conduct a batch, or did."""
     return f"{BATCH}={name},!{CONDUCTOR}"
 
 
@@ -111,13 +111,13 @@ def name_of(settings: BatchSettings, speaker: str, input_digest: str) -> str:
 
 
 def owner(settings: BatchSettings) -> list[Json]:
-    """What ties a speaker's workflow to the conductor's: when that is deleted, the cluster deletes this."""
+    """Return what ties a speaker's workflow to the conductor's: when that is deleted, the cluster deletes this."""
     kind = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Workflow"}
     return [{**kind, "name": settings.run, "uid": settings.uid, "blockOwnerDeletion": False}]
 
 
 def workflow_for(plan: Plan, job: SpeakerJob, input_digest: str, settings: BatchSettings) -> Json:
-    """A speaker's workflow, to be created.
+    """Return a speaker's workflow, to be created.
 
     Args:
         plan: The workflow that makes a voice.
@@ -139,7 +139,7 @@ def workflow_for(plan: Plan, job: SpeakerJob, input_digest: str, settings: Batch
 
 
 def from_sketch(sketch: Json) -> SpeakerWorkflow:
-    """A speaker's workflow as a list of sketches has it."""
+    """Return a speaker's workflow as a list of sketches has it."""
     metadata = sketch["metadata"]
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     row = annotations.get(ROW)
@@ -157,17 +157,17 @@ def from_sketch(sketch: Json) -> SpeakerWorkflow:
 
 
 def latest(speaker_workflows: Iterable[SpeakerWorkflow]) -> dict[str, SpeakerWorkflow]:
-    """Each speaker's latest."""
+    """Return each speaker's latest."""
     return {child.speaker: child for child in sorted(speaker_workflows, key=lambda child: child.created)}
 
 
 def noted(row: State) -> Json:
-    """The metadata of a workflow of which the outcome is kept."""
+    """Return the metadata of a workflow of which the outcome is kept."""
     return {"labels": {OUTCOME: row.outcome}, "annotations": {ROW: json.dumps(asdict(row), ensure_ascii=False)}}
 
 
 def row_from(text: str, workflow: str) -> State:
-    """A row out of the annotation of a speaker's workflow.
+    """Return a row out of the annotation of a speaker's workflow.
 
     Raises:
         InputError: If it is not what `noted` writes.
@@ -177,7 +177,7 @@ def row_from(text: str, workflow: str) -> State:
 
 
 def row_of(workflow: Json, job: SpeakerJob, batch: Batch) -> State:
-    """What came of a speaker's workflow that has ended.
+    """Return what came of a speaker's workflow that has ended.
 
     Args:
         workflow: With its whole status.
@@ -215,7 +215,7 @@ def _reason(tasks: dict[str, nodes.Task], status: Json) -> str:
 
 
 def _summary(task: nodes.Task | None) -> dict[str, Any]:
-    """What a stage said of itself when it ended well."""
+    """Return what a stage said of itself when it ended well."""
     outputs = (task.node.get("outputs") or {}).get("parameters") or [] if task else []
     text = next((item["value"] for item in outputs if item["name"] == "summary" and "value" in item), "{}")
     return states.summary_of(text)

@@ -62,7 +62,7 @@ class Batch:
 
 
 def read_batch(out: Path) -> Batch:
-    """What a batch's folder was made for.
+    """Return what a batch's folder was made for.
 
     Raises:
         InputError: if it is not a batch's folder, or a later voicemill's.
@@ -125,18 +125,18 @@ class State:
 
 
 def run_folder(out: Path, job: SpeakerJob) -> Path:
-    """Where the run for an order lies."""
+    """Return where the run for an order lies."""
     return out / RUNS / job.speaker
 
 
 def states(batch: Batch, out: Path) -> list[State]:
-    """All rows, in the order of the manifest."""
+    """Return all rows, in the order of the manifest."""
     running = is_running(out)
     return [state(batch, job, out, running=running) for job in batch.jobs]
 
 
 def state(batch: Batch, job: SpeakerJob, out: Path, *, running: bool) -> State:
-    """One row.
+    """Return one row.
 
     Args:
         batch: What was asked for.
@@ -164,7 +164,7 @@ def state(batch: Batch, job: SpeakerJob, out: Path, *, running: bool) -> State:
 
 
 def input_digest_of(job: SpeakerJob) -> str:
-    """A digest of what an order's voice is made from, as far as it shows without reading it.
+    """Return a digest of what an order's voice is made from, as far as it shows without reading it.
 
     Raises:
         TryAgain: if its source is on S3, which is away.
@@ -173,7 +173,7 @@ def input_digest_of(job: SpeakerJob) -> str:
 
 
 def _looks(source: str) -> Iterator[tuple[str, int, str]]:
-    """Name, size and time or tag of every file of a source."""
+    """Return name, size and time or tag of every file of a source."""
     if is_remote(source):
         yield from ((entry.key, entry.size, entry.tag) for entry in open_store(source).list())
         return
@@ -203,7 +203,7 @@ def forget_outcome(folder: Path) -> None:
 
 
 def replay(events: Path) -> Work | None:
-    """What a run did, by its `run.jsonl`; None if it never began."""
+    """Return what a run did, by its `run.jsonl`; None if it never began."""
     if not events.is_file():
         return None
     work = Work()
@@ -241,7 +241,7 @@ def replay(events: Path) -> Work | None:
 
 
 def is_running(out: Path) -> bool:
-    """Whether somebody runs the batch in this folder."""
+    """Return whether somebody runs the batch in this folder."""
     try:
         with (out / LOCK).open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -253,7 +253,7 @@ def is_running(out: Path) -> bool:
 
 
 def _summary(folder: Path, task: str) -> dict[str, Any]:
-    """What a stage said of itself when it ended well."""
+    """Return what a stage said of itself when it ended well."""
     try:
         return summary_of(untrusted.read_json(folder / task / "_SUCCESS.json", dict)["parameters"]["summary"])
     except (InputError, KeyError, TypeError):
@@ -261,7 +261,7 @@ def _summary(folder: Path, task: str) -> dict[str, Any]:
 
 
 def summary_of(text: object) -> dict[str, Any]:
-    """A stage's summary, parsed; empty if it is damaged, so that one stage's figures are missing and no more."""
+    """Return a stage's summary, parsed; empty if it is damaged, so that one stage's figures are missing and no more."""
     try:
         return untrusted.json_value(text, dict, nan=True) if isinstance(text, str) else {}
     except untrusted.Unreadable:
@@ -278,7 +278,7 @@ def _minutes(folder: Path, task: str) -> float | None:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Objects of a file with one a line. A line that is damaged or still being written is passed over."""
+    """Return the objects of a file with one a line. A line that is damaged or still being written is passed over."""
     for line in untrusted.read_bytes(path).split(b"\n"):
         try:
             yield untrusted.json_value(line, dict, nan=True)

@@ -23,12 +23,12 @@ def write(batch: Batch, rows: list[State], out: Path) -> None:
 
 
 def as_csv(rows: list[State]) -> str:
-    """The rows as CSV; numbers are rounded, what is not known is empty, and no cell is a formula."""
+    """Return the rows as CSV; numbers are rounded, what is not known is empty, and no cell is a formula."""
     return spreadsheets.as_csv(_SHOWN, ([_cell(getattr(row, name)) for name in _SHOWN] for row in rows))
 
 
 def as_page(batch: Batch, rows: list[State], out: Path) -> str:
-    """The rows as one HTML page, with links to each run's report and a line that each voice speaks."""
+    """Return the rows as one HTML page, with links to each run's report and a line that each voice speaks."""
     from jinja2 import Environment
 
     source = resources.files("voicemill.batch").joinpath("summary.html").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def as_page(batch: Batch, rows: list[State], out: Path) -> str:
 
 
 def totals(rows: list[State]) -> dict[str, float]:
-    """How many of which outcome, and the sums of time and cost."""
+    """Return how many of which outcome, and the sums of time and cost."""
     counts = Counter(row.outcome for row in rows)
     sums = {name: sum(getattr(row, name) or 0 for row in rows) for name in ("minutes_in", "minutes_used", "cost")}
     times = {name: sum(getattr(row, name) for row in rows) for name in ("gpu_minutes", "cpu_minutes")}
@@ -53,7 +53,7 @@ def totals(rows: list[State]) -> dict[str, float]:
 
 
 def success_ratio(rows: list[State]) -> float:
-    """Share of the speakers who have a voice."""
+    """Return the share of the speakers who have a voice."""
     return sum(row.outcome == "voice" for row in rows) / max(len(rows), 1)
 
 

@@ -38,7 +38,7 @@ def jobs(
     look: bool = True,
     elsewhere: frozenset[str] = frozenset(),
 ) -> tuple[list[SpeakerJob], list[ManifestError]]:
-    """What a manifest asks for, and every reason why it cannot be done.
+    """Return what a manifest asks for, and every reason why it cannot be done.
 
     Args:
         manifest: As it was read.
@@ -80,7 +80,7 @@ def jobs(
 def problems_of_common(
     common: dict[str, str], workflow: Workflow, *, folder: Path | None, elsewhere: frozenset[str] = frozenset()
 ) -> list[Problem]:
-    """What is wrong with the parameters for all speakers; the arguments are those of `jobs`."""
+    """Return what is wrong with the parameters for all speakers; the arguments are those of `jobs`."""
     own = [Problem(name, "set it per speaker, in the manifest") for name in REQUIRED if name in common]
     parameters, here = workflow_parameters.parameters_of(workflow), Here(folder, elsewhere)
     others = {name: value for name, value in common.items() if name not in REQUIRED}
@@ -88,7 +88,7 @@ def problems_of_common(
 
 
 def _by_present_names(manifest: Manifest, parameters: Parameters, base: str, folder: Path | None) -> Manifest:
-    """The manifest with the present names of parameters that were renamed.
+    """Return the manifest with the present names of parameters that were renamed.
 
     Args:
         manifest: As it was read.
@@ -111,7 +111,7 @@ def _by_present_names(manifest: Manifest, parameters: Parameters, base: str, fol
 
 
 def _of_row(row: Row, lines: dict[str, int], *, source_is_here: bool) -> Iterator[Problem]:
-    """What only a batch asks of a row: a speaker of its own and a source that whoever reads it can find."""
+    """Return what only a batch asks of a row: a speaker of its own and a source that whoever reads it can find."""
     for name in REQUIRED:
         if name not in row.values:
             yield Problem(name, "is missing")

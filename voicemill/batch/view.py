@@ -23,7 +23,7 @@ _EVERY_SECONDS = 1.0
 
 
 def table(rows: list[State], *, priced: bool) -> Table:
-    """The rows as they are at this moment; columns as on the summary's page."""
+    """Return the rows as they are at this moment; columns as on the summary's page."""
     shown = Table(box=None, pad_edge=False)
     numbers = ("min in", "min used", "error rate", "similarity", "GPU min", "CPU min", *(["cost"] if priced else []))
     for heading in ("speaker", "outcome", *numbers, ""):
@@ -38,7 +38,7 @@ def table(rows: list[State], *, priced: bool) -> Table:
 
 
 def headline(rows: list[State]) -> str:
-    """How many of which outcome."""
+    """Return how many of which outcome."""
     counts = summary.totals(rows)
     names = ("voice", "failed", "running", "stopped", "waiting")
     return f"{len(rows)} speakers: " + ", ".join(f"{counts[name]} {name}" for name in names if name in counts)
@@ -112,7 +112,7 @@ class Seen:
 
 
 def looking_at(batch: str, namespace: str | None) -> Callable[[], Seen]:
-    """What looks at a batch, as often as it is called.
+    """Return what looks at a batch, as often as it is called.
 
     Args:
         batch: Its folder, or its name on a cluster.

@@ -41,7 +41,7 @@ class Api(Protocol):
     namespace: str
 
     def template(self, name: str) -> Json:
-        """A WorkflowTemplate."""
+        """Return a WorkflowTemplate."""
         ...
 
     def create(self, workflow: Json) -> Json:
@@ -49,11 +49,11 @@ class Api(Protocol):
         ...
 
     def workflow(self, name: str) -> Json:
-        """A Workflow with its whole status."""
+        """Return a Workflow with its whole status."""
         ...
 
     def workflows(self, selector: str) -> list[Json]:
-        """The Workflows whose labels fit."""
+        """Return the Workflows whose labels fit."""
         ...
 
     def sketches(self, selector: str) -> Iterator[Json]:
@@ -78,7 +78,7 @@ class Api(Protocol):
         ...
 
     def logs(self, name: str, node: Json, *, follow: bool) -> Iterator[str]:
-        """Lines of a node's main container. Raises `NotThere` where its pod is gone."""
+        """Return the lines of a node's main container. Raises `NotThere` where its pod is gone."""
         ...
 
 

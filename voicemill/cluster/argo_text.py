@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 def problem_of(text: str) -> str:
-    """Why Argo would not pass a text on as it is; empty if it would."""
+    """Return why Argo would not pass a text on as it is; empty if it would."""
     if "{{" in text:
         return "contains {{, which Argo would evaluate"
     odd = next((character for character in text if not _survives(character)), None)

@@ -14,7 +14,7 @@ from voicemill.cluster.kube import Kube
 
 
 def connect(namespace: str | None = None) -> Api:
-    """The cluster that the environment names.
+    """Return the cluster that the environment names.
 
     Args:
         namespace: Where the runs are; by default ARGO_NAMESPACE, else the kubeconfig's, else `default`.

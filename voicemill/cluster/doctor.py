@@ -220,7 +220,7 @@ def _rights(kube: Kube) -> Iterator[Finding]:
 
 
 def _accounts(kube: Kube) -> tuple[str, str]:
-    """Who runs the pods, and who artifact garbage collection, as the cluster's clone-voice says."""
+    """Return who runs the pods, and who artifact garbage collection, as the cluster's clone-voice says."""
     try:
         spec = kube.template("clone-voice")["spec"]
     except NotThere:

@@ -91,7 +91,7 @@ class Need:
         )
 
     def refusal(self, machine: Machine) -> str:
-        """Why it does not fit a node, in words; empty if it does."""
+        """Return why it does not fit a node, in words; empty if it does."""
         for key, effect in machine.taints:
             if not self.tolerated & {key, ""}:
                 return f"it is tainted {key}:{effect}"

@@ -113,7 +113,7 @@ class Board:
 
 
 def board(workflow: Json) -> RenderableType:
-    """A run's tasks as a table, under its name and phase."""
+    """Return a run's tasks as a table, under its name and phase."""
     table = Table("task", "state", "progress", "tries", "time", "", box=None, pad_edge=False)
     reached = [task for task in nodes.tasks(workflow) if task.phase != "Omitted"]
     for task in reached:

@@ -151,7 +151,7 @@ class Kube:
 
 
 def _client() -> tuple[Any, str]:
-    """The API client and the namespace that the configuration names."""
+    """Return the API client and the namespace that the configuration names."""
     from kubernetes import client, config
 
     if _IN_POD.exists() and not os.environ.get("KUBECONFIG"):

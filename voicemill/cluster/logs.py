@@ -69,7 +69,7 @@ def _kept(address: str) -> list[str]:
 
 
 def readable(line: str) -> str:
-    """A stage's line of JSON as a person reads it; any other line as it is."""
+    """Return a stage's line of JSON as a person reads it; any other line as it is."""
     try:
         entry = untrusted.json_value(line, dict)
         return printable(f"{entry['level']!s:<7} {entry['message']}")

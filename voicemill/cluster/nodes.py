@@ -56,7 +56,7 @@ class Task:
         return seconds_between(self.node.get("startedAt"), self.node.get("finishedAt"))
 
     def place(self, artifact: str) -> str | None:
-        """Key of an output artifact in the artifact repository."""
+        """Return the key of an output artifact in the artifact repository."""
         for item in (self.node.get("outputs") or {}).get("artifacts") or []:
             if item["name"] == artifact:
                 return (item.get("s3") or {}).get("key")
@@ -79,7 +79,7 @@ def has_ended(workflow: Json) -> bool:
 
 
 def tasks(workflow: Json) -> list[Task]:
-    """The tasks of a run that have been reached, in the order of their beginning."""
+    """Return the tasks of a run that have been reached, in the order of their beginning."""
     nodes: dict[str, Json] = (workflow.get("status") or {}).get("nodes") or {}
     of_retries = {child for node in nodes.values() if node["type"] == "Retry" for child in node.get("children") or []}
     return sorted(_tasks(nodes, of_retries), key=lambda task: (task.node.get("startedAt") or "~", task.name))
@@ -109,7 +109,7 @@ def _message(node: Json, latest: Json) -> str:
 
 
 def sentence(message: str) -> str:
-    """What a stage ended with, out of the end of its log that Kubernetes keeps as a pod's message.
+    """Return what a stage ended with, out of the end of its log that Kubernetes keeps as a pod's message.
 
     Argo's own lines follow the stage's there; the stage's last one is JSON, of which the beginning may be cut off.
     """
@@ -124,12 +124,12 @@ def sentence(message: str) -> str:
 
 
 def is_executors(line: str) -> bool:
-    """Whether a line of a log is of Argo's own program, which starts the stage."""
+    """Return whether a line of a log is of Argo's own program, which starts the stage."""
     return bool(_EXECUTOR.match(line))
 
 
 def outcome_of(workflow: Json) -> Outcome:
-    """What a run that has ended has come to, by the exit codes of its tasks that failed."""
+    """Return what a run that has ended has come to, by the exit codes of its tasks that failed."""
     if phase_of(workflow) == "Succeeded":
         return "done"
     if (workflow.get("spec") or {}).get("shutdown"):
@@ -144,14 +144,14 @@ def outcome_of(workflow: Json) -> Outcome:
 
 
 def place(workflow: Json, key: str) -> str:
-    """The address of a key of a run's artifact repository, with its bucket where the run names one."""
+    """Return the address of a key of a run's artifact repository, with its bucket where the run names one."""
     reference = (workflow.get("status") or {}).get("artifactRepositoryRef") or {}
     bucket = ((reference.get("artifactRepository") or {}).get("s3") or {}).get("bucket", "")
     return f"s3://{bucket}/{key}"
 
 
 def waiting(workflow: Json, name: str | None = None) -> Task:
-    """The one task that waits to be resumed.
+    """Return the one task that waits to be resumed.
 
     Args:
         workflow: The run.
@@ -174,7 +174,7 @@ def waiting(workflow: Json, name: str | None = None) -> Task:
 
 
 def answers(workflow: Json, node_id: str, parameters: dict[str, str]) -> dict[str, str]:
-    """The values with which a suspended node goes on: those given, and the defaults of the others.
+    """Return the values with which a suspended node goes on: those given, and the defaults of the others.
 
     Raises:
         InputError: The node does not wait, has no such parameter, or lacks a value.
@@ -195,7 +195,7 @@ def answers(workflow: Json, node_id: str, parameters: dict[str, str]) -> dict[st
 
 
 def resumed(workflow: Json, node_id: str, parameters: dict[str, str]) -> Json:
-    """The change of a Workflow's status that lets a suspended node go on, as Argo's server would make it.
+    """Return the change of a Workflow's status that lets a suspended node go on, as Argo's server would make it.
 
     Args:
         workflow: The run, as `unpacked`.
@@ -220,12 +220,12 @@ def resumed(workflow: Json, node_id: str, parameters: dict[str, str]) -> Json:
 
 
 def pod_name(run: str, node: Json) -> str:
-    """The name that the controller gives to a node's pod."""
+    """Return the name that the controller gives to a node's pod."""
     return f"{run}-{node.get('templateName', '')}-{node['id'].rpartition('-')[2]}"
 
 
 def unpacked(workflow: Json) -> Json:
-    """A Workflow whose nodes can be read: the controller compresses those of a large one.
+    """Return a Workflow whose nodes can be read: the controller compresses those of a large one.
 
     Raises:
         TryAgain: The nodes are kept in a database, or packed otherwise.

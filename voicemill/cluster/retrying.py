@@ -16,7 +16,7 @@ SECONDS_BETWEEN_TRIES = 2.0
 
 
 def retry_while_unavailable(call: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
-    """What a call returns, tried again while it says so, for five minutes.
+    """Return what a call returns, tried again while it says so, for five minutes.
 
     Args:
         call: May be made any number of times.

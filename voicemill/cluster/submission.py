@@ -109,7 +109,7 @@ def check(plan: Plan, given: dict[str, str], in_pods: frozenset[str] = frozenset
 def place_files(
     plan: Plan, given: dict[str, str], in_pods: frozenset[str], upload: Callable[[Path], str]
 ) -> dict[str, str]:
-    """Parameters whose local paths are replaced by where their content is in S3.
+    """Return parameters whose local paths are replaced by where their content is in S3.
 
     A text that Argo would change, where a file can take its place, goes as a file.
 
@@ -152,7 +152,7 @@ def _placed_text(value: str, upload: Callable[[Path], str]) -> str:
 
 
 def problems_of_transport(plan: Plan, given: dict[str, str], in_pods: frozenset[str]) -> Iterator[Problem]:
-    """Why values that are right for the workflow cannot be brought into its pods; arguments as of `check`."""
+    """Return why values that are right for the workflow cannot be brought into its pods; arguments as of `check`."""
     read, written = plan.parameters.places(), plan.parameters.places(written=True)
     for name, value in given.items():
         is_of_here = value.startswith(("./", "../", "~")) or not Path(value).is_absolute()
@@ -165,7 +165,7 @@ def problems_of_transport(plan: Plan, given: dict[str, str], in_pods: frozenset[
 
 
 def workflow_of(plan: Plan, values: dict[str, str], name: str, labels: dict[str, str] | None = None) -> Json:
-    """The Workflow object.
+    """Return the Workflow object.
 
     Args:
         plan: The workflow.

@@ -111,7 +111,7 @@ def _imported(nodes: list[ast.stmt], source: Path) -> Iterator[tuple[str, str]]:
 
 
 def _running(nodes: list[ast.stmt]) -> Iterator[ast.AST]:
-    """The nodes and all below them, but for those that only type checkers see."""
+    """Return the nodes and all below them, but for those that only type checkers see."""
     waiting: list[ast.AST] = list(nodes)
     while waiting:
         node = waiting.pop()
@@ -121,7 +121,7 @@ def _running(nodes: list[ast.stmt]) -> Iterator[ast.AST]:
 
 
 def _bound(body: list[ast.stmt]) -> Iterator[str]:
-    """Names that a module has when it was imported."""
+    """Return the names that a module has when it was imported."""
     for node in _running([node for node in body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id

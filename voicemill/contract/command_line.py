@@ -17,7 +17,7 @@ from voicemill.core.errors import InputError, UsageError, may
 
 
 def command(declaration: Declaration, results: tuple[str, ...], body: Callable[..., None]) -> click.Command:
-    """The click command of a stage.
+    """Return the click command of a stage.
 
     Args:
         declaration: What the options are.

@@ -47,7 +47,7 @@ class Misfit:
 
 
 def read(value: str, folder: Path | None = None) -> Sections:
-    """The sections of a config.
+    """Return the sections of a config.
 
     Args:
         value: YAML, the path of a file with it, or its s3:// address; empty has no sections.
@@ -80,7 +80,7 @@ def parse(text: str | bytes, name: str) -> Sections:
 
 
 def text_of(sections: Mapping[str, Mapping[str, str]]) -> str:
-    """A config of these sections; empty if it would have no option."""
+    """Return a config of these sections; empty if it would have no option."""
     kept = {stage: dict(options) for stage, options in sections.items() if options}
     return json.dumps(kept, ensure_ascii=False, sort_keys=True) if kept else ""
 
@@ -92,7 +92,7 @@ def own_config(value: str, module: str) -> str:
 
 
 def misfits(options: Mapping[str, str], declaration: Declaration) -> Iterator[Misfit]:
-    """What is wrong with the options of a stage's section."""
+    """Return what is wrong with the options of a stage's section."""
     declared = fields_of(declaration)
     for name, value in options.items():
         if name not in declared:
@@ -116,7 +116,7 @@ def unknown_stages(stages: Collection[str]) -> Iterator[Misfit]:
 
 
 def options_for(declaration: Declaration, config: str, places: Mapping[str, str]) -> dict[str, str]:
-    """What a stage's options are where they are not given by themselves, by the arguments' names.
+    """Return what a stage's options are where they are not given by themselves, by the arguments' names.
 
     Args:
         declaration: The stage's.
@@ -141,19 +141,19 @@ def options_for(declaration: Declaration, config: str, places: Mapping[str, str]
 
 
 def fields_of(declaration: Declaration) -> dict[str, ParameterField]:
-    """The options that a config may set, by name."""
+    """Return the options that a config may set, by name."""
     return {field.name: field for field in declaration.parameters if field.name != CONFIG.name}
 
 
 @cache
 def stage_names() -> frozenset[str]:
-    """Every stage of this installation."""
+    """Return every stage of this installation."""
     modules = (path.stem for folder in voicemill.__path__ for path in (Path(folder) / "stages").glob("[!_]*.py"))
     return frozenset(kebab(name) for name in modules)
 
 
 def _beside(place: str, file: str, declaration: Declaration) -> dict[str, str]:
-    """A stage's defaults in the folder of base weights; none if the file does not exist."""
+    """Return a stage's defaults in the folder of base weights; none if the file does not exist."""
     store = storage.open_store(place)
     if store.find(file) is None:
         return {}

@@ -84,7 +84,7 @@ class Overrides(Generic[T]):
     given: Mapping[str, Any] = defaulted(default_factory=dict)
 
     def over(self, base: T) -> T:
-        """The recipe `base` with the fields that were given."""
+        """Return the recipe `base` with the fields that were given."""
         return replace(base, **self.given)  # pyright: ignore[reportArgumentType, reportUnknownVariableType, reportReturnType, reportCallIssue]
 
 
@@ -139,7 +139,7 @@ class ParameterField:
         return self.default is not REQUIRED
 
     def text(self) -> str:
-        """The default as the text that a command line and Argo carry."""
+        """Return the default as the text that a command line and Argo carry."""
         if self.default is None:
             return ""
         return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
@@ -283,7 +283,7 @@ def _parameter(name: str, hint: Any, default: Any, help_text: str, module: str) 
 
 
 def _recipe_parameters(recipe: type[Any], module: str) -> list[ParameterField]:
-    """The fields of a recipe, with their docstrings as help."""
+    """Return the fields of a recipe, with their docstrings as help."""
     hints, helps = get_type_hints(recipe, include_extras=True), _attribute_docstrings(recipe)
     declared = []
     for field in fields(recipe):
@@ -297,12 +297,12 @@ def _recipe_parameters(recipe: type[Any], module: str) -> list[ParameterField]:
 
 
 def _overriding(field: ParameterField, otherwise: str) -> ParameterField:
-    """A recipe's field that may be left to another recipe; `otherwise` says to which."""
+    """Return a recipe's field that may be left to another recipe; `otherwise` says to which."""
     return replace(field, default=None, optional=True, help=f"{field.help} {otherwise}".strip())
 
 
 def _attribute_docstrings(owner: type[Any]) -> dict[str, str]:
-    """The texts that stand below the fields of a class and of those that it inherits from."""
+    """Return the texts that stand below the fields of a class and of those that it inherits from."""
     helps: dict[str, str] = {}
     for each in reversed(owner.__mro__):
         if not is_dataclass(each):

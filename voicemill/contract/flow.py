@@ -82,7 +82,7 @@ def uses_of(workflow: Workflow) -> Iterator[PodUse]:
 
 
 def source_of(text: str, inputs: Mapping[str, Source]) -> Source:
-    """Where a text comes from that may be a tag.
+    """Return where a text comes from that may be a tag.
 
     Args:
         text: As it stands in the workflow.

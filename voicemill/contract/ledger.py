@@ -147,7 +147,7 @@ class Ledger:
         assert not lost, f"neither kept nor dropped: {', '.join(lost)}"
 
     def lines(self, **context: Any) -> str:
-        """The ledger as JSON lines, each with the fields of `context` (stage, speaker) first."""
+        """Return the ledger as JSON lines, each with the fields of `context` (stage, speaker) first."""
         rows = ({**context, **entry} for entry in self.entries)
         return "".join(as_json(row) + "\n" for row in rows)
 

@@ -105,7 +105,7 @@ def _lines(items: Iterable[T], label: str, total: int | None) -> Iterator[T]:
 
 
 def stop_requested() -> bool:
-    """Whether SIGTERM (or Ctrl-C) has come: time to save what can be resumed."""
+    """Return whether SIGTERM (or Ctrl-C) has come: time to save what can be resumed."""
     return _stop.is_set()
 
 

@@ -165,24 +165,24 @@ class Rename:
 
 
 def of_stages() -> dict[str, Rename]:
-    """The stages that were renamed, by their old names."""
+    """Return the stages that were renamed, by their old names."""
     return {old: Rename("stage", old, new, each.removed_in) for each in TABLE for old, new in each.stages.items()}
 
 
 def present_stage(name: str) -> str:
-    """What a stage is called now, such as that of a task in a run of an older release."""
+    """Return what a stage is called now, such as that of a task in a run of an older release."""
     rename = of_stages().get(name)
     return rename.new if rename else name
 
 
 def of_module(module: str) -> Rename | None:
-    """The rename of the stage in a module, `voicemill.stages.NAME` or `stages.NAME`, if that is an old name."""
+    """Return the rename of the stage in a module, `voicemill.stages.NAME` or `stages.NAME`, if that is an old name."""
     package, _, name = module.rpartition(".")
     return of_stages().get(name.replace("_", "-")) if package.endswith("stages") else None
 
 
 def present_module(module: str) -> str:
-    """The module of a stage by the stage's present name."""
+    """Return the module of a stage by the stage's present name."""
     rename = of_module(module)
     return f"{module.rpartition('.')[0]}.{rename.new.replace('-', '_')}" if rename else module
 
@@ -208,7 +208,7 @@ class FormerModules(MetaPathFinder):
 
 
 def of_options(stage: str) -> dict[str, Rename]:
-    """The options of a stage that were renamed, by their old names, without dashes."""
+    """Return the options of a stage that were renamed, by their old names, without dashes."""
     return {
         old: Rename("option", f"--{old}", f"--{new}", each.removed_in)
         for each in TABLE
@@ -217,12 +217,12 @@ def of_options(stage: str) -> dict[str, Rename]:
 
 
 def former_options(stage: str, present: str) -> list[Rename]:
-    """What an option of a stage was called before."""
+    """Return what an option of a stage was called before."""
     return [rename for rename in of_options(stage).values() if rename.new == f"--{present}"]
 
 
 def of_parameters(workflow: str) -> dict[str, Rename]:
-    """The parameters of a workflow that were renamed, by their old names."""
+    """Return the parameters of a workflow that were renamed, by their old names."""
     return {
         old: Rename("parameter", old, new, each.removed_in)
         for each in TABLE
@@ -282,7 +282,7 @@ class Moved:
 
 
 def to_config(workflow: str) -> dict[str, Moved]:
-    """The parameters of a workflow that went into its config, by their names."""
+    """Return the parameters of a workflow that went into its config, by their names."""
     found: dict[str, Moved] = {}
     for each in TABLE:
         for old, now in each.to_config.get(workflow, {}).items():

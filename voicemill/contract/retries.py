@@ -44,7 +44,7 @@ ENVIRONMENT = {"VOICEMILL_RETRIES": "{{retries}}", "VOICEMILL_LAST_EXIT_CODE": "
 
 
 def retry_strategy() -> RetryStrategy:
-    """The policy as a Hera object."""
+    """Return the policy as a Hera object."""
     from hera.workflows import RetryStrategy
     from hera.workflows.models import Backoff, IntOrString
 
@@ -58,7 +58,7 @@ def retry_strategy() -> RetryStrategy:
 
 
 def pod_patch(memory: str, grace_seconds: int | None = None) -> str:
-    """A `podSpecPatch` that asks for one more helping of memory on each try that follows a kill for memory.
+    """Return a `podSpecPatch` that asks for one more helping of memory on each try that follows a kill for memory.
 
     Args:
         memory: What the first try gets, as a Kubernetes quantity in Mi or Gi.
@@ -71,7 +71,7 @@ def pod_patch(memory: str, grace_seconds: int | None = None) -> str:
 
 
 def mebibytes(quantity: str) -> int:
-    """A memory quantity such as `4Gi` in MiB."""
+    """Return a memory quantity such as `4Gi` in MiB."""
     match = re.fullmatch(r"(\d+)(Mi|Gi)", quantity)
     assert match, f"a memory quantity is a whole number of Mi or Gi, not {quantity!r}"
     return int(match[1]) * {"Mi": 1, "Gi": 1024}[match[2]]

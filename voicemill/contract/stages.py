@@ -104,7 +104,7 @@ class Stage(Generic[P]):
         return tuple(field for field in self.parameters if field.field in named)
 
     def container(self, *, image: str | None = None, keys: str | None = None, **overrides: Any) -> Container:
-        """The stage as a Hera container template; see `voicemill.contract.template.container`."""
+        """Return the stage as a Hera container template; see `voicemill.contract.template.container`."""
         return template.container(
             self.declaration,
             image=image or template.default_image(self.image),

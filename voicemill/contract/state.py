@@ -247,7 +247,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _files_of(data: bytes) -> dict[str, str]:
-    """The digest of each file that an index names.
+    """Return the digest of each file that an index names.
 
     Raises:
         InputError: If it is not an index that a state wrote.

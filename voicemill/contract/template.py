@@ -39,7 +39,7 @@ def container(
     gpu_affinity: bool = True,
     **overrides: Any,
 ) -> Container:
-    """The Argo container template of a stage.
+    """Return the Argo container template of a stage.
 
     Args:
         declaration: The stage's.
@@ -108,7 +108,7 @@ def container(
 
 
 def arguments_of(declaration: Declaration, results: tuple[str, ...]) -> list[str]:
-    """The stage's options with Argo's variables as values."""
+    """Return the stage's options with Argo's variables as values."""
     pairs: list[str] = []
     for artifact in declaration.artifacts:
         place = {
@@ -141,7 +141,7 @@ def affinity(gpu_memory: str) -> Affinity:
 
 
 def default_image(stage: str) -> str:
-    """The image of a stage, to be put behind a registry's address."""
+    """Return the image of a stage, to be put behind a registry's address."""
     return f"voicemill-{stage}:{__version__}"
 
 
@@ -157,7 +157,7 @@ def _output(artifact: ArtifactField, stage: str, keys: str | None, part: str) ->
 
 
 def key_of(artifact: ArtifactField, stage: str, keys: str | None, part: str = "") -> str | None:
-    """The S3 key of a stage's output, below the prefix `keys`.
+    """Return the S3 key of a stage's output, below the prefix `keys`.
 
     A folder's ends with a slash: Argo's garbage collection takes all that is below such a key, and of any other just
     the one object.
@@ -167,7 +167,7 @@ def key_of(artifact: ArtifactField, stage: str, keys: str | None, part: str = ""
 
 
 def _sent(state: ArtifactField, stage: str, keys: str | None, part: str) -> Artifact:
-    """A note that the state was kept in S3, for Argo: what lies below its key goes when the run is deleted."""
+    """Return a note that the state was kept in S3, for Argo: what lies below its key goes when the run is deleted."""
     return _artifact(state.name, f"{OUTPUTS}/{state.name}", key_of(state, stage, keys, part), optional=True)
 
 
@@ -188,7 +188,7 @@ def _artifact(name: str, path: str, key: str | None, *, optional: bool) -> Artif
 
 
 def parameter(field: ParameterField) -> Parameter:
-    """A stage's parameter as Argo's, with its description and its choices.
+    """Return a stage's parameter as Argo's, with its description and its choices.
 
     Its default is empty, which leaves it to a config, to the base weights, and to the stage's own default.
     """

@@ -24,7 +24,7 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 
 def parse(field: ParameterField, text: str) -> Any:
-    """The value that a text stands for; the default for an empty one of a parameter that may be left out.
+    """Return the value that a text stands for; the default for an empty one of a parameter that may be left out.
 
     Args:
         field: The parameter's declaration.
@@ -57,7 +57,7 @@ def parse(field: ParameterField, text: str) -> Any:
 
 
 def problem_of_place(field: ParameterField, text: str, folder: Path | None = None) -> str:
-    """Why there is nothing to read at the place that a parameter names; empty if there is, or it names none.
+    """Return why there is nothing to read at the place that a parameter names; empty if there is, or it names none.
 
     Addresses in S3 are not looked at.
 
@@ -76,7 +76,7 @@ def problem_of_place(field: ParameterField, text: str, folder: Path | None = Non
 
 
 def shown(text: str) -> str:
-    """A user's text for a message: quoted, on one line, without control characters, cut short."""
+    """Return a user's text for a message: quoted, on one line, without control characters, cut short."""
     return f"'{display(text)}'"
 
 
@@ -97,7 +97,7 @@ def _problem_of_part(place: Place, part: str, folder: Path | None) -> str:
 
 
 def _such_as(part: str, folder: Path) -> str:
-    """The first file of a folder that was named in a file's place, as its user would write it."""
+    """Return the first file of a folder that was named in a file's place, as its user would write it."""
     try:
         inside = min((file.name for file in folder.iterdir() if file.is_file() and file.name[0] != "."), default=None)
     except OSError:  # the folder may not be listed; the sentence does without

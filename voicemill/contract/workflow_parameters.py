@@ -89,12 +89,12 @@ class Parameters:
     calls: list[_Call]
 
     def places(self, *, written: bool = False) -> dict[str, ParameterField]:
-        """The parameters that name a place which is read, or with `written` one that is written to."""
+        """Return the parameters that name a place which is read, or with `written` one that is written to."""
         found = ((name, self._place(name)) for name in self.items)
         return {name: known for name, known in found if known and known.is_destination == written}
 
     def by_present_names(self, given: Mapping[str, str], base: str = "", folder: Path | None = None) -> dict[str, str]:
-        """Values of which some may have old names; see `renames.present_parameters`."""
+        """Return the values of which some may have old names; see `renames.present_parameters`."""
         return renames.present_parameters(self.workflow.name, given, self.items, base, folder)
 
     def problems(self, given: Mapping[str, str], here: Here | None = None) -> list[Problem]:
@@ -111,7 +111,7 @@ class Parameters:
         ]
 
     def problems_of_values(self, given: Mapping[str, str], here: Here) -> Iterator[Problem]:
-        """What is wrong with each value by itself, and names that are not parameters."""
+        """Return what is wrong with each value by itself, and names that are not parameters."""
         for name, value in given.items():
             if name in self.items:
                 yield from (Problem(name, text) for text in self._problems_of(name, value, here))
@@ -119,14 +119,14 @@ class Parameters:
                 yield Problem(name, self._unknown(name))
 
     def problems_of_absence(self, given: Mapping[str, str]) -> Iterator[Problem]:
-        """Parameters that have neither a value nor a default."""
+        """Return the parameters that have neither a value nor a default."""
         for name, item in self.items.items():
             has_own = item.get("value", item.get("default")) is not None or "valueFrom" in item
             if name not in given and not has_own:
                 yield Problem(name, f"is required. {item.get('description', '')}".strip())
 
     def problems_together(self, given: Mapping[str, str]) -> Iterator[Problem]:
-        """What is wrong with a config, and what stages say about parameters that do not go together.
+        """Return what is wrong with a config, and what stages say about parameters that do not go together.
 
         Args:
             given: Values by name; paths start from the current folder.
@@ -166,7 +166,7 @@ class Parameters:
         return known, list(names)
 
     def resolved(self, given: Mapping[str, str], here: Here) -> dict[str, str]:
-        """Values in which the paths of this machine are absolute: stages run in folders of their own."""
+        """Return the values in which the paths of this machine are absolute: stages run in folders of their own."""
         if here.folder is None:
             return dict(given)
         return {
@@ -191,7 +191,7 @@ class Parameters:
             yield problem
 
     def _configs(self, given: Mapping[str, str]) -> tuple[dict[str, config.Sections], list[Problem]]:
-        """The configs that parameters hold, by the parameter, and what is wrong with them."""
+        """Return the configs that parameters hold, by the parameter, and what is wrong with them."""
         found: dict[str, config.Sections] = {}
         problems: list[Problem] = []
         for name in sorted({call.config for call in self.calls if call.config}):
@@ -207,7 +207,7 @@ class Parameters:
         return found, problems
 
     def _misfits(self, name: str, sections: config.Sections, given: Mapping[str, str]) -> Iterator[config.Misfit]:
-        """What is wrong with the config that a parameter holds."""
+        """Return what is wrong with the config that a parameter holds."""
         calls = [call for call in self.calls if call.config == name]
         known = {call.stage.name for call in calls}
         unknown = list(config.unknown_stages(sections.keys() - known))
@@ -266,7 +266,7 @@ class Parameters:
 
 
 def parameters_of(workflow: Workflow) -> Parameters:
-    """What a workflow's parameters are.
+    """Return what a workflow's parameters are.
 
     Raises:
         UnsupportedWorkflow: for a task whose template does not exist.
@@ -368,7 +368,7 @@ def _stages_in(module: str) -> tuple[Stage[...], ...]:
 
 
 def _stages_of(template: Json) -> tuple[Stage[...], ...]:
-    """The stage that a container runs; none if it runs something else."""
+    """Return the stage that a container runs; none if it runs something else."""
     command = (template.get("container") or {}).get("command") or []
     module = command[command.index("-m") + 1] if "-m" in command[:-1] else ""
     return _stages_in(module) if module.startswith(_PACKAGES) else ()
@@ -384,7 +384,7 @@ def _absolute_part(place: Place, part: str, folder: Path) -> str:
 
 
 def _absolute_if_path(value: str, folder: Path) -> str:
-    """A parameter of which nothing is declared: a path only if it is written as one."""
+    """Return a parameter of which nothing is declared: a path only if it is written as one."""
     if "\n" in value or "://" in value:
         return value
     path = resolved(value, folder)

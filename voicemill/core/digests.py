@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Digest of a file's content.
+    """Return the digest of a file's content.
 
     Args:
         path: The file.
@@ -26,7 +26,7 @@ def content_digest(content: str | bytes) -> str:
 
 
 def listing_digest(entries: Iterable[tuple[str, str]]) -> str:
-    """Digest of a folder's listing.
+    """Return the digest of a folder's listing.
 
     Args:
         entries: Name below the folder and digest of each file, in the order that counts.

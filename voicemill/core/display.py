@@ -39,7 +39,7 @@ def json_printable(text: str) -> str:
 
 
 def safe_message(text: str) -> str:
-    """A whole message as it may go to a terminal or a log; its own line breaks and tabs stay.
+    """Return a whole message as it may go to a terminal or a log; its own line breaks and tabs stay.
 
     Everything that shows an error applies this, so that no name in it can carry escape sequences.
     """
@@ -47,7 +47,7 @@ def safe_message(text: str) -> str:
 
 
 def path_text(path: object) -> str:
-    """A path as text that any encoder takes: bytes that are not UTF-8 are written as escapes."""
+    """Return a path as text that any encoder takes: bytes that are not UTF-8 are written as escapes."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     return os.fsencode(text).decode("utf-8", "backslashreplace")  # pyright: ignore[reportArgumentType]
 

@@ -74,7 +74,7 @@ class OutOfGpuMemory(VoicemillError):
 
 
 def known(error: BaseException) -> VoicemillError | None:
-    """An error in the contract's terms: with a sentence for the user and an exit code. None for a bug.
+    """Return an error in the contract's terms: with a sentence for the user and an exit code. None for a bug.
 
     Everything that ends a process by an error asks here: stages, the `voicemill` command, and the engine for its nodes.
 
@@ -119,7 +119,7 @@ def refused_path(error: BaseException) -> VoicemillError | None:
 
 
 def _is_for_writing(path: Path) -> bool:
-    """Whether a path to which access was denied must have been about to be written: reading it is allowed."""
+    """Return whether a path to which access was denied must have been about to be written: reading it is allowed."""
     there = _nearest(path)
     if there == path:
         return may(path, os.R_OK | (os.X_OK if path.is_dir() else 0))
@@ -133,14 +133,14 @@ def may(path: Path, access: int) -> bool:
 
 
 def _nearest(path: Path) -> Path:
-    """The path, or the nearest folder above it that can be seen."""
+    """Return the path, or the nearest folder above it that can be seen."""
     while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path
 
 
 def full_disk(error: BaseException) -> NoSpace | None:
-    """What to say of an error, where a disk that is full is behind it; None where none is.
+    """Return what to say of an error, where a disk that is full is behind it; None where none is.
 
     Libraries say it in words of their own. torch.save only says that its archive is out of step, the error of the file
     being the context of its own; those of safetensors and SQLite are not OSError and have but a text.
@@ -155,7 +155,7 @@ def full_disk(error: BaseException) -> NoSpace | None:
 
 
 def _with_origins(error: BaseException) -> Iterator[BaseException]:
-    """An error, those that it came from, and for a group those that it holds."""
+    """Return an error, those that it came from, and for a group those that it holds."""
     yield error
     if isinstance(error, BaseExceptionGroup):
         for one in error.exceptions:

@@ -109,7 +109,7 @@ def put_in_place(partial: Path, target: Path) -> None:
 
 
 def is_partial(path: Path) -> bool:
-    """Whether a file or folder is what `atomic` or `replacing` left when it was killed, or writes at present."""
+    """Return whether a file or folder is what `atomic` or `replacing` left when it was killed, or writes at present."""
     return path.name.startswith(".") and path.name.endswith(f".{_PARTIAL}")
 
 

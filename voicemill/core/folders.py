@@ -36,7 +36,7 @@ class Found:
 
 
 def special_kind(path: Path) -> str:
-    """What a path is that no ordinary read should be tried on: a pipe, a device, a link that leads nowhere.
+    """Return what a path is that no ordinary read should be tried on: a pipe, a device, a link that leads nowhere.
 
     Returns:
         `a named pipe` and the like; empty for a regular file, a folder, or a link to one of them.
@@ -54,7 +54,7 @@ def special_kind(path: Path) -> str:
 
 
 def walk(folder: Path) -> Iterator[Found]:
-    """Every file below a folder, hidden ones too, and what is there that cannot be read as one.
+    """Return every file below a folder, hidden ones too, and what is there that cannot be read as one.
 
     A linked folder is followed, but no folder is read twice, and none that holds `folder`. Real folders come before
     linked ones, so a file has the same name wherever the links sort.

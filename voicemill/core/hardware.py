@@ -5,7 +5,7 @@ import subprocess
 
 
 def gpu_memory_gib() -> float | None:
-    """Memory of the smallest NVIDIA GPU in GiB; None without a GPU, or if its driver does not answer."""
+    """Return the memory of the smallest NVIDIA GPU in GiB; None without a GPU, or if its driver does not answer."""
     command = shutil.which("nvidia-smi")
     if not command:
         return None

@@ -36,7 +36,7 @@ class FieldLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 def get_logger(name: str) -> FieldLogger:
-    """The logger of a module, also of a program's; its level methods accept fields as keyword arguments."""
+    """Return the logger of a module, also of a program's; its level methods accept fields as keyword arguments."""
     spec = sys.modules["__main__"].__spec__ if name == "__main__" else None
     name = spec.name if spec else name
     return FieldLogger(logging.getLogger(name), {})
@@ -44,7 +44,7 @@ def get_logger(name: str) -> FieldLogger:
 
 @cache
 def console() -> Console:
-    """The terminal on stderr, shared by log lines and progress bars so that neither overwrites the other."""
+    """Return the terminal on stderr, shared by log lines and progress bars so that neither overwrites the other."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)

@@ -22,12 +22,12 @@ _DIRECTIONS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)
 
 
 def normal(name: str) -> str:
-    """A name in the one form in which names are compared and stored (Unicode's NFC)."""
+    """Return a name in the one form in which names are compared and stored (Unicode's NFC)."""
     return unicodedata.normalize("NFC", name)
 
 
 def folded(name: str) -> str:
-    """A name without regard to normal form and case."""
+    """Return a name without regard to normal form and case."""
     return normal(normal(name).casefold())
 
 
@@ -37,7 +37,7 @@ def forms(name: str) -> tuple[str, ...]:
 
 
 def speaker_problem(name: str) -> str:
-    """Why a text cannot be a speaker's name, as the end of a sentence; empty where it can."""
+    """Return why a text cannot be a speaker's name, as the end of a sentence; empty where it can."""
     if not name.strip():
         return "is empty; name the speaker"
     if any(unicodedata.category(sign) in _UNPRINTABLE or sign in _DIRECTIONS for sign in name):
@@ -54,7 +54,7 @@ def speaker_problem(name: str) -> str:
 
 
 def shown(name: str) -> str:
-    """A name for a message: quoted, control characters escaped, cut short."""
+    """Return a name for a message: quoted, control characters escaped, cut short."""
     return repr(name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…")
 
 
@@ -73,7 +73,7 @@ class Names:
                 by_form.setdefault(form, []).append(name)
 
     def find(self, name: str) -> list[str]:
-        """The stored names that a name may mean: the same bytes before the same letters before another case.
+        """Return the stored names that a name may mean: the same bytes before the same letters before another case.
 
         Returns:
             One where it is clear; several where it is ambiguous; none where there is none.
@@ -84,7 +84,7 @@ class Names:
         return []
 
     def sole(self, name: str) -> str | None:
-        """The stored name that a name means, or None where there is none or more than one."""
+        """Return the stored name that a name means, or None where there is none or more than one."""
         found = self.find(name)
         return found[0] if len(found) == 1 else None
 

@@ -49,7 +49,7 @@ def safe_join(root: Path, name: str, *, portable: bool = True) -> Path:
 
 
 def what_is_wrong(name: object, *, portable: bool = True) -> str:
-    """Why `safe_join` refuses a name whatever the folder is; empty if it does not.
+    """Return why `safe_join` refuses a name whatever the folder is; empty if it does not.
 
     Args:
         name: The name as it was read; anything but a string is refused.

@@ -13,7 +13,7 @@ Cell = str | int | float | None
 
 
 def as_csv(heading: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """A table as CSV.
+    """Return a table as CSV.
 
     Numbers stay numbers, None is an empty cell. A string that a spreadsheet would evaluate (it begins with `=`, `+`,
     `-`, `@`, one of their fullwidth forms, a tab or a line break) is prefixed with an apostrophe, which spreadsheets

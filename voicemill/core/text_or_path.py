@@ -25,17 +25,17 @@ _FILE_NAME = re.compile(rf"\S+\.(?:{_SUFFIXES})", re.IGNORECASE)
 
 
 def looks_like_a_path(value: str) -> bool:
-    """Whether a text is written as the path or address of a file, whether or not one is there."""
+    """Return whether a text is written as the path or address of a file, whether or not one is there."""
     return any(pattern.fullmatch(value) for pattern in (_ROOTED, _NESTED, _FILE_NAME))
 
 
 def is_address(value: str) -> bool:
-    """Whether a value is an s3:// address."""
+    """Return whether a value is an s3:// address."""
     return value.startswith("s3://") and not re.search(r"\s", value)
 
 
 def problem_of(value: str, folder: Path | None = None) -> str:
-    """Why a text or path cannot be used: it looks like a path and no file is there; empty if it can.
+    """Return why a text or path cannot be used: it looks like a path and no file is there; empty if it can.
 
     Args:
         value: The text or path.
@@ -51,7 +51,7 @@ def problem_of(value: str, folder: Path | None = None) -> str:
 
 
 def path_in(value: str, folder: Path | None = None) -> str | None:
-    """The path or s3:// address that a value is, or None if it is the text itself.
+    """Return the path or s3:// address that a value is, or None if it is the text itself.
 
     Args:
         value: The text or path.
@@ -70,7 +70,7 @@ def path_in(value: str, folder: Path | None = None) -> str | None:
 
 
 def resolved(value: str, folder: Path | None = None) -> Path:
-    """A path as a user writes it: `~` is the home folder, and relative paths start from `folder`."""
+    """Return a path as a user writes it: `~` is the home folder, and relative paths start from `folder`."""
     path = Path(value)
     if value.startswith("~"):
         try:

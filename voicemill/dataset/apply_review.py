@@ -46,7 +46,7 @@ class Decided:
 
 
 def reviewed(heard: Path, review: Path) -> Decided:
-    """What a reviewer approved.
+    """Return what a reviewer approved.
 
     Args:
         heard: Folder of the transcripts that were reviewed.
@@ -83,7 +83,7 @@ def reviewed(heard: Path, review: Path) -> Decided:
 
 
 def unreviewed(heard: Path, *, drop_flagged: bool) -> Decided:
-    """What the recogniser wrote, where nobody approved anything."""
+    """Return what the recogniser wrote, where nobody approved anything."""
     rows = read_rows(heard)
     doubtful = {row.clip for row in rows if row.flags and not row.checked} if drop_flagged else set()
     reasons = dict.fromkeys(sorted(doubtful), "flagged, and not checked in time")

@@ -14,7 +14,7 @@ from voicemill.core.errors import InputError
 
 
 def pcm(clip: str, clips: Iterable[str], path_of: Callable[[str], Path]) -> np.ndarray:
-    """The samples of a clip, drawn from the clips that were cut.
+    """Return the samples of a clip, drawn from the clips that were cut.
 
     Args:
         clip: Its name.
@@ -44,7 +44,7 @@ def pcm(clip: str, clips: Iterable[str], path_of: Callable[[str], Path]) -> np.n
 
 
 def read(path: Path) -> np.ndarray:
-    """A clip as slice wrote it, int16 `[n]` at 32 kHz."""
+    """Return a clip as slice wrote it, int16 `[n]` at 32 kHz."""
     import soundfile
 
     try:
@@ -63,7 +63,7 @@ def write(path: Path, samples: np.ndarray) -> None:
 
 
 def peaks(samples: np.ndarray, bins: int = 600) -> list[int]:
-    """The outline of a waveform.
+    """Return the outline of a waveform.
 
     Args:
         samples: int16 `[n]`.

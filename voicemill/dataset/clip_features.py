@@ -127,7 +127,7 @@ def _another_language(label: Label) -> str:
 def pronounce(
     text: str, language: str, version: str, *, as_reference: bool = False, reading: Reading = BY_DICTIONARIES
 ) -> Phonemes:
-    """Phones of a clip's text.
+    """Return the phones of a clip's text.
 
     The clip's speaker said all of it, so words of other languages keep their phones, and signs are read as they are in
     synthesis. Two signs that stand for pauses in text to be spoken are only signs in a transcript.

@@ -54,13 +54,13 @@ class Problem:
 
 
 def language_code(name: str) -> str | None:
-    """The language that a label's third field means, in any case, with JP for Japanese; None for any other."""
+    """Return the language that a label's third field means, in any case, with JP for Japanese; None for any other."""
     code = {"jp": "ja"}.get(name.strip().lower(), name.strip().lower())
     return code if code in LANGUAGES else None
 
 
 def one_line(text: str) -> str:
-    """A text as a label can hold it: white space collapsed, bars turned into commas."""
+    """Return a text as a label can hold it: white space collapsed, bars turned into commas."""
     return " ".join(text.replace("|", ",").split())
 
 
@@ -109,7 +109,7 @@ def read(path: Path) -> list[Label]:
 
 
 def by_clip(labels: Iterable[Label], clips: Iterable[str]) -> dict[str, Label]:
-    """Labels by the names of their clips, in whatever Unicode form or case the two are written.
+    """Return labels by the names of their clips, in whatever Unicode form or case the two are written.
 
     Args:
         labels: Each names one clip; folders in its path do not count.

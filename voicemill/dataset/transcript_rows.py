@@ -46,7 +46,7 @@ class Row:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any], where: str = "a row") -> Row:
-        """The row of a JSON object; `where` names it in errors.
+        """Return the row of a JSON object; `where` names it in errors.
 
         Raises:
             InputError: A field is missing, unknown or of another type, or the clip is not a plain file name.
@@ -91,13 +91,13 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 def speaker_of(folder: Path) -> str:
-    """Whose transcripts they are, as the list says."""
+    """Return whose transcripts they are, as the list says."""
     found = _list(folder)
     return found[0].speaker if found else ""
 
 
 def digest_of(folder: Path) -> str:
-    """What a review was of: SHA-256 of both files, in hex."""
+    """Return what a review was of: SHA-256 of both files, in hex."""
     contents = [untrusted.read_bytes(folder / name) for name in ("transcripts.json", "transcripts.list")]
     return content_digest(b"".join(f"{len(content)}\n".encode() + content for content in contents))
 

@@ -16,7 +16,7 @@ _KINDS: dict[str, tuple[type, ...]] = {"clip": (str,), "seconds": (int, float), 
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a folder's transcripts.json.
+    """Return the rows of a folder's transcripts.json.
 
     Returns:
         Each with `clip` (a plain file name), `seconds`, `language` and `text`, and what else it holds.

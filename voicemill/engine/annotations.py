@@ -27,7 +27,7 @@ LINKED = "voicemill.dev/linked"
 
 
 def annotated(template: Json, annotation: str) -> list[str]:
-    """The names that a template's annotation lists."""
+    """Return the names that a template's annotation lists."""
     metadata = template.get("metadata") or {}
     annotations = {**(template.get("annotations") or {}), **(metadata.get("annotations") or {})}
     return [name.strip() for name in annotations.get(annotation, "").split(",") if name.strip()]

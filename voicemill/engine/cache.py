@@ -45,7 +45,7 @@ def key_of(
     digests: Digests,
     code_version: CodeVersion,
 ) -> str:
-    """The key of a task.
+    """Return the key of a task.
 
     Args:
         container: Its command, arguments and environment, with names in place of the paths that differ from run to run.
@@ -67,7 +67,7 @@ def key_of(
 
 
 def module_of(container: Json) -> str:
-    """The Python module that a container runs (`python -m MODULE`); empty if it runs something else."""
+    """Return the Python module that a container runs (`python -m MODULE`); empty if it runs something else."""
     command = _command(container)
     return command[command.index("-m") + 1] if "-m" in command[:-1] else ""
 
@@ -207,7 +207,7 @@ class _Record:
 
 
 def _read(path: Path) -> _Record | None:
-    """A record; None where there is none, or it is not what `save` writes: the task then runs again."""
+    """Return a record; None where there is none, or it is not what `save` writes: the task then runs again."""
     try:
         record = shaped(_Record, read_json(path, dict), path)
     except InputError:

@@ -43,7 +43,7 @@ def match(
     own_name: dict[str, str],
     upstream: list[str],
 ) -> Call:
-    """A template with its inputs: the arguments given, else its own defaults.
+    """Return a template with its inputs: the arguments given, else its own defaults.
 
     Raises:
         NodeError: for an input that has neither.
@@ -75,7 +75,7 @@ def match(
 
 
 def _from_store(execution: Run, item: Json, folder: str, scope: Scope) -> Path | None:
-    """An input artifact that names its own source: raw data, or the S3 key of other tasks' outputs.
+    """Return an input artifact that names its own source: raw data, or the S3 key of other tasks' outputs.
 
     A key that is a prefix of several outputs' keys is a folder of them. A key `.../TASK/ARTIFACT` that no output
     declares is looked for in the task's folder.
@@ -103,7 +103,7 @@ def _from_store(execution: Run, item: Json, folder: str, scope: Scope) -> Path |
 
 
 def pod_body(execution: Run, template: Json, variables: dict[str, str | None]) -> Json:
-    """A template's container or script, its tags filled, under what `podSpecPatch` says of the main container.
+    """Return a template's container or script, its tags filled, under what `podSpecPatch` says of the main container.
 
     Raises:
         NodeError: for a tag without a value, or a patch that is not YAML.
@@ -123,7 +123,7 @@ def pod_body(execution: Run, template: Json, variables: dict[str, str | None]) -
 
 
 def _patched(body: Json, change: Json) -> Json:
-    """A strategic merge: environment variables by name, maps by key, all else replaced."""
+    """Return a strategic merge: environment variables by name, maps by key, all else replaced."""
     environment = {item["name"]: item for item in [*(body.get("env") or []), *(change.get("env") or [])]}
     result: dict[str, Any] = merged(body, {key: value for key, value in change.items() if key not in ("env", "name")})
     return {**result, "env": list(environment.values())}

@@ -70,7 +70,7 @@ def _in_quotes(text: str, quoted: bool) -> bool:
 
 
 def holds(when: str) -> bool:
-    """Whether a `when`, its tags already replaced, lets the task run; an empty one does.
+    """Return whether a `when`, its tags already replaced, lets the task run; an empty one does.
 
     Raises:
         ConditionError: saying what is wrong with it; Argo ends such a node in Error.

@@ -73,7 +73,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
 
 
 def output_place(artifact: Json, folder: Path) -> Path:
-    """Where an output artifact is written: by its name, with the suffix of its path in the pod."""
+    """Return where an output artifact is written: by its name, with the suffix of its path in the pod."""
     return folder / (artifact["name"] + PurePosixPath(artifact.get("path", "")).suffix)
 
 
@@ -112,7 +112,7 @@ def _state(call: Call, folder: Path) -> dict[str, str | None]:
 
 
 def _key(execution: Execution, call: Call) -> str:
-    """The cache key, from the container with names in place of paths, as its first try would be."""
+    """Return the cache key, from the container with names in place of paths, as its first try would be."""
     names: dict[str, str | None] = {path: path for path in _paths(call, Path())}
     path_parameters = {name: call.parameters.get(name, "") for name in annotated(call.template, LOCATIONS)}
     configs = annotated(call.template, CONFIG)
@@ -147,7 +147,7 @@ def _command(body: Json, folder: Path) -> list[str]:
 
 
 def _environment(execution: Execution, body: Json, folder: Path, gpus: list[int]) -> dict[str, str]:
-    """The container's own variables, and those by which a stage finds this engine and its own code."""
+    """Return the container's own variables, and those by which a stage finds this engine and its own code."""
     environment = {
         RUN_MARK: str(execution.folder),
         "ARGO_PROGRESS_FILE": str(folder / _PROGRESS),
@@ -208,7 +208,7 @@ def _failure(outcome: Outcome, log: Path) -> str:
 
 
 def last_words(log: Path) -> str:
-    """The sentence that a stage ended with: the message of its last error line, else its last line."""
+    """Return the sentence that a stage ended with: the message of its last error line, else its last line."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 65536))
         lines = file.read().decode(errors="replace").splitlines()

@@ -72,7 +72,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
 
 
 def targets_of(dag: Json) -> list[str]:
-    """The tasks whose phases decide the DAG's: those it names, else those that no other waits for."""
+    """Return the tasks whose phases decide the DAG's: those it names, else those that no other waits for."""
     if dag.get("target"):
         return dag["target"].split()
     awaited = {name for task in dag["tasks"] for name in depends.dependencies_of(task)}
@@ -80,7 +80,7 @@ def targets_of(dag: Json) -> list[str]:
 
 
 def in_order(tasks: dict[str, Json], targets: list[str]) -> list[str]:
-    """The targets and all they wait for, each after those it waits for."""
+    """Return the targets and all they wait for, each after those it waits for."""
     ordered: dict[str, None] = {}
 
     def visit(name: str) -> None:
@@ -97,7 +97,7 @@ def in_order(tasks: dict[str, Json], targets: list[str]) -> list[str]:
 
 
 def ancestors(tasks: dict[str, Json], names: list[str]) -> set[str]:
-    """All tasks that those named wait for, however far up."""
+    """Return all tasks that those named wait for, however far up."""
     found: set[str] = set()
     waiting = [other for name in names for other in depends.dependencies_of(tasks[name])]
     while waiting:

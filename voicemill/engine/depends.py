@@ -17,7 +17,7 @@ _RESULTS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", 
 
 
 def expression_of(task: Json, tasks: Mapping[str, Json]) -> str:
-    """The task's condition with every operand as `task.Result`; empty if it waits for nothing."""
+    """Return the task's condition with every operand as `task.Result`; empty if it waits for nothing."""
 
     def plain(name: str) -> str:
         go_on = tasks.get(name, {}).get("continueOn") or {}
@@ -32,14 +32,14 @@ def expression_of(task: Json, tasks: Mapping[str, Json]) -> str:
 
 
 def dependencies_of(task: Json) -> list[str]:
-    """Names of the tasks that a task waits for, in the order written."""
+    """Return the names of the tasks that a task waits for, in the order written."""
     if task.get("depends"):
         return list(dict.fromkeys(match[1] for match in _OPERAND.finditer(task["depends"])))
     return list(dict.fromkeys(task.get("dependencies") or []))
 
 
 def problem_of(task: Json, tasks: Mapping[str, Json]) -> str | None:
-    """What is wrong with a task's `depends`, if anything, in a sentence."""
+    """Return what is wrong with a task's `depends`, if anything, in a sentence."""
     if task.get("dependencies") and any(other.get("depends") for other in tasks.values()):
         return "has dependencies where there is depends in the same DAG, which cannot use both"
     unknown = [name for name in dependencies_of(task) if name not in tasks]
@@ -57,7 +57,7 @@ def problem_of(task: Json, tasks: Mapping[str, Json]) -> str | None:
 
 
 def may_run(task: Json, tasks: Mapping[str, Json], nodes: Mapping[str, Node]) -> bool:
-    """Whether a task's condition holds, given what became of those it waits for; False means it is omitted."""
+    """Return whether a task's condition holds, given what became of those it waits for; False means it is omitted."""
     text = expression_of(task, tasks)
     if not text:
         return True

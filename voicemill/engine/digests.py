@@ -47,7 +47,7 @@ def digest_of(value: Any) -> str:
 
 
 def default_memory(fallback: Path) -> Path:
-    """Where digests are remembered across runs: `$VOICEMILL_CACHE`, else the user's cache folder.
+    """Return where digests are remembered across runs: `$VOICEMILL_CACHE`, else the user's cache folder.
 
     Args:
         fallback: Folder to use where that one cannot be written, as for a user without a home.
@@ -78,7 +78,7 @@ class Digests:
             self._database = self._replacement(error)
 
     def tree(self, path: Path) -> str:
-        """Digest of a file, or of a folder's files by relative name and content; hidden files count.
+        """Return the digest of a file, or of a folder's files by relative name and content; hidden files count.
 
         Pipes, devices, dangling links and what may not be read count by what they are: they have no content to read.
 
@@ -122,7 +122,7 @@ class Digests:
                 return self._database.execute(statement, values).fetchone()
 
     def _replacement(self, error: sqlite3.Error) -> sqlite3.Connection:
-        """A memory that works, instead of one that an error was met in."""
+        """Return a memory that works, instead of one that an error was met in."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         if code not in _NOT_DAMAGE:
             log.warning("%s is damaged (%s) and is being rebuilt", self._memory, error)
@@ -137,7 +137,7 @@ class Digests:
 
 
 def _name(path: Path) -> str:
-    """A path as SQLite can hold it, also one that is not UTF-8."""
+    """Return a path as SQLite can hold it, also one that is not UTF-8."""
     return str(path.resolve()).encode(errors="backslashreplace").decode()
 
 

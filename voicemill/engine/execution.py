@@ -114,7 +114,7 @@ class Execution:
         return any(".outputs.result" in json.dumps(document, default=str) for document in documents)
 
     def node(self, name: str, template: str = "") -> Node:
-        """A node that is part of the run from here on."""
+        """Return a node that is part of the run from here on."""
         node = Node(name, template)
         self.nodes.append(node)
         return node
@@ -176,7 +176,7 @@ class Execution:
                 self.variables[name] = node.parameters[parameter["name"]]
 
     def called_template(self, templates: Templates, task: Json) -> Json | None:
-        """The template that a task calls, for what it declares; None where its name depends on an item."""
+        """Return the template that a task calls, for what it declares; None where its name depends on an item."""
         holder = {key: task[key] for key in ("template", "templateRef", "inline") if key in task}
         if any(True for _ in templating.tags({key: holder[key] for key in holder if key != "inline"})):
             return None

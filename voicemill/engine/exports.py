@@ -112,7 +112,7 @@ def link(execution: Execution, nodes: list[Node]) -> dict[str, Path]:
 
 
 def _free(execution: Execution, paths: dict[str, Path]) -> dict[str, Path]:
-    """The exports whose places are free; of the others it is said that they are not made."""
+    """Return the exports whose places are free; of the others it is said that they are not made."""
     taken = {name for name in paths if os.path.lexists(safe_join(execution.folder, name, portable=False))}
     for name in sorted(taken):
         log.warning(
@@ -156,7 +156,7 @@ def _recorded(folder: Path, workflow: Workflow) -> dict[str, dict[str, str]]:
 
 
 def _is_export(place: Path, made: Json, folder: Path, digests: Digests) -> bool:
-    """Whether what stands at a place is what was put there, so that nothing is lost with it."""
+    """Return whether what stands at a place is what was put there, so that nothing is lost with it."""
     output = folder / made.get("of", "")
     if place.is_symlink():
         return os.path.normpath(place.parent / os.readlink(place)) == os.path.normpath(folder / made.get("of", ""))

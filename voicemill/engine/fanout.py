@@ -135,7 +135,7 @@ def _never_runs(call: Call, task: Json, scope: Scope) -> bool:
 
 
 def _items(task: Json, scope: Scope) -> list[Any] | None:
-    """The items of a fan-out; None if the task is not one."""
+    """Return the items of a fan-out; None if the task is not one."""
     if task.get("withItems"):
         return [filled(item, scope) for item in task["withItems"]]
     if not task.get("withParam"):

@@ -134,7 +134,7 @@ _STRUCTURES["Script"] = ({**_STRUCTURES["Container"][0], "source": ""}, _STRUCTU
 
 
 def unsupported(value: Any, structure: str = "WorkflowSpec", path: str = "spec") -> list[str]:
-    """Paths of the fields that are neither honoured nor known to be safe to leave aside.
+    """Return the paths of the fields that are neither honoured nor known to be safe to leave aside.
 
     Args:
         value: An object as parsed from YAML.
@@ -164,5 +164,5 @@ def unsupported(value: Any, structure: str = "WorkflowSpec", path: str = "spec")
 
 
 def left_aside() -> dict[str, list[str]]:
-    """The fields that are knowingly left aside, by structure, for the documentation."""
+    """Return the fields that are knowingly left aside, by structure, for the documentation."""
     return {name: sorted(aside.split()) for name, (_, aside) in _STRUCTURES.items() if aside}

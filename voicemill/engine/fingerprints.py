@@ -40,7 +40,7 @@ Fingerprints = dict[str, Fingerprint]
 
 
 def take(output: Path, digests: Digests) -> Fingerprints:
-    """Fingerprints of an output's files."""
+    """Return the fingerprints of an output's files."""
     return {
         name: Fingerprint(path.stat().st_size, _ends(path), digests.file(path)) for name, path in _files(output).items()
     }
@@ -54,7 +54,7 @@ def is_lost(output: Path, taken: Fingerprints) -> bool:
 
 
 def changes(output: Path, taken: Fingerprints, digests: Digests) -> Iterator[str]:
-    """Name what differs from how it was, one phrase for each file.
+    """Return name what differs from how it was, one phrase for each file.
 
     Args:
         output: The output.

@@ -9,7 +9,7 @@ _ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 
 
 def marshal(value: Any, *, sort_keys: bool = True) -> str:
-    """What Go's `json.Marshal` gives: no spaces, a map's keys in order, and none of HTML's own characters.
+    """Return what Go's `json.Marshal` gives: no spaces, a map's keys in order, and none of HTML's own characters.
 
     Args:
         value: Anything made of JSON's types.

@@ -81,7 +81,7 @@ class Node:
 
 
 def aggregated(children: list[Node]) -> dict[str, str]:
-    """The output parameters of a fan-out, each a JSON list in the order of its items, of those that succeeded.
+    """Return the output parameters of a fan-out, each a JSON list in the order of its items, of those that succeeded.
 
     Values that are all JSON lists or maps are put in as such, anything else as text.
     Source: Argo's operator.go, processAggregateNodeOutputs, tryJSONUnmarshal.

@@ -17,21 +17,21 @@ class ExpressionError(Exception):
 
 
 def boolean(value: Any) -> bool:
-    """The value, if it is true or false."""
+    """Return the value, if it is true or false."""
     if not isinstance(value, bool):
         raise ExpressionError(f"{value!r} is not true or false")
     return value
 
 
 def number(value: Any) -> int | float:
-    """The value, if it is a number."""
+    """Return the value, if it is a number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ExpressionError(f"{value!r} is not a number")
     return value
 
 
 def as_text(value: Any) -> str:
-    """The text that Argo puts in place of a tag: a string as it is, anything else as JSON."""
+    """Return the text that Argo puts in place of a tag: a string as it is, anything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

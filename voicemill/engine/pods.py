@@ -153,7 +153,7 @@ def kill_orphans(run_folder: Path) -> list[int]:
 
 
 def _of_run(run_folder: Path) -> list[int]:
-    """Processes of a run besides this one; a zombie has no environment any more."""
+    """Return the processes of a run besides this one; a zombie has no environment any more."""
     mark = f"{RUN_MARK}={run_folder}".encode()
     found: list[int] = []
     for entry in Path("/proc").glob("[0-9]*"):

@@ -16,7 +16,7 @@ _POLICIES = ("Always", "OnFailure", "OnError", "OnTransientError")
 
 
 def seconds_of(duration: object) -> float:
-    """A duration as Argo writes them, `1h30m`, `500ms`, or a plain number of seconds.
+    """Return a duration as Argo writes them, `1h30m`, `500ms`, or a plain number of seconds.
 
     Raises:
         NodeError: if it is none.
@@ -43,7 +43,7 @@ def variables_of(tries: list[Node]) -> dict[str, str | None]:
 
 
 def pause_before_next(strategy: Json, tries: list[Node]) -> float | str:
-    """Seconds to wait before another try, or, as text, why there is none.
+    """Return the seconds to wait before another try, or, as text, why there is none.
 
     Args:
         strategy: The template's retryStrategy.

@@ -198,14 +198,14 @@ async def _template(execution: Execution, node: Node, name: str, folder: str) ->
 
 
 def _workflow_arguments(execution: Execution) -> tuple[dict[str, str], dict[str, Path]]:
-    """The entrypoint's and the exit handler's inputs are the workflow's parameters of the same names."""
+    """Return the entrypoint's and the exit handler's inputs are the workflow's parameters of the same names."""
     prefix = "workflow.parameters."
     values = {name: value for name, value in execution.variables.items() if name.startswith(prefix)}
     return {name.removeprefix(prefix): value for name, value in values.items() if value is not None}, {}
 
 
 def entry_folder(workflow: Workflow) -> str:
-    """Folder of an entrypoint that is itself a pod."""
+    """Return the folder of an entrypoint that is itself a pod."""
     return workflow.spec["entrypoint"]
 
 
@@ -245,7 +245,7 @@ def _failures(execution: Execution) -> str:
 
 
 def _first_failed(entry: Node, nodes: list[Node]) -> Node:
-    """The task that failed first, rather one that ran and failed than one that could not be started."""
+    """Return the task that failed first, rather one that ran and failed than one that could not be started."""
     failed = sorted((node for node in nodes if node.phase.unsuccessful), key=lambda node: node.finished)
     return next((node for node in failed if node.exit_code), (failed or [entry])[0])
 
@@ -263,7 +263,7 @@ def _lock(folder: Path) -> Iterator[TextIO]:
 
 
 def _identity(folder: Path, workflow: Workflow) -> Json:
-    """Name and creation time of the run: the same each time it is continued.
+    """Return name and creation time of the run: the same each time it is continued.
 
     Where `run.json` is damaged it is put aside and the run gets a new name: tasks that have the name in their
     commands run again, the others stay done.
@@ -299,7 +299,7 @@ class _Identity:
 
 
 def _read_identity(path: Path) -> Json | None:
-    """What `run.json` says; None where it does not say all that it should."""
+    """Return what `run.json` says; None where it does not say all that it should."""
     try:
         found = shaped(_Identity, read_json(path, dict), path)
     except InputError:

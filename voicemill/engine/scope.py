@@ -69,13 +69,13 @@ class Call:
         return (f"{self.name}.{task}", f"{self.folder}.{plain}") if self.name else (task, plain)
 
     def own_scope(self) -> Scope:
-        """What the tasks of this template may read before any of them has run."""
+        """Return what the tasks of this template may read before any of them has run."""
         artifacts = {f"inputs.artifacts.{name}": path for name, path in self.artifacts.items()}
         return Scope(dict(self.variables), artifacts)
 
 
 def node_scope(prefix: str, name: str, node: Node, template: Json | None) -> Scope:
-    """What others may read of a task: `tasks.NAME.status` and so on.
+    """Return what others may read of a task: `tasks.NAME.status` and so on.
 
     Args:
         prefix: `tasks` or `steps`.
@@ -113,7 +113,7 @@ def node_scope(prefix: str, name: str, node: Node, template: Json | None) -> Sco
 
 
 def resolve_arguments(task: Json, scope: Scope) -> tuple[dict[str, str], dict[str, Path]]:
-    """The arguments of a task or step.
+    """Return the arguments of a task or step.
 
     A parameter that is nothing but an absent output is left out, so that the called template's default applies; so is
     an optional artifact that does not exist.

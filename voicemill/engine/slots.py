@@ -37,7 +37,7 @@ class Request:
 
 
 def quantity(text: str | int | float) -> float:
-    """A Kubernetes quantity as a number: `500m` -> 0.5, `2Gi` -> 2147483648.0.
+    """Return a Kubernetes quantity as a number: `500m` -> 0.5, `2Gi` -> 2147483648.0.
 
     Raises:
         UsageError: naming the text that is not a quantity.
@@ -49,7 +49,7 @@ def quantity(text: str | int | float) -> float:
 
 
 def request_of(container: Json) -> Request:
-    """What a container asks for; a limit stands in for a request that is not given, as in Kubernetes."""
+    """Return what a container asks for; a limit stands in for a request that is not given, as in Kubernetes."""
     resources = container.get("resources") or {}
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
     return Request(
@@ -60,7 +60,7 @@ def request_of(container: Json) -> Request:
 
 
 def machine() -> Request:
-    """What this machine has: cores this process may use, memory in bytes, NVIDIA GPUs by nvidia-smi."""
+    """Return what this machine has: cores this process may use, memory in bytes, NVIDIA GPUs by nvidia-smi."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return Request(cpu=float(cores), memory=memory, gpus=_count_gpus())

@@ -72,7 +72,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
 async def _approved(
     execution: Execution, node: Node, call: Call, approval: Path, end: float | None
 ) -> dict[str, str] | None:
-    """Values given with the approval; None if the duration passed instead."""
+    """Return values given with the approval; None if the duration passed instead."""
     asked: asyncio.Task[dict[str, str] | None] | None = None
     looks = 0
     if execution.options.ask:

@@ -28,7 +28,7 @@ class Unresolved(Exception):
 
 
 def tags(value: Any) -> Iterator[str]:
-    """Every tag in the strings of a nested value, without its braces."""
+    """Return every tag in the strings of a nested value, without its braces."""
     if isinstance(value, str):
         yield from (match.strip() for match in TAG.findall(value))
     elif isinstance(value, dict):
@@ -40,7 +40,7 @@ def tags(value: Any) -> Iterator[str]:
 
 
 def names(tag: str) -> list[str]:
-    """The variables that a tag reads.
+    """Return the variables that a tag reads.
 
     Raises:
         ExpressionError: if it is an expression that is not supported.
@@ -49,7 +49,7 @@ def names(tag: str) -> list[str]:
 
 
 def sole_name(text: Any) -> str | None:
-    """The variable that a text consists of, as `x` for `{{x}}`; None where there is more or less."""
+    """Return the variable that a text consists of, as `x` for `{{x}}`; None where there is more or less."""
     match = _WHOLE.fullmatch(text) if isinstance(text, str) else None
     return match[1].strip() if match else None
 
@@ -69,7 +69,7 @@ def fill(value: Any, variables: Variables, *, final: bool) -> Any:
 
 
 def value_of(match: re.Match[str], variables: Variables, *, final: bool) -> str:
-    """The value of the tag that `TAG` matched; with `final` False, an unknown tag's own text.
+    """Return the value of the tag that `TAG` matched; with `final` False, an unknown tag's own text.
 
     Raises:
         Unresolved: naming the tag and why it has no value.
@@ -102,7 +102,7 @@ def _evaluate(text: str, variables: Variables, original: str, *, final: bool) ->
 
 
 def over_strings(value: Any, change: Callable[[str], str]) -> Any:
-    """A copy of a nested value with every string in it changed."""
+    """Return a copy of a nested value with every string in it changed."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

@@ -76,7 +76,7 @@ def check_place(workflow: Workflow) -> None:
 
 
 def reachable(workflow: Workflow) -> Iterator[Called]:
-    """Every template that the entrypoint or the exit handler leads to, once.
+    """Return every template that the entrypoint or the exit handler leads to, once.
 
     Raises:
         UnsupportedWorkflow: for a template that does not exist.
@@ -286,7 +286,7 @@ def _inputs(template: Json) -> set[str]:
 
 
 def _outputs(workflow: Workflow, called: Called, call: Json, kind: str) -> set[str]:
-    """What others may read of a task."""
+    """Return what others may read of a task."""
     template = workflow.resolve(called.templates, call)[1]
     outputs = template.get("outputs") or {}
     at = f"{kind}.{call['name']}"

@@ -40,12 +40,12 @@ class View(Protocol):
 
 
 def view_for(console: Console) -> View:
-    """The table where a person watches, lines where a program does."""
+    """Return the table where a person watches, lines where a program does."""
     return Tasks(console) if console.is_terminal else Lines(console)
 
 
 def phase_of(node: Node) -> str:
-    """The phase as it is shown: a task that was done in an earlier run is `Cached`."""
+    """Return the phase as it is shown: a task that was done in an earlier run is `Cached`."""
     return "Cached" if node.cached else str(node.phase)
 
 
@@ -118,7 +118,7 @@ class Tasks:
             row.tries = fields["tries"]
 
     def table(self) -> Table:
-        """The tasks as they are at this moment."""
+        """Return the tasks as they are at this moment."""
         table = Table(box=None, pad_edge=False)
         for heading in ("task", "phase", "progress", "time", ""):
             table.add_column(heading, justify="right" if heading in ("progress", "time") else "left", overflow="fold")

@@ -42,7 +42,7 @@ class Templates:
     _merged: dict[str, Json] = field(default_factory=dict)
 
     def get(self, name: str) -> Json:
-        """The template of a name with the defaults; the same object each time, not to be changed."""
+        """Return the template of a name with the defaults; the same object each time, not to be changed."""
         if name not in self.by_name:
             raise UnsupportedWorkflow(
                 f"{self.name} has no template named {name!r}; it has {', '.join(self.by_name) or 'none'}."
@@ -74,7 +74,7 @@ class Workflow:
     folders: list[Path]
 
     def resolve(self, scope: Templates, holder: Json) -> tuple[Templates, Json]:
-        """The template that a task or step calls, and the scope that its own calls resolve in."""
+        """Return the template that a task or step calls, and the scope that its own calls resolve in."""
         if "inline" in holder:
             return scope, merged(scope.defaults, {"name": holder.get("name", ""), **holder["inline"]})
         if "templateRef" in holder:
@@ -85,7 +85,7 @@ class Workflow:
         return scope, scope.get(holder["template"])
 
     def named(self, name: str) -> Json:
-        """The WorkflowTemplate of a name.
+        """Return the WorkflowTemplate of a name.
 
         Raises:
             UnsupportedWorkflow: if no file beside the workflow, nor in the workflows package, defines it.
@@ -128,7 +128,7 @@ def load(target: str) -> Workflow:
 def of_document(
     document: Json, *, others: dict[str, Json] | None = None, folders: list[Path] | None = None, stem: str = "workflow"
 ) -> Workflow:
-    """A workflow from its object.
+    """Return a workflow from its object.
 
     Args:
         document: A Workflow or WorkflowTemplate.
@@ -156,7 +156,7 @@ def of_document(
 
 
 def read(path: Path) -> list[Json]:
-    """The Workflow and WorkflowTemplate objects of a file."""
+    """Return the Workflow and WorkflowTemplate objects of a file."""
     text = "\n---\n".join(_compiled(path)) if path.suffix == ".py" else untrusted.read_bytes(path)
     documents = [each for each in untrusted.parse_yaml_documents(text, path) if isinstance(each, dict)]
     kinds = ("Workflow", "WorkflowTemplate")
@@ -178,7 +178,7 @@ def merged(base: Any, over: Any) -> Any:
 
 
 def templates_of(document: Json) -> Templates:
-    """The templates of a Workflow or WorkflowTemplate object."""
+    """Return the templates of a Workflow or WorkflowTemplate object."""
     metadata, spec = document["metadata"], document["spec"]
     name = metadata.get("name") or metadata.get("generateName", "workflow").rstrip("-")
     by_name = {template["name"]: template for template in spec.get("templates") or []}
@@ -186,7 +186,7 @@ def templates_of(document: Json) -> Templates:
 
 
 def known() -> dict[str, Path]:
-    """Workflows that can be run by name: file name with hyphens -> file."""
+    """Return the workflows that can be run by name: file name with hyphens -> file."""
     found: dict[str, Path] = {}
     for folder in _package_folders():
         for path in sorted(folder.glob("*")):
@@ -196,25 +196,25 @@ def known() -> dict[str, Path]:
 
 
 def text_of(value: Any) -> str:
-    """A parameter's value as the text that Argo makes of it."""
+    """Return a parameter's value as the text that Argo makes of it."""
     return value if isinstance(value, str) else as_text(value)
 
 
 def calls_of(template: Json) -> list[Json]:
-    """The tasks or steps of a template."""
+    """Return the tasks or steps of a template."""
     groups = [group if isinstance(group, list) else [group] for group in template.get("steps") or []]
     return [*((template.get("dag") or {}).get("tasks") or []), *(step for group in groups for step in group)]
 
 
 def exit_name(workflow: Workflow) -> str:
-    """Name of the exit handler's node and folder: its template's, unless a task of the entrypoint has it."""
+    """Return the name of the exit handler's node and folder: its template's, unless a task of the entrypoint has it."""
     handler, entrypoint = workflow.spec["onExit"], workflow.spec["entrypoint"]
     taken = {call["name"] for call in calls_of(workflow.templates.get(entrypoint))} | {entrypoint}
     return f"{handler}.onExit" if handler in taken else handler
 
 
 def arguments(workflow: Workflow, given: dict[str, str]) -> dict[str, str]:
-    """The workflow's parameters: those given over its own values.
+    """Return the workflow's parameters: those given over its own values.
 
     Raises:
         UnsupportedWorkflow: for a parameter that it does not know, lacks, or of which the value is not one of its enum.
@@ -243,7 +243,7 @@ def _reference(document: Json) -> Json | None:
 
 
 def _over(base: Json, spec: Json) -> Json:
-    """A Workflow's spec over that of the WorkflowTemplate it refers to; parameters are replaced one by one."""
+    """Return a Workflow's spec over that of the WorkflowTemplate it refers to; parameters are replaced one by one."""
     joined = {**base, **{key: value for key, value in spec.items() if key not in ("arguments", "workflowTemplateRef")}}
     parameters: dict[str, Json] = {}
     for source in (base, spec):

@@ -56,12 +56,12 @@ class Measure:
         return self.similarity - min(self.error_rate, 1.0)
 
     def row(self) -> dict[str, Any]:
-        """The measure as evaluation.json has it."""
+        """Return the measure as evaluation.json has it."""
         return {**asdict(self), "score": round(self.score, 4)}
 
 
 def epoch_of(name: str) -> int:
-    """The epoch that a weights file was saved after, by its name; 0 if the name does not say."""
+    """Return the epoch that a weights file was saved after, by its name; 0 if the name does not say."""
     match = _EPOCH.search(name)
     return int(match[1]) if match else 0
 
@@ -112,7 +112,7 @@ def _best(measures: Sequence[Measure]) -> Measure:
 
 
 def weights_in(folder: Path) -> list[Path]:
-    """The weights files of a training.
+    """Return the weights files of a training.
 
     Raises:
         InputError: if there is none.

@@ -106,7 +106,7 @@ def judge(speaker: str, alias: str, new: Heard, old: Heard | None, tolerance: To
 
 
 def as_junit(verdict: Verdict) -> str:
-    """The verdict as JUnit XML: a test case for each gate, or one that was skipped."""
+    """Return the verdict as JUnit XML: a test case for each gate, or one that was skipped."""
     failed = [gate for gate in verdict.gates if not gate.passed]
     skipped = not verdict.gates
     counts = {"tests": str(len(verdict.gates) or 1), "failures": str(len(failed)), "skipped": str(int(skipped))}
@@ -125,7 +125,7 @@ def as_junit(verdict: Verdict) -> str:
 
 
 def as_markdown(verdict: Verdict) -> str:
-    """The verdict as Markdown, for a merge request's comment or a job's summary."""
+    """Return the verdict as Markdown, for a merge request's comment or a job's summary."""
     rows = [f"# build-voice: {verdict.speaker}", "", f"{verdict.sentence[0].upper()}{verdict.sentence[1:]}.", ""]
     if verdict.gates:
         rows += ["| | new | " + verdict.alias + " | limit | |", "| --- | --- | --- | --- | --- |"]
@@ -145,12 +145,12 @@ def as_markdown(verdict: Verdict) -> str:
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as plain values."""
+    """Return the verdict as plain values."""
     return {**asdict(verdict), "may_be_promoted": verdict.may_be_promoted, "sentence": verdict.sentence}
 
 
 def read(path: Path) -> Verdict:
-    """The verdict that compare wrote.
+    """Return the verdict that compare wrote.
 
     Raises:
         InputError: It is damaged.

@@ -18,7 +18,7 @@ SAMPLE = 6
 
 @cache
 def sentences(language: str) -> tuple[str, ...]:
-    """All sentences of a language.
+    """Return all sentences of a language.
 
     Args:
         language: `en`, `zh`, `ja`, `ko` or `yue`.
@@ -28,7 +28,7 @@ def sentences(language: str) -> tuple[str, ...]:
 
 
 def held_out_lines(language: str, count: int, training_texts: Iterable[str] = ()) -> list[str]:
-    """Sentences of a language that were not trained on, from the beginning of the list.
+    """Return the sentences of a language that were not trained on, from the beginning of the list.
 
     Args:
         language: `en`, `zh`, `ja`, `ko` or `yue`.

@@ -50,7 +50,7 @@ class SpeakerLikeness:
 
     @classmethod
     def of_clips(cls, clips: Path, rows: Sequence[Mapping[str, Any]]) -> SpeakerLikeness:
-        """The speaker of a folder of clips: the eight longest clips without flags.
+        """Return the speaker of a folder of clips: the eight longest clips without flags.
 
         Args:
             clips: The folder.
@@ -60,7 +60,7 @@ class SpeakerLikeness:
         return cls([safe_join(clips, row["clip"]) for row in ordered[:_SPEAKER_CLIPS]])
 
     def similarity(self, samples: np.ndarray, rate: int) -> float:
-        """Cosine in [-1, 1] between the speech and the speaker; 0 without speech to compare.
+        """Return the cosine in [-1, 1] between the speech and the speaker; 0 without speech to compare.
 
         Args:
             samples: float32 `[n]` in [-1, 1].
@@ -69,7 +69,7 @@ class SpeakerLikeness:
         return self.of_embedding(embed(samples, rate))
 
     def of_embedding(self, embedding: np.ndarray | None, besides: Path | None = None) -> float:
-        """Cosine in [-1, 1] between an embedding and the speaker; 0 for None.
+        """Return the cosine in [-1, 1] between an embedding and the speaker; 0 for None.
 
         Args:
             embedding: What `embed` gave.

@@ -110,7 +110,7 @@ class DatasetFolder:
         _write(self.version_file, f"{version}\n".encode())
 
     def version(self, asked: str = "auto") -> str:
-        """The version that the dataset is for.
+        """Return the version that the dataset is for.
 
         Args:
             asked: What the user wants; `auto` takes what the dataset says. One that GPT-SoVITS made says nothing;
@@ -169,7 +169,7 @@ class DatasetFolder:
         _write_rows(self.codes_file, rows)
 
     def texts(self) -> dict[str, Text]:
-        """What 2-name2text.txt holds, in file order.
+        """Return what 2-name2text.txt holds, in file order.
 
         Raises:
             InputError: The file is not there or a row of it cannot be read.
@@ -185,7 +185,7 @@ class DatasetFolder:
         return found
 
     def codes(self) -> dict[str, list[int]]:
-        """What 6-name2semantic.tsv holds, in file order, with a header or without.
+        """Return what 6-name2semantic.tsv holds, in file order, with a header or without.
 
         Raises:
             InputError: The file is not there or a row of it cannot be read.
@@ -203,7 +203,7 @@ class DatasetFolder:
 
 
 def _counts(text: str) -> list[int] | None:
-    """Phones of each character, written as Python writes a list of integers, or None."""
+    """Return the phones of each character, written as Python writes a list of integers, or None."""
     if text == "None":
         return None
     if not _COUNTS.fullmatch(text):
@@ -223,7 +223,7 @@ def _write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
 
 
 def text_of(path: Path) -> str:
-    """A text file of a dataset. Windows programs put a byte order mark in front and CRLF at the ends of lines.
+    """Return a text file of a dataset. Windows programs put a byte order mark in front and CRLF at the ends of lines.
 
     Raises:
         InputError: It is not there, or not UTF-8.

@@ -50,7 +50,7 @@ class Model:
     default: bool
 
     def is_meant_by(self, word: str) -> bool:
-        """Whether a word of a command line means this model."""
+        """Return whether a word of a command line means this model."""
         return word == self.name or word in self.versions or (word == "all" and self.default)
 
     @property
@@ -62,7 +62,7 @@ class Model:
 
 @cache
 def models() -> tuple[Model, ...]:
-    """All entries, in the file's order."""
+    """Return all entries, in the file's order."""
     import yaml
 
     content = yaml.safe_load(Path(__file__).with_name("models.yaml").read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def models() -> tuple[Model, ...]:
 
 
 def select(words: list[str]) -> list[Model]:
-    """The models that words of a command line mean.
+    """Return the models that words of a command line mean.
 
     Args:
         words: Versions (all that a version needs), names of models, or "all"; none for `DEFAULT`.

@@ -60,7 +60,7 @@ def _verify(folder: Path, model: Model, file: RemoteFile, entry: record.Entry | 
 
 
 def against_catalogue(folder: Path, file: RemoteFile, path: Path | None = None) -> str:
-    """What the catalogue says against a file, in words; empty if nothing.
+    """Return what the catalogue says against a file, in words; empty if nothing.
 
     Args:
         folder: Models folder.
@@ -77,7 +77,7 @@ def against_catalogue(folder: Path, file: RemoteFile, path: Path | None = None) 
 
 
 def mismatch(path: Path, *, size: int | None = None, sha256: str | None = None, etag: str | None = None) -> str:
-    """How a file differs from what is known of it, in words; empty if it does not.
+    """Return how a file differs from what is known of it, in words; empty if it does not.
 
     Args:
         path: The file.
@@ -100,20 +100,20 @@ def mismatch(path: Path, *, size: int | None = None, sha256: str | None = None, 
 
 
 def git_blob(path: Path) -> str:
-    """The hash by which git names a file's content."""
+    """Return the hash by which git names a file's content."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def tail_md5(path: Path) -> str:
-    """The hash by which audio-separator knows VR weights."""
+    """Return the hash by which audio-separator knows VR weights."""
     with path.open("rb") as stream:
         stream.seek(max(0, os.path.getsize(path) - VR_TAIL))
         return hashlib.md5(stream.read(), usedforsecurity=False).hexdigest()
 
 
 def in_place(folder: Path, models: list[Model]) -> list[Model]:
-    """Models with those replaced that another one was put in place of (a smaller Whisper)."""
+    """Return the models with those replaced that another one was put in place of (a smaller Whisper)."""
     recorded = record.read(folder)
     everything = {model.name: model for model in catalogue.models()}
 

@@ -41,7 +41,7 @@ NAMES = tuple(_PLACES)
 
 
 def place(name: str, version: str = "v2") -> str:
-    """The path of a model below the models folder.
+    """Return the path of a model below the models folder.
 
     Args:
         name: One of `NAMES`.
@@ -61,7 +61,7 @@ def place(name: str, version: str = "v2") -> str:
 
 
 def resolve_local(models: str) -> Path:
-    """The models folder at a location, as a folder of this machine.
+    """Return the models folder at a location, as a folder of this machine.
 
     Of a folder in S3 nothing but its record is brought; each model comes when it is located.
 
@@ -121,7 +121,7 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
 
 
 def best_version(models_dir: Path | str) -> Version:
-    """The newest version whose base weights are all in a models folder; v2 where none are.
+    """Return the newest version whose base weights are all in a models folder; v2 where none are.
 
     Args:
         models_dir: As for `locate`.
@@ -145,7 +145,7 @@ def _is_there(models_dir: Path | str, name: str, version: str) -> bool:
 
 
 def _address(models_dir: Path | str) -> str | None:
-    """Where in S3 the models are, if that is where they are."""
+    """Return where in S3 the models are, if that is where they are."""
     if storage.is_remote(models_dir):
         return str(models_dir).rstrip("/")
     note = Path(models_dir) / _ADDRESS

@@ -92,7 +92,7 @@ def unpack(folder: Path, destination: str) -> None:
 
 
 def without_copies(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays of which none is as another is, and for each that was left out the name of its like.
+    """Return the arrays of which none is as another is, and for each that was left out the name of its like.
 
     A codebook that does not move is there twice, as itself and as the average of what is near it.
     """
@@ -107,7 +107,7 @@ def without_copies(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarr
 
 
 def with_copies(arrays: Mapping[str, np.ndarray], copies: Mapping[str, str], path: Path) -> dict[str, np.ndarray]:
-    """What `without_copies` was given.
+    """Return what `without_copies` was given.
 
     Args:
         arrays: Those that it kept.
@@ -124,7 +124,7 @@ def with_copies(arrays: Mapping[str, np.ndarray], copies: Mapping[str, str], pat
 
 
 def squeeze(weights: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    """Weights as they are packed.
+    """Return weights as they are packed.
 
     Args:
         weights: Floating-point arrays.
@@ -149,7 +149,7 @@ def squeeze(weights: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarr
 
 
 def expand(packed: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    """Weights in half precision, of what `squeeze` gave.
+    """Return the weights in half precision, of what `squeeze` gave.
 
     Args:
         packed: Its arrays.
@@ -178,7 +178,7 @@ def expand(packed: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray
 
 
 def _read_base(base: Path) -> dict[str, tuple[dict[str, np.ndarray], dict[str, Any], str]]:
-    """Weights, configuration and description of each model."""
+    """Return weights, configuration and description of each model."""
     from voicemill.gpt_sovits.formats.checkpoints import load_discriminator, load_gpt, load_sovits
 
     hubert, sovits, discriminator, gpt = (locate(base, name, VERSION) for name in NAMES)

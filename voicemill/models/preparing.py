@@ -87,7 +87,7 @@ class Preparation:
                 path.unlink()
 
     def _in_place(self, model: Model) -> dict[str, record.Entry] | None:
-        """A model's files where the bucket has them all, by its record and their sizes."""
+        """Return a model's files where the bucket has them all, by its record and their sizes."""
         if not self.is_bucket or self.source is not None:
             return None
         recorded = self._recorded()[0]

@@ -103,7 +103,7 @@ def look_up(file: RemoteFile) -> Remote:
 
 
 def mirrored(url: str) -> str:
-    """A GitHub address on the mirror that VOICEMILL_GITHUB names, if it does."""
+    """Return a GitHub address on the mirror that VOICEMILL_GITHUB names, if it does."""
     mirror = os.environ.get(GITHUB_VARIABLE)
     for host in GITHUB_HOSTS:
         if mirror and url.startswith(host):
@@ -112,7 +112,7 @@ def mirrored(url: str) -> str:
 
 
 def _there(folder: Path, model: Model, file: RemoteFile, remote: Remote, report: Callable[[str], None]) -> bool:
-    """Whether a file is in place and is what the source has; then it is in the record too."""
+    """Return whether a file is in place and is what the source has; then it is in the record too."""
     path = folder / file.path
     if not path.is_file():
         return False

@@ -50,7 +50,7 @@ class Entry:
 
 
 def read(folder: Path) -> dict[str, Entry]:
-    """The entries by path below the folder; empty where nothing was recorded.
+    """Return the entries by path below the folder; empty where nothing was recorded.
 
     Raises:
         InputError: If the record is damaged, or names files outside of the folder.
@@ -60,7 +60,7 @@ def read(folder: Path) -> dict[str, Entry]:
 
 
 def parse(data: bytes, name: object) -> dict[str, Entry]:
-    """The entries of a record that is in memory; `name` is what errors call it. Otherwise as `read`."""
+    """Return the entries of a record that is in memory; `name` is what errors call it. Otherwise as `read`."""
     entries: dict[str, Entry] = {}
     for path, fields in untrusted.parse_json(data, name, dict, hint=_HINT).items():
         problem = what_is_wrong(path)
@@ -71,7 +71,7 @@ def parse(data: bytes, name: object) -> dict[str, Entry]:
 
 
 def source(folder: Path, place: str) -> str | None:
-    """Where a model came from.
+    """Return where a model came from.
 
     Args:
         folder: Models folder.
@@ -97,5 +97,5 @@ def add(folder: Path, entries: dict[str, Entry]) -> None:
 
 
 def describe(path: Path, model: str, source: str, etag: str | None = None) -> Entry:
-    """The entry of a file as it is."""
+    """Return the entry of a file as it is."""
     return Entry(model, source, path.stat().st_size, file_digest(path), etag)

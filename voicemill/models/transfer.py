@@ -73,7 +73,7 @@ def _append(url: str, partial: Path, size: int | None, headers: dict[str, str], 
 
 
 def _chunks(response: object) -> Iterator[bytes]:
-    """The body in pieces of `CHUNK` bytes; what had arrived when the connection broke comes before the error."""
+    """Return the body in pieces of `CHUNK` bytes; what had arrived when the connection broke comes before the error."""
     waiting = bytearray()
     try:
         for piece in response.iter_raw():  # pyright: ignore[reportAttributeAccessIssue]

@@ -32,7 +32,7 @@ class Fixtures:
         return [Case(self, raw) for raw in self.manifest["cases"]]
 
     def value(self, raw_case: dict[str, Any], entry: dict[str, Any]) -> Any:
-        """The tensor or plain value that an input or output entry stands for."""
+        """Return the tensor or plain value that an input or output entry stands for."""
         if "value" in entry:
             return entry["value"]
         if "recipe" in entry:
@@ -76,7 +76,7 @@ class Case:
         return Case(self.fixtures, self.fixtures._cases[(self.group, case_id)])
 
     def weights(self) -> list[dict[str, np.ndarray]]:
-        """Weights of the case's models, keys as the reference names them, in the manifest's order."""
+        """Return the weights of the case's models, keys as the reference names them, in the manifest's order."""
         return [self._weights_file(name) for name in self.raw.get("weights", [])]
 
     def _weights_file(self, name: str) -> dict[str, np.ndarray]:
@@ -87,7 +87,7 @@ class Case:
         return self.fixtures.root / relative
 
     def rows(self, relative: str | None = None) -> Any:
-        """The rows of a JSON file; by default the one that the inputs name as `rows_file`."""
+        """Return the rows of a JSON file; by default the one that the inputs name as `rows_file`."""
         return json.loads(self.path(relative or self.inputs["rows_file"]).read_text(encoding="utf-8"))
 
     def check(self, name: str, got: Any, slack: float = 5.0) -> None:
@@ -121,7 +121,7 @@ class Case:
 
 
 def recipe_tensor(seed, key, shape, fill="uniform", loc=0.0, scale=1.0, dtype="float32") -> np.ndarray:
-    """A seeded tensor, bit for bit the same everywhere: raw PCG64 words to 24-bit fractions (README)."""
+    """Return a seeded tensor, bit for bit the same everywhere: raw PCG64 words to 24-bit fractions (README)."""
     n = int(np.prod(shape)) if len(shape) else 1
     loc, scale = np.float32(loc), np.float32(scale)
     if fill == "const":
@@ -137,7 +137,7 @@ def recipe_tensor(seed, key, shape, fill="uniform", loc=0.0, scale=1.0, dtype="f
 
 
 def build_weights(spec: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Weights from their specification, checked against its digest."""
+    """Return the weights from their specification, checked against its digest."""
     tensors = {
         key: recipe_tensor(
             spec["seed"],

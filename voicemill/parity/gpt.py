@@ -19,7 +19,7 @@ BATCH = ("phoneme_ids", "phoneme_ids_len", "semantic_ids", "semantic_ids_len", "
 
 
 def build(case: Case, eos_row_factor: float = 1.0) -> Gpt:
-    """The case's model, its dropout off; the EOS scores can be made louder so that decoding ends."""
+    """Return the case's model, its dropout off; the EOS scores can be made louder so that decoding ends."""
     weights = {key: torch.tensor(value) for key, value in case.weights()[0].items()}
     model = Gpt.from_checkpoint(case.config, weights)
     model.ar_predict_layer.weight.data[model.config.eos] *= eos_row_factor

@@ -29,7 +29,7 @@ def tensors(weights: dict[str, np.ndarray]) -> dict[str, Tensor]:
 
 
 def build_bert(config: dict, weights: dict[str, np.ndarray]) -> bert.Bert:
-    """The case's BERT with its own vocabulary, through the folder form that users have."""
+    """Return the case's BERT with its own vocabulary, through the folder form that users have."""
     from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast  # pyright: ignore[reportAttributeAccessIssue]
 
     vocabulary = config["vocab"]

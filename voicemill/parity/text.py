@@ -57,7 +57,7 @@ def characters() -> dict[str, str]:
 
 
 def other_character(row: Row, got: Row) -> str:
-    """The rule for Chinese: the reference's table makes another character of one of the text."""
+    """Return the rule for Chinese: the reference's table makes another character of one of the text."""
     there = [
         sign
         for sign in row["text"]
@@ -112,7 +112,7 @@ def english_text(case: Case) -> None:
 
 
 def other_word_list(row: Row, got: Row) -> str:
-    """The rule for English: all equal but the phones of at most two words that a dictionary decides."""
+    """Return the rule for English: all equal but the phones of at most two words that a dictionary decides."""
     if row["norm"] != got["norm"]:
         return ""
     tags = [tag for _, tag in row.get("pos_tags", [])] or [""] * len(english.tokens(row["norm"]))

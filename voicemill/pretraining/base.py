@@ -47,7 +47,7 @@ FAR = 100.0
 
 
 def configuration() -> dict[str, Any]:
-    """The small SoVITS as the reference's `configs/s2.json` would say it.
+    """Return the small SoVITS as the reference's `configs/s2.json` would say it.
 
     The width of the speaker embedding, and of what the 768 features pass through, cannot be less; all else is narrower.
     """
@@ -81,7 +81,7 @@ def configuration() -> dict[str, Any]:
 
 
 def token_features(model: HubertModel, clip: Path) -> Tensor:
-    """Features of a clip as the codebook sees them, two frames averaged, `[N, 768]`.
+    """Return the features of a clip as the codebook sees them, two frames averaged, `[N, 768]`.
 
     Args:
         model: The content encoder, from `hubert.load`.
@@ -221,7 +221,7 @@ def widened(weights: dict[str, Tensor], sizes: Sequence[int]) -> dict[str, Tenso
 
 
 def _discriminator(config: SovitsConfig, seed: int) -> Discriminator:
-    """A random one."""
+    """Return a random one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Discriminator(config.discriminator_periods, DISCRIMINATOR_WIDTH)

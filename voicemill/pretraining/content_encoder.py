@@ -248,12 +248,12 @@ def save_encoder(weights: Path, config: HubertConfig, folder: Path) -> None:
 
 
 def whole(item: Item) -> tuple[np.ndarray, list[int]]:
-    """A clip as it is: float32 `[L]` at 16 kHz, and the phone of each frame."""
+    """Return a clip as it is: float32 `[L]` at 16 kHz, and the phone of each frame."""
     return labelled(read_mono(item.wav, RATE), list(item.segments))
 
 
 def labelled(wav: np.ndarray, segments: list[Segment]) -> tuple[np.ndarray, list[int]]:
-    """A waveform with the phones of its frames."""
+    """Return a waveform with the phones of its frames."""
     frames = (len(wav) - WINDOW) // HOP + 1
     return wav, frame_phones(segments, frames, HOP / RATE, WINDOW / 2 / RATE)
 

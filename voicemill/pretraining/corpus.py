@@ -43,7 +43,7 @@ class Speaker:
     tempo: float = 1.0
 
     def say(self, text: str, noise: np.random.Generator) -> tuple[np.ndarray, list[Segment]]:
-        """Speech, float32 `[n]` at 32 kHz, and its phones.
+        """Return speech, float32 `[n]` at 32 kHz, and its phones.
 
         Raises:
             InputError: flite cannot say it.
@@ -58,7 +58,7 @@ class Speaker:
 
 
 def speakers(count: int, seed: int) -> list[Speaker]:
-    """The voices as they are, then voices with other vocal tracts, pitches and tempos."""
+    """Return the voices as they are, then voices with other vocal tracts, pitches and tempos."""
     rng = np.random.default_rng(seed)
     found = [Speaker(voice, voice) for voice in flite.VOICES][:count]
     for number in range(len(found), count):
@@ -82,7 +82,7 @@ def agreement(segments: list[Segment], phones: list[str]) -> float:
 
 
 def frame_phones(segments: list[Segment], frames: int, hop: float, offset: float) -> list[int]:
-    """The number of the phone (in `flite.PHONES`) at the middle of each frame.
+    """Return the number of the phone (in `flite.PHONES`) at the middle of each frame.
 
     Args:
         segments: Of the clip.

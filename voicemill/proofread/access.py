@@ -45,7 +45,7 @@ class Reviewer:
     token_sha256: str | None = None
 
     def may_see(self, speaker: str) -> bool:
-        """Whether a voice was given to them."""
+        """Return whether a voice was given to them."""
         return any(fnmatchcase(speaker, pattern) for pattern in self.voices)
 
     @property
@@ -79,7 +79,7 @@ class Access:
     proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = field(default=())
 
     def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str], peer: str | None) -> Reviewer | None:
-        """The person that a request comes from.
+        """Return the person that a request comes from.
 
         Args:
             headers: Of the request; names in lower case.
@@ -93,7 +93,7 @@ class Access:
         return self._by_cookie(cookies.get(COOKIE, ""))
 
     def sign_in(self, token: str) -> tuple[Reviewer, str] | None:
-        """The person of a token, and the cookie's value that stands for it; None if it is nobody's."""
+        """Return the person of a token, and the cookie's value that stands for it; None if it is nobody's."""
         if len(token) < SHORTEST_TOKEN:
             return None
         digest = token_digest(token)

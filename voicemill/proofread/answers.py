@@ -12,14 +12,14 @@ from voicemill.proofread.review import Review
 
 
 def shown(review: Review, row: Row) -> dict[str, Any]:
-    """A clip, its version, and the clip that it can be merged with."""
+    """Return a clip, its version, and the clip that it can be merged with."""
     other = review.following(row.clip)
     following = other and {"clip": other.clip, "version": review.versions.get(other.clip, 0), "text": other.text}
     return {**row.as_json(), "version": review.versions.get(row.clip, 0), "following": following}
 
 
 def progress(review: Review) -> dict[str, Any]:
-    """How far a review is; part of every answer about it."""
+    """Return how far a review is; part of every answer about it."""
     approved = review.approved
     return {
         "number": review.number,
@@ -31,7 +31,7 @@ def progress(review: Review) -> dict[str, Any]:
 
 
 def conflicting(review: Review, conflict: Conflict) -> dict[str, Any]:
-    """The clips that someone else changed first: as they are, by whom and when."""
+    """Return the clips that someone else changed first: as they are, by whom and when."""
     clips: dict[str, Any] = {}
     for clip in conflict.clips:
         row, last = review.rows.get(clip), review.last_change(clip)

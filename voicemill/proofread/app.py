@@ -63,7 +63,7 @@ class Site:
 
 
 def create(site: Site, *, hosts: tuple[str, ...] | None = None) -> FastAPI:
-    """The application.
+    """Return the application.
 
     Args:
         site: What it serves.
@@ -120,19 +120,19 @@ _RUN = "/api/runs/{group}/{name}"
 
 @pages.get("/healthz")
 def alive() -> dict[str, str]:
-    """The server answers."""
+    """Return the server answers."""
     return {"status": "ok"}
 
 
 @pages.get("/")
 def home() -> FileResponse:
-    """The list of runs."""
+    """Return the list of runs."""
     return FileResponse(STATIC / "home.html")
 
 
 @pages.get("/review/{group}/{name}")
 def page(group: str, name: str) -> FileResponse:
-    """The page of a review; what it shows it asks for itself."""
+    """Return the page of a review; what it shows it asks for itself."""
     return FileResponse(STATIC / "review.html")
 
 
@@ -151,7 +151,7 @@ def sign_in(given: Token, here: Here, response: Response) -> dict[str, str]:
 
 @pages.get("/api/runs")
 def all_runs(here: Here, who: Someone) -> dict[str, Any]:
-    """The runs whose voices were given to the reviewer."""
+    """Return the runs whose voices were given to the reviewer."""
     seen = []
     for place in here.runs.places():
         # In a bucket the folder is the speaker, so that what was not given to a person is not even opened.
@@ -173,7 +173,7 @@ def all_runs(here: Here, who: Someone) -> dict[str, Any]:
 
 @pages.get(_RUN)
 def about(run: Chosen, who: Someone) -> dict[str, Any]:
-    """What the page must know before it shows clips."""
+    """Return what the page must know before it shows clips."""
     run.review.refresh()
     return {"reviewer": who.name, "speaker": run.speaker, "languages": LANGUAGES, **progress(run.review)}
 
@@ -196,7 +196,7 @@ def clips(
 
 @pages.get(f"{_RUN}/changes")
 def changes(run: Chosen, after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]) -> dict[str, Any]:
-    """The clips that anybody changed after a number; null for those that were removed."""
+    """Return the clips that anybody changed after a number; null for those that were removed."""
     run.review.refresh()
     changed = run.review.changed_since(after)
     rows = {clip: row and shown(run.review, row) for clip, row in changed.items()}
@@ -237,7 +237,7 @@ def approve(run: Chosen, here: Here, who: Someone, given: Approval) -> Response:
 
 @pages.get(f"{_RUN}/export.list")
 def export(run: Chosen) -> Response:
-    """The clips as they stand, in the `.list` format."""
+    """Return the clips as they stand, in the `.list` format."""
     run.review.refresh()
     text = "".join(list_lines(run.review.kept(), run.speaker))
     return Response(text, media_type="text/plain; charset=utf-8", headers=attachment(f"{run.speaker}.list"))
@@ -245,20 +245,20 @@ def export(run: Chosen) -> Response:
 
 @pages.get(f"{_RUN}/log.jsonl")
 def changes_log(run: Chosen) -> Response:
-    """Who changed what when."""
+    """Return who changed what when."""
     lines = (entry.line() for entry in run.review.log.after(0))
     return StreamingResponse(lines, media_type="application/x-ndjson", headers=attachment("log.jsonl"))
 
 
 @pages.get(f"{_RUN}/audio/{{clip}}")
 def audio(run: Chosen, clip: str) -> FileResponse:
-    """A clip's sound, whole or a range of its bytes."""
+    """Return a clip's sound, whole or a range of its bytes."""
     return FileResponse(run.audio(clip), media_type="audio/wav", headers={"cache-control": "private, max-age=600"})
 
 
 @pages.get(f"{_RUN}/peaks/{{clip}}")
 def peaks(run: Chosen, clip: str) -> dict[str, Any]:
-    """The outline of a clip's waveform."""
+    """Return the outline of a clip's waveform."""
     samples = clip_audio.read(run.audio(clip))
     return {"samples": len(samples), "peaks": clip_audio.peaks(samples)}
 

@@ -25,7 +25,7 @@ _MOST_CONNECTIONS = 512
 
 
 def most_connections() -> int:
-    """How many connections are held at a time: half of the files that this process may have open, at most."""
+    """Return how many connections are held at a time: half of the files that this process may have open, at most."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(_MOST_CONNECTIONS, files // 2)
 
@@ -93,7 +93,7 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete or self._is_in_request()
 
     def _is_in_request(self) -> bool:
-        """Whether a request has begun that has not arrived whole."""
+        """Return whether a request has begun that has not arrived whole."""
         state = self.conn.their_state
         return state is h11.SEND_BODY or (state is h11.IDLE and bool(self.conn.trailing_data[0]))
 

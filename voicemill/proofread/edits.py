@@ -112,7 +112,7 @@ class State(Protocol):
         ...
 
     def following(self, clip: str) -> Row | None:
-        """The next clip of the same recording."""
+        """Return the next clip of the same recording."""
         ...
 
     def changes_of(self, number: int) -> tuple[Change, ...]:
@@ -121,7 +121,7 @@ class State(Protocol):
 
 
 def plan(state: State, edit: Edit) -> tuple[Change, ...]:
-    """The changes that an edit makes; none where all is so already.
+    """Return the changes that an edit makes; none where all is so already.
 
     Raises:
         Conflict: A clip is not what the reviewer saw.

@@ -88,7 +88,7 @@ class Guard:
 
 
 def _split(address: str) -> SplitResult:
-    """The parts of an address; none where it is not one, such as one with half of an IPv6 address."""
+    """Return the parts of an address; none where it is not one, such as one with half of an IPv6 address."""
     try:
         parts = urlsplit(address)
         _ = parts.hostname, parts.port  # only parsed when asked for
@@ -98,7 +98,7 @@ def _split(address: str) -> SplitResult:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """A whole body; None as soon as it is too large, whatever length it promised."""
+    """Return a whole body; None as soon as it is too large, whatever length it promised."""
     body = b""
     while True:
         message = await receive()
@@ -110,7 +110,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A body that was received, received once more; then whatever comes after it."""
+    """Return a body that was received, received once more; then whatever comes after it."""
     messages: list[Message] = [{"type": "http.request", "body": body}]
 
     async def receive_again() -> Message:

@@ -53,7 +53,7 @@ class Entry:
 
     @classmethod
     def from_line(cls, line: str | bytes, name: object = "the review's log") -> Entry:
-        """An entry as `line` wrote it.
+        """Return an entry as `line` wrote it.
 
         Args:
             line: The line.
@@ -73,7 +73,7 @@ class Log(Protocol):
         ...
 
     def read(self, number: int) -> Entry | None:
-        """The entry of this number."""
+        """Return the entry of this number."""
         ...
 
     def append(self, entry: Entry) -> bool:

@@ -33,7 +33,7 @@ class OwnToken:
 
     @classmethod
     def of_this_account(cls) -> OwnToken:
-        """The token of this account; the same each time, so that an open page outlives a restart.
+        """Return the token of this account; the same each time, so that an open page outlives a restart.
 
         A file that does not hold a whole token, or that others may read, is replaced.
 
@@ -68,7 +68,7 @@ class OwnToken:
 
 
 def _read(path: Path) -> str | None:
-    """The token in a file; None where it is not whole, or may have been read or written by others."""
+    """Return the token in a file; None where it is not whole, or may have been read or written by others."""
     try:
         # Not waiting for a pipe's other end.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -157,12 +157,12 @@ class Review:
             return Page(rows[start : start + size], len(rows))
 
     def changed_since(self, number: int) -> dict[str, Row | None]:
-        """Rows of the clips that were changed after a number; None for those that were removed."""
+        """Return the rows of the clips that were changed after a number; None for those that were removed."""
         with self._lock:
             return {clip: self.rows.get(clip) for clip, version in self.versions.items() if version > number}
 
     def following(self, clip: str) -> Row | None:
-        """The next clip of the same recording."""
+        """Return the next clip of the same recording."""
         with self._lock:
             rows, place = self._in_order("recorded"), place_of(clip)
             at = bisect_right(rows, place, key=lambda other: other.place)
@@ -174,7 +174,7 @@ class Review:
         return entry.changes if entry else ()
 
     def counts(self) -> Counts:
-        """How far the review is."""
+        """Return how far the review is."""
         with self._lock:
             if self._counts is not None:
                 return self._counts
@@ -198,12 +198,12 @@ class Review:
         return list(dict.fromkeys(entry.reviewer for entry in self.log.after(0) if entry.reviewer))
 
     def kept(self) -> list[Row]:
-        """The rows to train on, as recorded."""
+        """Return the rows to train on, as recorded."""
         with self._lock:
             return [row for row in in_order(self.rows.values()) if not row.dropped]
 
     def last_change(self, clip: str) -> Entry | None:
-        """Who changed a clip last."""
+        """Return who changed a clip last."""
         version = self.versions.get(clip, 0)
         return self.log.read(version) if version else None
 
@@ -270,6 +270,6 @@ class Review:
 
 
 def list_lines(rows: Iterable[Row], speaker: str) -> Iterator[str]:
-    """Lines of a `.list` file."""
+    """Return the lines of a `.list` file."""
     for row in rows:
         yield f"{row.clip}|{speaker.replace('|', '_')}|{row.language.upper()}|{row.text}\n"

@@ -76,7 +76,7 @@ def find(location: str) -> Iterator[Place]:
 
 
 def find_one(location: str, group: str, name: str) -> Place | None:
-    """The run with an address at a location; None if there is none, or the address is none."""
+    """Return the run with an address at a location; None if there is none, or the address is none."""
     location = _absolute(location)
     alone = _alone(location)
     if alone is not None:
@@ -93,7 +93,7 @@ def _absolute(location: str) -> str:
 
 
 def _alone(location: str) -> Place | None:
-    """The run that a location itself is."""
+    """Return the run that a location itself is."""
     if not _has_transcripts(open_store(location)):
         return None
     group, name = ["-", *location.removeprefix("s3://").split("/")][-2:]
@@ -137,14 +137,14 @@ class Run:
         return is_remote(self.place.location)
 
     def is_current(self) -> bool:
-        """Whether the transcripts are still those that were opened; looked up every few seconds."""
+        """Return whether the transcripts are still those that were opened; looked up every few seconds."""
         if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
             return True
         self._looked = time.monotonic()
         return self._current_tags() == self._tags
 
     def audio(self, clip: str) -> Path:
-        """A WAV file of a clip of the review.
+        """Return a WAV file of a clip of the review.
 
         Raises:
             InputError: The clip does not exist.
@@ -238,14 +238,14 @@ class Runs:
         self._lock = threading.Lock()
 
     def places(self) -> list[Place]:
-        """All runs that can be reviewed; looked up every few seconds."""
+        """Return all runs that can be reviewed; looked up every few seconds."""
         if time.monotonic() - self._listed > _SECONDS_BETWEEN_LOOKS:
             self._places = list(find(self.location))
             self._listed = time.monotonic()
         return self._places
 
     def get(self, group: str, name: str) -> Run:
-        """A run by its address; where its transcripts were recreated since it was opened, it is opened again.
+        """Return a run by its address; where its transcripts were recreated since it was opened, it is opened again.
 
         Raises:
             InputError: There is none.

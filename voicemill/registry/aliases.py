@@ -55,7 +55,7 @@ class _Stored:
 
 
 def read(registry: Store, speaker: str, name: str) -> Alias | None:
-    """An alias, or None where there is none.
+    """Return an alias, or None where there is none.
 
     Raises:
         InputError: if it is damaged.
@@ -71,7 +71,7 @@ def read(registry: Store, speaker: str, name: str) -> Alias | None:
 
 
 def every(registry: Store, speaker: str) -> dict[str, Alias]:
-    """A speaker's aliases by name.
+    """Return a speaker's aliases by name.
 
     Raises:
         InputError: if one is damaged.
@@ -81,7 +81,7 @@ def every(registry: Store, speaker: str) -> dict[str, Alias]:
 
 
 def survey(registry: Store, speaker: str) -> tuple[dict[str, Alias], dict[str, str]]:
-    """A speaker's aliases by name; and what is wrong with those that are damaged."""
+    """Return a speaker's aliases by name; and what is wrong with those that are damaged."""
     found: dict[str, Alias] = {}
     damaged: dict[str, str] = {}
     for name in _names(registry, speaker):

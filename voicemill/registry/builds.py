@@ -55,7 +55,7 @@ NOT_IN_THE_DIGEST = (
 
 
 def digest(parameters: Mapping[str, str]) -> str:
-    """The digest of recordings, models, code and parameters.
+    """Return the digest of recordings, models, code and parameters.
 
     Args:
         parameters: The workflow's.
@@ -85,7 +85,7 @@ class _Note(Build):
 
 
 def built(registry: Store, speaker: str, digest: str) -> Build | None:
-    """What was built from this and is still there, or None, also where what was noted of it is damaged."""
+    """Return what was built from this and is still there, or None, also where what was noted of it is damaged."""
     key = _key(speaker, digest)
     try:
         found = documents.read(registry, key)

@@ -32,7 +32,7 @@ class Difference:
 
 
 def facts(folder: Path) -> dict[tuple[str, str], Any]:
-    """What is known of a voice folder, by section and name."""
+    """Return what is known of a voice folder, by section and name."""
     lineage, metrics = lineage_and_metrics(folder)
     found: dict[tuple[str, str], Any] = {}
     for part, section in _SECTIONS.items():
@@ -44,7 +44,7 @@ def facts(folder: Path) -> dict[tuple[str, str], Any]:
 
 
 def differences(before: Mapping[tuple[str, str], Any], after: Mapping[tuple[str, str], Any]) -> list[Difference]:
-    """The facts in which two voices differ, in the order of the sections."""
+    """Return the facts in which two voices differ, in the order of the sections."""
     keys = dict.fromkeys([*before, *after])
     order = {section: place for place, section in enumerate(dict.fromkeys(section for section, _ in keys))}
     found = [Difference(*key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]

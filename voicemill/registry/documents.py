@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def read(registry: Store, key: str) -> tuple[dict[str, Any], str] | None:
-    """A document and its tag, or None where there is none.
+    """Return a document and its tag, or None where there is none.
 
     Raises:
         InputError: if it is damaged.
@@ -34,7 +34,7 @@ def read(registry: Store, key: str) -> tuple[dict[str, Any], str] | None:
 
 
 def shaped(kind: type[T], fields: dict[str, Any], key: str) -> T:
-    """What a document says, as a dataclass.
+    """Return what a document says, as a dataclass.
 
     Raises:
         InputError: if a field is missing, unknown or of another type.
@@ -43,17 +43,17 @@ def shaped(kind: type[T], fields: dict[str, Any], key: str) -> T:
 
 
 def encode(content: dict[str, Any]) -> bytes:
-    """A document as it is stored."""
+    """Return a document as it is stored."""
     return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def now() -> str:
-    """The time, as documents give it: UTC, to the microsecond, so that it sorts."""
+    """Return the time, as documents give it: UTC, to the microsecond, so that it sorts."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def who() -> str:
-    """Who acts: `$VOICEMILL_USER`, else the user of this machine."""
+    """Return who acts: `$VOICEMILL_USER`, else the user of this machine."""
     named = os.environ.get("VOICEMILL_USER")
     if named:
         return named

@@ -10,7 +10,7 @@ from voicemill.storage import Store, Trace
 
 
 def find(registry: Store, *, older_than: float) -> list[Trace]:
-    """Files of versions that have no record, and transfers that were not finished.
+    """Return the files of versions that have no record, and transfers that were not finished.
 
     Args:
         registry: Where.

@@ -42,12 +42,12 @@ def parse(text: str) -> Reference:
 
 
 def is_reference(text: str) -> bool:
-    """Whether a voice is named as in a registry, and not by its folder or s3:// address."""
+    """Return whether a voice is named as in a registry, and not by its folder or s3:// address."""
     return "/" not in text and not Path(text).exists()
 
 
 def check_speaker(name: str) -> str:
-    """A speaker's name that can be a folder of the registry, in the form in which names are compared.
+    """Return a speaker's name that can be a folder of the registry, in the form in which names are compared.
 
     Raises:
         InputError: if it cannot.
@@ -58,7 +58,7 @@ def check_speaker(name: str) -> str:
 
 
 def check_alias(name: str) -> str:
-    """A name that can be an alias.
+    """Return a name that can be an alias.
 
     Raises:
         UsageError: if it cannot; a version's name would hide the version.
@@ -69,7 +69,7 @@ def check_alias(name: str) -> str:
 
 
 def is_version(name: str) -> bool:
-    """Whether a name has the form of a version."""
+    """Return whether a name has the form of a version."""
     return bool(_VERSION.fullmatch(name))
 
 
@@ -79,22 +79,22 @@ def version_place(speaker: str, version: str) -> str:
 
 
 def record_key(speaker: str, version: str) -> str:
-    """Key of a version's record."""
+    """Return the key of a version's record."""
     return f"{version_place(speaker, version)}{DONE}"
 
 
 def alias_key(speaker: str, alias: str) -> str:
-    """Key of an alias."""
+    """Return the key of an alias."""
     return f"{speaker}/_aliases/{alias}.json"
 
 
 def tombstone_key(speaker: str) -> str:
-    """Key of what is left of a revoked speaker."""
+    """Return the key of what is left of a revoked speaker."""
     return f"_revoked/{speaker}.json"
 
 
 def revoked_file_key(digest: str) -> str:
-    """Key that says that a file with this SHA-256 belonged to a revoked speaker."""
+    """Return the key that says that a file with this SHA-256 belonged to a revoked speaker."""
     return f"_revoked/files/{digest}.json"
 
 

@@ -24,7 +24,7 @@ class Policy:
 
 
 def read(registry: Store) -> Policy:
-    """The registry's policy; where none was set, nothing is required.
+    """Return the registry's policy; where none was set, nothing is required.
 
     Raises:
         InputError: if it is damaged: what it required is then not known.

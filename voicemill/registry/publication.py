@@ -57,7 +57,7 @@ def publish(folder: Path, registry: Store) -> PublishedVersion:
 
 
 def resolve(registry: Store, reference: names.Reference) -> Record:
-    """The record that a reference means: an alias, a version, or the first four or more digits of one.
+    """Return the record that a reference means: an alias, a version, or the first four or more digits of one.
 
     Raises:
         InputError: if the version does not exist, more than one, or its speaker was revoked.
@@ -82,7 +82,7 @@ def resolve(registry: Store, reference: names.Reference) -> Record:
 
 
 def versions_with(registry: Store, speaker: str, digits: str) -> list[str]:
-    """The versions whose name begins with at least four digits given."""
+    """Return the versions whose name begins with at least four digits given."""
     if len(digits) < 4:
         return []
     return [version for version in records.versions(registry, speaker) if version.startswith(digits)]
@@ -109,7 +109,7 @@ def pull(registry: Store, speaker: str, name: str, target: Path) -> Path:
 
 
 def resolve_local(place: str, registry: str, work: Path) -> Path:
-    """The folder of a voice on this machine.
+    """Return the folder of a voice on this machine.
 
     Args:
         place: Its folder or s3:// address, or where a registry is given SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION.

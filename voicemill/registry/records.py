@@ -59,7 +59,7 @@ class Record:
     format: int = _FORMAT
 
     def encode(self) -> bytes:
-        """The record as it is stored."""
+        """Return the record as it is stored."""
         return documents.encode(asdict(self))
 
 
@@ -73,7 +73,7 @@ class Damaged:
 
 
 def version_of(folder: Path) -> PublishedVersion:
-    """The version that a voice folder is, by the names and contents of its files; a signature is not part of it.
+    """Return the version that a voice folder is, by the names and contents of its files; a signature is not part of it.
 
     Raises:
         InputError: if the folder is not a whole voice.
@@ -114,7 +114,7 @@ def _problem_of_name(name: str) -> str:
 
 
 def describe(folder: Path, published: PublishedVersion) -> Record:
-    """The record of a voice folder that is about to be published."""
+    """Return the record of a voice folder that is about to be published."""
     voice = read_voice(folder, verify=False)
     lineage, metrics = lineage_and_metrics(folder)
     best = metrics.get("best") or {}
@@ -128,7 +128,7 @@ def describe(folder: Path, published: PublishedVersion) -> Record:
 
 
 def lineage_and_metrics(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A voice folder's lineage.json and metrics.json; empty where it has none.
+    """Return a voice folder's lineage.json and metrics.json; empty where it has none.
 
     Raises:
         InputError: if one of them is damaged.
@@ -147,12 +147,12 @@ def _is_finite(value: Any) -> bool:
 
 
 def versions(registry: Store, speaker: str) -> list[str]:
-    """The versions of a speaker's voice that are whole, sorted by name."""
+    """Return the versions of a speaker's voice that are whole, sorted by name."""
     return sorted(version for _, version in _found(registry, f"{names.check_speaker(speaker)}/"))
 
 
 def find(registry: Store, speaker: str, version: str) -> Record | None:
-    """A version's record, or None where the version does not exist.
+    """Return a version's record, or None where the version does not exist.
 
     Raises:
         InputError: if the record is of a later format, damaged, or of another version than its place says.

@@ -53,7 +53,7 @@ class Revocation:
 
 
 def search(registry: Store, speaker: str, artifacts: Store | None) -> list[Place]:
-    """The places where something of a speaker may lie."""
+    """Return the places where something of a speaker may lie."""
     speaker, registry = names.check_speaker(speaker), normal_store(registry)
     places = [Place("registry", registry, (f"{speaker}/",))]
     if artifacts is not None:

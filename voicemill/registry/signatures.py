@@ -110,7 +110,7 @@ def check_public_key(text: str) -> None:
 
 
 def _hashing() -> hashing.Config:
-    """Every file counts but the signature; what a signature says to leave out is not obeyed."""
+    """Return every file counts but the signature; what a signature says to leave out is not obeyed."""
     from model_signing import hashing
 
     return hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)

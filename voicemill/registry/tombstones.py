@@ -11,13 +11,13 @@ from voicemill.storage import Store
 
 
 def find(registry: Store, speaker: str) -> dict[str, Any] | None:
-    """The speaker's tombstone, or None."""
+    """Return the speaker's tombstone, or None."""
     found = documents.read(registry, names.tombstone_key(speaker))
     return found[0] if found else None
 
 
 def is_there(registry: Store, speaker: str) -> bool:
-    """Whether the speaker was revoked, also where what the tombstone says is damaged."""
+    """Return whether the speaker was revoked, also where what the tombstone says is damaged."""
     return registry.find(names.tombstone_key(speaker)) is not None
 
 

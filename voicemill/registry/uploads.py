@@ -60,7 +60,7 @@ def of_no_other(artifacts: Store, speaker: str) -> list[str]:
 
 
 def damaged_marks(artifacts: Store, speaker: str) -> list[str]:
-    """Keys of the speaker's marks that do not tell any more which uploads they are of."""
+    """Return the keys of the speaker's marks that do not tell any more which uploads they are of."""
     found: list[str] = []
     for entry in artifacts.list(f"{USED}/{speaker}/"):
         try:

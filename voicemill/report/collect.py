@@ -137,14 +137,14 @@ def metric_series(weights: Path | None) -> dict[str, list[tuple[float, float]]]:
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON-lines file; none if it does not exist."""
+    """Return the rows of a JSON-lines file; none if it does not exist."""
     if not path.is_file():
         return []
     return [row for _, row in untrusted.read_json_lines(path, nan=True)]
 
 
 def json_file(path: Path | None, expect: type[T]) -> T | None:
-    """A JSON file, or None if there is none.
+    """Return a JSON file, or None if there is none.
 
     Args:
         path: The file; None where the run has no such folder.
@@ -159,7 +159,7 @@ def json_file(path: Path | None, expect: type[T]) -> T | None:
 
 
 def rows_of(kind: type[T], rows: list[dict[str, Any]], name: object) -> list[T]:
-    """Rows as a dataclass with the fields that the page shows; other fields are ignored.
+    """Return rows as a dataclass with the fields that the page shows; other fields are ignored.
 
     Raises:
         InputError: A field is missing or of another type.
@@ -170,7 +170,7 @@ def rows_of(kind: type[T], rows: list[dict[str, Any]], name: object) -> list[T]:
 
 
 def as_number(value: object) -> float | None:
-    """A finite number, or None for anything else."""
+    """Return a finite number, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

@@ -21,7 +21,7 @@ GATES = ("dereverb", "denoise")
 
 
 def build(run: Run) -> str:
-    """The page.
+    """Return the page.
 
     Args:
         run: Whatever is there of the run; parts without data are left out.

@@ -22,7 +22,7 @@ _FLOOR_DB = -80.0
 
 
 def wave_and_spectrogram(snippet: Snippet, highest_hz: float) -> str:
-    """A recording's waveform over its spectrogram (dB below the loudest), as an `<img>`.
+    """Return a recording's waveform over its spectrogram (dB below the loudest), as an `<img>`.
 
     Args:
         snippet: What to draw.
@@ -41,7 +41,7 @@ def wave_and_spectrogram(snippet: Snippet, highest_hz: float) -> str:
 
 
 def histogram(values: Sequence[float], xlabel: str, ylabel: str) -> str:
-    """How often which value occurs, as inline SVG."""
+    """Return how often which value occurs, as inline SVG."""
     figure, (axes,) = _figure(5.6, 2.4)
     edges = np.arange(0, np.ceil(max(values)) + 1, 0.5 if max(values) < 16 else 1.0)
     axes.hist(values, bins=edges.tolist(), color=ACCENT, edgecolor="white", linewidth=0.6)

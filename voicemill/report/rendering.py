@@ -33,7 +33,7 @@ def render(package: str, template: str, **context: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a page shows it: three digits of a float, a dash for None."""
+    """Return a value as a page shows it: three digits of a float, a dash for None."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -42,5 +42,5 @@ def shown(value: Any) -> str:
 
 
 def player(snippet: Snippet) -> Markup:
-    """A player that carries its sound."""
+    """Return a player that carries its sound."""
     return Markup('<audio controls preload="metadata" src="{}"></audio>').format(snippet.data_uri())

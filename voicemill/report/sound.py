@@ -28,7 +28,7 @@ class Snippet:
     seconds: float
 
     def data_uri(self) -> str:
-        """The snippet as MP3 at 24 kHz or below, in an address that needs no server."""
+        """Return the snippet as MP3 at 24 kHz or below, in an address that needs no server."""
         import soundfile
         import soxr
 

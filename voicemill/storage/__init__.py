@@ -37,12 +37,12 @@ __all__ = [
 
 
 def is_remote(location: str | Path) -> bool:
-    """Whether a location is on S3."""
+    """Return whether a location is on S3."""
     return str(location).startswith("s3://")
 
 
 def open_store(location: str | Path) -> Store:
-    """The store at a location; nothing is read yet and a local folder need not exist."""
+    """Return the store at a location; nothing is read yet and a local folder need not exist."""
     if not is_remote(location):
         return LocalStore(Path(location))
     from voicemill.storage.s3 import S3Store
@@ -101,12 +101,12 @@ def _index(path: Path) -> dict[str, str]:
 
 
 def cache_folder() -> Path:
-    """Where what comes from S3 is kept: `$VOICEMILL_CACHE`, else `~/.cache/voicemill`."""
+    """Return where what comes from S3 is kept: `$VOICEMILL_CACHE`, else `~/.cache/voicemill`."""
     return Path(os.environ.get("VOICEMILL_CACHE") or Path.home() / ".cache" / "voicemill")
 
 
 def exists(location: str | Path) -> bool:
-    """Whether there is anything at a location: a file, a folder, an object, or objects below a prefix.
+    """Return whether there is anything at a location: a file, a folder, an object, or objects below a prefix.
 
     Raises:
         TryAgain: if S3 cannot be reached.
@@ -120,7 +120,7 @@ def exists(location: str | Path) -> bool:
 
 
 def fingerprint(location: str | Path) -> str:
-    """A digest of everything at a location: names and content, not times.
+    """Return a digest of everything at a location: names and content, not times.
 
     Raises:
         InputError: if there is nothing at the location.
@@ -133,7 +133,7 @@ def fingerprint(location: str | Path) -> str:
 
 
 def _remote(location: str) -> tuple[Store, list[Entry], bool]:
-    """The store below an s3:// location, its objects, and whether the location names a single object."""
+    """Return the store below an s3:// location, its objects, and whether the location names a single object."""
     from voicemill.storage.s3 import S3Store
 
     bucket, key = _bucket_and_key(location)

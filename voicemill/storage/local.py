@@ -106,7 +106,7 @@ class LocalStore:
         return ((key, path) for key, path in sorted(found) if key.startswith(prefix))
 
     def _path(self, key: str) -> Path:
-        """Where a key or a prefix, which may be empty or end with /, lies."""
+        """Return where a key or a prefix, which may be empty or end with /, lies."""
         key = key.removesuffix("/")
         return safe_join(self.root, key, portable=False) if key else self.root
 

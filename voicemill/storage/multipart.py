@@ -74,7 +74,7 @@ def send(
 
 
 def _unfinished(client: Any, bucket: str, key: str) -> str | None:
-    """The latest upload of a key that was begun and not finished."""
+    """Return the latest upload of a key that was begun and not finished."""
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
     found = [each for page in pages for each in page.get("Uploads", []) if each["Key"] == key]
     return max(found, key=lambda each: each["Initiated"])["UploadId"] if found else None

@@ -10,7 +10,7 @@ from voicemill.storage.store import Entry, Store, Trace
 
 
 def normal_store(store: Store) -> Store:
-    """A store whose keys hold names of people, so that each is found however it was written.
+    """Return a store whose keys hold names of people, so that each is found however it was written.
 
     Listings give keys in NFC. What is there already is read and written where it is; what is not is written in NFC. A
     key without accents has one form, and costs no request more.
@@ -81,6 +81,6 @@ class _NormalStore:
         return tuple(dict.fromkeys((*forms(key), *([stored] if stored else []))))
 
     def _where(self, key: str) -> str:
-        """The key under which it is stored, or is to be."""
+        """Return the key under which it is stored, or is to be."""
         every = self._forms(key)
         return every[0] if len(every) == 1 else next(filter(self._store.find, every), every[0])

@@ -29,7 +29,7 @@ _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 @cache
 def client(endpoint: str | None = None) -> BaseClient:
-    """The S3 client, configured by boto3's usual means (environment, files, workload identity).
+    """Return the S3 client, configured by boto3's usual means (environment, files, workload identity).
 
     Args:
         endpoint: Address of a server that is not Amazon's; by default `$S3_ENDPOINT`, else `$AWS_ENDPOINT_URL`.
@@ -110,7 +110,7 @@ class S3Store:
         return True
 
     def holds(self, key: str, digest: str, size: int) -> bool:
-        """Whether an object is there and was uploaded with this content."""
+        """Return whether an object is there and was uploaded with this content."""
         head = self._head(key)
         return bool(head and head["Metadata"].get(_DIGEST) == digest and head["ContentLength"] == size)
 

@@ -53,15 +53,15 @@ class Store(Protocol):
     """
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        """Objects whose key starts with `prefix`, in the order of keys."""
+        """Return objects whose key starts with `prefix`, in the order of keys."""
         ...
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        """Names of the folders right below a prefix (empty, or with / at its end), in order."""
+        """Return the names of the folders right below a prefix (empty, or with / at its end), in order."""
         ...
 
     def find(self, key: str) -> Entry | None:
-        """The object of exactly this key."""
+        """Return the object of exactly this key."""
         ...
 
     def download(self, key: str, target: Path) -> None:
@@ -73,7 +73,7 @@ class Store(Protocol):
         ...
 
     def read(self, key: str) -> tuple[bytes, str]:
-        """A small object's content and tag. Raises `InputError` if there is none."""
+        """Return a small object's content and tag. Raises `InputError` if there is none."""
         ...
 
     def write(self, key: str, data: bytes, *, replaces: str | None = None, only_if_absent: bool = False) -> str:

@@ -38,7 +38,7 @@ class Manner:
     options: Options
 
     def settings(self, line: Line) -> Row:
-        """What is asked of a line: text, language, speed, seed.
+        """Return what is asked of a line: text, language, speed, seed.
 
         Raises:
             InputError: As `Line.settings`.

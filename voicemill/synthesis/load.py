@@ -70,7 +70,7 @@ class Pretrained:
         compiled: bool = False,
         reading: Reading = BY_DICTIONARIES,
     ) -> Synthesizer:
-        """A pair of weights, ready to speak.
+        """Return a pair of weights, ready to speak.
 
         Args:
             sovits: Weights of the acoustic model, ours or the reference's.
@@ -170,7 +170,7 @@ def recite(
 
 
 def recordings_in(place: Path) -> list[Path]:
-    """A recording, or those of a folder in the order of their names.
+    """Return a recording, or those of a folder in the order of their names.
 
     Raises:
         InputError: When there is none.
@@ -183,7 +183,7 @@ def recordings_in(place: Path) -> list[Path]:
 
 
 def encode_speech(samples: Any, rate: int, *, provenance: str, software: str) -> bytes:
-    """A WAV file of 16-bit speech that says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
+    """Return a WAV file of 16-bit speech that says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
 
     Args:
         samples: int16 `[n]`.

@@ -83,7 +83,7 @@ class Takes:
 
 
 def _is_of(about: Path, fingerprint: str) -> bool:
-    """Whether the state belongs to this fingerprint; a damaged about.json belongs to none."""
+    """Return whether the state belongs to this fingerprint; a damaged about.json belongs to none."""
     try:
         return about.exists() and untrusted.read_json(about, dict).get("fingerprint") == fingerprint
     except InputError:

@@ -79,7 +79,7 @@ class Line:
 
 
 def source_of(given: str) -> Path | str:
-    """Where lines are: the file that a path or s3:// address names, brought to this machine, or the text itself.
+    """Return where lines are: the file that a path or s3:// address names, brought to this machine, or the text itself.
 
     Which of them a text is, `voicemill.core.text_or_path` says.
 
@@ -119,7 +119,7 @@ def write_shard(path: Path, lines: Iterable[tuple[int, dict[str, Any]]]) -> None
 
 
 def read_shard(path: Path) -> Iterator[Line]:
-    """Lines of a script under the numbers that they have there, with six digits."""
+    """Return the lines of a script under the numbers that they have there, with six digits."""
     with path.open("rb") as file:
         for place, row in enumerate(file, start=1):
             try:

@@ -30,7 +30,7 @@ def blocks(text: str, longest: int | None = None) -> Iterator[str]:
 
 
 def _cut(block: str) -> int:
-    """The place in the second half of a block where it is best cut; its end if no place is good."""
+    """Return the place in the second half of a block where it is best cut; its end if no place is good."""
     for pattern in _CUTS:
         ends = [match.end() for match in pattern.finditer(block, len(block) // 2)]
         if ends:

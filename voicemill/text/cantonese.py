@@ -26,7 +26,7 @@ _SYLLABLE = re.compile(r"(aa|a[iuptk]?|kw|gw|ng|ts|dz|ong|o[nuik]?|ung|uk|[bpmfd
 
 
 def figures(text: str) -> list[Figure]:
-    """The figures of a text."""
+    """Return the figures of a text."""
     return scan(text, DIALECT)
 
 
@@ -65,7 +65,7 @@ def traditional(text: str) -> str:
 
 
 def readings() -> dict[str, str]:
-    """Words that are said otherwise in speech than ToJyutping has them, and their Jyutping."""
+    """Return the words that are said otherwise in speech than ToJyutping has them, and their Jyutping."""
     text = resources.files("voicemill.text").joinpath("cantonese_readings.csv").read_text(encoding="utf-8")
     return {row["word"]: row["reading"] for row in csv.DictReader(text.splitlines())}
 
@@ -78,7 +78,7 @@ def _jyutping(as_reference: bool) -> Callable[[str], list[tuple[str, str | None]
 
 
 def phonemize(text: str, *, as_reference: bool = False) -> Spoken:
-    """Phones of a normalised text.
+    """Return the phones of a normalised text.
 
     Args:
         text: What `write_out` or `normalize` gave.
@@ -98,7 +98,7 @@ def phonemize(text: str, *, as_reference: bool = False) -> Spoken:
 
 
 def syllable(jyutping: str) -> list[str]:
-    """The two phones of a syllable in Jyutping, none for what is not one."""
+    """Return the two phones of a syllable in Jyutping, none for what is not one."""
     match = _SYLLABLE.fullmatch(jyutping)
     if match is None:
         return []

@@ -20,12 +20,12 @@ _SHORT_OPENING = 4
 
 
 def _joined(pieces: list[str], silent: frozenset[str] = _SILENT) -> str:
-    """One piece a line, without those that hold nothing to say."""
+    """Return one piece a line, without those that hold nothing to say."""
     return "\n".join(piece for piece in pieces if not silent.issuperset(piece))
 
 
 def _phrases(text: str) -> list[str]:
-    """The text after each sign of `ENDS`; the last phrase always ends with one."""
+    """Return the text after each sign of `ENDS`; the last phrase always ends with one."""
     text = text.replace("……", "。").replace("——", "，")
     if text[-1] not in ENDS:
         text += "。"

@@ -94,7 +94,7 @@ def phonemize(
     reading: Reading = BY_DICTIONARIES,
     detect: Detector | None = None,
 ) -> Phonemes:
-    """Phones of a text.
+    """Return the phones of a text.
 
     Args:
         text: Any text; one sentence to a paragraph.
@@ -156,7 +156,7 @@ def phonemize_segment(
     read: Reader | None = None,
     figures: list[Figure] | None = None,
 ) -> Segment:
-    """Phones of a text of one language.
+    """Return the phones of a text of one language.
 
     Args:
         text: Any text; what the language has no reading for is left out.

@@ -17,7 +17,7 @@ _CHINESE, _JAPANESE = ("gb2312", "big5"), ("shift_jis",)
 
 @functools.lru_cache(maxsize=32768)
 def is_in(text: str, sets: tuple[str, ...]) -> bool:
-    """Whether one of some character sets, by the names of their codecs, has all characters of a text."""
+    """Return whether one of some character sets, by the names of their codecs, has all characters of a text."""
     for name in sets:
         try:
             text.encode(name)
@@ -28,7 +28,7 @@ def is_in(text: str, sets: tuple[str, ...]) -> bool:
 
 
 def languages(text: str, guessed: Sequence[str], *, beside_latin: bool) -> list[str]:
-    """The language of each character of a text of Chinese or Japanese.
+    """Return the language of each character of a text of Chinese or Japanese.
 
     Args:
         text: N characters, among them marks.
@@ -66,7 +66,7 @@ def _of_clause(clause: str) -> str:
 
 
 def runs(text: str, languages: Sequence[str]) -> list[tuple[str, str]]:
-    """A text cut where its language changes, each part with its language."""
+    """Return a text cut where its language changes, each part with its language."""
     parts, at = [], 0
     for language, group in groupby(languages):
         length = len(list(group))

@@ -38,12 +38,12 @@ class _Label(NamedTuple):
 
 
 def normalize(text: str) -> str:
-    """The text with runs of marks shortened; numbers are read in `phonemize`, where their counters are known."""
+    """Return the text with runs of marks shortened; numbers are read in `phonemize`, where their counters are known."""
     return punctuation.first_of_run(text)
 
 
 def phonemize(text: str) -> Spoken:
-    """Phones of a normalised text; marks that the table lacks stand as they are."""
+    """Return the phones of a normalised text; marks that the table lacks stand as they are."""
     phones: list[str] = []
     for readable, mark in _PARTS.findall(text.replace("％", "パーセント").lower()):
         if readable:
@@ -59,7 +59,7 @@ def pronunciation(kana: str) -> str:
 
 
 def is_readable(character: str) -> bool:
-    """Whether a character is read rather than taken for a mark."""
+    """Return whether a character is read rather than taken for a mark."""
     return bool(re.fullmatch(f"[{_READABLE}]", character))
 
 

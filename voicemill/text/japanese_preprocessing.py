@@ -39,7 +39,7 @@ def _compatible(sign: str) -> str:
 
 
 def _spelled(written: str) -> str:
-    """Digits by their names, as telephone numbers are said."""
+    """Return digits by their names, as telephone numbers are said."""
     return "".join(_NAMES[int(sign)] if sign.isdigit() else "テン" if sign == "." else "" for sign in written)
 
 
@@ -56,7 +56,7 @@ def _digit_words(digits: str) -> str:
 
 
 def _figures(words: str) -> str:
-    """A number below ten thousand in figures, 十五 -> 15; digits in a row one by one."""
+    """Return a number below ten thousand in figures, 十五 -> 15; digits in a row one by one."""
     if not re.search("[十百千]", words):
         return "".join(str(_DIGITS.index(word)) for word in words)
     total, digit = 0, 0
@@ -70,7 +70,7 @@ def _figures(words: str) -> str:
 
 
 def _named(number: str) -> str:
-    """A large number in words, with the 一 before 千 that speakers put there in front of 万, 億 and 兆."""
+    """Return a large number in words, with the 一 before 千 that speakers put there in front of 万, 億 and 兆."""
     if number.startswith("0"):
         return _spelled(number)
     groups = [number[max(0, end - 4) : end] for end in range(len(number), 0, -4)]
@@ -130,7 +130,7 @@ OWN_FIGURES = re.compile(
 
 @functools.cache
 def rules() -> list[Rule]:
-    """The rules of Japanese, in the order in which they run."""
+    """Return the rules of Japanese, in the order in which they run."""
     return [
         rule
         for file in ("japanese_words.csv", "japanese_figures.csv")
@@ -139,5 +139,5 @@ def rules() -> list[Rule]:
 
 
 def preprocess(text: str) -> str:
-    """The text with what would be misread written otherwise."""
+    """Return the text with what would be misread written otherwise."""
     return rewrite(text, rules())

@@ -30,12 +30,12 @@ _NOT_MODERN = re.compile("[\u1113-\u1160\u1176-\u11a7\u11c3-\u11ff\ua960-\ua97f\
 
 
 def normalize(text: str) -> str:
-    """The text itself: numbers and letters are read where their neighbours are known, in `phonemize`."""
+    """Return the text itself: numbers and letters are read where their neighbours are known, in `phonemize`."""
     return text
 
 
 def phonemize(text: str) -> Spoken:
-    """Phones of a text; whatever has none is a pause."""
+    """Return the phones of a text; whatever has none is a pause."""
     if not text:
         return Spoken([])
     spelled = "".join(_LETTERS.get(character.lower(), character) for character in _NOT_MODERN.sub(_PAUSE, text))

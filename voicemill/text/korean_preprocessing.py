@@ -38,7 +38,7 @@ _PATTERNS = {
 
 
 def cardinal(number: str) -> str:
-    """A whole number in Sino-Korean words, 1500 -> 천오백; a very long one digit by digit."""
+    """Return a whole number in Sino-Korean words, 1500 -> 천오백; a very long one digit by digit."""
     digits = number.lstrip("0")
     if not digits:
         return "영"
@@ -61,7 +61,7 @@ def _below_ten_thousand(group: str) -> str:
 
 
 def decimal(number: str) -> str:
-    """A number with or without a fraction and a unit of ten thousands, 3.14 -> 삼점일사."""
+    """Return a number with or without a fraction and a unit of ten thousands, 3.14 -> 삼점일사."""
     digits = number.rstrip("천만억조")
     whole, _, fraction = digits.partition(".")
     said = cardinal(whole) + ("점" + "".join(_DIGITS[int(digit)] for digit in fraction) if fraction else "")
@@ -69,7 +69,7 @@ def decimal(number: str) -> str:
 
 
 def _spelled(number: str, names: str = _DIGITS) -> str:
-    """Digits by their names."""
+    """Return digits by their names."""
     return "".join(names[int(digit)] for digit in number if digit.isdigit())
 
 
@@ -102,7 +102,7 @@ def _fraction(written: str) -> str:
 
 
 def _fraction_with_particle(written: str) -> str:
-    """A fraction and its particle in the form that follows its last sound: 사 takes 가, 육 takes 이."""
+    """Return a fraction and its particle in the form that follows its last sound: 사 takes 가, 육 takes 이."""
     said, particle = _fraction(written[:-1]), written[-1]
     for closed, opened in _PARTICLES.items():
         if particle in (closed, opened):
@@ -164,7 +164,7 @@ OWN_FIGURES = re.compile(
 
 @functools.cache
 def rules() -> list[Rule]:
-    """The rules of Korean, in the order in which they run."""
+    """Return the rules of Korean, in the order in which they run."""
     return [
         rule
         for file in ("korean_figures.csv", "korean_words.csv")
@@ -173,5 +173,5 @@ def rules() -> list[Rule]:
 
 
 def preprocess(text: str) -> str:
-    """The text with what would be misread written otherwise."""
+    """Return the text with what would be misread written otherwise."""
     return rewrite(text, rules())

@@ -72,7 +72,7 @@ class Lexicon:
         return lexicon
 
     def over(self, other: "Lexicon | None") -> "Lexicon":
-        """The words of both; those that are in both as this one says them."""
+        """Return the words of both; those that are in both as this one says them."""
         both = Lexicon()
         for lexicon in (other, self):
             for language, words in lexicon._words.items() if lexicon else ():
@@ -115,7 +115,7 @@ class Lexicon:
         return parts
 
     def torn(self, text: str) -> list[tuple[str, str]]:
-        """The text cut around words such as GPT-4 or Tシャツ, whose language has to be known beforehand.
+        """Return the text cut around words such as GPT-4 or Tシャツ, whose language has to be known beforehand.
 
         Returns:
             Parts of the text, each with its language, or "" for the text between.
@@ -149,7 +149,7 @@ class Lexicon:
         self._patterns.clear()
 
     def _cut(self, name: str, words: Mapping[str, object], text: str) -> Iterator[tuple[str, str]]:
-        """The parts of a text, each with the word that it is or "" for what stands between; no part is empty."""
+        """Return the parts of a text, each with the word that it is or "" for what stands between; no part is empty."""
         if name not in self._patterns:
             longest_first = sorted(words, key=len, reverse=True)
             self._patterns[name] = re.compile("|".join(map(_bounded, longest_first))) if words else None
@@ -169,7 +169,7 @@ def _lowered(text: str) -> str:
 
 
 def _bounded(word: str) -> str:
-    """A pattern of the word that takes no part of a longer one for it."""
+    """Return a pattern of the word that takes no part of a longer one for it."""
     before = f"(?<![{_LETTER}])" if re.match(f"[{_LETTER}]", word) else ""
     after = f"(?![{_LETTER}])" if re.search(f"[{_LETTER}]$", word) else ""
     return before + re.escape(word) + after

@@ -29,7 +29,7 @@ class Entry:
 
 
 def language_of(word: str) -> str:
-    """The language of a word, by its script.
+    """Return the language of a word, by its script.
 
     Raises:
         InputError: It has none.
@@ -41,7 +41,7 @@ def language_of(word: str) -> str:
 
 
 def as_met(word: str, language: str) -> str:
-    """The word as texts have it where it is looked for: in Chinese made simplified.
+    """Return the word as texts have it where it is looked for: in Chinese made simplified.
 
     Raises:
         InputError: A Chinese word that is not all Chinese characters.
@@ -58,7 +58,7 @@ def as_met(word: str, language: str) -> str:
 
 
 def entry(word: str, language: str, reading: str) -> Entry:
-    """How a word is said.
+    """Return how a word is said.
 
     Args:
         word: The word, of N characters.

@@ -15,7 +15,7 @@ CANTONESE = (
 
 
 def replace(text: str, table: dict[str, str]) -> str:
-    """The text with each key of the table replaced."""
+    """Return the text with each key of the table replaced."""
     return re.sub("|".join(map(re.escape, table)), lambda match: table[match[0]], text)
 
 

@@ -31,7 +31,7 @@ class Rule:
 
 
 def read_rules(package: str, file: str, names: Mapping[str, str], readers: Readers) -> list[Rule]:
-    """The rules of a table.
+    """Return the rules of a table.
 
     Args:
         package: The package that the file is in.
@@ -62,14 +62,14 @@ def read_tables(package: str, file: str) -> dict[str, dict[str, str]]:
 
 
 def rewrite(text: str, rules: list[Rule]) -> str:
-    """The text as the rules write it."""
+    """Return the text as the rules write it."""
     for rule in rules:
         text = rule.pattern.sub(rule.said, text)
     return text
 
 
 def alternatives(words: Mapping[str, str] | list[str]) -> str:
-    """A pattern of any of the words, longest first."""
+    """Return a pattern of any of the words, longest first."""
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 

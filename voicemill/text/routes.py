@@ -37,7 +37,7 @@ def route(text: str, language: str, detect: Detector | None = None, as_reference
 
 
 def _masked(text: str, figures: list[Figure]) -> str:
-    """The text with one digit in the place of each figure, so that no letter of a unit is taken for a word."""
+    """Return the text with one digit in the place of each figure, so that no letter of a unit is taken for a word."""
     parts, at = [], 0
     for figure in figures:
         parts += [text[at : figure.start], STAND_IN]
@@ -46,7 +46,7 @@ def _masked(text: str, figures: list[Figure]) -> str:
 
 
 def _unmasked(stretches: list[Stretch], text: str, figures: list[Figure]) -> list[Stretch]:
-    """The stretches with the figures as they stood in the text."""
+    """Return the stretches with the figures as they stood in the text."""
     waiting = iter(figures)
     for stretch in stretches:
         parts: list[str] = []

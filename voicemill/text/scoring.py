@@ -110,7 +110,7 @@ def pooled(differences: Iterable[Difference]) -> Difference:
 
 
 def phones(text: str, language: str) -> list[str]:
-    """Phones of a text without stress, tone, pitch and pauses."""
+    """Return the phones of a text without stress, tone, pitch and pauses."""
     return _spoken(text, language, keeps_tone=False)
 
 
@@ -124,7 +124,7 @@ def plain(text: str, language: str) -> str:
 
 
 def _difference(asked: Sequence[str], heard: Sequence[str], language: str) -> Difference:
-    """The same where units that are spoken alike agree, also in another number of units (any one, anyone)."""
+    """Return the same where units that are spoken alike agree, also in another number of units (any one, anyone)."""
     from rapidfuzz.distance import Levenshtein
 
     changes: list[tuple[int, int, bool]] = []
@@ -169,7 +169,7 @@ def _summed(changes: Sequence[tuple[int, int, bool]], length: int) -> Difference
 
 
 def _edge(changes: Sequence[tuple[int, int, bool]]) -> tuple[int, int]:
-    """What differs before the first unit that agrees: how many units were asked, and how many heard."""
+    """Return what differs before the first unit that agrees: how many units were asked, and how many heard."""
     asked = heard = 0
     for one, other, is_equal in changes:
         if is_equal:
@@ -199,7 +199,7 @@ def _morae(phones: Sequence[str]) -> list[str]:
 
 @functools.lru_cache(maxsize=4096)
 def _sound(units: tuple[str, ...], language: str) -> tuple[str, ...]:
-    """How some units are spoken, with tone where the language has it."""
+    """Return how some units are spoken, with tone where the language has it."""
     if language == "ja":
         return units
     text = ("" if language in BY_CHARACTER else " ").join(units)

@@ -26,7 +26,7 @@ _SPEAKS_FOR = {"hangul": "ko", "han": "zh", "latin": "en"}
 
 
 def unread_share(text: str, language: str) -> float:
-    """Share of a text's letters that are in a script that the language's front-end does not read, 0 to 1.
+    """Return the share of a text's letters that are in a script that the language's front-end does not read, 0 to 1.
 
     Args:
         text: Any text; digits and signs do not count.

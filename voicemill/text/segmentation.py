@@ -129,7 +129,7 @@ def append(stretches: list[Stretch], stretch: Stretch) -> None:
 
 
 def _without_stray_japanese(stretches: list[Stretch]) -> list[Stretch]:
-    """Where no kana stands in the text and most Han characters are Chinese, they all are."""
+    """Return where no kana stands in the text and most Han characters are Chinese, they all are."""
     han = {language: 0 for language in ("ja", "zh")}
     for stretch in stretches:
         if stretch.language in han:
@@ -165,7 +165,7 @@ def _by_inventory(stretches: list[Stretch]) -> list[Stretch]:
 
 
 def _without_latin_in_chinese(stretches: list[Stretch]) -> list[Stretch]:
-    """Words in Latin letters are English also where they were not cut out of Chinese."""
+    """Return the words in Latin letters are English also where they were not cut out of Chinese."""
     result: list[Stretch] = []
     for stretch in stretches:
         for part in _LATIN.split(stretch.text) if stretch.language == "zh" else [stretch.text]:

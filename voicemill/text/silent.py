@@ -39,7 +39,7 @@ def wants_sound(character: str) -> bool:
 
 
 def unpronounced(text: str, segments: Sequence[Segment], speak: Speak) -> list[Unpronounced]:
-    """Characters of a text that leave no sound; punctuation, spaces and accents are not meant to.
+    """Return the characters of a text that leave no sound; punctuation, spaces and accents are not meant to.
 
     Args:
         text: The whole text.
@@ -58,7 +58,7 @@ def unpronounced(text: str, segments: Sequence[Segment], speak: Speak) -> list[U
 
 
 def unsaid(text: str, pieces: Sequence[tuple[str, Sequence[Unpronounced]]]) -> list[Unpronounced]:
-    """Characters of a text that are not heard where only some pieces of it are spoken.
+    """Return the characters of a text that are not heard where only some pieces of it are spoken.
 
     Args:
         text: The whole text.
@@ -79,7 +79,7 @@ def unsaid(text: str, pieces: Sequence[tuple[str, Sequence[Unpronounced]]]) -> l
 
 
 def _heard(segment: Segment, speak: Speak) -> Sequence[bool]:
-    """Whether each character of a segment has a sound, alone or in its place (only of those that want one)."""
+    """Return whether each character of a segment has a sound, alone or in its place (only of those that want one)."""
     if segment.heard is not None:
         return segment.heard
     text = segment.text
@@ -117,7 +117,7 @@ def _sounds_alone(character: str, segment: Segment, speak: Speak) -> bool:
 
 
 def _neighbours(places: Sequence[int]) -> list[list[int]]:
-    """The places in groups that are looked at together."""
+    """Return the places in groups that are looked at together."""
     groups: list[list[int]] = []
     for at in places:
         if groups and at - groups[-1][0] < _TOGETHER:
@@ -128,7 +128,7 @@ def _neighbours(places: Sequence[int]) -> list[list[int]]:
 
 
 def _matters(segment: Segment, places: Sequence[int], sounds: Callable[[str], list[str]]) -> bool:
-    """Whether the text sounds otherwise with signs that nobody knows in these places.
+    """Return whether the text sounds otherwise with signs that nobody knows in these places.
 
     Only the text around them is looked at, so that a long text costs no more a character than a short one.
     """

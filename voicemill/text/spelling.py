@@ -16,12 +16,12 @@ _WITHOUT_ACCENT = {
 
 
 def encodable(text: str) -> str:
-    """The text with each lone surrogate, which no dictionary can be asked for, as a sign that has no sound."""
+    """Return the text with each lone surrogate, which no dictionary can be asked for, as a sign that has no sound."""
     return _SURROGATE.sub("\ufffd", text)
 
 
 def plain(text: str) -> tuple[str, list[int]]:
-    """The text in plain letters.
+    """Return the text in plain letters.
 
     Returns:
         The text, and where each of its characters stood.

@@ -52,7 +52,7 @@ _IDS = {name: {phone: number for number, phone in enumerate(phones)} for name, p
 
 
 def table(version: str) -> tuple[str, ...]:
-    """The phones of a model version in the order of their ids; every version after v1 has the table of v2."""
+    """Return the phones of a model version in the order of their ids; every version after v1 has the table of v2."""
     return V1 if version == "v1" else V2
 
 

@@ -28,7 +28,7 @@ class Written:
 
     @classmethod
     def of(cls, text: str, figures: Sequence[Figure]) -> "Written":
-        """The text with its figures written out; a dash between spaces becomes a comma."""
+        """Return the text with its figures written out; a dash between spaces becomes a comma."""
         parts: list[str] = []
         sources: list[int] = []
         at = 0
@@ -40,7 +40,7 @@ class Written:
         return cls("".join(parts), sources, figures)
 
     def cleaned(self, marks: Mapping[str, str], kept: re.Pattern[str], *, first_of_run: bool) -> "Written":
-        """What the symbol table can say: marks replaced, everything else dropped.
+        """Return what the symbol table can say: marks replaced, everything else dropped.
 
         Args:
             marks: Mark -> mark of the symbol table.
@@ -59,7 +59,7 @@ class Written:
         return Written("".join(text), sources, self.figures)
 
     def heard(self, spoken: Spoken, length: int) -> list[bool]:
-        """Whether each character of the user's text, of this length, leaves a sound."""
+        """Return whether each character of the user's text, of this length, leaves a sound."""
         heard, at = [False] * length, 0
         for source, count in zip(self.sources, spoken.word2ph or [], strict=True):
             heard[source] |= any(phone not in _SILENT for phone in spoken.phones[at : at + count])

@@ -62,7 +62,7 @@ class Generation:
 
     @classmethod
     def recorded(cls, metrics: Mapping[str, Any], name: object = "metrics.json") -> Generation:
-        """What evaluation.json or a voice's metrics.json records; the defaults where it records nothing.
+        """Return what evaluation.json or a voice's metrics.json records; the defaults where it records nothing.
 
         Args:
             metrics: The document; names of earlier releases are understood.
@@ -78,7 +78,7 @@ class Generation:
 
     @classmethod
     def read(cls, document: object, name: object) -> Generation:
-        """A generation config from JSON.
+        """Return a generation config from JSON.
 
         Raises:
             InputError: It cannot be spoken by.
@@ -86,7 +86,7 @@ class Generation:
         return untrusted.shaped(cls, document, name).checked(name)
 
     def checked(self, name: object) -> Generation:
-        """The same, once it is known that it can be spoken by.
+        """Return the same, once it is known that it can be spoken by.
 
         Raises:
             InputError: It cannot be; `name` is what the error calls it.
@@ -98,11 +98,11 @@ class Generation:
         return self
 
     def record(self) -> dict[str, Any]:
-        """What evaluation.json has under `KEY`."""
+        """Return what evaluation.json has under `KEY`."""
         return asdict(self)
 
     def options(self, batch_size: int = 1) -> Options:
-        """The synthesizer's options."""
+        """Return the synthesizer's options."""
         from voicemill.gpt_sovits.gpt.decoding import Sampling
         from voicemill.gpt_sovits.synthesis import Options
 
@@ -110,5 +110,5 @@ class Generation:
         return Options(sampling, self.text_split, self.pause, batch_size)
 
     def prompt(self, reference: Reference) -> Reference:
-        """The reference as it is used: without its text where a line does not resume from its words."""
+        """Return the reference as it is used: without its text where a line does not resume from its words."""
         return reference if self.use_prompt else replace(reference, text="")

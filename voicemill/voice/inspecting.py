@@ -104,7 +104,7 @@ def _of_tensors(weights: Mapping[str, Tensor], keys: bool) -> dict[str, Any]:
 
 
 def as_text(about: Mapping[str, Any]) -> str:
-    """A description for people: one line a fact, configurations as JSON."""
+    """Return a description for people: one line a fact, configurations as JSON."""
     rows = []
     for name, value in about.items():
         if name == "keys":

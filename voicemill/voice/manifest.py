@@ -122,7 +122,7 @@ def _of_format_1(folder: Path) -> Generation:
 
 
 def parse_voice(text: str | bytes, path: str) -> Voice:
-    """What a voice.json says; `path` names it in errors.
+    """Return what a voice.json says; `path` names it in errors.
 
     Raises:
         InputError: if it is damaged, of a later format, or names files that are not in the voice's folder.
@@ -141,7 +141,7 @@ def parse_voice(text: str | bytes, path: str) -> Voice:
 
 
 def has_consent(lineage: Mapping[str, Any]) -> bool:
-    """Whether what lineage.json holds has a record of the speaker's consent."""
+    """Return whether what lineage.json holds has a record of the speaker's consent."""
     consent = lineage.get("consent")
     return bool(any(consent.values()) if isinstance(consent, Mapping) else consent)
 
@@ -173,7 +173,7 @@ def choose_reference(transcripts: Iterable[Mapping[str, Any]]) -> Mapping[str, A
 
 
 def main_language(transcripts: Iterable[Mapping[str, Any]]) -> str:
-    """The language that most seconds are spoken in."""
+    """Return the language that most seconds are spoken in."""
     seconds: dict[str, float] = {}
     for row in transcripts:
         seconds[row["language"]] = seconds.get(row["language"], 0.0) + row["seconds"]

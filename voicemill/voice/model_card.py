@@ -67,7 +67,7 @@ _TOYS = """
 def model_card(
     voice: Voice, *, transcripts: list[dict[str, Any]], metrics: Mapping[str, Any], lineage: Mapping[str, Any]
 ) -> str:
-    """The card as Markdown.
+    """Return the card as Markdown.
 
     Args:
         voice: The voice.

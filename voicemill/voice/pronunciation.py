@@ -59,7 +59,7 @@ class Pronunciation:
 def load(
     models: Path, *, lexicon: str = "", polyphones: Polyphones = "auto", trained: Path | None = None
 ) -> Pronunciation:
-    """The pronunciation for a stage.
+    """Return the pronunciation for a stage.
 
     Args:
         models: Models folder; g2pW is in it, or is not.
@@ -86,7 +86,7 @@ def load(
 
 
 def recorded_files(folder: Path) -> list[Path]:
-    """The files of a dataset or voice that say how it is read."""
+    """Return the files of a dataset or voice that say how it is read."""
     return [path for path in (folder / _RECORD, folder / LEXICON) if path.is_file()]
 
 

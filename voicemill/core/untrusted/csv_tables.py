@@ -30,7 +30,7 @@ def read_csv(path: Path, *, hint: str = "", most_bytes: int = MOST_BYTES, delimi
 
 
 def parse_csv(data: bytes | str, name: object, *, hint: str = "", delimiter: str = ",") -> Iterator[CsvRow]:
-    """Rows of a table that is in memory; `name` is what errors call it. Otherwise as `read_csv`."""
+    """Return the rows of a table that is in memory; `name` is what errors call it. Otherwise as `read_csv`."""
     try:
         text = decoded(data)
         if "\0" in text:

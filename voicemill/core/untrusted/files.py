@@ -16,7 +16,7 @@ class Unreadable(ValueError):
 
 
 def refused(name: object, problem: object, hint: str = "") -> InputError:
-    """The error for a document that cannot be used.
+    """Return the error for a document that cannot be used.
 
     Args:
         name: The document's path or key.
@@ -27,7 +27,7 @@ def refused(name: object, problem: object, hint: str = "") -> InputError:
 
 
 def read_bytes(path: Path, *, hint: str = "", most_bytes: int = MOST_BYTES) -> bytes:
-    """A file's content.
+    """Return a file's content.
 
     Raises:
         InputError: If it is not a regular file (a pipe or device would block), is missing, unreadable, or larger
@@ -46,7 +46,7 @@ def read_bytes(path: Path, *, hint: str = "", most_bytes: int = MOST_BYTES) -> b
 
 
 def read_text(path: Path, *, hint: str = "", most_bytes: int = MOST_BYTES) -> str:
-    """A file's content as UTF-8; a byte order mark is left out.
+    """Return a file's content as UTF-8; a byte order mark is left out.
 
     Raises:
         InputError: As `read_bytes`, or if it is not UTF-8.

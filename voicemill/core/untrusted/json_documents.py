@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def read_json(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = MOST_BYTES, nan: bool = False) -> T:
-    """A JSON file.
+    """Return a JSON file.
 
     Args:
         path: The file.
@@ -41,7 +41,7 @@ def read_json(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = 
 
 
 def parse_json(data: bytes | str, name: object, expect: type[T], *, hint: str = "", nan: bool = False) -> T:
-    """A JSON document that is in memory; `name` is what errors call it. Otherwise as `read_json`."""
+    """Return a JSON document that is in memory; `name` is what errors call it. Otherwise as `read_json`."""
     try:
         return json_value(data, expect, nan=nan)
     except Unreadable as error:
@@ -49,7 +49,7 @@ def parse_json(data: bytes | str, name: object, expect: type[T], *, hint: str = 
 
 
 def read_json_lines(path: Path, *, hint: str = "", nan: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Objects of a file with one a line, each with the line's number; empty lines are passed over.
+    """Return the objects of a file with one a line, each with the line's number; empty lines are passed over.
 
     Raises:
         InputError: As `read_json`, when the line is reached.

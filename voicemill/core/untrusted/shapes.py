@@ -23,7 +23,7 @@ _WORDS = {
 
 
 def shaped(kind: type[T], value: object, name: object, *, hint: str = "") -> T:
-    """A dataclass from what a JSON document holds.
+    """Return a dataclass from what a JSON document holds.
 
     Fields of type str, int, float, bool, None, Any, Literal, unions, lists, tuples, mappings and other dataclasses are
     checked; nothing is converted but integers to floats and lists to tuples. Fields with a default may be left out; a
@@ -45,7 +45,7 @@ def shaped(kind: type[T], value: object, name: object, *, hint: str = "") -> T:
 
 
 def member(fields: Mapping[str, Any], key: str, kind: type[T], name: object, *, hint: str = "") -> T:
-    """One field of a JSON object, whatever else the object holds.
+    """Return one field of a JSON object, whatever else the object holds.
 
     Args:
         fields: The object.

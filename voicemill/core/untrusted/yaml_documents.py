@@ -58,7 +58,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def read_yaml(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = MOST_BYTES) -> T:
-    """A YAML file of one document.
+    """Return a YAML file of one document.
 
     Args:
         path: The file.
@@ -73,7 +73,7 @@ def read_yaml(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = 
 
 
 def parse_yaml(data: bytes | str, name: object, expect: type[T], *, hint: str = "") -> T:
-    """A YAML document that is in memory; `name` is what errors call it. Otherwise as `read_yaml`."""
+    """Return a YAML document that is in memory; `name` is what errors call it. Otherwise as `read_yaml`."""
     documents = parse_yaml_documents(data, name, hint=hint)
     found = documents[0] if documents else None
     if len(documents) > 1:
@@ -85,7 +85,7 @@ def parse_yaml(data: bytes | str, name: object, expect: type[T], *, hint: str = 
 
 
 def parse_yaml_documents(data: bytes | str, name: object, *, hint: str = "") -> list[Any]:
-    """All documents of a YAML stream.
+    """Return all documents of a YAML stream.
 
     Raises:
         InputError: If one of them cannot be used.

@@ -60,7 +60,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bert:
 
 @torch.no_grad()
 def features(bert: Bert, norm_text: str, word2ph: Sequence[int]) -> torch.Tensor:
-    """Features of a Chinese text, each character's row repeated for its phones.
+    """Return the features of a Chinese text, each character's row repeated for its phones.
 
     Args:
         bert: From `load`.
@@ -87,7 +87,7 @@ def features(bert: Bert, norm_text: str, word2ph: Sequence[int]) -> torch.Tensor
 
 
 def segment_features(bert: Bert, segments: Iterable[Segment]) -> torch.Tensor:
-    """Features of a text in several languages: Chinese segments have rows of BERT's, the others zeros.
+    """Return the features of a text in several languages: Chinese segments have rows of BERT's, the others zeros.
 
     Args:
         bert: From `load`.

@@ -31,7 +31,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> HubertModel:
 
 @torch.no_grad()
 def features(model: HubertModel, wav16k: np.ndarray | torch.Tensor) -> torch.Tensor:
-    """Content vectors of one waveform.
+    """Return content vectors of one waveform.
 
     The waveform goes in as it is: the mean and variance normalisation that transformers' feature extractor would do is
     left out, as public SoVITS weights were trained without it.

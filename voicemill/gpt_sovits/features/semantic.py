@@ -24,7 +24,7 @@ def load(checkpoint: Path, device: str | torch.device = "cpu") -> Generator:
 
 @torch.no_grad()
 def codes(generator: Generator, ssl_1CT: torch.Tensor) -> list[int]:
-    """Tokens of one clip.
+    """Return the tokens of one clip.
 
     Args:
         generator: From `load`.

@@ -141,7 +141,7 @@ def filter_bank(wav_1n: Tensor) -> Tensor:
 
 
 def build(weights: Mapping[str, Tensor], device: torch.device | str = "cpu") -> Callable[[Tensor], Tensor]:
-    """The encoder with these weights: samples `[1, n]` at 16 kHz to a vector `[1, 20480]`.
+    """Return the encoder with these weights: samples `[1, n]` at 16 kHz to a vector `[1, 20480]`.
 
     Raises:
         InputError: When they are not the weights of this network.
@@ -162,7 +162,7 @@ def build(weights: Mapping[str, Tensor], device: torch.device | str = "cpu") -> 
 
 
 def load(file: Path, device: torch.device | str = "cpu") -> Callable[[Tensor], Tensor]:
-    """The encoder of a checkpoint, as `build`.
+    """Return the encoder of a checkpoint, as `build`.
 
     Raises:
         InputError: When the file cannot be read safely or holds something else.

@@ -34,7 +34,7 @@ def _mel_filters(
 
 
 def mirrored(x_BCT: Tensor, left: int, right: int) -> Tensor:
-    """The signal with so many of its samples mirrored at either end."""
+    """Return the signal with so many of its samples mirrored at either end."""
     if not torch.are_deterministic_algorithms_enabled():
         return F.pad(x_BCT, (left, right), "reflect")
     # On a GPU the padding's gradient adds in any order; that of pieces put side by side does not.

@@ -118,7 +118,7 @@ def load_sovits(path: Path | str, device: torch.device | str = "cpu") -> SovitsC
 
 
 def load_discriminator(path: Path | str) -> dict[str, Tensor]:
-    """Weights of a base discriminator (`s2D*.pth`)."""
+    """Return the weights of a base discriminator (`s2D*.pth`)."""
     weights = read_reference_file(Path(path))["weight"]
     if "discriminators.0.conv_post.weight_v" not in weights:
         raise InputError(f"{path} is not a SoVITS discriminator")
@@ -151,7 +151,7 @@ def _save_safetensors(path: Path, weights: Mapping[str, Tensor], about: dict[str
 
 
 def published_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a voice needs to speak: half precision, without the posterior encoder."""
+    """Return what a voice needs to speak: half precision, without the posterior encoder."""
     return {key: value.half() for key, value in weights.items() if "enc_q" not in key}
 
 
@@ -201,7 +201,7 @@ def _arrays(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
 
 
 def build_generator(checkpoint: SovitsCheckpoint, device: torch.device | str = "cpu") -> Generator:
-    """The generator ready to speak: weight norm folded, evaluation mode, single precision.
+    """Return the generator ready to speak: weight norm folded, evaluation mode, single precision.
 
     Raises:
         InputError: If the weights do not fit the checkpoint's own configuration.

@@ -50,7 +50,7 @@ PUBLISHED = {
 
 
 def kind_by_header(path: Path) -> Kind | None:
-    """What the file's opening bytes tell, or None for a plain zip."""
+    """Return what the file's opening bytes tell, or None for a plain zip."""
     with path.open("rb") as file:
         opening = file.read(8192)
     known = PUBLISHED.get(hashlib.md5(opening, usedforsecurity=False).hexdigest())
@@ -58,7 +58,7 @@ def kind_by_header(path: Path) -> Kind | None:
 
 
 def read_reference_file(path: Path) -> dict[str, Any]:
-    """The contents of a `.pth` or `.ckpt` of the reference; nothing in it is executed.
+    """Return the contents of a `.pth` or `.ckpt` of the reference; nothing in it is executed.
 
     Raises:
         InputError: If the file is damaged, or holds anything but tensors, plain containers and `utils.HParams`.
@@ -78,7 +78,7 @@ def read_reference_file(path: Path) -> dict[str, Any]:
 
 
 def configuration(path: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
-    """The `config` of a file as plain values; empty where there is none.
+    """Return the `config` of a file as plain values; empty where there is none.
 
     Raises:
         InputError: If it is not a configuration.
@@ -93,6 +93,6 @@ def configuration(path: Path, contents: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def information(contents: Mapping[str, Any]) -> str:
-    """The `info` of a file, how it was made, as a short text; empty where it is none."""
+    """Return the `info` of a file, how it was made, as a short text; empty where it is none."""
     found = contents.get("info", "")
     return display(found) if isinstance(found, str | int | float) else ""

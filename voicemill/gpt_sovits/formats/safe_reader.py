@@ -51,7 +51,7 @@ class UnreadableCheckpoint(Exception):
 
 
 def read_archive(path: Path) -> Any:
-    """What the pickle of a torch zip file holds; the zip's first two bytes may have been replaced.
+    """Return what the pickle of a torch zip file holds; the zip's first two bytes may have been replaced.
 
     Raises:
         UnreadableCheckpoint: With the reason.
@@ -108,7 +108,7 @@ class _Records:
             raise UnreadableCheckpoint("it was written on a big-endian machine")
 
     def read(self, name: str) -> bytearray:
-        """The bytes of a file of the zip."""
+        """Return the bytes of a file of the zip."""
         entry = self.entries.get(self.root + name)
         if entry is None:
             raise UnreadableCheckpoint(f"it lacks {display(name)}, which its pickle refers to")
@@ -149,7 +149,7 @@ class _Unpickler(pickle._Unpickler):
         raise UnreadableCheckpoint(f"it asks to call {display(module)}.{display(name)}, which no checkpoint needs")
 
     def persistent_load(self, pid: Any) -> Tensor:
-        """A storage as a flat tensor: `("storage", type, file, device, elements)`."""
+        """Return a storage as a flat tensor: `("storage", type, file, device, elements)`."""
         if not (isinstance(pid, tuple) and len(pid) == 5 and pid[0] == "storage"):
             raise UnreadableCheckpoint("it refers to something other than a tensor storage")
         _, dtype, key, _, count = pid

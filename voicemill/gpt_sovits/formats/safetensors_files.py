@@ -24,7 +24,7 @@ _NUMPY_TYPES = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U
 def read_weights(
     path: Path, kind: str | None = None, *, framework: str = "np", device: str = "cpu"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Weights of a safetensors file, and what voicemill wrote about them.
+    """Return the weights of a safetensors file, and what voicemill wrote about them.
 
     Args:
         path: The file.
@@ -39,7 +39,7 @@ def read_weights(
 
 
 def read_about(path: Path, kind: str) -> dict[str, Any]:
-    """What voicemill wrote about the weights of a file, which are not read.
+    """Return what voicemill wrote about the weights of a file, which are not read.
 
     Raises:
         InputError: If it cannot be read, or is something else.

@@ -91,7 +91,7 @@ def _successors(
     eos: int,
     ended: list[_Beam],
 ) -> tuple[list[_Beam], list[int]]:
-    """The likeliest beams with a token more, and where each comes from; those that end go to `ended`."""
+    """Return the likeliest beams with a token more, and where each comes from; those that end go to `ended`."""
     following: list[_Beam] = []
     parents: list[int] = []
     for score, place in zip(scores, places, strict=True):

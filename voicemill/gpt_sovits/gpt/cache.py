@@ -89,7 +89,7 @@ class Cache:
         return attend
 
     def _hidden(self, length_B: Tensor, end: int) -> Tensor:
-        """Positions that a row does not see, `[B, 1, S]`."""
+        """Return the positions that a row does not see, `[B, 1, S]`."""
         return (torch.arange(end, device=self.device) > length_B.unsqueeze(1)).unsqueeze(1)
 
 

@@ -85,7 +85,7 @@ class Batch(NamedTuple):
         return self._map(lambda part: part[start:end])
 
     def pin_memory(self) -> Batch:
-        """The same where a GPU reads it without waiting."""
+        """Return the same where a GPU reads it without waiting."""
         return self._map(Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Batch:
@@ -125,7 +125,7 @@ def read_items(dataset: Path, version: str, drop: Callable[[str, str], None]) ->
 
 
 def _item(folder: DatasetFolder, name: str, text: Text, tokens: list[int], version: str) -> Item | str:
-    """The item, or why it cannot be used."""
+    """Return the item, or why it cannot be used."""
     unknown = sorted({phone for phone in text.phones if not symbols.knows(phone, version)})
     if unknown:
         return f"its phones {' '.join(unknown)} are not in the table of {version}"
@@ -150,7 +150,7 @@ def _item(folder: DatasetFolder, name: str, text: Text, tokens: list[int], versi
 
 
 def out_of_bounds(phones: int, tokens: int) -> str | None:
-    """Why a clip of so many phones and tokens is left out, or None; the public weights know nothing outside."""
+    """Return why a clip of so many phones and tokens is left out, or None; the public weights know nothing outside."""
     if not tokens or not phones:
         return "it has no semantic tokens" if phones else "it has no phones"
     seconds = tokens / TOKENS_PER_SECOND
@@ -226,7 +226,7 @@ def _guides(items: Sequence[Item], phones: int) -> Tensor:
 
 
 def buckets(seconds: Sequence[float]) -> list[list[int]]:
-    """Indices sorted by length, in groups of about equal length.
+    """Return indices sorted by length, in groups of about equal length.
 
     The bound moves on by `BUCKET_SECONDS` once a group, also where a longer gap follows (as the reference does).
     """
@@ -253,7 +253,7 @@ def epoch_order(seconds: Sequence[float], batch_size: int, seed: int, epoch: int
 
 
 def epoch_batches(items: Sequence[Item], batch_size: int, seed: int, epoch: int) -> Iterator[list[Item]]:
-    """The batches of an epoch. As in the reference they are cut anew from `epoch_order`, after the shuffle."""
+    """Return the batches of an epoch. As in the reference they are cut anew from `epoch_order`, after the shuffle."""
     order = epoch_order([item.seconds for item in items], batch_size, seed, epoch)
     for start in range(0, len(order), batch_size):
         yield [items[index] for index in order[start : start + batch_size]]

@@ -115,7 +115,7 @@ class Decoder:
         return logits_BV[:rows].clone()
 
     def _record(self, rows: int, end: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        """A graph of one step; running it more than once writes the same into the cache."""
+        """Return a graph of one step; running it more than once writes the same into the cache."""
         inputs_3B = self.inputs_3B[:, :rows]
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())

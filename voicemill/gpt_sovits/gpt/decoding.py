@@ -160,7 +160,7 @@ def generate(
 def _likeliest(
     decoder: Decoder, phones_X: Tensor, bert_CX: Tensor, prompt_Y: Tensor, limit: int, sampling: Sampling
 ) -> Tensor:
-    """The likeliest tokens of a line `[T]`."""
+    """Return the likeliest tokens of a line `[T]`."""
     spoken = beam_search.search(
         decoder,
         phones_X,
@@ -192,7 +192,7 @@ def _step(decoder: Decoder, active: list[_Line]) -> Tensor:
 def _choose(
     logits_BV: Tensor, seen_BV: Tensor, steps: list[int], eos: int, sampling: Sampling, noise: RowNoise | None
 ) -> Tensor:
-    """The next token of each row `[B]`."""
+    """Return the next token of each row `[B]`."""
     early = [row for row, step in enumerate(steps) if step < MIN_TOKENS]
     if early:
         logits_BV[early, eos] = -torch.inf

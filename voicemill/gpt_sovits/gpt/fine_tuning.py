@@ -103,7 +103,7 @@ class FineTuning(loop.FineTuning[list[Item], Batch]):
 def memory_needs(
     model: Gpt, precision: Precision, items: list[Item], *, dpo: bool, recomputed: bool = False
 ) -> tuple[float, float]:
-    """Bytes that training takes whatever the batch, and for each item as long as the longest.
+    """Return the bytes that training takes whatever the batch, and for each item as long as the longest.
 
     Fixed: gradients, three optimizer tensors, and stacked copies of weights and gradients, 4 bytes each. For an item:
     about 40 bytes a position, width and layer in half precision (Korthikanti et al. 2022 count 34), and the scores;

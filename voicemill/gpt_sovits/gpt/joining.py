@@ -11,7 +11,7 @@ from voicemill.gpt_sovits.gpt.data import Item
 
 
 def join(items: Sequence[Item], most: int, seed: int) -> list[Item]:
-    """Rows of 1 to `most` clips of one speaker; each clip is in one of them.
+    """Return the rows of 1 to `most` clips of one speaker; each clip is in one of them.
 
     Args:
         items: Clips whose speaker is their name up to its last underscore.
@@ -39,7 +39,7 @@ def join(items: Sequence[Item], most: int, seed: int) -> list[Item]:
 
 
 def _row(clips: Sequence[Item]) -> Item:
-    """One item of several."""
+    """Return one item of several."""
     phones = [phone for clip in clips for phone in clip.phones]
     parts = tuple((len(clip.phones), len(clip.tokens)) for clip in clips)
     tokens = [token for clip in clips for token in clip.tokens]

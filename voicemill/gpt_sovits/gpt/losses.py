@@ -22,7 +22,7 @@ def top_hits(logits_BYV: Tensor, targets_BY: Tensor, eos: int, k: int = 3) -> tu
 
 
 def off_guide(read: list[Tensor], guide_BYX: Tensor, tokens_len_B: Tensor) -> Tensor:
-    """How far heads read beside what is said, summed over tokens and averaged over layers.
+    """Return how far heads read beside what is said, summed over tokens and averaged over layers.
 
     Args:
         read: Log of what a head of each layer reads of the phonemes at each token, `[B, Y, X]`.

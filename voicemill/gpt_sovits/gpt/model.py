@@ -162,7 +162,7 @@ class Gpt(nn.Module):
         return self.ar_text_position(x_BXD, torch.arange(phones_BX.shape[1], device=phones_BX.device)[None])
 
     def embed_tokens(self, tokens_BY: Tensor, position_BY: Tensor | None = None) -> Tensor:
-        """Tokens to vectors `[B, Y, D]`; positions are counted from the first column unless given."""
+        """Return the tokens to vectors `[B, Y, D]`; positions are counted from the first column unless given."""
         if position_BY is None:
             position_BY = torch.arange(tokens_BY.shape[1], device=tokens_BY.device)[None]
         return self.ar_audio_position(self.ar_audio_embedding(tokens_BY), position_BY)
@@ -234,6 +234,6 @@ class Gpt(nn.Module):
 
 
 def visible(X: int, Y: int, device: torch.device) -> Tensor:
-    """What sees what, `[S, S]`: phonemes see phonemes, tokens see phonemes, themselves and earlier tokens."""
+    """Return what sees what, `[S, S]`: phonemes see phonemes, tokens see phonemes, themselves and earlier tokens."""
     column_S = torch.arange(X + Y, device=device)
     return (column_S < X) | ((column_S <= column_S.unsqueeze(1)) & (column_S.unsqueeze(1) >= X))

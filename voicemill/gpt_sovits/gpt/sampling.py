@@ -20,7 +20,7 @@ def penalise(logits_BV: Tensor, seen_BV: Tensor, penalty: float) -> Tensor:
 def probabilities(
     logits_BV: Tensor, *, top_k: int | None = None, top_p: float | None = None, temperature: float = 1.0
 ) -> Tensor:
-    """The distribution to draw from.
+    """Return the distribution to draw from.
 
     Args:
         logits_BV: Scores, already penalised.

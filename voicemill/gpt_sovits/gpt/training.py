@@ -38,7 +38,7 @@ class Sums:
 
 
 def learning_rate(base: float, step: int) -> float:
-    """The rate of an optimizer step.
+    """Return the rate of an optimizer step.
 
     The schedule in the reference's configuration is dead code: its first step runs at 0.01, all later ones at 0.002.
     """
@@ -46,7 +46,7 @@ def learning_rate(base: float, step: int) -> float:
 
 
 def steps_after(batch: int) -> bool:
-    """Whether the optimizer steps after this batch of an epoch: gradients of 4 batches (5 at first) are summed.
+    """Return whether the optimizer steps after this batch of an epoch: gradients of 4 batches (5 at first) are summed.
 
     Batches after the last step of an epoch leave their gradients to the first step of the next.
     """
@@ -150,7 +150,7 @@ class Trainer:
         self.step += 1
 
     def end_epoch(self) -> dict[str, float]:
-        """The epoch's figures; counting starts over.
+        """Return the epoch's figures; counting starts over.
 
         Raises:
             Diverged: When a weight is not a number.

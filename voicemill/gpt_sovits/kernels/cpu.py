@@ -88,7 +88,7 @@ class _Dropout(torch.autograd.Function):
 
 
 def _draws(x: Tensor) -> bool:
-    """Whether what is dropped of x is drawn here, which under autocast is worth as much."""
+    """Return whether what is dropped of x is drawn here, which under autocast is worth as much."""
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
 
 

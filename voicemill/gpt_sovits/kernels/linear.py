@@ -76,7 +76,7 @@ KINDS: dict[str, type[Linear]] = {
 
 
 def weights_for(precision: str, device: torch.device, model: nn.Module) -> Weights:
-    """The form for a precision (`fp32`, `bf16`, `fp16`, `int8`) on a device.
+    """Return the form for a precision (`fp32`, `bf16`, `fp16`, `int8`) on a device.
 
     Args:
         precision: What was asked for; on a CPU both half precisions are float16.
@@ -98,5 +98,5 @@ def weights_for(precision: str, device: torch.device, model: nn.Module) -> Weigh
 
 
 def _is_half(model: nn.Module) -> bool:
-    """Whether float16 holds every weight exactly."""
+    """Return whether float16 holds every weight exactly."""
     return all(bool((weight == weight.half().to(weight.dtype)).all()) for weight in model.parameters())

@@ -50,7 +50,7 @@ class Plain:
         return F.linear(x_NI, weight_OI, bias_O)
 
     def pack_linear(self, weight_OI: Tensor, bias_O: Tensor | None) -> Packed:
-        """A matrix for `packed_linear`."""
+        """Return a matrix for `packed_linear`."""
         return Packed(weight_OI.detach(), bias_O)
 
     def packed_linear(self, x: Tensor, packed: Packed) -> Tensor:
@@ -58,7 +58,7 @@ class Plain:
         return F.linear(x, packed.weight, packed.bias_O)
 
     def pack_float16(self, weight_OI: Tensor, bias_O: Tensor | None) -> Packed:
-        """A matrix in float16, for `float16_linear`."""
+        """Return a matrix in float16, for `float16_linear`."""
         return Packed(weight_OI.detach().half(), _float(bias_O))
 
     def float16_linear(self, x: Tensor, packed: Packed) -> Tensor:
@@ -66,7 +66,7 @@ class Plain:
         return F.linear(x, packed.weight.float(), packed.bias_O)
 
     def pack_int8(self, weight_OI: Tensor, bias_O: Tensor | None) -> Packed:
-        """A matrix in int8 with a scale for each output, for `int8_linear`."""
+        """Return a matrix in int8 with a scale for each output, for `int8_linear`."""
         scale_O1 = _int8_scale(weight_OI)[:, None]
         return Packed(((weight_OI.detach().float() / scale_O1).round().to(torch.int8), scale_O1), _float(bias_O))
 
@@ -124,7 +124,7 @@ class Private(Plain):
 
 @functools.cache
 def operations() -> Plain:
-    """The operations of this process: the private ones where they work, else the plain ones, with a warning.
+    """Return the operations of this process: the private ones where they work, else the plain ones, with a warning.
 
     Raises:
         UsageError: If `$VOICEMILL_KERNELS` is neither `auto` nor `plain`.
@@ -143,7 +143,7 @@ def operations() -> Plain:
 
 @torch.no_grad()
 def what_fails(tried: Plain) -> str:
-    """What an implementation does otherwise than `Plain`, on small tensors; empty if nothing."""
+    """Return what an implementation does otherwise than `Plain`, on small tensors; empty if nothing."""
     plain, rng = Plain(), torch.Generator().manual_seed(0)
     x_NI, weight_OI, bias_O = (torch.randn(*shape, generator=rng) for shape in ((3, 16), (8, 16), (8,)))
     pairs = [("pack_linear", "packed_linear", 1e-4), ("pack_float16", "float16_linear", 1e-2)]
@@ -167,7 +167,7 @@ def what_fails(tried: Plain) -> str:
 
 
 def _int8_scale(weight_OI: Tensor) -> Tensor:
-    """The scale of each output that makes its largest weight 127."""
+    """Return the scale of each output that makes its largest weight 127."""
     return (weight_OI.detach().float().abs().amax(1) / 127).clamp_min(1e-12)
 
 

@@ -115,7 +115,7 @@ def _mean_in_tiles(blocks: list[_Block], x_BC1T: Tensor) -> Tensor:
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16 faster than in fp32."""
+    """Return whether the processor computes in bfloat16 faster than in fp32."""
     return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 

@@ -29,7 +29,7 @@ def _merge(x_BHTD: Tensor) -> Tensor:
 
 
 def band_to_square(band_BHTW: Tensor) -> Tensor:
-    """Values per distance -> values per key: `out[t, s] = band[t, s - t + WINDOW]`, 0 farther away.
+    """Return values per distance -> values per key: `out[t, s] = band[t, s - t + WINDOW]`, 0 farther away.
 
     A row of the band, followed by T + 1 zeros less one, lands one column further right in each row of the square.
     """
@@ -39,7 +39,7 @@ def band_to_square(band_BHTW: Tensor) -> Tensor:
 
 
 def square_to_band(square_BHTT: Tensor) -> Tensor:
-    """Values per key -> values per distance; the reverse of `band_to_square`."""
+    """Return values per key -> values per distance; the reverse of `band_to_square`."""
     B, H, T, _ = square_BHTT.shape
     W = 2 * WINDOW + 1
     flat = F.pad(square_BHTT, (WINDOW, WINDOW)).flatten(2)

@@ -58,7 +58,7 @@ class SovitsConfig:
 
     @classmethod
     def of(cls, version: Version) -> SovitsConfig:
-        """The published sizes of a version."""
+        """Return the published sizes of a version."""
         pro = {"p_dropout": 0.0, "gin_channels": 1024} if version.startswith("v2Pro") else {}
         plus = {"upsample_initial_channel": 768, "upsample_kernel_sizes": (20, 16, 8, 2, 2)}
         return replace(cls(version=version), **pro, **(plus if version == "v2ProPlus" else {}))
@@ -106,7 +106,7 @@ class SovitsConfig:
 
 
 def _plausible(value: Any, usual: Any, most: int | None) -> bool:
-    """Whether a value has the type of the usual one and a size for which layers can be built without harm."""
+    """Return whether a value has the type of the usual one and a size for which layers can be built without harm."""
     if isinstance(usual, tuple):
         return isinstance(value, tuple) and 0 < len(value) <= 16 and all(_plausible(x, usual[0], most) for x in value)
     if isinstance(usual, bool | str):

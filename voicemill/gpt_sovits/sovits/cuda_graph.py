@@ -95,7 +95,7 @@ class CudaGraphTrainer(Trainer):
                 group.update(lr=rate, capturable=self.device.type == "cuda")
 
     def _aside(self, whole: Whole) -> Losses:
-        """A step as usual, on another stream as a recording will be."""
+        """Return a step as usual, on another stream as a recording will be."""
         if self.device.type != "cuda":
             return super()._step(whole)
         side = torch.cuda.Stream()
@@ -106,7 +106,7 @@ class CudaGraphTrainer(Trainer):
         return losses
 
     def _fits(self, batch: Batch) -> bool:
-        """Whether a batch can be padded to the recorded shape, and goes through the models at once."""
+        """Return whether a batch can be padded to the recorded shape, and goes through the models at once."""
         longest = int(batch.spec_lengths_B.max())
         of_shape = len(batch) == self.recipe.batch_size and longest <= self.recipe.segment_frames
         return of_shape and batch.phones_BP.shape[-1] <= self.phones and self.micro_batch >= self.recipe.batch_size
@@ -155,7 +155,7 @@ def _trying_convolutions() -> AbstractContextManager:
 
 
 def _numbers(losses: Losses) -> Losses:
-    """The numbers of a replayed step.
+    """Return the numbers of a replayed step.
 
     Raises:
         Diverged: One is none.

@@ -112,7 +112,7 @@ class Batch:
         return Batch(*(None if value is None else change(value) for value in values))  # pyright: ignore[reportArgumentType]
 
     def pin_memory(self) -> Batch:
-        """The same where a GPU reads it without waiting."""
+        """Return the same where a GPU reads it without waiting."""
         return self._map(lambda x: x if x.is_cuda else x.pin_memory())
 
     def to(self, device: torch.device) -> Batch:
@@ -271,7 +271,7 @@ def _read_tensor(path: Path, shape: tuple[int | None, ...]) -> Tensor:
 
 
 def padded_frames(frames: int) -> int:
-    """What clips of so many frames are padded to: the next even number, always at least one frame more."""
+    """Return what clips of so many frames are padded to: the next even number, always at least one frame more."""
     return 2 * (frames // 2 + 1)
 
 
@@ -297,7 +297,7 @@ def collate(examples: Sequence[Example]) -> Batch:
 
 
 def make_buckets(lengths: Sequence[int], boundaries: Sequence[int] = BOUNDARIES) -> tuple[list[list[int]], list[int]]:
-    """Indices of items whose lengths lie between neighbouring boundaries (lower excluded, upper included).
+    """Return the indices of items whose lengths lie between neighbouring boundaries (lower excluded, upper included).
 
     Returns:
         The buckets that are not empty, and the boundaries without the upper ones of empty buckets.
@@ -314,7 +314,7 @@ def make_buckets(lengths: Sequence[int], boundaries: Sequence[int] = BOUNDARIES)
 def batches(
     buckets: Sequence[Sequence[int]], batch_size: int, seed: int, rank: int = 0, replicas: int = 1
 ) -> list[list[int]]:
-    """One epoch's batches in random order, each from one bucket (`DistributedBucketSampler`).
+    """Return one epoch's batches in random order, each from one bucket (`DistributedBucketSampler`).
 
     A bucket is filled up to whole batches by repeating its items.
     """

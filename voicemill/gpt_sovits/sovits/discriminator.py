@@ -90,12 +90,12 @@ class Discriminator(nn.Module):
         return weights["discriminators.0.conv_post.weight_v"].shape[1]
 
     def forward(self, wav_B1T: Tensor) -> list[Judgement]:
-        """One judgement for each discriminator."""
+        """Return one judgement for each discriminator."""
         return [discriminator(wav_B1T) for discriminator in self.discriminators]
 
 
 def split_real_fake(judgements: list[Judgement], count: int) -> tuple[list[Judgement], list[Judgement]]:
-    """The judgements of the first so many waves of a batch, and of the others."""
+    """Return the judgements of the first so many waves of a batch, and of the others."""
     first, others = (
         [(scores[part], [feature[part] for feature in features]) for scores, features in judgements]
         for part in (slice(count), slice(count, None))

@@ -66,7 +66,7 @@ class PriorEncoder(nn.Module):
         g_BG1: Tensor,
         speed: float = 1.0,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, log deviation and mask; with a speed other than 1 they have `int(T / speed) + 1` frames."""
+        """Return mean, log deviation and mask; with a speed other than 1 they have `int(T / speed) + 1` frames."""
         x_BCT = self.encoder_ssl(self.ssl_proj(content_BCT * mask_B1T), mask_B1T)
         text_BCP = self.encoder_text(self.text_embedding(phones_BP).transpose(1, 2), phone_mask_B1P)
         x_BCT = self.encoder2(self.mrte(x_BCT, mask_B1T, text_BCP, phone_mask_B1P, g_BG1), mask_B1T)

@@ -146,7 +146,7 @@ class FineTuning(loop.FineTuning[list[int], Batch]):
 def start_models(
     base: SovitsCheckpoint, discriminator_weights: dict[str, torch.Tensor]
 ) -> tuple[Generator, Discriminator]:
-    """The two models with the weights to start from.
+    """Return the two models with the weights to start from.
 
     Raises:
         InputError: If the weights do not fit, or the generator is one for speaking only.
@@ -171,7 +171,7 @@ def memory_needs(
     recomputed: bool = False,
     averaged: bool = False,
 ) -> tuple[float, float]:
-    """Bytes that training takes whatever the batch, and for each item of so many frames.
+    """Return the bytes that training takes whatever the batch, and for each item of so many frames.
 
     Fixed: weights, gradients and two optimizer tensors, 4 bytes each, and the generator's average if there is one. For
     an item: on the full-size v2 model a step of two 4 s clips in fp32 takes 2.4 GB over the fixed part, two thirds of

@@ -168,7 +168,7 @@ class WaveNet(nn.Module):
 
 
 def named(**modules: nn.Module) -> nn.Sequential:
-    """A sequence whose parts have names, for checkpoints that nest single layers under a name."""
+    """Return a sequence whose parts have names, for checkpoints that nest single layers under a name."""
     sequence = nn.Sequential()
     for name, module in modules.items():
         sequence.add_module(name, module)

@@ -133,7 +133,7 @@ class Generator(nn.Module):
         vocoded: bool = True,
         copied: bool = False,
     ) -> TrainingOutput:
-        """A training pass.
+        """Return a training pass.
 
         Args:
             noise_BCT: Standard normal noise of the posterior; drawn when None.
@@ -174,7 +174,7 @@ class Generator(nn.Module):
         noise_BCT: Tensor | None = None,
         places_B: Tensor | None = None,
     ) -> Segments:
-        """A training pass of the vocoder alone, of latent frames that are given; see `forward`."""
+        """Return a training pass of the vocoder alone, of latent frames that are given; see `forward`."""
         with torch.no_grad():
             mask_B1T = length_mask(spec_lengths_B, spec_BFT.shape[-1], spec_BFT.dtype)
             g_BG1 = self.speaker(spec_BFT, mask_B1T, speaker_vectors_BS)
@@ -197,7 +197,7 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def reference(self, spectrograms: Sequence[Tensor], speaker_vectors: Sequence[Tensor] | None = None) -> Tensor:
-        """Mean speaker embedding `[1, G, 1]` of one or several references.
+        """Return mean speaker embedding `[1, G, 1]` of one or several references.
 
         Args:
             spectrograms: Linear spectrograms `[1, 1025, T]`.
@@ -214,7 +214,7 @@ class Generator(nn.Module):
     def prior(
         self, codes_B1T: Tensor, phones_BP: Tensor, g_BG1: Tensor, speed: float = 1.0, lengths: Lengths | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, log deviation and mask of z_p for tokens and phonemes."""
+        """Return mean, log deviation and mask of z_p for tokens and phonemes."""
         quantized_BCT = self.codebook.decode(codes_B1T[:, 0]).repeat_interleave(self.token_frames, dim=2)
         mask_B1T = torch.ones_like(quantized_BCT[:, :1])
         phone_mask_B1P = torch.ones_like(phones_BP, dtype=mask_B1T.dtype).unsqueeze(1)
@@ -235,7 +235,7 @@ class Generator(nn.Module):
         noise: Tensor | None = None,
         lengths: Lengths | None = None,
     ) -> Tensor:
-        """Speech of semantic tokens.
+        """Return the speech of semantic tokens.
 
         Args:
             codes_B1T: Tokens, 25 a second.
@@ -260,6 +260,6 @@ class Generator(nn.Module):
 
 
 def _starts(spec_lengths_B: Tensor, places_B: Tensor | None) -> Tensor:
-    """The frames at which segments begin."""
+    """Return the frames at which segments begin."""
     places_B = torch.rand(len(spec_lengths_B)) if places_B is None else places_B
     return (places_B.to(spec_lengths_B.device) * (spec_lengths_B - SEGMENT_FRAMES + 1)).long()

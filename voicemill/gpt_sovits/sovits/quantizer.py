@@ -44,7 +44,7 @@ class Codebook(nn.Module):
         return distance_NK.argmin(1).view(x_BTC.shape[:2])
 
     def decode(self, codes_BT: Tensor) -> Tensor:
-        """The codes' vectors, `[B, C, T]`."""
+        """Return the codes' vectors, `[B, C, T]`."""
         return F.embedding(codes_BT, self.embed).transpose(1, 2)
 
     def forward(self, x_BCT: Tensor) -> tuple[Tensor, Tensor]:

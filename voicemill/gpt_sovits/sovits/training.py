@@ -235,7 +235,7 @@ class Trainer:
         return float(value.detach())
 
     def _finite(self, value: Tensor, name: str) -> float:
-        """A number that the step may go on with.
+        """Return a number that the step may go on with.
 
         Raises:
             Diverged: It is none.
@@ -246,7 +246,7 @@ class Trainer:
         return number
 
     def _terms(self, part: _Part, output: Segments) -> dict[str, Tensor]:
-        """The generator's losses on a part, weighted so that those of all parts add up to the batch's."""
+        """Return the generator's losses on a part, weighted so that those of all parts add up to the batch's."""
         terms = self._heard(part, output)
         if isinstance(output, TrainingOutput):
             kl = losses.kl_sum(output.z_p_BCT, output.logs_q_BCT, output.m_p_BCT, output.logs_p_BCT, output.mask_B1T)
@@ -286,7 +286,7 @@ class Trainer:
         }
 
     def _judged(self, output: Segments) -> list[Tensor]:
-        """The waves that the discriminator is to tell from recordings."""
+        """Return the waves that the discriminator is to tell from recordings."""
         copies = [output.copy_B1L] if self.recipe.adversarial_on_prior and isinstance(output, TrainingOutput) else []
         return [output.wav_B1L, *copies]
 
@@ -319,7 +319,7 @@ class _Part:
     frames_of_whole: Tensor
 
     def segments(self, starts_B: Tensor) -> Tensor:
-        """The recorded waves where the generated ones are."""
+        """Return the recorded waves where the generated ones are."""
         return cut_segments(self.batch.wav_B1L, starts_B * HOP, SEGMENT_FRAMES * HOP)
 
 

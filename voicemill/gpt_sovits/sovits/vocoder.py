@@ -23,7 +23,7 @@ def active(x_BCT: Tensor, mask_B1T: Tensor | None, slope: float = SLOPE) -> Tens
 
 
 def gain_together(x_BCT: Tensor) -> bool:
-    """Whether convolutions of so many channels are faster where channels lie together in memory."""
+    """Return whether convolutions of so many channels are faster where channels lie together in memory."""
     return x_BCT.device.type == "cpu" and x_BCT.shape[1] <= NARROW
 
 

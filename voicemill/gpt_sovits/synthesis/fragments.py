@@ -42,7 +42,7 @@ class Fragment:
     unpronounced: tuple[Unpronounced, ...] = ()
 
     def is_heard(self, version: str) -> bool:
-        """Whether any of its phones is more than a pause."""
+        """Return whether any of its phones is more than a pause."""
         table = symbols.table(version)
         return any(table[phone] not in _SILENT for phone in self.phones)
 
@@ -56,7 +56,7 @@ def pronounce(
     as_reference: bool = False,
     reading: Reading = BY_DICTIONARIES,
 ) -> Fragment:
-    """One piece of text with its phones and BERT rows; nothing is cut.
+    """Return one piece of text with its phones and BERT rows; nothing is cut.
 
     Args:
         as_reference: Read as the reference does even where it errs.
@@ -109,7 +109,7 @@ def unpronounced(text: str, spoken: Sequence[Fragment]) -> list[Unpronounced]:
 
 
 def full_stop(text: str, language: str) -> str:
-    """A prompt's text without line breaks at its ends, closed by a mark."""
+    """Return a prompt's text without line breaks at its ends, closed by a mark."""
     text = text.strip("\n")
     if text and text[-1] not in cuts.ENDS:
         text += "." if language == "en" else "。"
@@ -117,7 +117,7 @@ def full_stop(text: str, language: str) -> str:
 
 
 def batches(lengths: Sequence[int], size: int, *, sort: bool = True) -> list[list[int]]:
-    """Which fragments to speak together.
+    """Return which fragments to speak together.
 
     Args:
         lengths: Length of each fragment's text.

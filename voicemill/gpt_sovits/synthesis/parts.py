@@ -29,13 +29,13 @@ class Part:
     cut_off: bool = False
 
     def seed(self, purpose: str) -> int:
-        """A seed of this fragment's own, of its line's seed and its place in the line."""
+        """Return a seed of this fragment's own, of its line's seed and its place in the line."""
         digest = hashlib.sha256(f"{self.script.seed}/{self.index}/{purpose}".encode()).digest()
         return int.from_bytes(digest[:7], "little")
 
 
 def padded(rows: list[Tensor]) -> Tensor:
-    """Rows of different lengths as one tensor, zeros after the shorter ones."""
+    """Return the rows of different lengths as one tensor, zeros after the shorter ones."""
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 

@@ -70,7 +70,7 @@ def prompt_tokens(audio: Path, model: HubertModel, sovits: Generator) -> Tensor:
 
 
 def voice_of(files: Sequence[Path], speaker_encoder: SpeakerEncoder | None, device: torch.device) -> Voice:
-    """What makes the voice of some recordings.
+    """Return what makes the voice of some recordings.
 
     Args:
         files: Any audio files.

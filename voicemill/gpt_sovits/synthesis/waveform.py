@@ -27,7 +27,7 @@ def join(fragments: Sequence[Tensor], pause_samples: int) -> Tensor:
 
 
 def pcm16(samples: Tensor | np.ndarray, *, wrap: bool = False) -> np.ndarray:
-    """Samples as 16-bit integers.
+    """Return samples as 16-bit integers.
 
     Args:
         samples: Floats, full scale at 1.

@@ -109,11 +109,11 @@ class FineTuning(ABC, Generic[Items, B]):
 
     @abstractmethod
     def order(self, epoch: int) -> Sequence[Items]:
-        """The items of each batch of an epoch; epochs have equally many."""
+        """Return the items of each batch of an epoch; epochs have equally many."""
 
     @abstractmethod
     def read(self, items: Items) -> B:
-        """A batch of items.
+        """Return a batch of items.
 
         Raises:
             InputError: If a clip cannot be read any more.
@@ -160,7 +160,7 @@ class FineTuning(ABC, Generic[Items, B]):
         return self.saved()
 
     def saved(self) -> list[Saved]:
-        """The weights files, oldest first."""
+        """Return the weights files, oldest first."""
         found = []
         for path in self.state.weights.glob(f"{self.kind}_e*_s*.safetensors"):
             epoch, step = (int(part[1:]) for part in path.stem.split("_")[1:])
@@ -256,7 +256,7 @@ class FineTuning(ABC, Generic[Items, B]):
 def fingerprint(
     recipe: Any, precision: Precision, rows: Any, files: Iterable[Path], *weights: Mapping[str, Tensor]
 ) -> str:
-    """Digest of all that a run's weights files depend on.
+    """Return the digest of all that a run's weights files depend on.
 
     Args:
         recipe: A dataclass. Its number of epochs is left out: a run with more of them begins with the same steps.

@@ -52,7 +52,7 @@ class RunState:
         return self.folder / "checkpoint.pt"
 
     def load(self, fits: Callable[[dict[str, Any]], bool] = lambda run: True) -> dict[str, Any] | None:
-        """The state to resume from, or None at the start of a run.
+        """Return the state to resume from, or None at the start of a run.
 
         Args:
             fits: Whether a state of this run can be resumed from.
@@ -106,7 +106,7 @@ class RunState:
             torch.save(state, file)
 
     def after_divergence(self, what: str, advice: str, *, may_pass: bool) -> VoicemillError:
-        """The error to end a diverged run with; the checkpoint stays what it was.
+        """Return the error to end a diverged run with; the checkpoint stays what it was.
 
         Args:
             what: What happened and when.
@@ -153,7 +153,7 @@ class RunState:
 
 
 def _figures(row: dict[str, Any]) -> dict[str, float]:
-    """The values of a row of metrics that are drawn."""
+    """Return the values of a row of metrics that are drawn."""
     drawn = {name: value for name, value in row.items() if isinstance(value, int | float)}
     return {name: value for name, value in drawn.items() if name not in ("step", "epoch")}
 
@@ -226,7 +226,7 @@ def write_parameters(weights: Path, recipe: Any, precision: str, version: str, b
 def first_micro_batch(
     batch_size: int, item_bytes: float, fixed_bytes: float, device: torch.device, divisor: int
 ) -> int:
-    """How many items to take through the model at once so that they fit into the memory that is free.
+    """Return how many items to take through the model at once so that they fit into the memory that is free.
 
     Args:
         batch_size: Items of a whole batch, over which gradients are summed.

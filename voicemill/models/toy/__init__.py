@@ -97,7 +97,7 @@ def make_all(
 
 
 def _makers(versions: Sequence[Version]) -> list[tuple[str, Callable[[Path, int], object]]]:
-    """Each takes the models folder and a seed."""
+    """Return each takes the models folder and a seed."""
     from voicemill.models.toy.gpt import make_gpt
     from voicemill.models.toy.separators import make_separators
     from voicemill.models.toy.sovits import make_sovits

@@ -90,7 +90,7 @@ def make_separators(folder: Path, seed: int = 0) -> list[Path]:
 
 
 def _roformer(seed: int) -> bytes:
-    """A BS-Roformer whose complex mask is 1 + 0j plus a little that depends on the input."""
+    """Return a BS-Roformer whose complex mask is 1 + 0j plus a little that depends on the input."""
     import torch
     from torch import nn
 
@@ -114,7 +114,7 @@ def _roformer(seed: int) -> bytes:
 
 
 def _vr_net(seed: int, logit: float) -> bytes:
-    """A VR 5.1 net whose mask of the primary stem is sigmoid(logit) plus a little that depends on the input."""
+    """Return a VR 5.1 net whose mask of the primary stem is sigmoid(logit) plus a little that depends on the input."""
     import torch
 
     with required():

@@ -49,7 +49,7 @@ def make_sovits(models: Path, seed: int = 0, version: Version = "v2") -> None:
 
 
 def configuration(version: str) -> dict[str, Any]:
-    """A configuration with the sections of the reference's `configs/s2.json`, sizes reduced."""
+    """Return a configuration with the sections of the reference's `configs/s2.json`, sizes reduced."""
     pro = version.startswith("v2Pro")
     return {
         "train": {

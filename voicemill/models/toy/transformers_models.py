@@ -64,13 +64,13 @@ def make_bert(models: Path, seed: int = 0) -> None:
 
 
 def bert_vocabulary() -> list[str]:
-    """Tokens of the toy BERT: punctuation, digits, letters (also inside words) and 3,755 characters."""
+    """Return the tokens of the toy BERT: punctuation, digits, letters (also inside words) and 3,755 characters."""
     alphabet = [chr(code) for code in [*range(ord("0"), ord("9") + 1), *range(ord("a"), ord("z") + 1)]]
     return [*SPECIAL_TOKENS, *PUNCTUATION, *alphabet, *(f"##{letter}" for letter in alphabet), *common_characters()]
 
 
 def common_characters() -> list[str]:
-    """The characters of GB 2312's first level (rows 16 to 55), which cover 99.7 % of running Chinese text."""
+    """Return the characters of GB 2312's first level (rows 16 to 55), which cover 99.7 % of running Chinese text."""
     found = []
     for row in range(16, 56):
         for cell in range(1, 95):

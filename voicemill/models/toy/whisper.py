@@ -104,7 +104,7 @@ def make_whisper(models: Path, seed: int = 0) -> None:
 
 
 def _vocabulary() -> tuple[list[str], dict[str, range]]:
-    """All tokens by id, and where each language's words are. Text is in GPT-2's printable form of bytes."""
+    """Return all tokens by id, and where each language's words are. Text is in GPT-2's printable form of bytes."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     printable = ByteLevel(add_prefix_space=False, use_regex=False)

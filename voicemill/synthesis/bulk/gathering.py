@@ -115,7 +115,7 @@ def _put(database: sqlite3.Connection, voice: int, rows: Iterable[tuple[int, Row
 
 
 def _rows(plan: Path, ledgers: Path, shard: Shard, place: str, voice: Spoken) -> Iterator[tuple[int, Row]]:
-    """Rows of a shard, its plan beside its ledger, line by line."""
+    """Return the rows of a shard, its plan beside its ledger, line by line."""
     folder = place.format(speaker=shard.speaker, shard=shard.shard)
     where = _ledger(ledgers, shard)
     told = partial(untrusted.member, name=where, hint=_HINT)

@@ -56,7 +56,7 @@ class Plan:
     shards: list[Shard]
 
     def to_be_spoken(self) -> int:
-        """How often a line is to be spoken by a voice."""
+        """Return how often a line is to be spoken by a voice."""
         return sum(shard.lines for shard in self.shards)
 
 
@@ -117,7 +117,7 @@ def plan(script: Path | str, cast: Cast, folder: Path, *, shard_lines: int) -> P
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan that a folder holds.
+    """Return the plan that a folder holds.
 
     Raises:
         InputError: If it is damaged, or names files outside of the folder.
@@ -131,7 +131,7 @@ def read_plan(folder: Path) -> Plan:
 
 
 def _spoken(script: Path | str, cast: Cast, found: _Found) -> Iterator[tuple[int, dict[str, Any], list[Voice]]]:
-    """Number, settings and voices of each line, no voices for an empty one; mistakes go to `found`."""
+    """Return number, settings and voices of each line, no voices for an empty one; mistakes go to `found`."""
     for number, line in enumerate(read_lines(script), start=1):
         voices: list[Voice] = []
         settings: dict[str, Any] = {}

@@ -39,12 +39,12 @@ def join_endings(parts: Sequence[tuple[str, Sequence[str] | None]]) -> list[tupl
 
 
 def tokens(text: str) -> list[str]:
-    """Words and marks of a normalised text."""
+    """Return words and marks of a normalised text."""
     return _TOKEN.findall(text)
 
 
 def phonemize(text: str, tags: Sequence[str] | None = None, as_reference: bool = False) -> Spoken:
-    """Phones of a normalised text.
+    """Return the phones of a normalised text.
 
     Args:
         text: What `normalize` gave.
@@ -63,7 +63,7 @@ def phonemize(text: str, tags: Sequence[str] | None = None, as_reference: bool =
 
 
 def _tags(words: list[str]) -> list[str]:
-    """Parts of speech, looked for only where a word's sound hangs on them."""
+    """Return the parts of speech, looked for only where a word's sound hangs on them."""
     if not any(word.lower() in dictionary.homographs() for word in words):
         return [""] * len(words)
     from voicemill.text.english.tagging import tag

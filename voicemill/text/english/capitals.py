@@ -34,7 +34,7 @@ def _said(match: Match[str], text: str) -> str:
 
 
 def _is_shouted(match: Match[str], text: str) -> bool:
-    """Whether the words beside it are capitals, too, that are words."""
+    """Return whether the words beside it are capitals, too, that are words."""
     before = re.search(r"([A-Za-z]+)[^A-Za-z.!?]*$", text[max(0, match.start() - 30) : match.start()])
     after = re.match(r"[^A-Za-z.!?]*([A-Za-z]+)", text[match.end() : match.end() + 30])
     near = [found[1] for found in (before, after) if found]

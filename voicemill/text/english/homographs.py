@@ -27,7 +27,7 @@ class Context:
 
 @functools.cache
 def contexts() -> Mapping[str, Sequence[Context]]:
-    """The rows of each word."""
+    """Return the rows of each word."""
     found: dict[str, list[Context]] = {}
     text = resources.files("voicemill.text.english").joinpath("homographs.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.split("\n"), strict=True):

@@ -20,7 +20,7 @@ Array = NDArray[np.floating]
 
 
 def _phones() -> list[str]:
-    """The network's outputs: ARPAbet without the vowel-like ER, plus a bare UW that it never learned to use."""
+    """Return the network's outputs: ARPAbet without the vowel-like ER, plus a bare UW that it never learned to use."""
     vowels = [vowel + stress for vowel in symbols.ARPABET_VOWELS.split() for stress in "012"]
     consonants = [phone for phone in symbols.ARPABET_OTHERS.split() if phone not in {"ER", "IH"}]
     return ["<pad>", "<unk>", "<s>", "</s>", *sorted([*vowels, *consonants, "UW"])]
@@ -37,7 +37,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _step(side: str, x: Array, hidden: Array, w: dict[str, Array]) -> Array:
-    """One step of a gated recurrent unit (Cho et al. 2014) of the encoder or decoder."""
+    """Return one step of a gated recurrent unit (Cho et al. 2014) of the encoder or decoder."""
     into = w[f"{side}_w_ih"] @ x + w[f"{side}_b_ih"]
     over = w[f"{side}_w_hh"] @ hidden + w[f"{side}_b_hh"]
     reset_in, update_in, new_in = np.split(into, 3)
@@ -48,7 +48,7 @@ def _step(side: str, x: Array, hidden: Array, w: dict[str, Array]) -> Array:
 
 
 def sounds(word: str) -> list[str]:
-    """Phones of a lower-case word, at most 20; `<unk>` where the network knows no better."""
+    """Return the phones of a lower-case word, at most 20; `<unk>` where the network knows no better."""
     w: dict[str, Any] = _weights()
     hidden = np.zeros(w["enc_w_hh"].shape[1], np.float32)
     for letter in [*word, "</s>"]:

@@ -15,10 +15,10 @@ _SPACES = re.compile(" {2,}")
 
 @functools.cache
 def rules() -> list[Rule]:
-    """The rules of English, in the order in which they run."""
+    """Return the rules of English, in the order in which they run."""
     return read_rules("voicemill.text.english", "figures.csv", NAMES, READERS)
 
 
 def preprocess(text: str) -> str:
-    """The text with what would be misread written otherwise."""
+    """Return the text with what would be misread written otherwise."""
     return _SPACES.sub(" ", capitals.preprocess(rewrite(text, rules())))

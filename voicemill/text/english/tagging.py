@@ -59,7 +59,7 @@ def _by_context(words: list[str], tags: list[str], at: int) -> str:
 
 
 def _in_the_past(words: list[str], at: int) -> bool:
-    """Whether the rest of the sentence speaks of the past."""
+    """Return whether the rest of the sentence speaks of the past."""
     for word in words[at:]:
         if word in _ENDS_SENTENCE:
             return False

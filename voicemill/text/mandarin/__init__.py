@@ -38,7 +38,7 @@ Polyphones = Callable[[str, list[str]], list[str]]
 
 
 def figures(text: str) -> list[Figure]:
-    """The figures of a text."""
+    """Return the figures of a text."""
     return scan(text, DIALECT)
 
 
@@ -72,7 +72,7 @@ def phonemize(
     polyphones: Polyphones | None = None,
     as_reference: bool = False,
 ) -> Spoken:
-    """Phones of a normalised text.
+    """Return the phones of a normalised text.
 
     Args:
         text: What `normalize` gave.
@@ -91,12 +91,12 @@ def phonemize(
 
 
 def phonemize_by_word(text: str) -> Spoken:
-    """Phones of a normalised text, polyphones read word by word, as the reference does."""
+    """Return the phones of a normalised text, polyphones read word by word, as the reference does."""
     return phonemize(text, by_phrase=False, as_reference=True)
 
 
 def phonemize_v1(text: str) -> Spoken:
-    """Phones of a normalised text as the v1 models learned them."""
+    """Return the phones of a normalised text as the v1 models learned them."""
     return phonemize(text, by_phrase=False, erhua=False, as_reference=True)
 
 

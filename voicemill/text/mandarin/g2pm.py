@@ -61,7 +61,7 @@ class _Model:
 
 
 def polyphones(text: str, pinyin: Sequence[str], at: Sequence[int]) -> list[str]:
-    """The pinyin of a text, corrected at some places.
+    """Return the pinyin of a text, corrected at some places.
 
     Args:
         text: N characters of a normalised text.
@@ -86,7 +86,7 @@ def polyphones(text: str, pinyin: Sequence[str], at: Sequence[int]) -> list[str]
 
 
 def knows(character: str) -> bool:
-    """Whether the network tells readings of a character apart."""
+    """Return whether the network tells readings of a character apart."""
     return character in _model().readings
 
 

@@ -82,7 +82,7 @@ class G2pw:
         self._network = networks[0]
 
     def __call__(self, phrase: str, pinyin: Sequence[str]) -> list[str]:
-        """The pinyin of a phrase, corrected.
+        """Return the pinyin of a phrase, corrected.
 
         Args:
             phrase: N characters of a normalised text.
@@ -203,7 +203,7 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    """The plain values that a Python file assigns; nothing of it is run."""
+    """Return the plain values that a Python file assigns; nothing of it is run."""
     found: dict[str, Any] = {}
     tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
     for node in tree.body:

@@ -163,7 +163,7 @@ def _one_simplified(character: str, simple: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, numbers and signs written out; Latin letters and punctuation stay."""
+    """Return the sentences of a text, numbers and signs written out; Latin letters and punctuation stay."""
     text = _BRACKETS.sub("", text.replace(" ", ""))
     return [_written_out(part.strip()) for part in re.split(r"\n+", _SENTENCE_END.sub(r"\1\n", text).strip())]
 

@@ -8,7 +8,7 @@ _UNITS = {8: "亿", 4: "万", 3: "千", 2: "百", 1: "十"}  # power of ten -> u
 
 
 def western(text: str) -> str:
-    """The digits of every script as 0 to 9."""
+    """Return the digits of every script as 0 to 9."""
     return re.sub(r"\d", lambda match: str(unicodedata.digit(match[0])), text)
 
 
@@ -19,7 +19,7 @@ def digits(number: str, phone: bool = False) -> str:
 
 
 def cardinal(number: str) -> str:
-    """A whole number, `2050` -> 二千零五十; without digits nothing."""
+    """Return a whole number, `2050` -> 二千零五十; without digits nothing."""
     if not number:
         return ""
     spoken = _below(number.lstrip("0")) or "零"
@@ -27,7 +27,7 @@ def cardinal(number: str) -> str:
 
 
 def _below(number: str) -> str:
-    """The part of a number from here down; zeros in front of what remains are said as one 零."""
+    """Return the part of a number from here down; zeros in front of what remains are said as one 零."""
     significant = number.lstrip("0")
     if len(significant) < 2:
         zero = "零" if significant and len(number) > 1 else ""
@@ -37,7 +37,7 @@ def _below(number: str) -> str:
 
 
 def decimal(number: str) -> str:
-    """A number with or without a fraction, `128.50` -> 一百二十八点五零; of zeros at the end one is said."""
+    """Return a number with or without a fraction, `128.50` -> 一百二十八点五零; of zeros at the end one is said."""
     whole, _, fraction = number.partition(".")
     spoken = cardinal(whole)
     fraction = fraction.rstrip("0") + "0" * fraction.endswith("0")

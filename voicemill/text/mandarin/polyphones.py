@@ -44,7 +44,7 @@ class _Rule:
 
 
 def table(name: str) -> list[dict[str, str]]:
-    """The rows of `polyphones` or `surnames`, each with an example."""
+    """Return the rows of `polyphones` or `surnames`, each with an example."""
     text = resources.files("voicemill.text.mandarin").joinpath(f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
@@ -77,7 +77,7 @@ def _surnames() -> dict[str, tuple[str, bool]]:
 
 
 def in_context(phrase: str, segmented: Sequence[Word], pinyin: Sequence[str]) -> tuple[list[str], dict[int, str]]:
-    """The readings of a phrase.
+    """Return the readings of a phrase.
 
     Args:
         phrase: N characters of a normalised text.

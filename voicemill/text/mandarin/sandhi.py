@@ -122,7 +122,7 @@ def _join_er(words: list[Word]) -> list[Word]:
 
 
 def change_tones(word: Word, finals: list[str], before: str = "", *, as_reference: bool = False) -> list[str]:
-    """The finals of a word, one a character, with the tones of connected speech.
+    """Return the finals of a word, one a character, with the tones of connected speech.
 
     Args:
         word: A word of N characters.
@@ -180,7 +180,7 @@ def _yi_in_context(before: str, word: str, finals: list[str]) -> None:
 
 
 def _is_particle(word: str, final: str) -> bool:
-    """Whether the last character of a word is a particle, which 地 in 基地 and 吧 in 酒吧 are not."""
+    """Return whether the last character of a word is a particle, which 地 in 基地 and 吧 in 酒吧 are not."""
     return (word[-1] not in "的地得" or final[:-1] == "e") and (len(word) == 1 or phrase(word) is None)
 
 

@@ -13,7 +13,7 @@ _ONSETS = {"a": "AA", "e": "EE", "o": "OO"}
 
 
 def phones(initial: str, final: str, tone: str) -> list[str] | None:
-    """Phones of a syllable.
+    """Return the phones of a syllable.
 
     Args:
         initial: Strict pinyin initial, empty for syllables such as `an`, `yi`, `wu`, `yu`.

@@ -43,18 +43,18 @@ def _jieba() -> Any:
 
 
 def segment(text: str) -> list[Word]:
-    """The words of a sentence."""
+    """Return the words of a sentence."""
     return [Word(*pair) for pair in _jieba().posseg.lcut(text)]
 
 
 def tag(word: str) -> str:
-    """The part of speech of a word by dictionary, or x."""
+    """Return the part of speech of a word by dictionary, or x."""
     return _jieba().posseg.dt.word_tag_tab.get(word, "x")
 
 
 @functools.lru_cache(maxsize=65536)
 def halves(word: str) -> tuple[str, str]:
-    """A word as its shortest dictionary part and the rest, in their order."""
+    """Return a word as its shortest dictionary part and the rest, in their order."""
     part = min(_jieba().cut_for_search(word), key=len)
     return (part, word[len(part) :]) if word.startswith(part) else (word[: -len(part)], part)
 
@@ -67,7 +67,7 @@ def _pypinyin() -> Callable[..., list[str]]:
 
 
 def pinyin(text: str) -> list[str]:
-    """One item a character: its pinyin with a tone number (5 for none), or itself where it has none."""
+    """Return one item a character: its pinyin with a tone number (5 for none), or itself where it has none."""
     from pypinyin import Style
 
     return _pypinyin()(text, style=Style.TONE3, neutral_tone_with_five=True, errors=list)
@@ -86,7 +86,7 @@ def syllables(word: str) -> tuple[tuple[str, str], ...]:
 
 
 def phrase(word: str) -> list[str] | None:
-    """The reading of a word that the phrase dictionary knows, None for others."""
+    """Return the reading of a word that the phrase dictionary knows, None for others."""
     from pypinyin.constants import PHRASES_DICT
 
     if word in _CORRECTIONS:
@@ -95,5 +95,5 @@ def phrase(word: str) -> list[str] | None:
 
 
 def correction(character: str) -> str | None:
-    """A single character's reading where pypinyin's is wrong."""
+    """Return a single character's reading where pypinyin's is wrong."""
     return _CORRECTIONS[character][0] if character in _CORRECTIONS else None

@@ -62,7 +62,7 @@ def span(match: Match[str], place: Place) -> str | None:
 
 
 def is_difference(match: Match[str], place: Place) -> bool:
-    """Whether the dash between two numbers is a minus, or no word at all."""
+    """Return whether the dash between two numbers is a minus, or no word at all."""
     _, first, first_unit, _, _, second, second_unit = match.groups()
     if re.search(r"[=×÷*+<>]\s?$", place.before) or re.match(r"\s?[=×÷*+<>-]", place.after):
         return True

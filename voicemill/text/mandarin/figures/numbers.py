@@ -42,15 +42,15 @@ class Place:
         return self.text[self.end : self.end + _LOOK]
 
     def follows(self, kind: str) -> bool:
-        """Whether a word of this kind stands in front."""
+        """Return whether a word of this kind stands in front."""
         return tables.before(kind).search(self.before) is not None
 
     def follows_directly(self, kind: str) -> bool:
-        """Whether a word of this kind stands in front, with nothing between."""
+        """Return whether a word of this kind stands in front, with nothing between."""
         return tables.directly_before(kind).search(self.before) is not None
 
     def precedes(self, kind: str) -> bool:
-        """Whether a word of this kind stands behind."""
+        """Return whether a word of this kind stands behind."""
         return tables.after(kind).match(self.after) is not None
 
 
@@ -60,7 +60,7 @@ def code(number: str, dialect: Dialect) -> str:
 
 
 def quantity(number: str, *, whole_money: bool = False) -> str:
-    """A number as an amount: 两 in front of 千, 万 and 亿.
+    """Return a number as an amount: 两 in front of 千, 万 and 亿.
 
     Args:
         number: Digits, with or without commas and a fraction.
@@ -76,7 +76,7 @@ def quantity(number: str, *, whole_money: bool = False) -> str:
 
 
 def counted(number: str, place: Place) -> str:
-    """An amount, two as 二 or 两 by the words beside it."""
+    """Return an amount, two as 二 or 两 by the words beside it."""
     spoken = quantity(number)
     if spoken != "二":
         return spoken
@@ -86,7 +86,7 @@ def counted(number: str, place: Place) -> str:
 
 
 def number(written: str, place: Place) -> str:
-    """A number without a sign in front or a unit behind."""
+    """Return a number without a sign in front or a unit behind."""
     if not written.isdigit():
         return quantity(written, whole_money=re.match("元|块|美元|欧元|港元|英镑", place.after) is not None)
     if place.before.endswith("第"):
@@ -105,7 +105,7 @@ def number(written: str, place: Place) -> str:
 
 
 def model(written: str, place: Place) -> str:
-    """The number of a model (A380, F-35): one or two digits, and round ones, are a quantity."""
+    """Return the number of a model (A380, F-35): one or two digits, and round ones, are a quantity."""
     if len(written) < 3 or written.endswith("00"):
         return quantity(written)
     return code(written, place.dialect)
@@ -125,7 +125,7 @@ def _is_code(written: str, place: Place) -> bool:
 
 
 def _year(written: str, place: Place) -> str | None:
-    """The number in front of 年 (or 后 of a generation), where it names a year."""
+    """Return the number in front of 年 (or 后 of a generation), where it names a year."""
     if re.match("后(?!天|来|面|退|续)", place.after) and re.fullmatch("[056789][05]", written):
         return digits(written)
     if not place.after.startswith("年"):

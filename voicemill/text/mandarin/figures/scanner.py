@@ -49,19 +49,19 @@ class Figure:
     silent: tuple[int, ...] = ()
 
     def moved(self, by: int) -> "Figure":
-        """The same figure, so many characters further on."""
+        """Return the same figure, so many characters further on."""
         return Figure(self.start + by, self.end + by, self.spoken, tuple(place + by for place in self.silent))
 
 
 def fold(text: str) -> str:
-    """The text with one form of each sign and digit, in as many characters."""
+    """Return the text with one form of each sign and digit, in as many characters."""
     if text.isascii():
         return text
     return _OTHER_DIGITS.sub(lambda match: str(unicodedata.digit(match[0])), text.translate(_FOLDED))
 
 
 def scan(text: str, dialect: Dialect) -> list[Figure]:
-    """The figures of a text, in order; no two overlap."""
+    """Return the figures of a text, in order; no two overlap."""
     folded, figures, at = fold(text), [], 0
     if not text.isascii() and _START.search(folded):
         folded = simplify(folded)  # the tables have simplified words

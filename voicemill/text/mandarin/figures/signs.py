@@ -30,7 +30,7 @@ def operator(match: Match[str], place: Place) -> str | None:
 
 
 def letter_plus(match: Match[str], place: Place) -> str | None:
-    """A+, C++, 100万+."""
+    """Return a+, C++, 100万+."""
     if re.search(r"\d\s?[万亿wW]$", place.before):
         return "多"
     if re.search("(?<![A-Za-z])[A-Za-z]$", place.before) and not re.match(r"[\dA-Za-z]", place.after):
@@ -39,7 +39,7 @@ def letter_plus(match: Match[str], place: Place) -> str | None:
 
 
 def to(match: Match[str], place: Place) -> str | None:
-    """The dash between two dates, amounts or times in characters: 3月1日-5日."""
+    """Return the dash between two dates, amounts or times in characters: 3月1日-5日."""
     if re.search(r"[年月日号时分秒点楼层级岁期周季元块米度人次倍天%‰]\s?$", place.before) and re.match(
         rf"\s?(?:第|{NUMBER}\s?[年月日号时分秒点楼层级岁期周季元块米度人次倍天%‰万亿])", place.after
     ):

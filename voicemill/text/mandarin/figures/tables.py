@@ -8,7 +8,7 @@ from importlib import resources
 
 @functools.cache
 def rows(name: str) -> tuple[dict[str, str], ...]:
-    """The rows of a table, each with an example and how it is spoken."""
+    """Return the rows of a table, each with an example and how it is spoken."""
     text = resources.files("voicemill.text.mandarin.figures").joinpath(f"{name}.csv").read_text(encoding="utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
@@ -36,13 +36,13 @@ def units() -> dict[str, str]:
 
 @functools.cache
 def unit_pattern() -> str:
-    """A unit, or one unit per another; a unit of letters ends where the letters end."""
+    """Return a unit, or one unit per another; a unit of letters ends where the letters end."""
     signs = _longest_first(list(units()))
     return rf"(?:(?:{signs})(?:/(?:{signs}))?)(?![A-Za-z²³])"
 
 
 def unit(sign: str) -> str:
-    """The reading of a unit, `km/h` -> 千米每小时."""
+    """Return the reading of a unit, `km/h` -> 千米每小时."""
     if sign in units():
         return units()[sign]
     first, _, second = sign.partition("/")
@@ -57,13 +57,13 @@ def currencies() -> dict[str, str]:
 
 @functools.cache
 def currency_pattern() -> str:
-    """A currency in front of its amount."""
+    """Return a currency in front of its amount."""
     return _longest_first(list(currencies()))
 
 
 @functools.cache
 def code_pattern() -> str:
-    """A currency behind its amount."""
+    """Return a currency behind its amount."""
     return _longest_first([sign for sign in currencies() if sign.isalpha() or len(sign) == 1])
 
 
@@ -83,22 +83,22 @@ def _words(kind: str) -> str:
 
 @functools.cache
 def before(kind: str) -> re.Pattern[str]:
-    """A text that ends with a word of this kind; a colon, a quotation mark or 是 may follow it."""
+    """Return a text that ends with a word of this kind; a colon, a quotation mark or 是 may follow it."""
     return re.compile(rf"(?:{_words(kind)})[\s:：是为“\"'‘「『(（]{{0,3}}$")
 
 
 @functools.cache
 def directly_before(kind: str) -> re.Pattern[str]:
-    """A text that ends with a word of this kind."""
+    """Return a text that ends with a word of this kind."""
     return re.compile(rf"(?:{_words(kind)})$")
 
 
 @functools.cache
 def after(kind: str) -> re.Pattern[str]:
-    """A text that begins with a word of this kind; a space or a closing quotation mark may stand before it."""
+    """Return a text that begins with a word of this kind; a space or a closing quotation mark may stand before it."""
     return re.compile(rf"[\s”\"'’」』]?(?:{_words(kind)})")
 
 
 def is_word(kind: str, text: str) -> bool:
-    """Whether a text is one of the words of this kind."""
+    """Return whether a text is one of the words of this kind."""
     return re.fullmatch(_words(kind), text) is not None
