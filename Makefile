@@ -50,7 +50,8 @@ check: setup ## lint, types, spelling and words, licences, pages and their links
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/codespell
 	$(BIN)/python scripts/check_words.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python scripts/prose.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 site: setup ## show the pages of docs/ at http://127.0.0.1:8000, made anew when they change
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
@@ -58,6 +59,7 @@ site: setup ## show the pages of docs/ at http://127.0.0.1:8000, made anew when 
 format: setup ## lay the code out
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python scripts/prose.py
 
 constraints: ## remake constraints.txt from pyproject.toml (UPGRADE=1: the newest versions that fit together)
 	$(PYTHON) scripts/constraints.py $(if $(UPGRADE),--upgrade)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "repository"
@@ -41,7 +41,7 @@ def on_files(files: Files, config: Any) -> Files:
             waiting += outside(text, path)
         else:
             text = f"# {path}\n\n``````{LANGUAGES.get(source.suffix, 'text')}\n{text.rstrip()}\n``````\n"
-        files.append(File.generated(config, _page(path), content=text))
+        files.append(File.generated(config, _page(path), content=text, inclusion=InclusionLevel.NOT_IN_NAV))
     return files
 
 

@@ -1,12 +1,14 @@
 """Pages lead somewhere: links between files of the repository, and the pages that code names.
 
-`mkdocs build --strict`, a part of `make check`, looks at the site's own links and anchors.
+The strict build looks at the site's own links and anchors.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,20 @@ def _tracked(*patterns: str) -> list[str]:
     if listed.returncode:
         pytest.skip("not a checkout of git")
     return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_the_site_builds_strictly(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="needs the extra docs")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "site" / "repository" / "CONTRIBUTING.html").is_file()
 
 
 def test_relative_links_of_every_page_lead_to_a_file() -> None:
