@@ -92,9 +92,9 @@ def test_the_same_rows_are_read_from_csv_and_from_json_lines(tmp_path: Path) -> 
     [
         ("", 1, "the manifest has no rows"),
         ("speaker,source\n", 1, "the manifest has no rows"),
-        ("name,source\nanna,.\n", 1, "no column speaker"),
+        ("name,source\nanna,.\n", 1, "the column speaker is missing"),
         ("speaker;source\nanna;.\n", 1, "separate columns with commas"),
-        ("speaker,source,speaker\nanna,.,\n", 1, "the column speaker is there twice"),
+        ("speaker,source,speaker\nanna,.,\n", 1, "the column speaker appears twice"),
         ("speaker,source,colour\nanna,.,red\nben,.,blue\n", 1, "colour: clone-voice has no such parameter"),
         ('speaker,source\n"anna,.\n', 2, "is not valid CSV"),
     ],
@@ -127,7 +127,7 @@ def test_a_source_on_s3_is_looked_for(tmp_path: Path, bucket: str) -> None:
     rows = [f"anna,s3://{bucket}/in/anna", f"ben,s3://{bucket}/in/ben", f"cat,s3://{bucket}/in/anna/a.wav"]
     (tmp_path / "m.csv").write_text("\n".join(["speaker,source", *rows, "dan,s3://no-such-bucket/x"]))
     found = mistakes_in(tmp_path / "m.csv", str(WORKFLOW))
-    assert [error.line for error in found] == [3, 5] and "nothing at s3://" in found[0].text
+    assert [error.line for error in found] == [3, 5] and "nothing found at s3://" in found[0].text
 
 
 @pytest.mark.parametrize("word", ["source=x", "speed=2", "language=xx", "models=missing/folder"])
