@@ -1,5 +1,7 @@
 import re
 import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,12 @@ def test_weight_norms_and_their_gradients_are_the_same(shape: tuple[int, ...]):
 def test_the_private_forms_are_taken_where_they_work():
     assert what_fails(Private()) == ""
     assert isinstance(operations(), Private)
+
+
+@pytest.mark.parametrize("around", [lambda: torch.device("meta"), lambda: torch.autocast("cpu", torch.bfloat16)])
+def test_who_asks_first_decides_nothing(around: Callable[[], AbstractContextManager[object]]):
+    with around():
+        assert isinstance(operations(), Private)
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,17 @@ def operations() -> Plain:
     return Private()
 
 
-@torch.no_grad()
 def what_fails(tried: Plain) -> str:
-    """Return what an implementation does otherwise than `Plain`, on small tensors; empty if nothing."""
+    """Return what an implementation does otherwise than `Plain`, on small tensors; empty if nothing.
+
+    Whoever asks first may be building a model on the meta device or computing in half precision; the answer holds for
+    the whole process and must not depend on that.
+    """
+    with torch.no_grad(), torch.device("cpu"), torch.autocast("cpu", enabled=False):
+        return _what_fails(tried)
+
+
+def _what_fails(tried: Plain) -> str:
     plain, rng = Plain(), torch.Generator().manual_seed(0)
     x_NI, weight_OI, bias_O = (torch.randn(*shape, generator=rng) for shape in ((3, 16), (8, 16), (8,)))
     pairs = [("pack_linear", "packed_linear", 1e-4), ("pack_float16", "float16_linear", 1e-2)]
