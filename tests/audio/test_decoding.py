@@ -181,9 +181,9 @@ def tone(seconds: float) -> np.ndarray:
 def test_of_several_tracks_the_one_with_speech_is_taken(tmp_path):
     path = two_tracks(tmp_path / "x.mka", tone(2), speech(2))
     audio = reading.read(path)
-    assert audio.notes[0] == "track 2 of 2 was taken"
+    assert audio.notes[0] == "track 2 of 2 was used"
     assert np.abs(audio.samples).max() > 0.4
-    assert reading.read(two_tracks(tmp_path / "y.mka", speech(2), speech(2, 3))).notes[0] == "track 1 of 2 was taken"
+    assert reading.read(two_tracks(tmp_path / "y.mka", speech(2), speech(2, 3))).notes[0] == "track 1 of 2 was used"
     silent = reading.read(two_tracks(tmp_path / "z.mka", tone(2), tone(2)))
     assert silent.notes[0] == "no speech was found in any of its 2 tracks"
 

@@ -241,7 +241,7 @@ def test_missing_file_is_named_and_never_downloaded(
 
 
 def test_unknown_model_is_answered_with_those_that_are_there(models: Path) -> None:
-    with pytest.raises(InputError, match="no model 'nonsense.ckpt'.*UVR-DeNoise.pth"):
+    with pytest.raises(InputError, match="does not know the model 'nonsense.ckpt'.*UVR-DeNoise.pth"):
         StemSeparator(models / "separation", "nonsense.ckpt", separation.VOCALS)
 
 

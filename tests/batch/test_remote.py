@@ -82,7 +82,7 @@ def test_a_batch_that_is_being_made_is_not_made_twice_and_can_be_stopped(
     assert voicemill("batch", "stop", "heroes").exit_code == 0
     assert door.runs[0]["spec"]["shutdown"] == "Stop"
     seen = voicemill("batch", "status", "heroes")
-    assert seen.exit_code == 0 and "goes on" in seen.output
+    assert seen.exit_code == 0 and "is running" in seen.output
     assert "no batch villains" in str(refusal("batch", "status", "villains"))
 
 

@@ -151,6 +151,7 @@ def test_models_are_prepared_where_stages_read_them(helm: Helm) -> None:
         "destination": "/models",
         "source": "",
         "models": "",
+        "config": "",
     }
     container = stages(objects, "prepare-models")["prepare-models"]["container"]
     assert {"name": "models", "mountPath": "/models", "readOnly": False} in container["volumeMounts"]

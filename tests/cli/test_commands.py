@@ -78,7 +78,7 @@ def test_inline_submits_what_is_installed_here(cluster: Cluster) -> None:
     [run] = cluster.runs
     assert run["spec"]["entrypoint"] == "clone-voice" and run["spec"]["securityContext"]["runAsUser"] == 65532
     given = {item["name"]: item.get("value") for item in run["spec"]["arguments"]["parameters"]}
-    assert given["speaker"] == "anna" and given["gpt-epochs"] == "15"
+    assert given["speaker"] == "anna" and given["gpt-epochs"] == ""
 
 
 def test_every_mistake_in_the_parameters_is_told_and_nothing_is_submitted(cluster: Cluster) -> None:
@@ -348,7 +348,7 @@ def test_resuming_lets_exactly_one_node_go_on(door: Cluster) -> None:
         {"name": "reviewer", "value": "nobody"}
     ]
     error = refusal("resume", "run")
-    assert error.exit_code == 65 and "nothing of run waits to be resumed" in str(error)
+    assert error.exit_code == 65 and "no node of run is waiting to be resumed" in str(error)
 
 
 def test_a_change_of_the_controllers_meanwhile_is_not_overwritten(cluster: Cluster) -> None:

@@ -113,7 +113,7 @@ def test_each_kind_of_failure_has_its_exit_code_and_leaves_no_half_output(
         (["--speed", "inf"], "must be a finite number, not inf"),
         (["--models", "/no/models"], "--models: /no/models does not exist"),
         (["--tempo", "2"], "No such option"),
-        (["--result", "weight=/tmp/x"], "no result weight"),
+        (["--result", "weight=/tmp/x"], "does not declare the result weight"),
     ],
 )
 def test_a_wrong_option_ends_64_and_says_what_is_allowed(

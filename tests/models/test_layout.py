@@ -66,7 +66,7 @@ def test_model_is_fetched_from_s3_alone(tmp_path: Path, monkeypatch: pytest.Monk
         assert {path.name for path in whisper.iterdir()} == {"model.bin", "config.json"}
         assert locate("s3://models/v2/", "gpt").read_text() == f"v2/{layout.V2_GPT}"
         assert not list(tmp_path.rglob("s1v3.ckpt"))
-        with pytest.raises(MissingModelError, match="no separation at s3://models/v2"):
+        with pytest.raises(MissingModelError, match="separation is missing at s3://models/v2"):
             locate("s3://models/v2", "separation")
     finally:
         server.stop()

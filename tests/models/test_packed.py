@@ -161,7 +161,7 @@ def test_the_commands_pack_and_unpack(base: Path, again: Path, tmp_path: Path) -
     command = CliRunner()
     assert "MB" in command.invoke(app, ["pack", str(base), str(tmp_path / "packed")]).output
     whole = [str(tmp_path / "whole"), "--packed", str(tmp_path / "packed")]
-    assert "made" in command.invoke(app, ["small", *whole]).output
+    assert "created" in command.invoke(app, ["small", *whole]).output
     assert "already exists" in command.invoke(app, ["small", *whole]).output
     assert {finding.state for finding in checking.verify(tmp_path / "whole", [])} == {"ok"}
     for path, entry in record.read(again).items():

@@ -149,7 +149,7 @@ def test_vr_weights_that_their_index_does_not_know_are_refused(hub: Hub, tmp_pat
 
 def test_missing_file_names_its_source_and_the_token(hub: Hub, tmp_path: Path) -> None:
     del hub.repositories[REPOSITORY]["tokenizer.json"]
-    with pytest.raises(InputError, match=rf"{REPOSITORY}/tokenizer.json cannot be obtained .*HF_TOKEN"):
+    with pytest.raises(InputError, match=rf"{REPOSITORY}/tokenizer.json cannot be downloaded .*HF_TOKEN"):
         pulling.pull(tmp_path, small_whisper())
 
 
@@ -178,7 +178,7 @@ def test_a_file_is_asked_for_at_the_revision_of_the_catalogue(hub: Hub, tmp_path
     there = RemoteFile("whisper/config.json", hub=(REPOSITORY, "config.json"), revision=COMMIT)
     assert pulling.pull(tmp_path, model_of(there)) == 1
     assert f"HEAD /{REPOSITORY}/resolve/{COMMIT}/config.json" in hub.requests
-    with pytest.raises(InputError, match=r"config\.json cannot be obtained"):
+    with pytest.raises(InputError, match=r"config\.json cannot be downloaded"):
         pulling.pull(tmp_path / "other", model_of(replace(there, revision="0" * 40)))
 
 

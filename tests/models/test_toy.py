@@ -85,5 +85,5 @@ def test_a_base_takes_the_places_of_the_toys_and_the_rest_stays(made: Path, tmp_
     assert "trained base" in (whole / "README.md").read_text()
     assert locate(whole, "separation").is_dir() and locate(whole, "gpt").is_file()
     (base / paths[1]).write_text("changed since")
-    with pytest.raises(InputError, match="no whole base.*config.json"):
+    with pytest.raises(InputError, match="not a complete base.*config.json"):
         make_all(tmp_path / "other", base=base)

@@ -62,7 +62,11 @@ def copies(models: Path, recorded_1L: Tensor) -> dict[str, Tensor]:
 
 def test_it_is_small_and_has_a_card() -> None:
     files = list(packed.SMALL.iterdir())
-    assert {path.name for path in files} == {"README.md", *(f"{name}.safetensors" for name in packed.NAMES)}
+    assert {path.name for path in files} == {
+        "README.md",
+        "defaults.yaml",
+        *(f"{name}.safetensors" for name in packed.NAMES),
+    }
     assert sum(path.stat().st_size for path in files) <= MOST_BYTES
 
 

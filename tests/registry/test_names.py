@@ -72,7 +72,7 @@ def test_another_case_is_found_where_it_is_clear(place: str, tmp_path: Path) -> 
     assert records.known_as(registry, "anna") == "Anna"
     second = publish(make_voice(tmp_path / "b", "other", speaker="anna"), registry).version
     assert resolve(registry, names.parse("anna")).version == second
-    with pytest.raises(InputError, match="no version latest of ANNA"):
+    with pytest.raises(InputError, match="ANNA has no version latest"):
         resolve(registry, names.parse("ANNA"))
 
 

@@ -169,7 +169,7 @@ def test_the_tombstone_is_written_before_anything_is_read(
         raise OSError("the registry cannot be reached")
 
     monkeypatch.setattr(type(registry), "traces", away)
-    with pytest.raises(OSError, match="away"):
+    with pytest.raises(OSError, match="cannot be reached"):
         revocation.revoke(registry, "anna", why="asked", by="ben")
     assert tombstones.is_there(registry, "anna")
 

@@ -80,7 +80,7 @@ def test_what_cannot_be_used_is_dropped_with_its_reason(source):
     (source / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     assert outcomes(run(source)) == {
         "ok.wav": "kept",
-        "short.wav": "too short: 0.20 s, a clip needs at least 0.6 s",
+        "short.wav": "too short: 0.20 s; a clip needs at least 0.6 s",
         "zeros.wav": "no speech: every sample is zero",
         "noise.wav": "no speech: only silence, noise or music was found in it",
         "text.wav": "text.wav is not audio: it holds text",

@@ -308,5 +308,5 @@ def test_a_voice_is_taken_from_a_registry_by_its_alias(voice: Path, models: Path
     given = {"models": str(models), "text": "Good morning.", "registry": str(place)}
     synthesize(None, tmp_path / "speech", voice_at="ada@latest", **given)  # pyright: ignore[reportArgumentType]
     assert [row["voice"] for row in manifest(tmp_path / "speech")] == [version]
-    with pytest.raises(InputError, match="no version prod of ada"):
+    with pytest.raises(InputError, match="ada has no version prod"):
         synthesize(None, tmp_path / "none", voice_at="ada@prod", **given)  # pyright: ignore[reportArgumentType]

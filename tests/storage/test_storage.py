@@ -100,7 +100,7 @@ def test_fetch_of_one_object_gives_its_file(bucket: str, tmp_path: Path) -> None
 
 
 def test_fetch_of_nothing_is_an_input_error(bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"nothing at s3://{bucket}/none"):
+    with pytest.raises(InputError, match=f"nothing found at s3://{bucket}/none"):
         fetch(f"s3://{bucket}/none", tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         fetch(tmp_path / "none")

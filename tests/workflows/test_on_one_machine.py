@@ -50,11 +50,20 @@ def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -
     def written(name: str) -> set[str]:
         return set(parameters_of(load(name)).places(written=True))
 
-    assert read("clone-voice") == {"source", "consent", "transcripts-file", "models", "text", "lexicon", "review"}
-    assert read("synthesize") == {"voice", "models", "text", "lexicon", "other-references"}
-    assert read("synthesize-bulk") == {"script", "voices", "models", "lexicon"}
+    assert read("clone-voice") == {
+        "source",
+        "consent",
+        "transcripts-file",
+        "models",
+        "text",
+        "lexicon",
+        "review",
+        "config",
+    }
+    assert read("synthesize") == {"voice", "models", "text", "lexicon", "other-references", "config"}
+    assert read("synthesize-bulk") == {"script", "voices", "models", "lexicon", "config"}
     assert written("synthesize-bulk") == {"registry"}
-    assert read("prepare-models") == {"source"} and written("prepare-models") == {"destination"}
+    assert read("prepare-models") == {"source", "config"} and written("prepare-models") == {"destination"}
     assert written("pretrain") == {"destination"}
 
 

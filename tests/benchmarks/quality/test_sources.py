@@ -64,7 +64,7 @@ def test_recordings_know_their_words_and_notes_are_no_recordings(tmp_path: Path)
 
 
 def test_what_synthesize_has_spoken_is_told_by_its_manifest(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no folder of synthesize"):
+    with pytest.raises(InputError, match="was not written by synthesize"):
         sources.spoken_lines(tmp_path)
     (tmp_path / "manifest.jsonl").write_text('{"file": "2.wav", "text": "Good morning.", "seconds": 1.5}\n')
     (one,) = sources.spoken_lines(tmp_path)

@@ -143,4 +143,4 @@ def test_a_reader_answers_any_bytes_in_a_sentence(reader: str, tmp_path: Path) -
         except VoicemillError as error:
             assert str(error).replace("\n", "").replace("\t", "").isprintable(), name
             assert len(str(error)) < 2_000, name
-        assert time.process_time() - start < 2, name
+        assert time.process_time() - start < 5, name

@@ -67,7 +67,7 @@ def test_rows_come_in_the_order_of_the_script_whatever_the_shards(tmp_path: Path
 def test_a_missing_shard_is_named(tmp_path: Path, made: Plan) -> None:
     write_ledgers(tmp_path / "plan", made, tmp_path / "ledgers")
     (tmp_path / "ledgers" / "00004.jsonl").unlink()
-    with pytest.raises(InputError, match=r"of 1 of 6 shards .*: 00004 \(bob\)"):
+    with pytest.raises(InputError, match=r"1 of 6 shards have no ledger: 00004 \(bob\)"):
         gathered(tmp_path)
 
 

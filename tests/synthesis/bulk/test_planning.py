@@ -59,11 +59,11 @@ def test_all_mistakes_are_listed_by_line_and_nothing_is_planned(tmp_path: Path, 
     mistakes = {line: text for line, text in caught.value.mistakes if line}
     assert sorted(mistakes) == [2, 3, 4, 5, 6, 7]
     assert mistakes[2].startswith("unknown voice carl; give a registry to look it up in, or use one of: ada")
-    assert "fr" in mistakes[3] and "speed of 9" in mistakes[4] and "sped" in mistakes[5]
+    assert "fr" in mistakes[3] and "not 9" in mistakes[4] and "sped" in mistakes[5]
     assert "not valid JSON" in mistakes[7]
     assert sum(not line for line, _ in caught.value.mistakes) == 2, "a duplicate voice and an unknown one"
     assert "s.jsonl has 8 mistakes; nothing was spoken:" in str(caught.value)
-    assert "  line 4: a speed of 9" in str(caught.value)
+    assert "  line 4: the speed must lie between 0.25 and 4, not 9" in str(caught.value)
     assert list((tmp_path / "plan").iterdir()) == []
 
 
