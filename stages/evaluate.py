@@ -67,6 +67,7 @@ def evaluate(
     from voicemill.gpt_sovits.synthesis import Reference
     from voicemill.models import resolve_local
     from voicemill.synthesis.load import Pretrained, recite
+    from voicemill.synthesis.options import options_of
     from voicemill.voice import pronunciation
     from voicemill.voice.manifest import choose_reference, main_language
 
@@ -85,7 +86,7 @@ def evaluate(
     judge = Judge(asr.recognizer(backend, folder, language), SpeakerLikeness.of_clips(clips, rows), language)
     pretrained = Pretrained(folder)
     reading = pronunciation.load(folder, trained=dataset).reading
-    options = generation.options()
+    options = options_of(generation)
     reference = generation.prompt(Reference(clips / chosen["clip"], chosen["text"], chosen["language"].lower()))
     (evaluation / "audio").mkdir()
 

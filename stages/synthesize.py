@@ -94,6 +94,7 @@ def synthesize(
     from voicemill.storage import fetch, fingerprint
     from voicemill.synthesis.batch_synthesis import Manner, speak_lines
     from voicemill.synthesis.load import load_voice, recordings_in
+    from voicemill.synthesis.options import options_of
     from voicemill.synthesis.resume_cache import Takes
     from voicemill.synthesis.script import read_lines, read_shard, source_of
     from voicemill.voice import pronunciation
@@ -115,7 +116,7 @@ def synthesize(
         else:
             text = text or "\n".join(held_out_lines(speaking.voice.language, SAMPLE))
             wanted = read_lines(source_of(text))
-        manner = Manner(language or speaking.voice.language, how.speed, seed, how.options(together))
+        manner = Manner(language or speaking.voice.language, how.speed, seed, options_of(how, together))
         others = fetch(other_references) if other_references else None
         depends = {
             "voice": version,

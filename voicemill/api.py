@@ -221,9 +221,11 @@ class Voice:
         Raises:
             InputError: If nothing in one of the texts can be said; those in earlier batches are spoken by then.
         """
+        from voicemill.synthesis.options import options_of
+
         if batch_size < 1:
             raise UsageError(f"a batch of {batch_size} lines cannot be spoken; it must be at least 1")
-        options = self.generation.options(batch_size)
+        options = options_of(self.generation, batch_size)
         speed = self.generation.speed if speed is None else speed
         waiting: list[str] = []
         for text in texts:

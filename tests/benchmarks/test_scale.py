@@ -43,7 +43,7 @@ def test_played_pods_go_to_fake_nodes_and_take_their_time(document: Json) -> Non
 
 
 def test_a_pods_report_has_the_outputs_that_its_stage_declares(document: Json) -> None:
-    (stage,) = [stage for stage in stages(document) if stage["name"] == "measure"]
+    (stage,) = [stage for stage in stages(document) if stage["name"] == "assess-quality"]
     main = {**stage["container"], "name": "main"}
     wait = {"name": "wait", "env": [{"name": "ARGO_TEMPLATE", "value": json.dumps(stage)}]}
     pod = {

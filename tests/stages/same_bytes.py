@@ -128,7 +128,7 @@ class Run:
         from voicemill.stages.train_sovits import train_sovits
 
         folders = (self.of("format", "dataset"), self.to("train-sovits", "weights"), self.to("train-sovits", "state"))
-        return train_sovits(*folders, epochs=1, batch_size=8, crop=0.7, as_base=True, **self.models)
+        return train_sovits(*folders, epochs=1, batch_size=8, segment_seconds=0.7, export_base=True, **self.models)
 
     def train_gpt(self) -> Ledger:
         from voicemill.stages.train_gpt import train_gpt

@@ -12,6 +12,7 @@ import pytest
 from tests.registry.conftest import make_voice
 from voicemill.contract import Overrides
 from voicemill.core.errors import InputError
+from voicemill.synthesis.options import options_of
 from voicemill.voice.generation_config import KEY, Generation
 from voicemill.voice.manifest import FORMAT, read_voice
 
@@ -30,7 +31,7 @@ def test_a_voice_says_how_it_speaks(tmp_path: Path) -> None:
     assert (voice.format, voice.generation) == (FORMAT, Generation())
     replace(voice, generation=CHOSEN).write(folder)
     assert read_voice(folder).generation == CHOSEN
-    options = CHOSEN.options(batch_size=4)
+    options = options_of(CHOSEN, batch_size=4)
     assert (options.sampling.top_k, options.sampling.beams, options.cut) == (3, 2, "cut0")
     assert (options.pause_seconds, options.batch_size) == (0.5, 4)
 

@@ -32,6 +32,7 @@ def listen(
     from voicemill.evaluation.sentences import held_out_lines
     from voicemill.evaluation.speaker_similarity import SpeakerLikeness
     from voicemill.synthesis.load import load_voice, recite
+    from voicemill.synthesis.options import options_of
     from voicemill.voice.manifest import read_voice
 
     clips = [folder / read_voice(folder, verify=False).reference.file for folder in voices.values()]
@@ -42,7 +43,7 @@ def listen(
     for version, folder in voices.items():
         speaking = load_voice(folder, models)
         generation = speaking.voice.generation
-        reference, options = generation.prompt(speaking.reference), generation.options()
+        reference, options = generation.prompt(speaking.reference), options_of(generation)
         spoken = recite(speaking.synthesizer, reference, asked, language, seed, options, generation.speed)
         (audio / version).mkdir(parents=True)
         try:

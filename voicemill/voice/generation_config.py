@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le
 
@@ -16,7 +16,7 @@ from voicemill.core import untrusted
 from voicemill.core.errors import InputError
 
 if TYPE_CHECKING:
-    from voicemill.gpt_sovits.synthesis import Options, Reference
+    from voicemill.gpt_sovits.synthesis import Reference
 
 KEY = "generation"
 """Where evaluation.json and metrics.json have it."""
@@ -91,24 +91,41 @@ class Generation:
         Raises:
             InputError: It cannot be; `name` is what the error calls it.
         """
-        try:
-            self.options()
-        except ValueError as error:
-            raise InputError(f"{name} cannot be used: {error}") from error
+        for field, hint in get_type_hints(type(self), include_extras=True).items():
+            value = getattr(self, field)
+            for bound in getattr(hint, "__metadata__", ()):
+                if not _holds(bound, value):
+                    raise InputError(f"{name} cannot be used: {field} must be {_words(bound)}, not {value}")
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                raise InputError(
+                    f"{name} cannot be used: {field} must be one of {', '.join(get_args(hint))}, not {value}"
+                )
         return self
 
     def record(self) -> dict[str, Any]:
         """Return what evaluation.json has under `KEY`."""
         return asdict(self)
 
-    def options(self, batch_size: int = 1) -> Options:
-        """Return the synthesizer's options."""
-        from voicemill.gpt_sovits.gpt.decoding import Sampling
-        from voicemill.gpt_sovits.synthesis import Options
-
-        sampling = Sampling(self.top_k, self.top_p, self.temperature, self.repetition_penalty, self.num_beams)
-        return Options(sampling, self.text_split, self.pause, batch_size)
-
     def prompt(self, reference: Reference) -> Reference:
         """Return the reference as it is used: without its text where a line does not resume from its words."""
         return reference if self.use_prompt else replace(reference, text="")
+
+
+def _holds(bound: Ge | Gt | Le, value: float) -> bool:
+    match bound:
+        case Ge(limit):
+            return value >= limit  # pyright: ignore[reportOperatorIssue]
+        case Gt(limit):
+            return value > limit  # pyright: ignore[reportOperatorIssue]
+        case Le(limit):
+            return value <= limit  # pyright: ignore[reportOperatorIssue]
+
+
+def _words(bound: Ge | Gt | Le) -> str:
+    match bound:
+        case Ge(limit):
+            return f"at least {limit}"
+        case Gt(limit):
+            return f"more than {limit}"
+        case Le(limit):
+            return f"at most {limit}"
