@@ -28,7 +28,7 @@ value's path), parameters, and filled: names of parameters that are filled in la
 {{- fail (printf "%s.%s: build-voice takes no such parameter here; it takes %s" $where $name (join ", " $open)) }}
 {{- end }}
 {{- if and $parameter.enum (not (has (toString $value) $parameter.enum)) }}
-{{- fail (printf "%s.%s: %q is not one of %s" $where $name (toString $value) (join ", " $parameter.enum)) }}
+{{- fail (printf "%s.%s: %q is not one of %s" $where $name (toString $value) (join ", " (without $parameter.enum ""))) }}
 {{- end }}
 {{- end }}
 {{- range $name, $parameter := $declared }}

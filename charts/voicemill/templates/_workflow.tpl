@@ -78,7 +78,7 @@ are set, and it is written again; nothing of it is ever run through `tpl`.
 {{- if hasKey $values.workflows.parameters .name }}
 {{- $value := get $values.workflows.parameters .name | toString }}
 {{- if and .enum (not (has $value .enum)) }}
-{{- fail (printf "workflows.parameters.%s: %q is not one of %s" .name $value (join ", " .enum)) }}
+{{- fail (printf "workflows.parameters.%s: %q is not one of %s" .name $value (join ", " (without .enum ""))) }}
 {{- end }}
 {{- $_ := set . "value" $value }}
 {{- end }}
