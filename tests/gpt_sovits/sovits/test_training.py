@@ -62,9 +62,9 @@ def test_micro_batches_add_up_to_the_whole_batch(models: Path) -> None:
         for name, a in getattr(whole, module).named_parameters():
             # A key's bias moves all scores of a query alike: its gradient is rounding noise.
             if a.grad is not None and not name.endswith(("conv_k.bias", "w_ks.bias")):
-                torch.testing.assert_close(
-                    other[name].grad, a.grad, rtol=1e-3, atol=1e-3 * float(a.grad.abs().max()), msg=name
-                )
+                # A norm's gradient is a sum in which most cancels; on some processors 2e-3 of it is rounding.
+                near = (5e-3 if name.endswith("weight_g") else 1e-3) * float(a.grad.abs().max())
+                torch.testing.assert_close(other[name].grad, a.grad, rtol=1e-3, atol=near, msg=name)
 
 
 def refuse_more_than(items: int):
