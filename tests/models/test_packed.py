@@ -160,9 +160,11 @@ def test_a_base_that_lacks_a_model_is_not_packed(tmp_path: Path) -> None:
 def test_the_commands_pack_and_unpack(base: Path, again: Path, tmp_path: Path) -> None:
     command = CliRunner()
     assert "MB" in command.invoke(app, ["pack", str(base), str(tmp_path / "packed")]).output
+    (tmp_path / "packed" / "defaults.yaml").write_text("train-gpt: {epochs: 1}\n")
     whole = [str(tmp_path / "whole"), "--packed", str(tmp_path / "packed")]
     assert "created" in command.invoke(app, ["small", *whole]).output
     assert "already exists" in command.invoke(app, ["small", *whole]).output
+    assert (tmp_path / "whole" / "defaults.yaml").read_text() == "train-gpt: {epochs: 1}\n"
     assert {finding.state for finding in checking.verify(tmp_path / "whole", [])} == {"ok"}
     for path, entry in record.read(again).items():
         assert entry.source == record.BASE

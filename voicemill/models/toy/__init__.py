@@ -19,6 +19,7 @@ from voicemill.core.files import atomic
 from voicemill.core.logs import get_logger
 from voicemill.models import record
 from voicemill.models.layout import Version, place
+from voicemill.models.packed import DEFAULTS
 
 log = get_logger(__name__)
 
@@ -134,9 +135,10 @@ def _base_files(base: Path) -> dict[str, str]:
 
 
 def _lay_over(folder: Path, base: Path) -> None:
-    """Put a base's models in the place of toys; nothing of a toy HuBERT may stay beside it."""
+    """Put a base's models and its defaults in the place of toys; nothing of a toy HuBERT may stay beside it."""
     shutil.rmtree(folder / place("hubert"))
-    for path in record.read(base):
+    extra = [DEFAULTS] if (base / DEFAULTS).is_file() else []
+    for path in [*record.read(base), *extra]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(base / path, folder / path)
 
