@@ -59,7 +59,7 @@ def lines_missing(folder: Path) -> tuple[str, bool]:
 
 
 def _spoken(folder: Path, text: str) -> tuple[str, bool]:
-    """What reaches a pod by the parameters `text` and `consent` of workflows that hand them on as ours do."""
+    """What a pod gets for `text` and `consent` from workflows that pass these parameters on as ours do."""
     say = {
         "name": "say",
         "inputs": {"parameters": [{"name": "text"}]},

@@ -151,7 +151,7 @@ def test_paths_of_another_machine_are_not_looked_for(clone_voice: Workflow, tmp_
 
 
 def a_workflow(path: Path, **options: str) -> Workflow:
-    """A workflow that hands `shortest` through a template and an input's default to the stage `slice`."""
+    """A workflow that passes `shortest` through a template and an input's default to the stage `slice`."""
     container = {
         **POD,
         "command": ["python", "-m", "voicemill.stages.slice"],

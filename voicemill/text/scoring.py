@@ -72,7 +72,7 @@ def score(asked: str, heard: str, language: str) -> Score:
         language: Language of both, one of `voicemill.text.ROUTES`.
 
     Raises:
-        InputError: There is no word in what was asked.
+        InputError: The text that was asked for has no words.
     """
     wanted, got = _units(asked, language), _units(heard, language)
     if not wanted:
