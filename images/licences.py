@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -90,8 +91,12 @@ def licence(name: str) -> str:
 
 @cache
 def installed() -> dict[str, Distribution]:
-    """Return every installed package by its canonical name."""
-    return {layer.canonical(each.name): each for each in distributions()}
+    """Return every package of this environment by its canonical name.
+
+    Only the environment's own folders are read: setuptools, once imported, puts what it vendors on sys.path.
+    """
+    folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    return {layer.canonical(each.name): each for each in distributions(path=folders)}
 
 
 def dependencies() -> dict[str, list[str]]:

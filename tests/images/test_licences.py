@@ -37,6 +37,17 @@ def test_the_page_is_what_the_script_prints(capsys: pytest.CaptureFixture[str]) 
     assert licences.main("--check") == 0, capsys.readouterr().err
 
 
+def test_packages_that_others_vendor_are_not_the_environment_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "packaging-0.1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        "Metadata-Version: 2.4\nName: packaging\nVersion: 0.1\nLicense-Expression: GPL-3.0\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    licences.installed.cache_clear()
+    assert licences.installed()["packaging"].version != "0.1"
+
+
 def test_no_extra_comes_to_a_package_that_forbids_commercial_use() -> None:
     names = set().union(*licences.extras().values())
     assert "audio-separator" in names
