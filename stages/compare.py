@@ -26,7 +26,7 @@ def compare(
     alias: AliasName = "prod",
     compare_lines: Annotated[int, Ge(1)] = 6,
     seed: Seed = 1234,
-    backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
+    backend: Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"] = "auto",
     max_error_rate_rise: Annotated[float, Ge(0)] = 0.02,
     max_similarity_drop: Annotated[float, Ge(0)] = 0.02,
 ) -> Ledger:

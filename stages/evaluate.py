@@ -32,7 +32,7 @@ def evaluate(
     lines: Annotated[int, Ge(1)] = 3,
     generation: Generation,
     seed: Seed = 1234,
-    backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
+    backend: Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"] = "auto",
 ) -> Ledger:
     """Let every saved epoch speak lines that it was not trained on, and find the best pair.
 

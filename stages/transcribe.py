@@ -27,7 +27,7 @@ def transcribe(
     speaker: SpeakerName,
     transcripts_file: FileLocation = "",
     language: Literal["auto", "zh", "en", "ja", "ko", "yue"] = "auto",
-    backend: Literal["auto", "whisper", "pocketsphinx"] = "auto",
+    backend: Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"] = "auto",
     script: Literal["simplified", "traditional", "as-heard"] = "simplified",
     min_clips: Annotated[int, Ge(1)] = 2,
 ) -> Ledger:

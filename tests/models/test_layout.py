@@ -15,7 +15,8 @@ from voicemill.storage import open_store
 @pytest.mark.parametrize("name", layout.NAMES)
 def test_catalogue_holds_every_model_at_its_place(name: str, version: str) -> None:
     place = layout.place(name, version)
-    words = [name] if name in ("g2pw", "separation", "whisper", "speaker-encoder") else [version]
+    shared = ("g2pw", "separation", "whisper", "sensevoice", "paraformer", "speaker-encoder")
+    words = [name] if name in shared else [version]
     paths = [file.path for model in catalogue.select(words) for file in model.files]
     assert any(path == place or path.startswith(f"{place}/") for path in paths)
 

@@ -13,7 +13,7 @@ from voicemill.models.layout import place
 
 log = get_logger(__name__)
 
-Backend = Literal["auto", "whisper", "pocketsphinx"]
+Backend = Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"]
 
 
 def recognizer(backend: str, models_dir: Path | str, language: str = "auto", device: str = "auto") -> Recognizer:
@@ -22,30 +22,33 @@ def recognizer(backend: str, models_dir: Path | str, language: str = "auto", dev
     "auto" takes the first of these that can be had:
 
     1. Whisper, where the models folder has real weights.
-    2. pocketsphinx for English, and where the language is not given: it hears true words, a toy Whisper none.
-    3. The toy Whisper for the other languages. What it writes means nothing, and every transcript is flagged.
+    2. SenseVoice, and Paraformer for Mandarin, where the models folder has them.
+    3. pocketsphinx for English, and where the language is not given: it hears true words, a toy Whisper none.
+    4. The toy Whisper for the other languages. What it writes means nothing, and every transcript is flagged.
 
     Args:
-        backend: "auto", "whisper" or "pocketsphinx".
+        backend: "auto", "whisper", "sensevoice", "paraformer" or "pocketsphinx".
         models_dir: Models folder.
         language: Code of `voicemill.dataset.labels.LANGUAGES`, or "auto".
         device: "cpu", "cuda" or "auto"; pocketsphinx always takes the CPU.
 
     Raises:
-        MissingModelError: No Whisper is there and no other recogniser knows the language.
-        UsageError: pocketsphinx was asked for another language than English.
+        MissingModelError: No model is there, and no recogniser that needs none knows the language.
+        UsageError: A recogniser was asked for a language that it does not know.
     """
     from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 
     if backend == "pocketsphinx":
         return PocketsphinxRecognizer(language)
+    if backend == "sensevoice" or backend == "paraformer":
+        return _sherpa(backend, models_dir, language)
     is_toy = _is_toy(Path(models_dir))
-    if backend == "auto" and language in ("en", "auto"):
-        try:
-            locate(models_dir, "whisper")
-        except MissingModelError:
-            is_toy = True
-        if is_toy:
+    if backend == "auto" and (is_toy or not _has(models_dir, "whisper")):
+        if _has(models_dir, "sensevoice"):
+            return _sherpa("sensevoice", models_dir, language)
+        if language == "zh" and _has(models_dir, "paraformer"):
+            return _sherpa("paraformer", models_dir, language)
+        if language in ("en", "auto"):
             assumed = " and assumes English speech" if language == "auto" else ""
             log.warning("no Whisper weights in %s: falling back to pocketsphinx%s", models_dir, assumed)
             return PocketsphinxRecognizer(language)
@@ -55,6 +58,20 @@ def recognizer(backend: str, models_dir: Path | str, language: str = "auto", dev
     if is_toy:
         log.warning("the Whisper model in %s is a toy: its transcripts are meaningless", models_dir)
     return WhisperRecognizer(locate(models_dir, "whisper"), language, device, is_toy=is_toy)
+
+
+def _sherpa(name: Literal["sensevoice", "paraformer"], models_dir: Path | str, language: str) -> Recognizer:
+    from voicemill.asr.sherpa import SherpaRecognizer
+
+    return SherpaRecognizer(name, locate(models_dir, name), language)
+
+
+def _has(models_dir: Path | str, name: str) -> bool:
+    try:
+        locate(models_dir, name)
+    except MissingModelError:
+        return False
+    return True
 
 
 def _is_toy(models_dir: Path) -> bool:

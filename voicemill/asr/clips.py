@@ -40,7 +40,7 @@ class ClipTranscript:
         language: Code of `voicemill.dataset.labels.LANGUAGES`.
         text: The words.
         confidence: 0 to 1; 1 for own labels.
-        source: "label", "whisper" or "pocketsphinx".
+        source: "label", or the recogniser's name: "whisper", "sensevoice", "paraformer", "pocketsphinx".
         flags: What a person should look at; see `voicemill.asr.flags` and `voicemill.asr.edges`.
     """
 

@@ -30,7 +30,7 @@ class Recognizer(Protocol):
     """A speech recogniser.
 
     Attributes:
-        name: "whisper" or "pocketsphinx".
+        name: "whisper", "sensevoice", "paraformer" or "pocketsphinx".
         trusted_above: Confidence below which a transcript should be looked at; above 1 where none can be trusted.
     """
 

@@ -17,10 +17,14 @@ from voicemill.core.logs import get_logger
 from voicemill.dataset.labels import LANGUAGES, one_line
 
 if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
     from faster_whisper.transcribe import Segment
 
 log = get_logger(__name__)
 
+# What CTranslate2 says where it has no kernels for a GPU: none at all, or none for the shapes of 8-bit weights, as on
+# Blackwell (OpenNMT/CTranslate2 #1865).
+_NO_KERNELS = ("no kernel image", "not_supported", "invalid device function", "cublas_status_arch_mismatch")
 # Whisper hears 30 s at a time; each clip of a batch gets a slot of that length, so that its place tells whose it is.
 _SLOT_SECONDS = 30
 # At 6 GB of GPU memory eight clips with 8-bit weights take 4.5 GB.
@@ -48,7 +52,7 @@ class WhisperRecognizer:
 
     def __init__(self, folder: Path, language: str = "auto", device: str = "auto", *, is_toy: bool = False) -> None:
         import ctranslate2
-        from faster_whisper import BatchedInferencePipeline, WhisperModel
+        from faster_whisper import BatchedInferencePipeline
 
         if device == "auto":
             device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
@@ -57,15 +61,8 @@ class WhisperRecognizer:
                 device = "cpu"
         elif device == "cuda" and not load_cublas():
             raise UsageError("Whisper on a GPU needs cuBLAS 12: pip install 'voicemill[cuda12]'")
-        # "int8" alone would compute in float32 on a GPU.
-        compute_type = "int8_float16" if "int8_float16" in ctranslate2.get_supported_compute_types(device) else "int8"
-        if is_toy:
-            # Its weights are made by hand and too large for the sums of processors without VNNI.
-            compute_type = "float32"
-        try:
-            self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, local_files_only=True)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise InputError(f"{folder} is not a Whisper model in CTranslate2 format: {error}") from error
+        # A toy's weights are made by hand and too large for the sums of processors without VNNI.
+        self._model = _load(folder, device, ["float32"] if is_toy else _compute_types(device))
         self._batched = BatchedInferencePipeline(self._model)
         self.language = language
         self.trusted_above = 2.0 if is_toy else 0.55
@@ -145,6 +142,56 @@ class WhisperRecognizer:
         # Only large-v3 has a token for Cantonese.
         known = self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
         return language if known else {"yue": "zh"}.get(language, language)
+
+
+def _compute_types(device: str) -> list[str]:
+    """Return the forms of weights to try on a device, the best first."""
+    import ctranslate2
+
+    if device == "cpu":
+        return ["int8"]
+    supported = ctranslate2.get_supported_compute_types(device)
+    # "int8" alone would compute in float32 on a GPU.
+    return [form for form in ("int8_float16", "float16", "float32") if form in supported] or ["default"]
+
+
+def _load(folder: Path, device: str, forms: Sequence[str]) -> WhisperModel:
+    """Load the model in the first form that runs on the device, and on the CPU where none does.
+
+    Raises:
+        InputError: The folder does not hold a model.
+    """
+    from faster_whisper import WhisperModel
+
+    for form in forms:
+        try:
+            model = WhisperModel(str(folder), device=device, compute_type=form, local_files_only=True)
+        except (RuntimeError, ValueError, OSError) as error:
+            if device != "cpu" and _lacks_kernels(error):
+                continue
+            raise InputError(f"{folder} is not a Whisper model in CTranslate2 format: {error}") from error
+        if device == "cpu" or _runs(model):
+            if form != forms[0]:
+                log.warning("CTranslate2 cannot compute in %s on this GPU: Whisper runs in %s", forms[0], form)
+            return model
+    log.warning("CTranslate2 has no kernels for this GPU (tried %s): Whisper runs on the CPU", ", ".join(forms))
+    return _load(folder, "cpu", _compute_types("cpu"))
+
+
+def _runs(model: WhisperModel) -> bool:
+    """Return whether encoder and decoder run, on a second of silence."""
+    try:
+        encoded = model.encode(model.feature_extractor(np.zeros(RATE, np.float32)))
+        model.model.generate(encoded, [[model.hf_tokenizer.token_to_id("<|startoftranscript|>")]], max_length=4)
+    except RuntimeError as error:
+        if _lacks_kernels(error):
+            return False
+        raise
+    return True
+
+
+def _lacks_kernels(error: Exception) -> bool:
+    return any(sign in str(error).lower() for sign in _NO_KERNELS)
 
 
 def _joined(parts: Sequence[Segment], language: str) -> Transcript:

@@ -25,7 +25,8 @@ class Row:
         language: Code of `voicemill.dataset.labels.LANGUAGES`.
         text: The words, on one line.
         confidence: 0 to 1, the recogniser's.
-        source: What wrote the text: "label", "whisper", "pocketsphinx", and "reviewer" once a person did.
+        source: What wrote the text: "label", the recogniser's name ("whisper", "sensevoice", "paraformer",
+            "pocketsphinx"), and "reviewer" once a person did.
         flags: What asks for a person's eye; see `voicemill.asr.flags`.
         dropped: Left out of training.
         checked: A person has looked at it.

@@ -8,7 +8,7 @@ from typing import Literal
 from voicemill.core.errors import InputError
 from voicemill.evaluation.promotion_gate import Heard
 
-Backend = Literal["auto", "whisper", "pocketsphinx"]
+Backend = Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"]
 
 
 def listen(

@@ -36,6 +36,8 @@ _PLACES: dict[str, str | dict[str, str]] = {
     "g2pw": "G2PWModel",
     "separation": "separation",
     "whisper": "whisper",
+    "sensevoice": "sensevoice",
+    "paraformer": "paraformer",
 }
 NAMES = tuple(_PLACES)
 
@@ -92,8 +94,8 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     Args:
         models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did),
             what `resolve_local` gave, or an s3:// address of one; of those in S3 just this model is fetched.
-        name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "g2pw", "separation" or
-            "whisper".
+        name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "g2pw", "separation",
+            "whisper", "sensevoice" or "paraformer".
         version: "v2", "v2Pro" or "v2ProPlus"; matters for "sovits-g", "sovits-d" and "gpt".
 
     Returns:
