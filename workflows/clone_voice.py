@@ -13,6 +13,7 @@ from voicemill.stages.denoise import denoise
 from voicemill.stages.dereverb import dereverb
 from voicemill.stages.evaluate import evaluate
 from voicemill.stages.format import format_dataset
+from voicemill.stages.identify_speakers import identify_speakers
 from voicemill.stages.ingest import ingest
 from voicemill.stages.normalize import normalize
 from voicemill.stages.publish import publish
@@ -53,9 +54,10 @@ with WorkflowTemplate(
         {"audio": "separate/vocals", "dereverbed": "dereverb/dereverbed", "denoised": "denoise/denoised"},
     )
     chain.task(slice_clips, {"audio": "normalize/levelled"})
+    chain.task(identify_speakers, {"clips": "slice/clips"}, "speaker-of")
     chain.task(
         transcribe,
-        {"clips": "slice/clips", "recordings": "ingest/audio"},
+        {"clips": "identify-speakers/kept", "recordings": "ingest/audio"},
         "speaker",
         "language",
         "transcripts-file",

@@ -77,7 +77,9 @@ def test_an_image_runs_without_root_behind_an_init(image: str) -> None:
 
 @pytest.mark.parametrize("image", [*STAGES, *APPLICATIONS])
 def test_only_images_of_gpu_stages_have_a_gpus_libraries(image: str) -> None:
-    on_gpu = image in STAGES and STAGES[image].gpu_memory is not None
+    # Its encoder is in the layers of evaluate, which a cluster has anyway; a GPU would not be worth the wait for one.
+    on_cpu_beside_evaluate = image == "identify-speakers"
+    on_gpu = on_cpu_beside_evaluate or (image in STAGES and STAGES[image].gpu_memory is not None)
     packages = set().union(*(closure(each) for each in installed(image) - {"cuda12"}))
     family = STAGES[image].family if image in STAGES else image
     assert ("torch" in packages) == (on_gpu and family != "asr")
@@ -133,7 +135,7 @@ def test_the_table_of_sizes_and_the_picture_of_layers_name_every_image_once() ->
     assert sorted(name for row in rows for name in row.split(", ")) == sorted(groups.names(BAKE))
     drawn = readme.split("## Layers")[1].split("A layer is made")[0]
     assert {name for name in groups.names(BAKE) if not re.search(rf"(?<![\w-]){name}(?![\w-])", drawn)} == set()
-    count = re.search(r"All (\d+) were built", readme)
+    count = re.search(r"Of the (\d+) all but", readme)
     assert count and int(count[1]) == len(groups.names(BAKE))
 
 

@@ -32,6 +32,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         {"stage": "slice", "item": "a_1.wav", "outcome": "kept", "of": "a", "seconds": 90.0},
         {"stage": "slice", "item": "a_2.wav", "outcome": "dropped", "reason": "silence <b>only</b>"},
         {"stage": "ingest", "item": "a.wav", "outcome": "kept", "seconds": 120.0},
+        {"stage": "identify-speakers", "item": "a_1.wav", "outcome": "kept", "speech": {"1": 90.0, "2": 30.0}},
+        {"stage": "identify-speakers", "item": "a_2.wav", "outcome": "dropped", "reason": "2", "speech": {"2": 6.0}},
     ]
     (run.root / "ledgers" / "all.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     rows = json.loads((run.transcripts / "transcripts.json").read_text())
@@ -71,6 +73,12 @@ def page_of(run: RunFolder, tmp_path: Path) -> str:
 @pytest.fixture(scope="module")
 def text(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> str:
     return page_of(run, tmp_path_factory.mktemp("page"))
+
+
+def test_several_speakers_are_told_with_their_minutes(text: str) -> None:
+    words = " ".join(re.sub(r"<[^>]*>", "", text).split())
+    assert "2 people seem to speak in these recordings:" in words
+    assert "speaker 1 1.5 min in 1 clips; speaker 2 0.6 min in 2 clips, 1 of them dropped" in words
 
 
 def test_everything_that_there_is_is_on_the_page(text: str) -> None:

@@ -104,11 +104,20 @@ class Run:
 
         return slice_clips(self.of("normalize", "levelled"), self.to("slice", "clips"), max_seconds=6.0)
 
+    def identify_speakers(self) -> Ledger:
+        from voicemill.stages.identify_speakers import identify_speakers
+
+        return identify_speakers(self.of("slice", "clips"), self.to("identify-speakers", "kept"))
+
     def transcribe(self) -> Ledger:
         from voicemill.stages.transcribe import transcribe
 
         said = {"speaker": "anna", "language": "en", "backend": "pocketsphinx"}
-        folders = (self.of("slice", "clips"), self.to("transcribe", "transcripts"), self.of("ingest", "audio"))
+        folders = (
+            self.of("identify-speakers", "kept"),
+            self.to("transcribe", "transcripts"),
+            self.of("ingest", "audio"),
+        )
         return transcribe(*folders, **said, **self.models)  # pyright: ignore[reportArgumentType]
 
     def apply_review(self) -> Ledger:

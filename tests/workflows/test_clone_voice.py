@@ -23,7 +23,7 @@ from voicemill.core.digests import file_digest
 from voicemill.voice.manifest import read_voice
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo_speaker"
-CLEANING = ("ingest", "separate", "assess-quality", "normalize", "slice")
+CLEANING = ("ingest", "separate", "assess-quality", "normalize", "slice", "identify-speakers")
 LEARNING = ("transcribe", "apply-review", "format", "train-sovits", "train-gpt", "evaluate")
 TASKS = (*CLEANING, *LEARNING, "publish", "synthesize", "report")
 

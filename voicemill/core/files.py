@@ -119,6 +119,14 @@ def write_text(target: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; copy it to another file system, or to one without hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def sync(path: Path) -> None:
     """Flush a file, or every file and folder below a folder, to the disk."""
     paths = [path, *path.rglob("*")] if path.is_dir() else [path]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +18,7 @@ from voicemill.audio.resampling import resample_ffmpeg
 from voicemill.contract import Ledger, check_stop
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
+from voicemill.core.files import link_or_copy
 from voicemill.core.safe_paths import safe_join
 from voicemill.dataset import clip_audio, labels
 from voicemill.dataset.review_file import read_approved
@@ -113,7 +112,7 @@ class Sources:
         """
         existing = safe_join(self._sliced, clip)
         if existing.is_file():
-            _link(existing, target)
+            link_or_copy(existing, target)
             return False
         recording, start, end = place_of(clip)
         if recording in self._recordings:
@@ -169,14 +168,6 @@ def _fields(row: Row) -> dict[str, Any]:
         # A person's word is trusted like a label of the user's own.
         fields |= {"confidence": 1.0, "flags": []}
     return {name: value for name, value in fields.items() if name != "dropped"}
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another file system, or one without links.
-        shutil.copyfile(source, target)
 
 
 def _write_json(path: Path, content: Any) -> None:

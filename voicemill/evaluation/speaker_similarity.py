@@ -16,6 +16,8 @@ from voicemill.core.safe_paths import safe_join
 
 _SHORTEST_SPEECH = 0.4
 _SPEAKER_CLIPS = 8
+_PARTIALS_A_SECOND = 2.5
+_PARTIALS_A_WINDOW = 6
 
 
 def embed(samples: np.ndarray, rate: int) -> np.ndarray | None:
@@ -36,6 +38,34 @@ def embed(samples: np.ndarray, rate: int) -> np.ndarray | None:
         return None
     spoken = preprocess_wav(np.asarray(samples, np.float32), source_sr=rate)
     return encoder.embed_utterance(spoken) if len(spoken) >= _SHORTEST_SPEECH * sampling_rate else None
+
+
+def embed_windows(samples: np.ndarray, rate: int) -> tuple[np.ndarray, float]:
+    """Embeddings of a voice in windows of about 3.6 s of speech, one after the other.
+
+    Args:
+        samples: float32 `[n]` in [-1, 1].
+        rate: Their rate in Hz.
+
+    Returns:
+        float32 `[windows, 256]`, each of length 1, and the seconds of speech for which each of them stands; no windows
+        where there is too little speech to tell a voice by.
+    """
+    encoder = _encoder()
+    from resemblyzer import preprocess_wav
+    from resemblyzer.hparams import sampling_rate
+
+    none = np.zeros((0, 256), np.float32)
+    if not np.any(samples):
+        return none, 0.0
+    spoken = preprocess_wav(np.asarray(samples, np.float32), source_sr=rate)
+    if len(spoken) < _SHORTEST_SPEECH * sampling_rate:
+        return none, 0.0
+    # Each of 1.6 s, a new one every 0.4 s.
+    _, partials, _ = encoder.embed_utterance(spoken, return_partials=True, rate=_PARTIALS_A_SECOND)
+    count = max(1, round(len(partials) / _PARTIALS_A_WINDOW))
+    means = np.stack([part.mean(axis=0) for part in np.array_split(partials, count)])
+    return means / np.linalg.norm(means, axis=1, keepdims=True), len(spoken) / sampling_rate / count
 
 
 class SpeakerLikeness:

@@ -26,6 +26,7 @@ STAGES = (
     "denoise",
     "normalize",
     "slice",
+    "identify_speakers",
     "transcribe",
     "apply_review",
     "format",
@@ -36,7 +37,7 @@ STAGES = (
 )
 """Whose code makes a voice."""
 
-PLACES = ("source", "models", "transcripts-file", "lexicon", "review")
+PLACES = ("source", "models", "speaker-of", "transcripts-file", "lexicon", "review")
 """Parameters that name places: their content counts."""
 
 NOT_IN_THE_DIGEST = (

@@ -13,8 +13,8 @@ from voicemill.core import untrusted
 T = TypeVar("T")
 
 ORDER = (
-    "ingest", "separate", "assess-quality", "dereverb", "denoise", "normalize", "slice", "transcribe", "apply-review",
-    "format", "train-sovits", "train-gpt", "evaluate", "publish", "synthesize",
+    "ingest", "separate", "assess-quality", "dereverb", "denoise", "normalize", "slice", "identify-speakers",
+    "transcribe", "apply-review", "format", "train-sovits", "train-gpt", "evaluate", "publish", "synthesize",
 )  # fmt: skip
 
 
@@ -101,6 +101,32 @@ def stage_rows(ledgers: Path | None) -> list[StageRow]:
             (row.kept if entry.get("outcome") == "kept" else row.dropped).append(entry)
     known = {name: position for position, name in enumerate(ORDER)}
     return sorted(rows.values(), key=lambda row: (known.get(row.name, len(known)), row.name))
+
+
+@dataclass
+class SpeakerRow:
+    """What a speaker says, as identify-speakers found it: in how many clips, of which so many were dropped."""
+
+    number: int
+    minutes: float = 0.0
+    clips: int = 0
+    dropped: int = 0
+
+
+def speakers(stages: list[StageRow]) -> list[SpeakerRow]:
+    """Return the speakers of the clips, the one with most speech first; none where nobody listened for them."""
+    found: dict[int, SpeakerRow] = {}
+    for stage in stages:
+        for entry in [*stage.kept, *stage.dropped] if stage.name == "identify-speakers" else []:
+            speech = entry.get("speech")
+            for name, seconds in speech.items() if isinstance(speech, dict) else []:
+                if not str(name).isdecimal():
+                    continue
+                row = found.setdefault(int(name), SpeakerRow(int(name)))
+                row.minutes += (as_number(seconds) or 0.0) / 60
+                row.clips += 1
+                row.dropped += entry.get("outcome") == "dropped"
+    return [found[number] for number in sorted(found)]
 
 
 def cleaning_states(run: Run) -> dict[str, list[tuple[str, Path]]]:

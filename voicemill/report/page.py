@@ -53,6 +53,7 @@ def build(run: Run) -> str:
         "unshown_recordings": max(0, len(states) - MOST_PICTURED),
         "clip_histogram": Markup(plots.histogram(lengths, "seconds", "clips")) if lengths else "",
         "clip_facts": _clip_facts(lengths),
+        "speakers": collect.speakers(stages),
         "transcripts": sorted(transcripts, key=lambda row: not row.flags),
         "flagged": sum(bool(row.flags) for row in transcripts),
         "trainings": [training for training in (_training(run, name) for name in ("sovits", "gpt")) if training],

@@ -28,6 +28,7 @@ _RATE = 32_000
 _STAGES = (
     "ingest",
     "slice",
+    "identify_speakers",
     "transcribe",
     "apply_review",
     "format",
