@@ -47,7 +47,7 @@ def count(paths: list[Path], threshold: float) -> int:
     return len(find_speakers({str(path): windows(path) for path in paths}, threshold).voices)
 
 
-def told_apart(one: list[Path], other: list[Path], threshold: float) -> bool:
+def distinguished(one: list[Path], other: list[Path], threshold: float) -> bool:
     """Return whether exactly two speakers are found, and each recording goes to the one that it is of."""
     found = find_speakers({str(path): windows(path) for path in [*one, *other]}, threshold)
     first, second = ({found.main(str(path)) for path in paths} for paths in (one, other))
@@ -62,15 +62,15 @@ def main() -> None:
     given = parser.parse_args()
     speakers = {folder.name: recordings(folder) for folder in given.folders}
     others = recordings(given.also) if given.also else []
-    print("| threshold | one speaker taken for several | 12 and 12 told apart | 12 and 2 told apart | 20 and 1 |")
+    print("| threshold | one speaker taken for several | 12 and 12 distinguished | 12 and 2 distinguished | 20 and 1 |")
     print("| --- | --- | --- | --- | --- |")
     for threshold in _THRESHOLDS:
         split = [name for name, paths in speakers.items() if count(paths, threshold) > 1]
         pairs = list(permutations(speakers.values(), 2))
-        even = sum(told_apart(one[:12], other[:12], threshold) for one, other in pairs)
-        few = sum(told_apart(one[:12], other[-2:], threshold) for one, other in pairs)
+        even = sum(distinguished(one[:12], other[:12], threshold) for one, other in pairs)
+        few = sum(distinguished(one[:12], other[-2:], threshold) for one, other in pairs)
         single = [(paths[:20], [path]) for paths in speakers.values() for path in others]
-        alone = sum(told_apart(one, other, threshold) for one, other in single)
+        alone = sum(distinguished(one, other, threshold) for one, other in single)
         print(
             f"| {threshold:.2f} | {len(split)} of {len(speakers)} {' '.join(split)} | {even} of {len(pairs)} "
             f"| {few} of {len(pairs)} | {alone} of {len(single)} |"

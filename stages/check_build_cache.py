@@ -1,6 +1,6 @@
 """Look whether a voice was built already from the same recordings, models, code and parameters.
 
-Reads   source, models, transcripts_file, lexicon, review, consent   by their content
+Reads   source, models, speaker_of, transcripts_file, lexicon, review, consent   by their content
         registry                                           what was built from what
 Writes  (its results: `digest` of all that, `known`: the version that was built from it, or empty)
 """
@@ -16,6 +16,7 @@ def check_build_cache(
     source: Location,
     models: FolderLocation,
     registry: Destination,
+    speaker_of: FileLocation = "",
     transcripts_file: FileLocation = "",
     lexicon: FileLocation = "",
     review: FileLocation = "",
@@ -30,6 +31,7 @@ def check_build_cache(
         source: The recordings.
         models: The pretrained models.
         registry: Folder or s3:// address of the registry.
+        speaker_of: A sample of the right person, if several speak.
         transcripts_file: Transcripts of the recordings, if there are any.
         lexicon: Pronunciations, if there are any.
         review: An approved.json of an earlier review, if there is one.
@@ -45,7 +47,7 @@ def check_build_cache(
     parameters = of_run(run_parameters)
     sections = {stage: own for stage, own in configs.read(config).items() if stage.replace("-", "_") in builds.STAGES}
     places = {"source": source, "models": models, "lexicon": lexicon, "review": review}
-    places |= {"transcripts-file": transcripts_file}
+    places |= {"speaker-of": speaker_of, "transcripts-file": transcripts_file}
     parameters |= {**places, "consent": consent_of(consent), "config": configs.text_of(sections)}
     store = open_registry(registry)
     tombstones.refuse(store, speaker)

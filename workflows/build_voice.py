@@ -24,7 +24,7 @@ with WorkflowTemplate(name="build-voice", entrypoint="main", synchronization=TUR
     chain.task(
         check_build_cache,
         None,
-        *("speaker", "source", "models", "registry", "transcripts-file", "lexicon", "review", "consent"),
+        *("speaker", "source", "models", "registry", "speaker-of", "transcripts-file", "lexicon", "review", "consent"),
         gives={"run-parameters": "{{workflow.parameters}}"},
     )
     with dag:

@@ -1,4 +1,4 @@
-"""Speakers are counted by their embeddings: one is not split, two are told apart, few or many windows alike."""
+"""Speakers are counted by their embeddings: one is not split, two are distinguished, few or many windows alike."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_one_speaker_is_one() -> None:
     assert found.seconds[1] == pytest.approx(40 * 7.2)
 
 
-def test_two_speakers_are_told_apart_and_the_one_with_more_speech_comes_first() -> None:
+def test_two_speakers_are_distinguished_and_the_one_with_more_speech_comes_first() -> None:
     clips = {f"a{number}.wav": clip(1, seed=number) for number in range(3)}
     clips |= {f"b{number}.wav": clip(2, 2, seed=100 + number) for number in range(5)}
     found = find_speakers(clips)

@@ -53,6 +53,7 @@ def test_parameters_that_name_places_are_found_through_the_stages_they_reach() -
     assert read("clone-voice") == {
         "source",
         "consent",
+        "speaker-of",
         "transcripts-file",
         "models",
         "text",
