@@ -79,9 +79,11 @@ def commands(uv: str | None, python: str, *, alone: list[str], excludes: str | N
     pip += ["--quiet", *CONSTRAINTS]
     build = ["--build-constraint", str(ROOT / "constraints.txt")] if uv else []
     leave_out = ["--excludes", excludes] if uv and excludes else []
+    # As pip does unasked. Where PYTHONDONTWRITEBYTECODE is set, each process would compile torch anew, for seconds.
+    compiled = ["--compile-bytecode"] if uv else []
     found = [
         [*pip, *build, *leave_out, "--editable", f"{ROOT}[dev]"],
-        [*pip, "--no-deps", *alone],
+        [*pip, *compiled, "--no-deps", *alone],
     ]
     if not uv and excludes:
         # pip cannot leave out what another package requires.

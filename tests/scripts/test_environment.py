@@ -46,6 +46,14 @@ def test_both_installers_install_the_same_and_audio_separator_without_its_depend
         assert all(str(ROOT / "constraints.txt") in command for command in (whole, separately))
 
 
+def test_packages_are_compiled_when_they_are_installed() -> None:
+    last = environment.commands("uv", "python", alone=["x"], excludes=None)[-1]
+    assert "--compile-bytecode" in last
+    assert not any(
+        "--no-compile" in command for command in environment.commands(None, "python", alone=["x"], excludes=None)
+    )
+
+
 def test_what_only_a_gpu_uses_is_left_out_by_both() -> None:
     by_uv = environment.commands("uv", "python", alone=["x"], excludes="list.txt")
     assert by_uv[0][by_uv[0].index("--excludes") + 1] == "list.txt"
