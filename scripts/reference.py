@@ -46,7 +46,7 @@ def pages() -> dict[str, str]:
 
 def stages() -> Iterator[Stage[...]]:
     """Return the stages of the package, each once."""
-    from voicemill.cli.stage import names
+    from voicemill.stages import names
 
     seen: set[str] = set()
     for name in names():

@@ -8,7 +8,7 @@ Writes  table/summary.csv          a row for each speaker of the manifest
 from voicemill.contract import Destination, Ledger, OutputDir, stage
 
 
-@stage(family="workflows", cpu=0.1, memory="512Mi")
+@stage(family="workflows", cpu=0.1, memory="512Mi", kept=("table",), conducts=True)
 def batch_report(
     table: OutputDir, *, run: str, run_uid: str, run_parameters: str, records: Destination = "s3:///batches"
 ) -> Ledger:

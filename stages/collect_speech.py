@@ -10,7 +10,7 @@ Fails   where a line is missing, and where nothing at all was spoken
 from voicemill.contract import InputDir, Ledger, OutputFile, stage
 
 
-@stage(family="publish", cpu=1, memory="2Gi", results=("spoken", "not_spoken", "seconds"))
+@stage(family="publish", cpu=1, memory="2Gi", results=("spoken", "not_spoken", "seconds"), kept=("manifest",))
 def collect_speech(plan: InputDir, ledgers: InputDir, manifest: OutputFile, *, place: str) -> Ledger:
     """Gather what all shards of a script spoke into one manifest, in the script's order; files stay where they are.
 

@@ -14,7 +14,7 @@ from voicemill.contract import Destination, FolderLocation, InputDir, Ledger, Ou
 from voicemill.registry.names import AliasName, SpeakerName
 
 
-@stage(family="evaluation", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("outcome",))
+@stage(family="evaluation", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("outcome",), kept=("comparison",))
 def compare(
     voice: InputDir | None,
     comparison: OutputDir,

@@ -11,7 +11,7 @@ from voicemill.contract import Destination, FolderLocation, InputDir, Ledger, Ou
 from voicemill.registry.names import SpeakerName
 
 
-@stage(family="publish", cpu=1, memory="2Gi", results=("version",))
+@stage(family="publish", cpu=1, memory="2Gi", results=("version",), kept=("voice",))
 def publish(
     sovits: InputDir,
     gpt: InputDir,

@@ -8,7 +8,7 @@ Writes  report.html       what each stage kept and dropped and why, sounds and p
 from voicemill.contract import InputDir, InputFile, Ledger, OutputFile, stage
 
 
-@stage(family="report", cpu=1, memory="2Gi")
+@stage(family="report", cpu=1, memory="2Gi", kept=("report",))
 def report(
     report: OutputFile,
     ledgers: InputDir | None = None,

@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from voicemill.contract import Destination, Ledger, TextOrFile, stage
 
 
-@stage(family="workflows", cpu=0.1, memory="512Mi")
+@stage(family="workflows", cpu=0.1, memory="512Mi", conducts=True)
 def run_batch(
     *,
     manifest: TextOrFile,

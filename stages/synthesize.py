@@ -33,7 +33,7 @@ from voicemill.contract import (
 from voicemill.voice.generation_config import Generation
 
 
-@stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"))
+@stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"), kept=("speech",))
 def synthesize(
     voice: InputDir | None,
     speech: OutputDir,

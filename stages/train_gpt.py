@@ -26,7 +26,7 @@ from voicemill.contract import (
 from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 
 
-@stage(family="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss"))
+@stage(family="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss"), kept=("weights",))
 def train_gpt(
     dataset: InputDir,
     weights: OutputDir,

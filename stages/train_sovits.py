@@ -27,7 +27,7 @@ from voicemill.contract import (
 from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 
 
-@stage(family="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss_mel"))
+@stage(family="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss_mel"), kept=("weights",))
 def train_sovits(
     dataset: InputDir,
     weights: OutputDir,

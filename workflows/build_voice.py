@@ -4,7 +4,7 @@ voicemill run build-voice -p speaker=anna -p source=recordings/anna -p models=mo
 argo submit --from workflowtemplate/build-voice -p speaker=anna -p source=s3://bucket/anna -p models=/models -p registry=s3:///registry
 """
 
-from hera.workflows import DAG, Artifact, Task, WorkflowTemplate
+from hera.workflows import DAG, Artifact, Task
 from hera.workflows.models import Mutex, Synchronization, TemplateRef
 
 from voicemill.stages.check_build_cache import check_build_cache
@@ -12,13 +12,14 @@ from voicemill.stages.compare import compare
 from voicemill.stages.promote import promote
 from voicemill.workflows import clone_voice
 from voicemill.workflows.chain import Chain, reference
+from voicemill.workflows.policy import workflow_template
 
 KNOWN = "{{tasks.check-build-cache.outputs.parameters.known}}"
 
 # Whoever starts builds of a speaker, they take turns: the second finds what the first has built.
 TURNS = Synchronization(mutexes=[Mutex(name="build-voice-{{workflow.parameters.speaker}}")])
 
-with WorkflowTemplate(name="build-voice", entrypoint="main", synchronization=TURNS) as workflow:
+with workflow_template("build-voice", of="speaker", entrypoint="main", synchronization=TURNS) as workflow:
     dag = DAG(name="main")
     chain = Chain(dag)
     chain.task(

@@ -6,16 +6,18 @@ argo submit --from workflowtemplate/clone-batch -p batch=heroes -p manifest=s3:/
 It conducts workflows of the cluster that it runs on; on one machine it is `voicemill batch`.
 """
 
-from hera.workflows import DAG, WorkflowTemplate
+from hera.workflows import DAG
 
 from voicemill.stages.batch_report import batch_report
 from voicemill.stages.run_batch import run_batch
 from voicemill.workflows.chain import Chain
+from voicemill.workflows.policy import workflow_template
 
 RUN = {"run": "{{workflow.name}}", "run-uid": "{{workflow.uid}}"}
 
-with WorkflowTemplate(
-    name="clone-batch",
+with workflow_template(
+    "clone-batch",
+    of="batch",
     entrypoint="main",
     annotations={"voicemill.dev/instead": "voicemill batch MANIFEST --out DIR"},
 ) as workflow:

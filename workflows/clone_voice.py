@@ -4,7 +4,7 @@ voicemill run clone-voice -p speaker=anna -p source=recordings/anna -p models=mo
 argo submit --from workflowtemplate/clone-voice -p speaker=anna -p source=s3://bucket/anna -p models=/models
 """
 
-from hera.workflows import DAG, Artifact, Parameter, Suspend, Task, WorkflowTemplate
+from hera.workflows import DAG, Artifact, Parameter, Suspend, Task
 from hera.workflows.models import SuppliedValueFrom, ValueFrom
 
 from voicemill.stages.apply_review import apply_review
@@ -25,6 +25,7 @@ from voicemill.stages.train_gpt import train_gpt
 from voicemill.stages.train_sovits import train_sovits
 from voicemill.stages.transcribe import transcribe
 from voicemill.workflows.chain import Chain, reference
+from voicemill.workflows.policy import workflow_template
 
 WANTS_PROOFREADING = (
     "({{workflow.parameters.proofread}} == always"
@@ -34,8 +35,9 @@ WANTS_PROOFREADING = (
 NOT_REVIEWED = "{{=workflow.parameters.review == ''}}"
 APPROVAL = ("reviewer", "review", "kept", "edited", "dropped")
 
-with WorkflowTemplate(
-    name="clone-voice",
+with workflow_template(
+    "clone-voice",
+    of="speaker",
     entrypoint="clone-voice",
     annotations={"voicemill.dev/exports": "report=report.html"},
 ) as workflow:

@@ -7,7 +7,7 @@ With `start` it resumes from another base instead, in the terms of its content e
 from its SoVITS alone.
 """
 
-from hera.workflows import DAG, WorkflowTemplate
+from hera.workflows import DAG
 
 from voicemill.stages.format import format_dataset
 from voicemill.stages.init_base import init_base
@@ -17,6 +17,7 @@ from voicemill.stages.train_content_encoder import train_content_encoder
 from voicemill.stages.train_gpt import train_gpt
 from voicemill.stages.train_sovits import train_sovits
 from voicemill.workflows.chain import Chain
+from voicemill.workflows.policy import workflow_template
 
 FRESH = "{{workflow.parameters.destination}}/fresh"
 # A base that knows nothing learns otherwise than one that is tuned.
@@ -36,7 +37,7 @@ DEFAULTS = {
     "save-every": "5",
 }
 
-with WorkflowTemplate(name="pretrain", entrypoint="main") as workflow:
+with workflow_template("pretrain", entrypoint="main") as workflow:
     chain = Chain(DAG(name="main"), keys="pretrain/{{workflow.name}}")
     chain.task(make_corpus, None, "minutes", "speakers", "corpus-seed", "texts")
     speech = {"clips": "make-corpus/clips", "transcripts": "make-corpus/transcripts"}

@@ -4,12 +4,13 @@ voicemill run synthesize -p voice=runs/anna/voice -p text=lines.txt -p models=mo
 argo submit --from workflowtemplate/synthesize -p voice=s3:///voices/anna/... -p text="Good morning." -p models=s3:///models
 """
 
-from hera.workflows import DAG, Artifact, Parameter, WorkflowTemplate
+from hera.workflows import DAG, Artifact, Parameter
 
 from voicemill.stages.synthesize import synthesize
 from voicemill.workflows.chain import Chain, reference
+from voicemill.workflows.policy import workflow_template
 
-with WorkflowTemplate(name="synthesize", entrypoint="main") as workflow:
+with workflow_template("synthesize", of="speaker", entrypoint="main") as workflow:
     dag = DAG(name="main")
     chain = Chain(dag)
     chain.task(

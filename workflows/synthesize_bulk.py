@@ -5,13 +5,13 @@ argo submit --from workflowtemplate/synthesize-bulk -p script=s3:///scripts/scri
     -p registry=s3:///registry -p models=s3:///models
 """
 
-from hera.workflows import DAG, Artifact, Parameter, WorkflowTemplate
+from hera.workflows import DAG, Artifact, Parameter
 
 from voicemill.stages.collect_speech import collect_speech
 from voicemill.stages.plan_script import plan_script
 from voicemill.stages.synthesize import synthesize
 from voicemill.workflows.chain import Chain, Each, reference
-from voicemill.workflows.policy import keys_of
+from voicemill.workflows.policy import keys_of, workflow_template
 
 AT_ONCE = 64
 """Shards that are spoken at once; the chart's `gpu.inference.slots` bounds them over all workflows."""
@@ -25,8 +25,9 @@ SHARD = Each(
 )
 PLACE = f"{keys_of('{speaker}')}/synthesize/speech/{{shard}}"
 
-with WorkflowTemplate(
-    name="synthesize-bulk",
+with workflow_template(
+    "synthesize-bulk",
+    of="speaker",
     entrypoint="main",
     annotations={
         "voicemill.dev/exports": "manifest=manifest.jsonl",

@@ -74,12 +74,13 @@ def test_pods_run_as_the_releases_account_with_its_settings(helm: Helm) -> None:
 
 def test_argos_own_containers_comply_with_restricted(helm: Helm) -> None:
     context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    patch = json.loads(one(helm.render(), "WorkflowTemplate", "clone-voice")["spec"]["podSpecPatch"])
-    assert {"name": "init", "securityContext": context} in patch["initContainers"]
-    assert {"name": "wait", "securityContext": context} in patch["containers"]
-    assert patch.keys() == {"initContainers", "containers"}, "the chart's restrictExecutor=false drops all of it"
-    without = one(helm.render("argo.restrictExecutor=false"), "WorkflowTemplate", "clone-voice")
-    assert "podSpecPatch" not in without["spec"]
+    for stage in stages(helm.render()).values():
+        patch = json.loads(stage["podSpecPatch"])
+        assert {"name": "init", "securityContext": context} in patch["initContainers"]
+        assert {"name": "wait", "securityContext": context} in patch["containers"]
+    for stage in stages(helm.render("argo.restrictExecutor=false")).values():
+        patch = json.loads(stage["podSpecPatch"])
+        assert "initContainers" not in patch and [each["name"] for each in patch["containers"]] == ["main"]
 
 
 def test_images_take_registry_tag_and_a_stages_own_reference(helm: Helm) -> None:
@@ -136,8 +137,12 @@ def test_models_are_mounted_where_a_stage_reads_them(helm: Helm) -> None:
         mounts = [each for each in stage["container"].get("volumeMounts", []) if each["name"] == "models"]
         assert len(claims) == len(mounts) == takes, name
         assert all(each["readOnly"] for each in mounts)
-    image = stages(helm.render(values="production"))["train-gpt"]["volumes"][0]
+    (image,) = (each for each in stages(helm.render(values="production"))["train-gpt"]["volumes"] if "image" in each)
     assert image["image"]["reference"].startswith("registry.example.com/speech/models@sha256:")
+    for stage in stages(objects, "voicemill-stages").values():
+        defaults = {each["name"]: each.get("default") for each in stage["inputs"]["parameters"]}
+        if "models" in stage["metadata"]["annotations"].get("voicemill.dev/locations", "").split(","):
+            assert defaults["models"] == "/models", stage["name"]
     from_s3 = one(helm.render("models.from=s3", "models.s3.location=s3://b/models"), "WorkflowTemplate", "clone-voice")
     assert {"name": "models", "value": "s3://b/models"}.items() <= next(
         each for each in from_s3["spec"]["arguments"]["parameters"] if each["name"] == "models"

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.engine.running import ROOM, phases, write
-from voicemill.cli.stage import names
 from voicemill.contract import code
 from voicemill.engine import workflow as workflows
 from voicemill.engine.execution import Options
 from voicemill.engine.run import Result
 from voicemill.engine.run import run as run_workflow
+from voicemill.stages import names
 
 MODULES = [
     "voicemill.stages.slice",

@@ -13,9 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.fakes.copy_stage import copy_texts
+from voicemill import stages
 from voicemill.batch import validation
 from voicemill.batch.manifest import parse
-from voicemill.cli.stage import app, names
+from voicemill.cli.stage import app
 from voicemill.contract import Stage, renames
 from voicemill.contract.code import code_version
 from voicemill.contract.renames import Renames
@@ -146,7 +147,7 @@ def test_a_stage_is_called_by_its_old_name(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("each", REAL)
 def test_the_table_names_what_there_is(each: Renames) -> None:
-    present = names()
+    present = stages.names()
     assert set(each.stages.values()) <= set(present)
     assert not set(each.stages) & set(present)
     for stage, options in each.options.items():

@@ -8,8 +8,19 @@ import yaml
 from hera.workflows import Container, Workflow, WorkflowTemplate
 
 from tests.workflows.test_golden_yaml import CHART, GOLDEN
-from voicemill.workflows import policy
+from voicemill.stages import every, slice_clips
 
+KEPT = {
+    "train-sovits/weights",
+    "train-gpt/weights",
+    "publish/voice",
+    "synthesize/speech",
+    "collect-speech/manifest",
+    "report/report",
+    "compare/comparison",
+    "batch-report/table",
+}
+FILES = ("measures", "report", "manifest")
 STAGES = [
     pytest.param(template, id=f"{name}-{template['name']}")
     for name in GOLDEN
@@ -22,32 +33,37 @@ def spec_of(name: str) -> dict[str, Any]:
     return yaml.safe_load((CHART / name).read_text())["spec"]
 
 
-@pytest.mark.parametrize("name", GOLDEN)
-def test_pods_run_as_nobody_with_the_settings_of_the_chart(name: str) -> None:
-    spec = spec_of(name)
-    security = spec["securityContext"]
+RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def check_pod(security: dict[str, Any]) -> None:
     assert security["runAsNonRoot"] and security["runAsUser"] == security["fsGroup"] == 65532
     assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_workflow_is_the_accounts_and_is_cleared_away(name: str) -> None:
+    spec = spec_of(name)
+    check_pod(spec["securityContext"])
     assert spec["serviceAccountName"] == spec["artifactGC"]["serviceAccountName"] == "voicemill"
     assert spec["artifactGC"]["strategy"] == "OnWorkflowDeletion" and spec["ttlStrategy"]["secondsAfterFailure"]
-    patched = yaml.safe_load(spec["podSpecPatch"])
-    for containers, names in (("initContainers", ["init"]), ("containers", ["wait"])):
-        assert [container["name"] for container in patched[containers]] == names
-        for container in patched[containers]:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-            }
+
+
+@pytest.mark.parametrize("template", STAGES)
+def test_a_template_brings_all_that_its_pod_needs(template: dict[str, Any]) -> None:
+    check_pod(template["securityContext"])
+    assert template["serviceAccountName"].startswith("voicemill")
+    mounted = {mount["name"] for mount in template["container"]["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in template["volumes"]} == {"scratch", "shm"}
+    patched = yaml.safe_load(template["podSpecPatch"])
+    for containers, name in (("initContainers", "init"), ("containers", "wait")):
+        assert {"name": name, "securityContext": RESTRICTED} in patched[containers]
 
 
 @pytest.mark.parametrize("template", STAGES)
 def test_a_container_is_restricted_and_writes_only_where_it_may(template: dict[str, Any]) -> None:
     container = template["container"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
+    assert container["securityContext"] == {**RESTRICTED, "readOnlyRootFilesystem": True}
     assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp", "/dev/shm"}
     artifacts = [item for way in ("inputs", "outputs") for item in template[way].get("artifacts", [])]
     assert all(item["path"].startswith("/tmp/voicemill/") for item in artifacts)
@@ -68,36 +84,37 @@ def test_tries_are_limited_in_number_and_time_and_memory_is_bounded(template: di
 @pytest.mark.parametrize("template", STAGES)
 def test_what_a_run_was_for_outlives_it_and_all_else_goes_with_it(template: dict[str, Any]) -> None:
     for artifact in template["outputs"]["artifacts"]:
-        kept = f"{template['name']}/{artifact['name']}" in policy.KEPT
+        kept = f"{template['name']}/{artifact['name']}" in KEPT
         assert artifact.get("artifactGC") == ({"strategy": "Never"} if kept else None)
         assert artifact["s3"].keys() == {"key"}, "where the bucket is, only the artifact repository says"
-        is_folder = not Path(artifact["path"]).suffix and artifact["name"] not in ("measures", "report", "manifest")
+        is_folder = not Path(artifact["path"]).suffix and artifact["name"] not in FILES
         assert artifact["s3"]["key"].endswith("/") == is_folder, "Argo deletes a folder only by a key with a slash"
 
 
 def test_everything_that_is_kept_is_an_artifact_of_some_stage() -> None:
-    made = {
-        f"{case.values[0]['name']}/{artifact['name']}"  # pyright: ignore
-        for case in STAGES
-        for artifact in case.values[0]["outputs"]["artifacts"]  # pyright: ignore
-    }
-    assert made >= policy.KEPT
+    assert {f"{stage.name}/{name}" for stage in every() for name in stage.kept} == KEPT
+    assert all(set(stage.kept) <= {artifact.name for artifact in stage.outputs} for stage in every())
 
 
-def test_the_policy_is_laid_on_our_own_workflows_only_and_only_once() -> None:
+@pytest.mark.parametrize("kind", [Workflow, WorkflowTemplate])
+def test_a_workflow_of_somebody_elses_is_left_as_it_is(kind: type[Workflow]) -> None:
     from voicemill.workflows.clone_voice import workflow
 
     assert workflow.to_yaml() == workflow.to_yaml()
-    for kind in (Workflow, WorkflowTemplate):
-        with kind(name="theirs", entrypoint="c") as other:
-            Container(name="c", image="busybox", command=["true"])
-        spec = yaml.safe_load(other.to_yaml())["spec"]  # pyright: ignore
-        assert spec.keys() == {"entrypoint", "templates"}
-        assert spec["templates"][0]["container"].keys() == {"image", "command"}
+    with kind(name="theirs", entrypoint="c") as other:
+        Container(name="c", image="busybox", command=["true"])
+        slice_clips.container()
+    spec = yaml.safe_load(other.to_yaml())["spec"]  # pyright: ignore
+    assert spec.keys() == {"entrypoint", "templates"}
+    theirs, ours = spec["templates"]
+    assert theirs.keys() == {"name", "container"} and theirs["container"].keys() == {"image", "command"}
+    test_a_template_brings_all_that_its_pod_needs(ours)
 
 
 def test_only_what_conducts_workflows_may_make_them_and_only_once_at_a_time() -> None:
     accounts = {case.values[0]["name"]: case.values[0].get("serviceAccountName") for case in STAGES}  # pyright: ignore
-    assert {name for name, account in accounts.items() if account} == {"run-batch", "batch-report"}
+    assert {name for name, account in accounts.items() if account == "voicemill-conductor"} == {
+        *("run-batch", "batch-report")
+    }
     templates = {template["name"]: template for template in spec_of("clone_batch.yaml")["templates"]}
     assert templates["run-batch"]["synchronization"]["mutexes"] == [{"name": "batch-{{inputs.parameters.batch}}"}]

@@ -8,6 +8,7 @@
 | 77 | out of GPU memory | half the micro-batch, same effective batch |
 | 137 | killed for host memory | more memory, by `podSpecPatch` |
 | 137, disk limit exceeded | evicted | no next try |
+| none, refused | the cluster takes no such pod, or S3 no such key | no next try |
 | else | a bug | no next try |
 
 Preemption may come any number of times in hours of training, so there are many tries; memory is not asked for without
@@ -16,7 +17,6 @@ end: after four tries the codes 77 and 137 are final.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import TYPE_CHECKING
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 LIMIT = 10
 MEMORY_TRIES = 4
+REFUSED = "|".join(
+    [
+        # By the API server: a quota that wants limits, Pod Security, an account that is not there; an invalid object.
+        *(" is forbidden: ", " is invalid: ", "denied the request", "not found in workflow spec", "failed to resolve"),
+        # By S3, of Argo's own containers.
+        *("access denied", "access key id you provided", "request signature we calculated"),
+    ]
+)
+"""Messages (a regular expression) of pods and artifacts that are refused again however often they are tried."""
 EXPRESSION = (
     # 75 is our own word; 143 a SIGTERM before Python was up to take it.
     "asInt(lastRetry.exitCode) in [75, 143]"
@@ -33,7 +42,8 @@ EXPRESSION = (
     f" || (asInt(lastRetry.exitCode) in [77, 137] && asInt(retries) < {MEMORY_TRIES}"
     " && !(lastRetry.message matches '(?i)usage .*exceeds'))"
     # A node that went away, or an artifact that could not be stored, is an Error without an exit code of the stage.
-    " || (lastRetry.status == 'Error' && asInt(lastRetry.exitCode) in [-1, 0])"
+    " || (lastRetry.status == 'Error' && asInt(lastRetry.exitCode) in [-1, 0]"
+    f" && !(lastRetry.message matches '(?i){REFUSED}'))"
 )
 BACKOFF_SECONDS = 5
 BACKOFF_FACTOR = 2
@@ -57,17 +67,13 @@ def retry_strategy() -> RetryStrategy:
     return RetryStrategy(limit=str(LIMIT), expression=EXPRESSION, backoff=backoff)
 
 
-def pod_patch(memory: str, grace_seconds: int | None = None) -> str:
-    """Return a `podSpecPatch` that asks for one more helping of memory on each try that follows a kill for memory.
+def grown_memory(memory: str) -> str:
+    """Return a quantity, for a `podSpecPatch`, of one more helping on each try that follows a kill for memory.
 
     Args:
         memory: What the first try gets, as a Kubernetes quantity in Mi or Gi.
-        grace_seconds: Time between SIGTERM and SIGKILL; None leaves it to the cluster (30 s).
     """
-    grown = f"{{{{=string({mebibytes(memory)} * (lastRetry.exitCode == '137' ? 1 + asInt(retries) : 1))}}}}Mi"
-    resources = {"requests": {"memory": grown}, "limits": {"memory": grown}}
-    grace = {} if grace_seconds is None else {"terminationGracePeriodSeconds": grace_seconds}
-    return json.dumps({**grace, "containers": [{"name": "main", "resources": resources}]})
+    return f"{{{{=string({mebibytes(memory)} * (lastRetry.exitCode == '137' ? 1 + asInt(retries) : 1))}}}}Mi"
 
 
 def mebibytes(quantity: str) -> int:

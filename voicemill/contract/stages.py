@@ -35,6 +35,8 @@ class Stage(Generic[P]):
         declaration: What it reads, writes and can be told.
         family: The extra of pyproject.toml that it needs, and the layers that its image stands on.
         results: Fields of the summary that become output parameters of their own.
+        kept: Output artifacts that outlive their workflow.
+        conducts: Whether it makes and ends workflows itself.
         check: Says which parameters do not go together; takes those that it is about by name.
     """
 
@@ -47,6 +49,8 @@ class Stage(Generic[P]):
         memory: str,
         gpu_memory: str | None,
         results: tuple[str, ...],
+        kept: tuple[str, ...] = (),
+        conducts: bool = False,
         check: Callable[..., None] | None = None,
     ) -> None:
         update_wrapper(self, function)
@@ -57,6 +61,8 @@ class Stage(Generic[P]):
         self.memory = memory
         self.gpu_memory = gpu_memory
         self.results = results
+        self.kept = kept
+        self.conducts = conducts
         self.declaration: Declaration = declare(function, _module_of(function))
 
     @property
@@ -104,7 +110,15 @@ class Stage(Generic[P]):
         return tuple(field for field in self.parameters if field.field in named)
 
     def container(self, *, image: str | None = None, keys: str | None = None, **overrides: Any) -> Container:
-        """Return the stage as a Hera container template; see `voicemill.contract.template.container`."""
+        """Return the stage as a Hera template, which brings all that its pod needs, so that any workflow can have it.
+
+        Within a workflow's context (`with Workflow(...):`) it is added to it, under the stage's name.
+
+        Args:
+            image: Full image reference; by default the published image's name without a registry.
+            keys: Prefix of the S3 keys of its artifacts; None leaves them to the artifact repository.
+            **overrides: See `voicemill.contract.template.container`.
+        """
         return template.container(
             self.declaration,
             image=image or template.default_image(self.image),
@@ -112,6 +126,8 @@ class Stage(Generic[P]):
             memory=overrides.pop("memory", self.memory),
             gpu_memory=self.gpu_memory,
             results=self.results,
+            kept=self.kept,
+            conducts=self.conducts,
             keys=keys,
             **overrides,
         )
@@ -201,6 +217,8 @@ def stage(
     memory: str = "2Gi",
     gpu_memory: str | None = None,
     results: tuple[str, ...] = (),
+    kept: tuple[str, ...] = (),
+    conducts: bool = False,
     check: Callable[..., None] | None = None,
 ) -> Callable[[Callable[P, Ledger]], Stage[P]]:
     """Declare a stage.
@@ -212,13 +230,23 @@ def stage(
         memory: Host memory it asks for, `4Gi`.
         gpu_memory: Memory that the GPU must have, `4Gi` or `6Gi`; the stage works on a CPU too.
         results: Fields of the summary that `when` gates read, each an output parameter of its own.
+        kept: Output artifacts that a run is made for: they stay when its workflow is deleted.
+        conducts: Whether it makes and ends workflows itself, for which its pod needs other rights.
         check: Raises a UsageError where parameters do not go together. It takes those that it is about by name, and is
             called before anything is read, also for a workflow's parameters before it starts.
     """
 
     def declare_stage(function: Callable[P, Ledger]) -> Stage[P]:
         return Stage(
-            function, family=family, cpu=cpu, memory=memory, gpu_memory=gpu_memory, results=results, check=check
+            function,
+            family=family,
+            cpu=cpu,
+            memory=memory,
+            gpu_memory=gpu_memory,
+            results=results,
+            kept=kept,
+            conducts=conducts,
+            check=check,
         )
 
     return declare_stage

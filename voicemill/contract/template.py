@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from voicemill import __version__
-from voicemill.contract import retries
+from voicemill.contract import pods, retries
 from voicemill.contract.declaration import CONFIG, ArtifactField, Declaration, ParameterField, kebab
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def container(
     memory: str,
     gpu_memory: str | None,
     results: tuple[str, ...],
+    kept: tuple[str, ...] = (),
+    conducts: bool = False,
     keys: str | None = None,
     part: str = "",
     ledgers: str | None = None,
@@ -48,6 +50,8 @@ def container(
         memory: Host memory requested, `4Gi`; grows after a kill for memory.
         gpu_memory: GPU memory the node must have, `4Gi` or `6Gi`; None for a stage that asks for no GPU.
         results: Fields of the summary that become output parameters.
+        kept: Output artifacts that outlive their workflow, whatever its garbage collection of artifacts.
+        conducts: Whether the stage makes and ends workflows itself.
         keys: Prefix of the S3 keys of output artifacts, `voices/lj/{{workflow.name}}`, which then lie at
             `<keys>/<stage>/<artifact>` and `<keys>/ledgers/<stage>.jsonl`, and of the state of a stage that has one;
             None leaves artifacts to the artifact repository and the state in the pod.
@@ -86,21 +90,25 @@ def container(
         "args": arguments_of(declaration, results),
         "env": [Env(name=name, value=value) for name, value in env.items()],
         "annotations": {**annotations, **overrides.pop("annotations", {})},
-        "labels": {"app.kubernetes.io/part-of": "voicemill", **overrides.pop("labels", {})},
+        "labels": {**pods.PART_OF, **overrides.pop("labels", {})},
         "inputs": [
             *(_input(artifact) for artifact in declaration.of_role("input")),
             *(parameter(field) for field in declaration.parameters),
             *(_state(state, declaration.name, None if part else keys) for state in states),
         ],
         "outputs": [
-            *(_output(artifact, declaration.name, keys, part) for artifact in declaration.of_role("output")),
+            *(
+                _output(artifact, declaration.name, keys, part, stays=artifact.name in kept)
+                for artifact in declaration.of_role("output")
+            ),
             *(_sent(state, declaration.name, keys, part) for state in states),
             _ledger(declaration.name, ledgers or keys, part),
             *(_result(name) for name in ("summary", *results)),
         ],
         "resources": resources,
         "retry_strategy": retries.retry_strategy(),
-        "pod_spec_patch": retries.pod_patch(memory, STATE_GRACE_SECONDS if states else None),
+        "pod_spec_patch": pods.patch(memory, STATE_GRACE_SECONDS if states else None),
+        **pods.policy(conducts=conducts, needs_gpu=bool(gpu_memory)),
         # The last log line of a failed stage is its one clear sentence; this puts it into the workflow's status.
         "termination_message_policy": "FallbackToLogsOnError",
     }
@@ -151,9 +159,9 @@ def _input(artifact: ArtifactField) -> Artifact:
     return Artifact(name=artifact.name, path=f"{INPUTS}/{artifact.name}", optional=artifact.optional or None)
 
 
-def _output(artifact: ArtifactField, stage: str, keys: str | None, part: str) -> Artifact:
+def _output(artifact: ArtifactField, stage: str, keys: str | None, part: str, *, stays: bool) -> Artifact:
     key = key_of(artifact, stage, keys, part)
-    return _artifact(artifact.name, f"{OUTPUTS}/{artifact.name}", key, optional=artifact.optional)
+    return _artifact(artifact.name, f"{OUTPUTS}/{artifact.name}", key, optional=artifact.optional, stays=stays)
 
 
 def key_of(artifact: ArtifactField, stage: str, keys: str | None, part: str = "") -> str | None:
@@ -177,14 +185,19 @@ def _ledger(stage: str, keys: str | None, part: str) -> Artifact:
     return _artifact("ledger", f"{OUTPUTS}/ledger.jsonl", key, optional=True)
 
 
-def _artifact(name: str, path: str, key: str | None, *, optional: bool) -> Artifact:
+def _artifact(name: str, path: str, key: str | None, *, optional: bool, stays: bool = False) -> Artifact:
     from hera.workflows import Artifact, NoneArchiveStrategy, S3Artifact
+    from hera.workflows.models import ArtifactGC
 
-    # Unarchived: a folder is then browsable in S3, and thousands of small files need no tar on either side.
-    plain = NoneArchiveStrategy()
-    if key is None:
-        return Artifact(name=name, path=path, archive=plain, optional=optional or None)
-    return S3Artifact(name=name, path=path, archive=plain, optional=optional or None, key=key)
+    arguments: dict[str, Any] = {
+        "name": name,
+        "path": path,
+        # Unarchived: a folder is then browsable in S3, and thousands of small files need no tar on either side.
+        "archive": NoneArchiveStrategy(),
+        "optional": optional or None,
+        "artifact_gc": ArtifactGC(strategy="Never") if stays else None,
+    }
+    return Artifact(**arguments) if key is None else S3Artifact(**arguments, key=key)
 
 
 def parameter(field: ParameterField) -> Parameter:

@@ -27,14 +27,25 @@
 
 {{- /* An account of its own is called after the one of all stages. */}}
 {{- with $stage.serviceAccountName }}
-{{- $_ := set $stage "serviceAccountName" (printf "%s-%s" $values.serviceAccount.name (splitList "-" . | last)) }}
+{{- $_ := set $stage "serviceAccountName" (printf "%s%s" $values.serviceAccount.name (trimPrefix "voicemill" .)) }}
 {{- end }}
+{{- include "voicemill.stage.executor" (dict "root" $root "patch" $patch) }}
 
 {{- $placed := dict "root" $root "stage" $stage "own" $own "patch" $patch }}
 {{- include "voicemill.stage.gpu" $placed }}
 {{- include "voicemill.stage.place" $placed }}
 {{- include "voicemill.stage.volumes" (dict "root" $root "stage" $stage) }}
 {{- if $patch }}{{ $_ := set $stage "podSpecPatch" (toRawJson $patch) }}{{ end }}
+{{- end }}
+
+{{/* Argo's own containers: restricted, or left as the controller makes them. Takes root, patch. */}}
+{{- define "voicemill.stage.executor" -}}
+{{- if not .root.Values.argo.restrictExecutor }}
+{{- $_ := unset .patch "initContainers" }}
+{{- $main := list }}
+{{- range .patch.containers }}{{ if eq .name "main" }}{{ $main = append $main . }}{{ end }}{{ end }}
+{{- $_ := set .patch "containers" $main }}
+{{- end }}
 {{- end }}
 
 {{/* Let memory grow from another size after a kill. Takes stage, patch, memory. */}}
@@ -128,6 +139,11 @@
 {{- $volumes := .stage.volumes | default list -}}
 {{- $mounts := .stage.container.volumeMounts | default list -}}
 {{- $places := include "voicemill.models.parameters" (dict "templates" (list .stage)) | fromJson -}}
+{{- with include "voicemill.models.location" .root }}
+{{- $location := . }}
+{{- /* For whoever calls the stage by itself; the workflows say it. */}}
+{{- range $.stage.inputs.parameters }}{{ if hasKey $places .name }}{{ $_ := set . "default" $location }}{{ end }}{{ end }}
+{{- end }}
 {{- if and $places (has $values.models.from (list "claim" "image")) }}
 {{- $source := dict }}
 {{- if eq $values.models.from "claim" }}

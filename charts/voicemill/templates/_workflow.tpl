@@ -69,8 +69,6 @@ are set, and it is written again; nothing of it is ever run through `tpl`.
 {{- end }}
 {{- end }}
 
-{{- if not $values.argo.restrictExecutor }}{{ $_ := unset $spec "podSpecPatch" }}{{ end }}
-
 {{- $models := include "voicemill.models.location" $root }}
 {{- $places := include "voicemill.models.parameters" $spec | fromJson }}
 {{- range dig "arguments" "parameters" list $spec }}
