@@ -366,7 +366,8 @@ def _some(links: list[str], most: int = 4) -> str:
 
 
 def _is_workflow(path: Path) -> bool:
-    return "WorkflowTemplate(" in path.read_text(encoding="utf-8") and "entrypoint" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    return "with workflow_template(" in text and "entrypoint=" in text
 
 
 def _load(command: Any) -> Any:

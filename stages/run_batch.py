@@ -50,7 +50,7 @@ def run_batch(
         cpu_hour: Price of a CPU core's hour.
         records: Folder or s3:// address below which what came of each speaker is kept.
     """
-    from voicemill.batch import batch_plan, conductor
+    from voicemill.batch import batch_plan, conductor, summary
     from voicemill.batch.records import Records
     from voicemill.batch.speaker_workflows import BatchSettings
     from voicemill.cluster.kube import Kube
@@ -69,9 +69,10 @@ def run_batch(
         )
     settings = BatchSettings(batch, run, run_uid, at_once, priority, queue)
     voices = conductor.Conductor(cluster, asked, settings, Records(records, batch))
-    total = len(asked.batch.jobs)
+    total, rows = len(asked.batch.jobs), []
     try:
         for row in ledger.each(voices.rows(), total=total, name=lambda row: row.speaker, label="speakers"):
+            rows.append(row)
             if row.outcome == "voice":
                 ledger.keep(row.speaker, voice=row.voice)
             else:
@@ -80,11 +81,8 @@ def run_batch(
         voices.leave()
         raise
     ledger.note(voices=ledger.kept)
-    if ledger.kept < min_success_ratio * total:
-        raise InputError(
-            f"{ledger.kept} of {total} speakers got a voice, fewer than the required {min_success_ratio:.0%};"
-            " see the summary"
-        )
+    if error := summary.too_few(rows, min_success_ratio):
+        raise error
     return ledger
 
 

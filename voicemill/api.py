@@ -21,6 +21,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal, Self
 
 from voicemill.core.errors import InputError, MissingModelError, UsageError, VoicemillError
+from voicemill.core.extras import needs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,13 +154,15 @@ class Voice:
             InputError: If it is not a voice, is damaged, or is not signed by a trusted key.
             MissingModelError: If a pretrained model is not in the models folder.
             TryAgain: If S3 cannot be reached.
+            UsageError: If a package of the extra `voice` is not installed.
         """
-        import torch
+        with needs("voice"):
+            import torch
 
-        from voicemill.models import resolve_local as models_resolve_local
-        from voicemill.registry import resolve_local, version_of
-        from voicemill.synthesis.load import load_voice
-        from voicemill.voice import pronunciation
+            from voicemill.models import resolve_local as models_resolve_local
+            from voicemill.registry import resolve_local, version_of
+            from voicemill.synthesis.load import load_voice
+            from voicemill.voice import pronunciation
 
         pretrained = models_resolve_local(str(models))
         resources = ExitStack()

@@ -20,7 +20,7 @@ from tests.cli.conftest import cluster
 from tests.fakes.argo_api import ARGO, Cluster
 from tests.fakes.argo_controller import Controller, speaker
 from voicemill.batch import conductor, speaker_workflows
-from voicemill.cluster import retrying
+from voicemill.cluster import image_pulls, retrying
 from voicemill.stages.batch_report import batch_report
 from voicemill.stages.run_batch import run_batch
 from voicemill.storage import Store, open_store
@@ -369,3 +369,23 @@ def test_of_a_conductor_that_is_gone_what_is_still_wanted_is_taken_over(batch: B
     [cat], [before, after] = batch.of("cat"), batch.of("dan")
     assert cat["metadata"]["ownerReferences"][0]["name"] == batch.run
     assert before["spec"]["shutdown"] == "Terminate" and "shutdown" not in after["spec"]
+
+
+def test_where_an_image_cannot_be_pulled_the_cluster_is_to_blame(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conductor, "SECONDS_BETWEEN_COUNTS", 0.02)
+    for template in (item for (plural, _), item in batch.cluster.objects.items() if plural == "workflowtemplates"):
+        template["metadata"].setdefault("annotations", {})[image_pulls.LIMIT] = "0.05"
+    with Controller(batch.cluster, held={"ben"}, no_image={"ben"}) as controller:
+        assert batch.conduct() == 69, "no retry, and nobody looks for a mistake in the recordings"
+        assert sorted(controller.begun) == sorted(SIX)
+        rows = batch.summary()
+        assert [name for name, row in rows.items() if row["outcome"] != "voice"] == ["ben"]
+        assert rows["ben"]["cause"] == "infrastructure" and "ErrImagePull" in rows["ben"]["reason"]
+        (run,) = batch.of("ben")
+        assert run["spec"]["shutdown"] == "Terminate"
+
+
+def test_a_bucket_that_denies_access_is_no_mistake_of_the_recordings(batch: Batch) -> None:
+    with Controller(batch.cluster, fails={"ben": "S3 denies access to s3://voices/in/ben"}, code="69"):
+        assert batch.conduct() == 69
+        assert batch.summary()["ben"]["cause"] == "infrastructure"

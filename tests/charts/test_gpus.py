@@ -82,6 +82,23 @@ def test_a_stage_or_all_of_them_can_do_without_a_gpu(helm: Helm) -> None:
         assert "runtimeClassName" not in stage["podSpecPatch"]
 
 
+def test_a_stage_knows_whether_it_was_given_a_gpu(helm: Helm) -> None:
+    rendered = stages(helm.render(values="production"))
+    given = {name for name, stage in rendered.items() if "VOICEMILL_GPU" in str(stage["container"]["env"])}
+    assert given == (TRAINING | INFERENCE) - {"transcribe"}
+    for value in ("gpu.enabled=false", "gpu.fallBackToCpu=true"):
+        for stage in stages(helm.render(value)).values():
+            assert "VOICEMILL_GPU" not in str(stage["container"]["env"])
+
+
+def test_a_gpu_that_failed_is_not_tried_again_where_the_values_say_so(helm: Helm) -> None:
+    for name, stage in stages(helm.render("gpu.retryOnAnotherNode=true")).items():
+        expected = {"nodeAntiAffinity": {}} if name in TRAINING | INFERENCE else None
+        assert stage["retryStrategy"].get("affinity") == expected
+        assert stage["retryStrategy"]["limit"] == "10"
+    assert all("affinity" not in stage["retryStrategy"] for stage in stages(helm.render()).values())
+
+
 def test_slots_of_a_class_are_semaphores_that_its_stages_hold(helm: Helm) -> None:
     objects = helm.render(values="production")
     assert one(objects, "ConfigMap", "voicemill-slots")["data"] == {"gpu-training": "8", "gpu-inference": "16"}

@@ -151,7 +151,9 @@ def test_the_helm_test_is_clone_voice_cut_down_to_cpu_stages(helm: Helm) -> None
     workflow = json.loads(one(objects, "ConfigMap", "voicemill-test")["data"]["workflow.json"])
     whole = one(objects, "WorkflowTemplate", "clone-voice")["spec"]
     assert workflow["metadata"]["labels"]["workflows.argoproj.io/controller-instanceid"] == "voices"
-    spec = workflow["spec"]
+    # By reference, which every controller takes.
+    assert workflow["spec"] == {"workflowTemplateRef": {"name": "voicemill-test"}}
+    spec = one(objects, "WorkflowTemplate", "voicemill-test")["spec"]
     for field in ("serviceAccountName", "securityContext", "artifactRepositoryRef", "artifactGC"):
         assert spec[field] == whole[field], field
     templates = {each["name"]: each for each in spec["templates"]}

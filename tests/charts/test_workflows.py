@@ -26,6 +26,8 @@ def without_what_the_chart_sets(workflow: Json) -> Json:
     workflow = deepcopy(workflow)
     metadata, spec = workflow["metadata"], workflow["spec"]
     metadata.pop("namespace", None)
+    metadata.get("annotations", {}).pop("voicemill.dev/image-pull-seconds", None)
+    metadata["annotations"] = metadata.get("annotations", {})
     for name in RELEASE_LABELS:
         metadata.get("labels", {}).pop(name, None)
     spec.pop("artifactRepositoryRef", None)
@@ -46,6 +48,7 @@ def test_nothing_else_of_a_workflow_is_changed(helm: Helm, name: str) -> None:
 
 def test_every_generated_workflow_is_rendered(helm: Helm) -> None:
     rendered = {each["metadata"]["name"] for each in helm.render() if each["kind"] == "WorkflowTemplate"}
+    rendered.remove("voicemill-test")
     assert rendered == {each["metadata"]["name"] for each in GENERATED.values()}
 
 
@@ -160,3 +163,44 @@ def test_models_are_prepared_where_stages_read_them(helm: Helm) -> None:
     }
     container = stages(objects, "prepare-models")["prepare-models"]["container"]
     assert {"name": "models", "mountPath": "/models", "readOnly": False} in container["volumeMounts"]
+
+
+def test_a_namespace_that_wants_every_limit_gets_them(helm: Helm) -> None:
+    executor = {"requests": {"cpu": "10m"}, "limits": {"cpu": "500m", "memory": "256Mi", "ephemeral-storage": "1Gi"}}
+    objects = helm.render(
+        "pods.cpuLimit=4",
+        "pods.ephemeralStorage=20Gi",
+        "stages.train-gpt.cpuLimit=8",
+        "stages.train-gpt.ephemeralStorage=40Gi",
+        f"argo.executorResources={json.dumps(executor)}",
+    )
+    for name, stage in stages(objects).items():
+        resources = stage["container"]["resources"]
+        own = name == "train-gpt"
+        assert resources["limits"]["cpu"] == ("8" if own else "4")
+        assert {resources[kind]["ephemeral-storage"] for kind in ("requests", "limits")} == {"40Gi" if own else "20Gi"}
+        assert resources["limits"]["memory"] and resources["requests"]["cpu"]
+        patch = json.loads(stage["podSpecPatch"])
+        (init,) = patch["initContainers"]
+        (wait,) = (each for each in patch["containers"] if each["name"] == "wait")
+        assert init["resources"] == wait["resources"] == executor
+        assert init["securityContext"] and wait["securityContext"]
+    collector = json.loads(one(objects, "WorkflowTemplate", "clone-voice")["spec"]["artifactGC"]["podSpecPatch"])
+    (main,) = collector["containers"]
+    assert main["command"] == ["argoexec"] and main["resources"]["limits"]["ephemeral-storage"] == "1Gi"
+
+
+def test_a_platform_that_chooses_users_itself_is_not_told_one(helm: Helm) -> None:
+    objects = helm.render("pods.user=0", "proofread.enabled=true", "proofread.reviewersSecret=reviewers")
+    found = [
+        *(stage["securityContext"] for stage in stages(objects).values()),
+        one(objects, "WorkflowTemplate", "clone-voice")["spec"]["securityContext"],
+        one(objects, "Deployment", "voicemill-proofread")["spec"]["template"]["spec"]["securityContext"],
+        one(objects, "Pod", "voicemill-test")["spec"]["securityContext"],
+    ]
+    assert all(each == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}} for each in found)
+
+
+def test_a_run_says_how_long_an_image_may_be_waited_for(helm: Helm) -> None:
+    annotations = one(helm.render("images.pullLimitSeconds=90"), "WorkflowTemplate", "clone-voice")["metadata"]
+    assert annotations["annotations"]["voicemill.dev/image-pull-seconds"] == "90"

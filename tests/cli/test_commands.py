@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from tests.fakes.argo_api import ARGO, Cluster
 from voicemill.cli.main import app
-from voicemill.cluster import following
-from voicemill.core.errors import VoicemillError
+from voicemill.cluster import following, image_pulls
+from voicemill.core.errors import TryAgain, VoicemillError
 from voicemill.storage import open_store
 
 Json = dict[str, Any]
@@ -211,6 +211,7 @@ def test_a_path_that_is_not_here_is_refused_and_one_of_the_pods_is_left(cluster:
         (status("Failed", failed("ingest", 65)), 65, "because of its data or parameters"),
         (status("Failed", failed("train-gpt", 66)), 65, "because of its data or parameters"),
         (status("Failed", failed("separate", 75)), 75, "because of the cluster"),
+        (status("Failed", failed("ingest", 69, "S3 denies access")), 75, "because of the cluster"),
         (status("Failed", failed("separate", 137, "OOMKilled")), 75, "because of the cluster"),
         (status("Error", failed("separate", None, "pod deleted")), 75, "because of the cluster"),
         (status("Failed", failed("slice", 1)), 1, "because of a bug"),
@@ -278,6 +279,22 @@ def test_waiting_tells_why_a_pod_finds_no_place(cluster: Cluster, monkeypatch: p
     assert told == [f"Pending: {full}", "Running", "Succeeded"]
 
 
+def test_an_image_that_cannot_be_pulled_is_told_once_and_ends_the_waiting(
+    door: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    door.objects["workflowtemplates", "clone-voice"]["metadata"]["annotations"] = {image_pulls.LIMIT: "0.2"}
+    failing, waiting = 'ErrImagePull: failed to pull "reg/slice:1"', 'ImagePullBackOff: Back-off pulling "reg/slice:1"'
+    turns = [status("Running", node("slice", "Pending", message=words)) for words in (failing, waiting)]
+    door.script = [turns[number % 2] for number in range(500)]
+    result = voicemill("submit", "clone-voice", *PARAMETERS, "--name", "anna-1", "--wait")
+    assert isinstance(result.exception, TryAgain) and result.exception.exit_code == 75
+    assert "the image of slice could not be pulled for 0 seconds" in str(result.exception)
+    assert "reg/slice:1" in str(result.exception) and "images.registry" in str(result.exception)
+    assert len([line for line in result.output.splitlines() if line.startswith("slice ")]) == 1
+    assert door.objects["workflows", "anna-1"]["spec"]["shutdown"] == "Stop"
+
+
 OF_EXECUTOR = 'time=2026-01-01T00:00:00.6Z level=INFO msg="exited" argo=true error="x"\nError: exit status 65'
 
 
@@ -293,7 +310,10 @@ OF_EXECUTOR = 'time=2026-01-01T00:00:00.6Z level=INFO msg="exited" argo=true err
             f'main: Error (exit code 1): line 3, in f\\n    import torch\\nRuntimeError: no torch"}}\n{OF_EXECUTOR}',
             "RuntimeError: no torch",
         ),
-        (f"main: Error (exit code 3): plain words\n{OF_EXECUTOR}", "main: Error (exit code 3): plain words"),
+        (f"main: Error (exit code 3): plain words\n{OF_EXECUTOR}", "plain words"),
+        ("main: Error (exit code 65): a.wav holds no audio", "a.wav holds no audio"),
+        ("main: OOMKilled (exit code 137): killed", "killed"),
+        ("wait: Error (exit code 64): Access Denied.", "wait: Error (exit code 64): Access Denied."),
     ],
 )
 def test_of_what_kubernetes_keeps_of_a_log_the_sentence_is_shown(cluster: Cluster, message: str, words: str) -> None:
@@ -387,6 +407,27 @@ def test_runs_are_listed_by_speaker(door: Cluster) -> None:
     door.add("workflows", {"metadata": {"name": "theirs", "labels": {}}, "spec": {}})
     output = voicemill("status").output
     assert "anna-1" in output and "Pending" in output and "theirs" not in output
+
+
+def test_in_a_pipe_no_name_is_cut_and_programs_get_json_or_names(door: Cluster) -> None:
+    run, speaker = "clone-voice-" + "x" * 50, "s" * 63
+    voicemill("submit", "clone-voice", *PARAMETERS, "--name", run)
+    door.runs[0]["metadata"]["labels"]["voicemill.dev/speaker"] = speaker
+    (line,) = voicemill("status").output.splitlines()[1:]
+    assert line.split()[:3] == [run, "clone-voice", speaker]
+    assert voicemill("status", "-o", "name").output == f"{run}\n"
+    (row,) = json.loads(voicemill("status", "-o", "json").output)
+    assert (row["run"], row["speaker"], row["state"]) == (run, speaker, "Pending")
+    sentence = "a.wav holds no audio; " + "it is very long " * 20
+    door.objects["workflows", run]["status"] = status(
+        "Failed", failed("ingest", 65, f"main: Error (exit code 65): {sentence}")
+    )
+    ended = voicemill("status", run, "-o", "json")
+    found = json.loads(ended.output)
+    assert ended.exit_code == 65 and found["outcome"] == "data"
+    assert found["tasks"][0]["message"] == sentence.strip() and found["tasks"][0]["exit_code"] == 65
+    assert voicemill("status", run, "-o", "name").output == f"{run}\n"
+    assert sentence.strip() in voicemill("status", run).output.splitlines()[2]
 
 
 def test_logs_come_from_the_pods_and_are_readable(door: Cluster) -> None:

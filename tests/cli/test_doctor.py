@@ -113,3 +113,32 @@ def test_a_cluster_that_is_away_is_said_once(cluster: Cluster) -> None:
     cluster.status["/version/"] = 503
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 69 and "1 requirements are missing" in result.output
+
+
+def test_names_and_devices_are_those_of_the_release(healthy: Cluster) -> None:
+    spec = healthy.objects["workflowtemplates", "clone-voice"]["spec"]
+    spec["serviceAccountName"] = "singer"
+    for template in (each for each in spec["templates"] if "container" in each):
+        template["container"]["envFrom"][0]["configMapRef"]["name"] = "songs"
+        limits = template["container"]["resources"]["limits"]
+        if limits.pop("nvidia.com/gpu", None):
+            limits["nvidia.com/mig-2g.20gb"] = "1"
+            template["container"]["resources"]["requests"].pop("nvidia.com/gpu", None)
+            template.pop("affinity")
+    healthy.objects["serviceaccounts", "singer"] = healthy.objects.pop(("serviceaccounts", "voicemill"))
+    healthy.objects["configmaps", "songs"] = healthy.objects.pop(("configmaps", "voicemill"))
+    assert {finding.sentence.split(" (")[0] for finding in lacking() if finding.level == "missing"} >= {
+        "the service account voicemill is missing in voices: install the chart",  # artifactGC's
+        "no node fits train-gpt",
+    }
+    shares = healthy.objects["nodes", "large"]["status"]["allocatable"]
+    shares["nvidia.com/mig-2g.20gb"] = "3"
+    found = [finding.sentence for finding in examine(None)]
+    assert "the service account singer exists" in found
+    assert any("3 nvidia.com/mig-2g.20gb: fits separate" in sentence for sentence in found)
+
+
+def test_node_groups_that_grow_from_nothing_are_thought_of(healthy: Cluster) -> None:
+    del healthy.objects["nodes", "large"]
+    sentences = [finding.sentence for finding in lacking() if finding.sentence.startswith("no node fits train-gpt")]
+    assert len(sentences) == 1 and "gpu.select=none" in sentences[0]

@@ -86,6 +86,7 @@ def test_results_go_where_argo_asks_for_them(texts: Path, tmp_path: Path) -> Non
         ("weights", 73, "disk is full"),
         pytest.param("checkpoint", 73, "disk is full", marks=needs_full_device),
         ("again", 75, "S3 cannot be reached"),
+        ("ecc", 75, "the GPU failed on the node gpu-7: CUDA error: uncorrectable ECC"),
         ("gpu", 77, "out of memory"),
         ("ctranslate", 77, "out of memory"),
         ("host", 77, "out of memory"),
@@ -94,9 +95,14 @@ def test_results_go_where_argo_asks_for_them(texts: Path, tmp_path: Path) -> Non
 def test_each_kind_of_failure_has_its_exit_code_and_leaves_no_half_output(
     texts: Path, tmp_path: Path, fail: str, code: int, sentence: str
 ) -> None:
-    done = run("--texts", texts, "--copies", tmp_path / "out", "--fail", fail)
+    word = tmp_path / "termination-log"
+    word.touch()
+    told = {"VOICEMILL_TERMINATION_LOG": str(word), "VOICEMILL_NODE": "gpu-7"}
+    done = run("--texts", texts, "--copies", tmp_path / "out", "--fail", fail, **told)
     assert done.returncode == code, done.stderr
     assert sentence in done.stderr
+    assert sentence in word.read_text() and "\n" not in word.read_text().strip()
+    word.unlink()
     assert ("Traceback" in done.stderr) == (code in (1, 77))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ledger.jsonl", "texts"]
     assert len((tmp_path / "out.ledger.jsonl").read_text().splitlines()) == 3, "what led to the failure is on record"

@@ -22,13 +22,23 @@ class Controller:
     Attributes:
         fails: Speakers whose ingest fails, with the sentence.
         held: Speakers whose workflow runs on until it is told to end, or let go.
+        no_image: Those of the held whose pod waits for an image that cannot be pulled.
+        code: Exit code of an ingest that fails.
         begun: Speakers, each time a workflow of theirs began.
         most: How many ran at once at most.
     """
 
-    def __init__(self, cluster: Cluster, *, fails: dict[str, str] | None = None, held: set[str] | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        fails: dict[str, str] | None = None,
+        held: set[str] | None = None,
+        no_image: set[str] | None = None,
+        code: str = "65",
+    ) -> None:
         self.cluster = cluster
-        self.fails, self.held = fails or {}, held or set()
+        self.fails, self.held, self.no_image, self.code = fails or {}, held or set(), no_image or set(), code
         self.begun: list[str] = []
         self.most = 0
         self._age: dict[str, int] = {}
@@ -70,7 +80,10 @@ class Controller:
                 self._finish(run, "Failed", {})
             elif self._age[name] >= _TICKS and who not in self.held:
                 failure = self.fails.get(who)
-                self._finish(run, "Failed" if failure else "Succeeded", nodes_of(failure))
+                self._finish(run, "Failed" if failure else "Succeeded", nodes_of(failure, self.code))
+            elif who in self.no_image:
+                pod = {**_pod("ingest", "Pending", None), "message": 'ErrImagePull: failed to pull "ingest:1"'}
+                run["status"] = {"phase": "Running", "nodes": {"i": pod}}
 
     def _finish(self, run: Json, phase: str, its_nodes: Json) -> None:
         run["metadata"]["labels"] |= {nodes.PHASE: phase, speaker_workflows.COMPLETED: "true"}
@@ -89,10 +102,10 @@ def speaker(run: Json) -> str:
     return next(item["value"] for item in run["spec"]["arguments"]["parameters"] if item["name"] == "speaker")
 
 
-def nodes_of(failure: str | None) -> Json:
+def nodes_of(failure: str | None, code: str = "65") -> Json:
     """The nodes of clone-voice that tell what came of it."""
     if failure:
-        return {"i": {**_pod("ingest", "Failed", None), "message": failure}}
+        return {"i": {**_pod("ingest", "Failed", None), "message": failure, "outputs": {"exitCode": code}}}
     published = {"version": "0123456789abcdef", "error_rate": 0.1, "similarity": 0.9, "score": 0.8}
     return {
         "i": _pod("ingest", "Succeeded", {"seconds": 300.0}),

@@ -66,6 +66,7 @@ def copy_texts(
         "again": TryAgain("S3 cannot be reached"),
         "gpu": OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
         "ctranslate": RuntimeError("CUDA failed with error out of memory"),
+        "ecc": RuntimeError("CUDA error: uncorrectable ECC error encountered"),
         "host": MemoryError(),
         "disk": OSError(28, "No space left on device", "/x"),
         "weights": Exception("Error while serializing: I/O error: No space left on device (os error 28)"),

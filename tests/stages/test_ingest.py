@@ -211,3 +211,10 @@ def test_a_stage_that_is_run_as_a_program_logs_under_its_own_name(source):
         loggers["no consent was recorded; record with --consent what the speaker agreed to"]
         == "voicemill.stages.ingest"
     )
+
+
+def test_a_source_without_audio_names_what_was_ignored(source, tmp_path):
+    for name in ("notes.txt", "a.lab", "b.lab", "c.lab", "d.lab", "e.lab"):
+        (source / name).write_text("words")
+    with pytest.raises(InputError, match="0 dropped; ignored: a.lab, b.lab, c.lab, d.lab, e.lab and 1 more"):
+        ingest(tmp_path / "audio", source=str(source))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from voicemill.core.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain, Unavailable
 from voicemill.storage import Conflict, Store, fetch, fingerprint, open_store
 from voicemill.storage import s3 as s3_module
 
@@ -125,7 +125,7 @@ def test_s3_away_says_try_again(monkeypatch: pytest.MonkeyPatch, bucket: str, tm
         assert caught.value.exit_code == 75
 
 
-@pytest.mark.parametrize(("status", "code", "error"), [(503, "SlowDown", TryAgain), (403, "AccessDenied", InputError)])
+@pytest.mark.parametrize(("status", "code", "error"), [(503, "SlowDown", TryAgain), (403, "AccessDenied", Unavailable)])
 def test_an_overloaded_server_is_tried_again_and_a_refusal_is_not(
     monkeypatch: pytest.MonkeyPatch, bucket: str, status: int, code: str, error: type[Exception]
 ) -> None:

@@ -13,6 +13,7 @@ from voicemill.asr.cublas import load_cublas
 from voicemill.asr.flags import loops
 from voicemill.asr.transcript import RATE, Transcript
 from voicemill.core.errors import InputError, OutOfGpuMemory, UsageError
+from voicemill.core.hardware import is_cuda_failure, use_gpu
 from voicemill.core.logs import get_logger
 from voicemill.dataset.labels import LANGUAGES, one_line
 
@@ -55,7 +56,7 @@ class WhisperRecognizer:
         from faster_whisper import BatchedInferencePipeline
 
         if device == "auto":
-            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+            device = "cuda" if use_gpu(bool(ctranslate2.get_cuda_device_count())) else "cpu"
             if device == "cuda" and not load_cublas():
                 log.warning("Whisper runs on the CPU: for the GPU it needs cuBLAS 12, pip install 'voicemill[cuda12]'")
                 device = "cpu"
@@ -169,6 +170,8 @@ def _load(folder: Path, device: str, forms: Sequence[str]) -> WhisperModel:
         except (RuntimeError, ValueError, OSError) as error:
             if device != "cpu" and _lacks_kernels(error):
                 continue
+            if is_cuda_failure(error):
+                raise
             raise InputError(f"{folder} is not a Whisper model in CTranslate2 format: {error}") from error
         if device == "cpu" or _runs(model):
             if form != forms[0]:

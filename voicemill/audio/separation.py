@@ -24,6 +24,7 @@ from voicemill.audio.reading import read, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError, MissingModelError, OutOfGpuMemory
+from voicemill.core.hardware import use_gpu
 from voicemill.core.logs import get_logger
 
 if TYPE_CHECKING:
@@ -78,12 +79,14 @@ class StemSeparator:
             MissingModelError: The model, its configuration or an index file is not in the folder.
             InputError: The model is unknown to audio-separator, or damaged.
             OutOfGpuMemory: It does not fit.
+            BrokenGpu: A GPU was given and does not work.
         """
         self.folder, self.model, self.stem = folder, model, stem
         self.loads = 0
         self._retreats = 0
         self._temporary = tempfile.TemporaryDirectory(prefix="voicemill-separation-")
         self._separator = self._load()
+        use_gpu(self.device != "cpu")
 
     def __enter__(self) -> "StemSeparator":
         return self

@@ -22,9 +22,10 @@ from voicemill.batch.speaker_workflows import BatchSettings, SpeakerWorkflow
 from voicemill.batch.state import Batch, State
 from voicemill.batch.validation import SpeakerJob
 from voicemill.cluster.api import AlreadyThere, NotThere
+from voicemill.cluster.image_pulls import ImagePulls
 from voicemill.cluster.kube import Kube
 from voicemill.cluster.retrying import retry_while_unavailable
-from voicemill.core.errors import InputError
+from voicemill.core.errors import Cause, InputError
 from voicemill.core.logs import get_logger
 
 log = get_logger(__name__)
@@ -34,6 +35,8 @@ SECONDS_BETWEEN_COUNTS = 60.0
 SECONDS_TO_END = 120.0
 """What workflows get to end in when they are told to; their pods have up to two minutes to save."""
 _LISTERS = 16
+_LOOKED_AT = 8
+"""Workflows that are looked at each time they are counted, one after the other: a whole status is large."""
 _DIGEST_DIGITS = 16
 _SUPERSEDED = "superseded"
 """Outcome of a workflow that was made for other recordings or parameters, or by a conductor before."""
@@ -63,9 +66,9 @@ class OutcomeStore:
             log.warning("%s was deleted as soon as it had ended", name)
         return row
 
-    def fail(self, job: SpeakerJob, input_digest: str, reason: str) -> State:
+    def fail(self, job: SpeakerJob, input_digest: str, reason: str, cause: Cause | None = None) -> State:
         """Keep that a speaker has no voice."""
-        row = State(job.speaker, job.line, "failed", reason)
+        row = State(job.speaker, job.line, "failed", reason, cause or "")
         self._keep(input_digest, row)
         return row
 
@@ -92,6 +95,7 @@ class Conductor:
         self.active: dict[str, tuple[SpeakerJob, str]] = {}
         """Workflow's name -> the speaker's order and its mark."""
         self._counted = time.monotonic()
+        self._pulls: dict[str, ImagePulls] = {}
 
     def rows(self) -> Iterator[State]:
         """Return each speaker's row as soon as it is known.
@@ -105,6 +109,7 @@ class Conductor:
             yield from self._start()
             for name in retry_while_unavailable(self._ended):
                 yield self.outcomes.finish(name, *self.active.pop(name))
+            yield from self._without_image()
             if self.active:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
@@ -180,11 +185,35 @@ class Conductor:
         of_batch = speaker_workflows.of_batch(self.settings.name)
         ended = f"{of_batch},{speaker_workflows.COMPLETED}=true,!{speaker_workflows.OUTCOME}"
         names = [child.name for child in _speaker_workflows(self.cluster, ended) if child.name in self.active]
-        if time.monotonic() - self._counted > SECONDS_BETWEEN_COUNTS:
+        if self._is_to_count():
             there = {child.name for child in unrecorded(self.cluster, self.settings)}
             names += [name for name in self.active if name not in there | {*names}]
-            self._counted = time.monotonic()
         return names
+
+    def _is_to_count(self) -> bool:
+        return time.monotonic() - self._counted > SECONDS_BETWEEN_COUNTS
+
+    def _without_image(self) -> Iterator[State]:
+        """Every minute, end workflows that wait too long for an image which cannot be pulled; gives their rows."""
+        if not self._is_to_count():
+            return
+        self._counted = time.monotonic()
+        watched = {name: pulls for name, pulls in self._pulls.items() if name in self.active}
+        self._pulls = watched | {name: ImagePulls() for name in self.active if name not in watched}
+        for name in list(self._pulls)[:_LOOKED_AT]:
+            pulls = self._pulls[name] = self._pulls.pop(name)  # behind the others
+            try:
+                workflow = retry_while_unavailable(lambda name=name: self.cluster.workflow(name))
+                reason = pulls.overdue(workflow)
+                if reason:
+                    retry_while_unavailable(lambda name=name: self.cluster.terminate(name))
+            except NotThere:
+                continue  # the next count says so
+            if reason:
+                row = self.outcomes.fail(*self.active.pop(name), reason, "infrastructure")
+                noted = speaker_workflows.noted(row)
+                retry_while_unavailable(lambda name=name, noted=noted: self.cluster.note(name, **noted))
+                yield row
 
 
 def conclude(cluster: Kube, batch_plan: BatchPlan, settings: BatchSettings, kept: records.Records) -> list[State]:

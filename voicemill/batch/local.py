@@ -14,7 +14,7 @@ from voicemill.batch import state as states
 from voicemill.batch.state import Batch
 from voicemill.batch.validation import SpeakerJob
 from voicemill.core import logs
-from voicemill.core.errors import UsageError, VoicemillError, known
+from voicemill.core.errors import Cause, UsageError, VoicemillError, cause_of, known
 from voicemill.engine.execution import Options
 from voicemill.engine.nodes import Phase
 from voicemill.engine.run import Result, conduct
@@ -82,9 +82,10 @@ async def _all(batch: Batch, workflow: Workflow, out: Path, room: Room, options:
                 return
             states.forget_outcome(folder)
             watcher("begun", job)
-            outcome, reason = await _one(workflow, job, folder, slots, stop, options)
+            outcome, reason, cause = await _one(workflow, job, folder, slots, stop, options)
             folder.mkdir(parents=True, exist_ok=True)
-            states.write_outcome(folder, {"mark": input_digest, "outcome": outcome, "reason": reason})
+            ended = {"mark": input_digest, "outcome": outcome, "reason": reason, "cause": cause or ""}
+            states.write_outcome(folder, ended)
             watcher("ended", job)
 
     with Stop() as stop:
@@ -96,27 +97,29 @@ async def _all(batch: Batch, workflow: Workflow, out: Path, room: Room, options:
 
 async def _one(
     workflow: Workflow, job: SpeakerJob, folder: Path, slots: Slots, stop: Stop, options: Options
-) -> tuple[states.Ending, str]:
-    """Return a speaker's run: how it ended and why."""
+) -> tuple[states.Ending, str, Cause | None]:
+    """Return a speaker's run: how it ended, why, and whose turn it is."""
     try:
         result = await conduct(workflow, job.values, folder, slots=slots, stop=stop, options=options)
     except Exception as error:
         if told := known(error):
-            return "failed", str(told)
+            return "failed", str(told), cause_of(told.exit_code)
         # A fault of the engine's own; the other speakers go on, and the trace is in the log.
         log.exception("the run of %s failed unexpectedly", job.speaker)
-        return "failed", f"{type(error).__name__}: {error}"
+        return "failed", f"{type(error).__name__}: {error}", "bug"
     return _outcome(result)
 
 
-def _outcome(result: Result) -> tuple[states.Ending, str]:
+def _outcome(result: Result) -> tuple[states.Ending, str, Cause | None]:
     if result.waiting:
-        return "stopped", f"waits for approval: {', '.join(result.waiting)}"
+        return "stopped", f"waits for approval: {', '.join(result.waiting)}", None
     if result.phase is Phase.SUCCEEDED:
-        return "voice", ""
+        return "voice", "", None
     if result.failed is not None:
-        return "failed", f"{result.failed.name}: {result.failed.message}"
-    return "stopped", ""
+        reason = f"{result.failed.name}: {result.failed.message}"
+        code = result.failed.exit_code
+        return "failed", reason, None if code is None else cause_of(code)
+    return "stopped", "", None
 
 
 def _input_digest(job: SpeakerJob) -> str:

@@ -192,7 +192,7 @@ def row_of(workflow: Json, job: SpeakerJob, batch: Batch) -> State:
     if outcome == "stopped":
         row.outcome = "stopped"
     elif outcome != "done":
-        row.reason = _reason(tasks, status)[:_LONGEST_REASON]
+        row.reason, row.cause = _reason(tasks, status)[:_LONGEST_REASON], outcome
     used = status.get("resourcesDuration") or {}
     # Of what pods ask for, only devices have a vendor's name before a slash.
     gpu_seconds = sum(seconds for name, seconds in used.items() if "/" in name)

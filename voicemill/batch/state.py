@@ -17,7 +17,7 @@ from typing import Any, Literal
 from voicemill.batch.validation import SpeakerJob
 from voicemill.core import untrusted
 from voicemill.core.display import display
-from voicemill.core.errors import InputError
+from voicemill.core.errors import Cause, InputError
 from voicemill.core.files import write_text
 from voicemill.core.safe_paths import what_is_wrong
 from voicemill.engine.digests import digest_of
@@ -110,6 +110,7 @@ class State:
     line: int
     outcome: Ending
     reason: str = ""
+    cause: Cause | Literal[""] = ""
     voice: str | None = None
     minutes_in: float | None = None
     minutes_used: float | None = None
@@ -150,6 +151,7 @@ def state(batch: Batch, job: SpeakerJob, out: Path, *, running: bool) -> State:
     row = State(job.speaker, job.line, "waiting", folder=folder.relative_to(out).as_posix())
     if ended:
         row.outcome, row.reason = ended["outcome"], ended["reason"]
+        row.cause = ended.get("cause", "")
     elif work is not None:
         row.outcome, row.tasks = ("running", tuple(work.tasks)) if running and work.tasks else ("stopped", ())
     if work is not None:
@@ -185,7 +187,7 @@ def _looks(source: str) -> Iterator[tuple[str, int, str]]:
 
 
 def outcome_of(folder: Path) -> dict[str, Any] | None:
-    """How a run ended: `mark` (its input digest), `outcome`, `reason`, `exit_code`; None as long as it has not."""
+    """How a run ended: `mark` (its input digest), `outcome`, `reason`, `cause`; None as long as it has not."""
     try:
         return untrusted.read_json(folder / _OUTCOME, dict)
     except InputError:

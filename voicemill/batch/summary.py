@@ -9,6 +9,7 @@ from pathlib import Path
 
 from voicemill.batch.state import Batch, State
 from voicemill.core import spreadsheets
+from voicemill.core.errors import InputError, Unavailable, VoicemillError
 from voicemill.core.files import write_text
 
 CSV = "summary.csv"
@@ -52,9 +53,25 @@ def totals(rows: list[State]) -> dict[str, float]:
     return {"speakers": len(rows), **counts, **sums, **times}
 
 
-def success_ratio(rows: list[State]) -> float:
-    """Return the share of the speakers who have a voice."""
-    return sum(row.outcome == "voice" for row in rows) / max(len(rows), 1)
+def too_few(rows: list[State], required: float) -> VoicemillError | None:
+    """Return what to say where fewer speakers than required have a voice; None if enough do.
+
+    Args:
+        rows: Of all speakers.
+        required: Share of them, from 0 to 1.
+
+    Returns:
+        Unavailable if there would be enough but for a cluster, a disk or an S3 server, else InputError.
+    """
+    voices, total = sum(row.outcome == "voice" for row in rows), len(rows)
+    if voices >= required * total:
+        return None
+    lost = [row for row in rows if row.cause == "infrastructure"]
+    words = f"{voices} of {total} speakers got a voice, fewer than the required {required:.0%}"
+    if lost and voices + len(lost) >= required * total:
+        first = f"{len(lost)} failed because of the cluster or S3, the first, {lost[0].speaker}: {lost[0].reason}"
+        return Unavailable(f"{words}; {first}; fix that and run it again")
+    return InputError(f"{words}; see the summary")
 
 
 def _speech(folder: Path) -> list[Path]:

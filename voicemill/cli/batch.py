@@ -63,7 +63,8 @@ def run(
 
     The whole manifest is checked first: with any mistake all of them are listed, nothing is started, and it ends with
     65. Speakers who have their voice are not worked on again. At the end DIR/summary.csv and DIR/summary.html tell of
-    all. Exit code: 0, or 65 if fewer than --min-success-ratio got a voice, 75 or 130 if it was stopped.
+    all. Exit code: 0, or if fewer than --min-success-ratio got a voice 65, 69 where a full disk, S3 or a GPU was to
+    blame; 75 or 130 if it was stopped.
     """
     from rich.console import Console
 
@@ -90,10 +91,8 @@ def run(
     console.print(view.headline(rows), markup=False, highlight=False)
     console.print(f"summary: {out / summary.CSV}, {out / summary.PAGE}", markup=False, highlight=False, soft_wrap=True)
     waits = any(row.outcome == "stopped" for row in rows)
-    if code == 0 and not waits and (ratio := summary.success_ratio(rows)) < min_success_ratio:
-        raise InputError(
-            f"{ratio:.0%} of the speakers got a voice, fewer than the required {min_success_ratio:.0%}; see the summary"
-        )
+    if code == 0 and not waits and (error := summary.too_few(rows, min_success_ratio)):
+        raise error
     raise typer.Exit(code or (75 if waits else 0))
 
 

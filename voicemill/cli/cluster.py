@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
+from voicemill.core.display import json_printable
 from voicemill.core.errors import InputError, UsageError
 
 Run = Annotated[str, typer.Argument(help="Name of the run, as `voicemill submit` printed it.")]
@@ -16,6 +18,9 @@ Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Namespace of the runs.", show_default="the kubeconfig's")
 ]
 Pairs = Annotated[list[str] | None, typer.Option("--parameter", "-p", metavar="KEY=VALUE")]
+Form = Literal["table", "json", "name"]
+_WIDE = 1000
+"""Columns where it is no terminal: nothing is cut or wrapped that a program reads."""
 RUNS = "app.kubernetes.io/part-of=voicemill"
 
 
@@ -82,6 +87,9 @@ def submit(
 def status(
     run: Annotated[str | None, typer.Argument(help="Name of the run; without it, all runs are listed.")] = None,
     namespace: Namespace = None,
+    output: Annotated[
+        Form, typer.Option("--output", "-o", help="As a table, as JSON for programs, or names alone, one a line.")
+    ] = "table",
 ) -> None:
     """Show how a run stands, or list the runs; of a run that has ended, the exit code says how."""
     from rich.console import Console
@@ -91,23 +99,50 @@ def status(
     from voicemill.cluster.connection import connect
 
     console, api = Console(), connect(namespace)
+    if not console.is_terminal:
+        console = Console(width=_WIDE)
     if run:
         workflow = api.workflow(run)
-        console.print(following.board(workflow))
+        if output == "name":
+            typer.echo(run)
+        elif output == "json":
+            typer.echo(_json(following.summary(workflow)))
+        else:
+            console.print(following.board(workflow))
         if nodes.has_ended(workflow):
-            raise typer.Exit(following.conclude(workflow, console))
+            quiet = Console(quiet=True) if output != "table" else console
+            raise typer.Exit(following.conclude(workflow, quiet))
         return
-    table = Table("run", "workflow", "speaker", "state", "begun", box=None, pad_edge=False)
-    for found in sorted(api.sketches(RUNS), key=lambda each: each["metadata"]["creationTimestamp"]):
-        labels = found["metadata"].get("labels") or {}
-        table.add_row(
-            found["metadata"]["name"],
-            labels.get("app.kubernetes.io/name", ""),
-            labels.get("voicemill.dev/speaker", ""),
-            labels.get(nodes.PHASE, "Pending"),
-            found["metadata"]["creationTimestamp"],
-        )
-    console.print(table)
+    found = [_listed(each) for each in api.sketches(RUNS)]
+    rows = sorted(found, key=lambda row: row["begun"])
+    if output == "name":
+        typer.echo("".join(f"{row['run']}\n" for row in rows), nl=False)
+    elif output == "json":
+        typer.echo(_json(rows))
+    else:
+        table = Table("run", "workflow", "speaker", "state", "begun", box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*row.values())
+        console.print(table)
+
+
+def _listed(sketch: dict[str, Any]) -> dict[str, str]:
+    """Return what a list says of a run."""
+    from voicemill.cluster import nodes
+
+    metadata = sketch["metadata"]
+    labels = metadata.get("labels") or {}
+    return {
+        "run": metadata["name"],
+        "workflow": labels.get("app.kubernetes.io/name", ""),
+        "speaker": labels.get("voicemill.dev/speaker", ""),
+        "state": labels.get(nodes.PHASE, "Pending"),
+        "begun": metadata["creationTimestamp"],
+    }
+
+
+def _json(found: object) -> str:
+    return json_printable(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 def logs(

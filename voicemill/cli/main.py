@@ -12,26 +12,34 @@ from typer.core import TyperCommand, TyperGroup
 
 import voicemill
 from voicemill.core.errors import known
+from voicemill.core.extras import MissingExtra, missing
 
 _COMMANDS = {
-    "run": ("voicemill.cli.run", "Run a workflow on this machine, or resume one that stopped."),
-    "proofread": ("voicemill.cli.proofread", "Proofread transcripts in a web page."),
-    "models": ("voicemill.cli.models", "List, fetch and verify pretrained models, or make tiny ones."),
+    "run": ("voicemill.cli.run", "Run a workflow on this machine, or resume one that stopped.", "all"),
+    "proofread": ("voicemill.cli.proofread", "Proofread transcripts in a web page.", "proofread"),
+    "models": ("voicemill.cli.models", "List, fetch and verify pretrained models, or make tiny ones.", "models"),
     "voices": (
         "voicemill.cli.voices",
         "Import and export GPT-SoVITS files, inspect them, and manage registered voices.",
+        "voice",
     ),
-    "submit": ("voicemill.cli.cluster", "Run a workflow on a Kubernetes cluster."),
-    "status": ("voicemill.cli.cluster", "Show the status of a run on a cluster, or list the runs."),
-    "logs": ("voicemill.cli.cluster", "Show the logs of a run on a cluster."),
-    "stop": ("voicemill.cli.cluster", "Stop a run on a cluster."),
-    "resume": ("voicemill.cli.cluster", "Approve a waiting node of a run on a cluster."),
-    "batch": ("voicemill.cli.batch", "Make many voices from a manifest."),
-    "stage": ("voicemill.cli.stage", "Run one stage on this machine."),
-    "parity": ("voicemill.cli.parity", "Compare outputs with those of GPT-SoVITS, number by number."),
-    "doctor": ("voicemill.cli.cluster", "Check a cluster: what is missing, and which node fits which stage."),
+    "submit": ("voicemill.cli.cluster", "Run a workflow on a Kubernetes cluster.", "workflows"),
+    "status": ("voicemill.cli.cluster", "Show the status of a run on a cluster, or list the runs.", "workflows"),
+    "logs": ("voicemill.cli.cluster", "Show the logs of a run on a cluster.", "workflows"),
+    "stop": ("voicemill.cli.cluster", "Stop a run on a cluster.", "workflows"),
+    "resume": ("voicemill.cli.cluster", "Approve a waiting node of a run on a cluster.", "workflows"),
+    "batch": ("voicemill.cli.batch", "Make many voices from a manifest.", "workflows"),
+    "stage": ("voicemill.cli.stage", "Run one stage on this machine.", "all"),
+    "parity": ("voicemill.cli.parity", "Compare outputs with those of GPT-SoVITS, number by number.", "all"),
+    "doctor": (
+        "voicemill.cli.cluster",
+        "Check a cluster: what is missing, and which node fits which stage.",
+        "workflows",
+    ),
 }
-"""Name -> module and short help. A module has an `app` (typer.Typer), or a function of the command's name."""
+"""Name -> module, short help, and the extra with all that it needs. A module has an `app` (typer.Typer), or a function
+of the command's name.
+"""
 
 
 class _Deferred(TyperCommand):
@@ -52,7 +60,7 @@ class _Deferred(TyperCommand):
 
 class _Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name for name, (module, _) in _COMMANDS.items() if _is_there(module)]
+        return [name for name, (module, *_) in _COMMANDS.items() if _is_there(module)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):
@@ -77,12 +85,18 @@ def _voicemill() -> None:
     """Recordings in, a voice out: GPT-SoVITS fine-tuning as containerized batch jobs."""
 
 
+def _missing(error: ModuleNotFoundError) -> MissingExtra | None:
+    """Return which extra of voicemill lacks for the command that was given."""
+    command = next((word for word in sys.argv[1:] if word in _COMMANDS), "run")
+    return missing(error, _COMMANDS[command][2])
+
+
 def main() -> None:
     """The console entry point: errors that are the user's to fix are told in one sentence."""
     try:
         app()
     except Exception as error:
-        told = known(error)
+        told = _missing(error) if isinstance(error, ModuleNotFoundError) else known(error)
         if told is None:
             raise
         typer.echo(f"voicemill: {told}", err=True)

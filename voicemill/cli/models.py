@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from voicemill.core.errors import InputError, MissingModelError, UsageError
+from voicemill.core.extras import needs
 from voicemill.models import catalogue, checking
 from voicemill.models.layout import VERSIONS, Version
 
@@ -82,13 +83,15 @@ def toy(
     base: Annotated[Path | None, typer.Option(help="Take the voice models of a folder that pretrain made.")] = None,
 ) -> None:
     """Make tiny models in the real formats: everything runs in seconds, but voices babble."""
-    from voicemill.models.toy import make_all
+    with needs("all"):
+        from voicemill.models.toy import make_all
 
     asked = [word.strip() for word in versions.split(",")]
     wanted: list[Version] = [version for version in VERSIONS if version in asked]
     if len(wanted) != len(asked):
         raise UsageError(f"--versions {versions}: give some of {', '.join(VERSIONS)}, separated by commas")
-    made = make_all(folder, seed, report=typer.echo, versions=wanted, base=base)
+    with needs("all"):
+        made = make_all(folder, seed, report=typer.echo, versions=wanted, base=base)
     voices = "babble" if base is None else f"speak as the base {base} does"
     typer.echo(f"{folder}: {'created' if made else 'already exists'}. Toy models, for trying out: voices {voices}.")
 
@@ -103,10 +106,11 @@ def small(
     """Unpack the small base, and put toy separators and what else it takes to clone a voice around it."""
     import tempfile
 
-    from voicemill.models import packed as packed_base
-    from voicemill.models.toy import make_all
+    with needs("all"):
+        from voicemill.models import packed as packed_base
+        from voicemill.models.toy import make_all
 
-    with tempfile.TemporaryDirectory(prefix="voicemill-small-") as scratch:
+    with needs("all"), tempfile.TemporaryDirectory(prefix="voicemill-small-") as scratch:
         packed_base.unpack(packed or packed_base.SMALL, scratch)
         made = make_all(folder, report=typer.echo, base=Path(scratch))
     typer.echo(f"{folder}: {'created' if made else 'already exists'}. A small base and toys around it, for trying out.")
@@ -118,7 +122,8 @@ def pack(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the packed base.")],
 ) -> None:
     """Pack a base's models as int8, from which `voicemill models small` makes them again."""
-    from voicemill.models import packed as packed_base
+    with needs("voice"):
+        from voicemill.models import packed as packed_base
 
-    written = packed_base.pack(base, folder)
+        written = packed_base.pack(base, folder)
     typer.echo(f"{folder}: {written / 1e6:.1f} MB")

@@ -40,13 +40,10 @@ def proofread(
 
     Every change is saved when it is made. Approving lets the run go on that waits for it (`-p proofread=always`).
     """
-    try:
-        import uvicorn
+    import uvicorn
 
-        from voicemill.proofread.app import Site, create
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{error}; pip install 'voicemill[proofread]'") from error
     from voicemill.proofread import access, approval, connections
+    from voicemill.proofread.app import Site, create
     from voicemill.proofread.own_token import OwnToken
     from voicemill.proofread.runs import Runs
     from voicemill.storage import is_remote

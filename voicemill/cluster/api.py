@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from voicemill.core.errors import InputError, TryAgain, VoicemillError
+from voicemill.core.errors import InputError, TryAgain, Unavailable, VoicemillError
 
 Json = dict[str, Any]
 GROUP, VERSION = "argoproj.io", "v1alpha1"
 
 
-class NotAllowed(VoicemillError):
+class NotAllowed(Unavailable):
     """The cluster knows who asks, or does not, and refuses."""
 
-    exit_code = 69
 
-
-class NotConfigured(VoicemillError):
+class NotConfigured(Unavailable):
     """Nothing says which cluster is meant."""
-
-    exit_code = 69
 
 
 class NotThere(InputError):

@@ -12,6 +12,7 @@ from voicemill import __version__
 from voicemill.cluster import fitting
 from voicemill.cluster.api import GROUP, VERSION, NotAllowed, NotConfigured, NotThere
 from voicemill.cluster.kube import Kube, errors
+from voicemill.contract import pods
 from voicemill.core.errors import TryAgain, VoicemillError
 from voicemill.engine.workflow import load
 
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Level = Literal["ok", "unsure", "missing"]
-WORKFLOWS = ("clone-voice", "synthesize", "prepare-models")
+WORKFLOWS = (
+    *("clone-voice", "synthesize", "prepare-models"),
+    *("build-voice", "clone-batch", "pretrain", "synthesize-bulk", "voicemill-stages"),
+)
 OLDEST_KUBERNETES = (1, 30)
 OLDEST_ARGO = (4, 0)
-_ACCOUNT = "voicemill"
 _OWN_RIGHTS = (
     (GROUP, "workflows", ("create", "get", "list", "patch")),
     (GROUP, "workflowtemplates", ("get",)),
@@ -158,28 +161,47 @@ def _templates(kube: Kube) -> Iterator[Finding]:
 
 def _settings(kube: Kube) -> Iterator[Finding]:
     name = kube.namespace
-    try:
-        with errors(f"service account {_ACCOUNT} in {name}"):
-            kube.core.read_namespaced_service_account(_ACCOUNT, name)
-        yield Finding("ok", "settings", f"the service account {_ACCOUNT} exists")
-    except NotThere:
-        yield Finding("missing", "settings", f"the service account {_ACCOUNT} is missing in {name}: install the chart")
+    for account in dict.fromkeys(_accounts(kube)):
+        try:
+            with errors(f"service account {account} in {name}"):
+                kube.core.read_namespaced_service_account(account, name)
+            yield Finding("ok", "settings", f"the service account {account} exists")
+        except NotThere:
+            words = f"the service account {account} is missing in {name}: install the chart"
+            yield Finding("missing", "settings", words)
     settings = _config_map(kube)
     lacking = [key for key in ("S3_BUCKET",) if not settings.get(key)]
     if lacking:
-        words = f"the ConfigMap voicemill in {name} lacks {', '.join(lacking)}: the state of training is not kept"
+        where = f"the ConfigMap {_settings_name(kube)} in {name}"
+        words = f"{where} lacks {', '.join(lacking)}: the state of training is not kept"
         yield Finding("missing", "settings", words)
     else:
         yield Finding("ok", "settings", f"pods use the bucket {settings['S3_BUCKET']}")
 
 
 def _config_map(kube: Kube) -> dict[str, str]:
+    name = _settings_name(kube)
     try:
-        with errors(f"ConfigMap voicemill in {kube.namespace}"):
-            found: Any = kube.core.read_namespaced_config_map("voicemill", kube.namespace)
+        with errors(f"ConfigMap {name} in {kube.namespace}"):
+            found: Any = kube.core.read_namespaced_config_map(name, kube.namespace)
     except NotThere:
         return {}
     return found.data or {}
+
+
+def _settings_name(kube: Kube) -> str:
+    """Return the name of the ConfigMap that stages have as their environment."""
+    containers = [item["container"] for item in _clone_voice(kube)["templates"] if "container" in item]
+    sources = [source for container in containers for source in container.get("envFrom") or []]
+    return next((each["configMapRef"]["name"] for each in sources if "configMapRef" in each), pods.SETTINGS)
+
+
+def _clone_voice(kube: Kube) -> dict[str, Any]:
+    """Return the spec of the cluster's clone-voice, or of this installation's where the cluster has none."""
+    try:
+        return kube.template("clone-voice")["spec"]
+    except NotThere:
+        return load("clone-voice").spec
 
 
 def _rights(kube: Kube) -> Iterator[Finding]:
@@ -210,9 +232,9 @@ def _rights(kube: Kube) -> Iterator[Finding]:
 
     denied = asked(_OWN_RIGHTS, None)
     yield _may("you", denied, f"in the namespace {kube.namespace}")
-    pods, collection = _accounts(kube)
+    own, collection = _accounts(kube)
     for account, rights, why in (
-        (pods, _POD_RIGHTS, "(pods report their results)"),
+        (own, _POD_RIGHTS, "(pods report their results)"),
         (collection, _COLLECTION_RIGHTS, "(artifacts are deleted with their workflow)"),
     ):
         denied = asked(rights, f"system:serviceaccount:{kube.namespace}:{account}")
@@ -221,12 +243,9 @@ def _rights(kube: Kube) -> Iterator[Finding]:
 
 def _accounts(kube: Kube) -> tuple[str, str]:
     """Return who runs the pods, and who artifact garbage collection, as the cluster's clone-voice says."""
-    try:
-        spec = kube.template("clone-voice")["spec"]
-    except NotThere:
-        spec = load("clone-voice").spec
-    pods = spec.get("serviceAccountName", _ACCOUNT)
-    return pods, spec.get("artifactGC", {}).get("serviceAccountName", pods)
+    spec = _clone_voice(kube)
+    account = spec.get("serviceAccountName", pods.SERVICE_ACCOUNT)
+    return account, spec.get("artifactGC", {}).get("serviceAccountName", account)
 
 
 def _may(who: str, denied: list[str], where: str) -> Finding:
@@ -243,7 +262,7 @@ def _s3(kube: Kube) -> Iterator[Finding]:
     settings = _config_map(kube)
     bucket = os.environ.get("S3_BUCKET") or settings.get("S3_BUCKET")
     if not bucket:
-        yield Finding("missing", "s3", "neither S3_BUCKET here nor the ConfigMap voicemill names a bucket")
+        yield Finding("missing", "s3", "neither S3_BUCKET here nor the pods' ConfigMap names a bucket")
         return
     endpoint = os.environ.get("S3_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL") or settings.get("S3_ENDPOINT")
     store = S3Store(bucket, "uploads", endpoint=endpoint)
@@ -258,19 +277,19 @@ def _s3(kube: Kube) -> Iterator[Finding]:
 def _gpus(kube: Kube) -> Iterator[Finding]:
     with errors("list of the nodes"):
         nodes: Any = kube.core.list_node()
-    try:
-        spec = kube.template("clone-voice")["spec"]
-    except NotThere:
-        spec = load("clone-voice").spec
+    spec = _clone_voice(kube)
     machines = [fitting.Machine.of(kube.api.sanitize_for_serialization(node)) for node in nodes.items]
     needs = [fitting.Need.of(item) for item in spec["templates"] if "container" in item]
     for machine in machines:
-        if machine.gpus or machine.product:
-            fits = [need.stage for need in needs if need.gpus and not need.refusal(machine)]
+        if machine.devices or machine.product:
+            fits = [need.stage for need in needs if need.devices and not need.refusal(machine)]
             stages = f"fits {', '.join(fits)}" if fits else "fits no stage that needs a GPU"
             yield Finding("ok" if fits else "unsure", "gpus", f"{machine}: {stages}")
     for need in needs:
         refusals = {machine.name: need.refusal(machine) for machine in machines}
         if refusals and all(refusals.values()):
             reasons = "; ".join(f"{name}: {reason}" for name, reason in list(refusals.items())[:3])
-            yield Finding("missing", "gpus" if need.gpus else "nodes", f"no node fits {need.stage} ({reasons})")
+            words = f"no node fits {need.stage} ({reasons})"
+            if need.devices and not any(machine.devices for machine in machines):
+                words += "; if a node group grows from nothing, gpu.select=none and its gpu.nodeSelector let it"
+            yield Finding("missing", "gpus" if need.devices else "nodes", words)

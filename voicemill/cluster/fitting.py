@@ -21,7 +21,7 @@ class Machine:
         taints: Keys and effects of the taints that keep pods away.
         cpu: Cores that pods may have.
         memory: Bytes that pods may have.
-        gpus: GPUs that pods may have.
+        devices: What pods may have of a vendor's devices, such as GPUs, by the name of the resource.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Machine:
     taints: tuple[tuple[str, str], ...]
     cpu: float
     memory: float
-    gpus: int
+    devices: dict[str, int]
 
     @classmethod
     def of(cls, node: Json) -> Machine:
@@ -41,7 +41,7 @@ class Machine:
             tuple((taint["key"], taint["effect"]) for taint in taints if taint["effect"] != "PreferNoSchedule"),
             quantity(room.get("cpu", "0")),
             quantity(room.get("memory", "0")),
-            int(room.get(GPU_RESOURCE, "0")),
+            _devices(room),
         )
 
     @property
@@ -51,7 +51,10 @@ class Machine:
     def __str__(self) -> str:
         memory = self.labels.get(GPU_MEMORY_LABEL)
         with_memory = f" with {int(memory) / 1024:.1f} GiB" if memory else ""
-        return f"{self.name} has {self.gpus} {self.product or 'GPU'}{with_memory}"
+        shares = {name: count for name, count in self.devices.items() if name != GPU_RESOURCE and count}
+        of_other_names = "".join(f", {count} {name}" for name, count in shares.items())
+        count = self.devices.get(GPU_RESOURCE, 0)
+        return f"{self.name} has {count} {self.product or 'GPU'}{with_memory}{of_other_names}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Need:
         stage: Its name.
         cpu: Cores.
         memory: Bytes.
-        gpus: GPUs.
+        devices: Of a vendor's devices, by the name of the resource.
         expressions: Of the node affinity that is required; all must hold.
         tolerated: Keys of taints that it may run beside.
     """
@@ -70,7 +73,7 @@ class Need:
     stage: str
     cpu: float
     memory: float
-    gpus: int
+    devices: dict[str, int]
     expressions: tuple[Json, ...]
     tolerated: frozenset[str]
 
@@ -85,7 +88,7 @@ class Need:
             template["name"],
             quantity(str(asked.get("cpu", "0"))),
             quantity(str(asked.get("memory", "0"))),
-            int(asked.get(GPU_RESOURCE, 0)),
+            _devices(asked),
             tuple(terms[0].get("matchExpressions") or []),
             frozenset(item.get("key", "") for item in template.get("tolerations") or []),
         )
@@ -95,8 +98,11 @@ class Need:
         for key, effect in machine.taints:
             if not self.tolerated & {key, ""}:
                 return f"it is tainted {key}:{effect}"
-        if self.gpus > machine.gpus:
-            return "it has no GPU" if not machine.gpus else f"it has {machine.gpus} GPUs"
+        for name, count in self.devices.items():
+            found = machine.devices.get(name, 0)
+            if count > found:
+                kind = "GPU" if name == GPU_RESOURCE else name
+                return f"it has {found} of {count} {kind}" if found else f"it has no {kind}"
         for expression in self.expressions:
             if problem := _unfulfilled(expression, machine.labels):
                 return problem
@@ -105,6 +111,11 @@ class Need:
         if self.memory > machine.memory:
             return f"it has {machine.memory / 2**30:.1f} GiB for pods, {self.memory / 2**30:g} are asked for"
         return ""
+
+
+def _devices(resources: Json) -> dict[str, int]:
+    """Return the resources that have a vendor's name before a slash, other than large pages and attachable volumes."""
+    return {name: int(count) for name, count in resources.items() if "/" in name and str(count).isdigit()}
 
 
 def _unfulfilled(expression: Json, labels: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from voicemill.cluster import nodes
 from voicemill.cluster.api import Api, Json
+from voicemill.cluster.image_pulls import ImagePulls, refusal
 from voicemill.cluster.retrying import retry_while_unavailable
 from voicemill.contract import renames
 from voicemill.core.errors import TryAgain
@@ -58,8 +59,10 @@ def follow(api: Api, run: str, view: View, *, sleep: Callable[[float], None] = t
         The Workflow at its end.
 
     Raises:
-        TryAgain: The cluster could not be reached for five minutes; the run itself goes on.
+        TryAgain: The cluster could not be reached for five minutes; the run itself goes on. Or an image could not be
+            pulled for too long; the run is stopped.
     """
+    pulls = ImagePulls()
     while True:
         try:
             workflow = retry_while_unavailable(lambda: api.workflow(run), sleep=sleep)
@@ -68,6 +71,10 @@ def follow(api: Api, run: str, view: View, *, sleep: Callable[[float], None] = t
         view.show(workflow)
         if nodes.has_ended(workflow):
             return workflow
+        if reason := pulls.overdue(workflow):
+            # Its exit handler may wait for an image as well; nobody waits for that.
+            retry_while_unavailable(lambda: api.stop(run), sleep=sleep)
+            raise TryAgain(f"{reason}; {run} was stopped")
         sleep(_SECONDS_BETWEEN_LOOKS)
 
 
@@ -82,7 +89,8 @@ class Lines:
         run = workflow["metadata"]["name"]
         for task in nodes.tasks(workflow):
             state = "waits" if task.waits else task.phase
-            why = task.node["message"] if state == "Pending" else ""
+            # The kubelet says of one image in turn that it failed and that it waits, with other words each time.
+            why = "image" if refusal(task) else task.node["message"] if state == "Pending" else ""
             news = (state, task.tries, why)
             if state == "Omitted" or (state == "Pending" and why in _STARTING) or self._told.get(task.name) == news:
                 continue
@@ -127,6 +135,28 @@ def board(workflow: Json) -> RenderableType:
     phase = nodes.phase_of(workflow)
     title = Text.assemble(workflow["metadata"]["name"], "  ", (phase, _STYLES.get(phase, "")))
     return Group(title, table)
+
+
+def summary(workflow: Json) -> Json:
+    """Return how a run stands, for programs: its state, what it has come to, and each task that was reached."""
+    ended = nodes.has_ended(workflow)
+    return {
+        "run": workflow["metadata"]["name"],
+        "state": nodes.phase_of(workflow),
+        "outcome": nodes.outcome_of(workflow) if ended else None,
+        "tasks": [
+            {
+                "task": task.name,
+                "state": "waits" if task.waits else task.phase,
+                "tries": task.tries,
+                "seconds": round(task.seconds, 1),
+                "exit_code": task.exit_code,
+                "message": task.node["message"],
+            }
+            for task in nodes.tasks(workflow)
+            if task.phase != "Omitted"
+        ],
+    }
 
 
 def conclude(workflow: Json, console: Console) -> int:

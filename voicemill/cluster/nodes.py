@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from voicemill.core import untrusted
-from voicemill.core.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain, cause_of
 
 Json = dict[str, Any]
 PHASE = "workflows.argoproj.io/phase"
@@ -22,9 +22,9 @@ ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 Outcome = Literal["done", "data", "infrastructure", "bug", "stopped"]
 EXIT_CODES: dict[Outcome, int] = {"done": 0, "data": 65, "infrastructure": 75, "bug": 1, "stopped": 130}
 _EXECUTOR = re.compile(r"time=\S+ level=\S+ msg=.* argo=true|Error: exit status \d+")
+_ENDED = re.compile(r"main: \w+ \(exit code \d+\): ")
+"""What the controller puts before the message of a pod whose stage failed."""
 _GZIP = b"\x1f\x8b"
-_DATA = range(64, 70)
-_INFRASTRUCTURE = (73, 75, 77, 137, 143)
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,12 @@ def _message(node: Json, latest: Json) -> str:
 
 
 def sentence(message: str) -> str:
-    """Return what a stage ended with, out of the end of its log that Kubernetes keeps as a pod's message.
+    """Return what a stage ended with, out of what Kubernetes keeps as a pod's message.
 
-    Argo's own lines follow the stage's there; the stage's last one is JSON, of which the beginning may be cut off.
+    That is the sentence that the stage left there, or, of one that was killed, the end of its log: Argo's own lines
+    follow the stage's there; the stage's last one is JSON, of which the beginning may be cut off.
     """
+    message = _ENDED.sub("", message, count=1) if _ENDED.match(message) else message
     lines = [line for line in message.splitlines() if line.strip() and not is_executors(line)]
     if not lines or len(message.splitlines()) == 1:
         return message.strip()
@@ -135,10 +137,10 @@ def outcome_of(workflow: Json) -> Outcome:
     if (workflow.get("spec") or {}).get("shutdown"):
         return "stopped"
     codes = [task.exit_code for task in tasks(workflow) if task.phase in ("Failed", "Error")]
-    if any(code in _DATA for code in codes if code is not None):
-        return "data"
-    if any(code not in _INFRASTRUCTURE and code != 0 for code in codes if code is not None):
-        return "bug"
+    causes = {cause_of(code) for code in codes if code}
+    for cause in ("data", "bug"):
+        if cause in causes:
+            return cause
     # Pods that were lost, images that cannot be pulled, limits and deadlines leave no exit code.
     return "infrastructure"
 

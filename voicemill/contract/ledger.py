@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 latest: ContextVar[Ledger | None] = ContextVar("latest", default=None)
 """The ledger that the running stage opened last: what it holds is written down even when the stage then fails."""
+_NAMED = 5
 SKIPPED = "skipped: "
 """How the reason begins for what was never to be kept."""
 
@@ -114,10 +115,18 @@ class Ledger:
         return len(self.entries) - self.kept
 
     def losses(self) -> str:
-        """How many items were dropped that might have been kept, and the first with its reason, for a sentence."""
+        """How many items were dropped that might have been kept, and the first with its reason, for a sentence.
+
+        Where nothing was kept, also what was skipped on purpose.
+        """
         drops = [entry for entry in self.entries if not entry.get("reason", SKIPPED).startswith(SKIPPED)]
         first = f"; the first: {drops[0]['item']}: {drops[0]['reason']}" if drops else ""
-        return f"{len(drops)} dropped{first}"
+        return f"{len(drops)} dropped{first}{'' if self.kept else self._skipped()}"
+
+    def _skipped(self) -> str:
+        names = [str(entry["item"]) for entry in self.entries if entry.get("reason", "").startswith(SKIPPED)]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return f"; ignored: {', '.join(names[:_NAMED])}{more}" if names else ""
 
     def require(self, minimum: int = 1, what: str = "items") -> None:
         """End the stage rather than "succeed" with too little.

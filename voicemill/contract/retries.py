@@ -3,8 +3,9 @@
 | exit code | meaning | what the next try gets |
 | --- | --- | --- |
 | 0 | done | |
-| 64 to 69 | bad input | no next try |
-| 75, 143, pod lost | preempted, S3 away | the same, after a growing pause |
+| 64 to 68 | bad input | no next try |
+| 69 | S3 or the cluster refuses | no next try |
+| 75, 143, pod lost | preempted, S3 away, a GPU that does not work | the same, after a growing pause |
 | 77 | out of GPU memory | half the micro-batch, same effective batch |
 | 137 | killed for host memory | more memory, by `podSpecPatch` |
 | 137, disk limit exceeded | evicted | no next try |

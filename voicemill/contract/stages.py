@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec
@@ -17,9 +17,10 @@ from voicemill.contract import command_line, renames, state, template
 from voicemill.contract.declaration import CONFIG, ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
-from voicemill.core import files, logs
+from voicemill.core import files, hardware, logs
 from voicemill.core.display import safe_message
-from voicemill.core.errors import OutOfGpuMemory, UsageError, VoicemillError, known
+from voicemill.core.errors import BrokenGpu, OutOfGpuMemory, UsageError, VoicemillError, known
+from voicemill.core.extras import needs
 
 if TYPE_CHECKING:
     from hera.workflows import Container
@@ -148,16 +149,18 @@ class Stage(Generic[P]):
                 command.main(list(arguments), prog_name=f"voicemill stage {self.name}", standalone_mode=False)
             return 0
         except click.UsageError as error:
-            click.UsageError(safe_message(error.format_message()), ctx=error.ctx).show()
+            sentence = safe_message(error.format_message())
+            click.UsageError(sentence, ctx=error.ctx).show()
+            _leave_word(sentence)
             return UsageError.exit_code
         except Exception as error:
             told = _known(error)
+            _leave_word(str(told) if told else f"{self.name} failed unexpectedly: {type(error).__name__}: {error}")
             if told is None:
                 log.exception("%s failed unexpectedly: %s", self.name, error)
                 return 1
             if isinstance(told, OutOfGpuMemory):
                 log.warning("out of memory at:", exc_info=error)
-            # The sentence comes last: it is what Kubernetes keeps of a failed pod's log.
             log.error("%s", told)
             return told.exit_code
 
@@ -201,7 +204,8 @@ class Stage(Generic[P]):
                 values.pop(CONFIG.field, None)
             for recipe in self.declaration.recipes:
                 recipe.gather(values)
-            record = self.function(**values)  # pyright: ignore[reportCallIssue]
+            with needs(self.family):
+                record = self.function(**values)  # pyright: ignore[reportCallIssue]
             record.close()
             return record
 
@@ -263,11 +267,22 @@ def _module_of(function: Callable[..., Any]) -> str:
     return f"voicemill.{name}" if name.startswith("stages.") else name
 
 
+def _leave_word(sentence: str) -> None:
+    """Leave a sentence where Kubernetes takes it up as the message of a failed pod, for `argo get` and its like."""
+    place = os.environ.get("VOICEMILL_TERMINATION_LOG")
+    if place and Path(place).is_file():
+        with suppress(OSError):
+            # More than 4 KiB is not kept.
+            Path(place).write_bytes(sentence.encode()[:4096])
+
+
 def _known(error: BaseException) -> VoicemillError | None:
     """The error in the contract's terms, or None for a bug. Told by name, so that no heavy library is imported."""
     if found := known(error):
         return found
     text = str(error).lower()
+    if hardware.is_cuda_failure(error):
+        return BrokenGpu(f"the GPU failed{hardware.on_node()}: {error}")
     by_text = "out of memory" in text or "can't allocate memory" in text or "cublas_status_alloc_failed" in text
     if type(error).__name__ in ("OutOfMemoryError", "MemoryError") or (isinstance(error, RuntimeError) and by_text):
         return OutOfGpuMemory(f"out of memory: {error}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from voicemill import __version__
 from voicemill.contract import pods, retries
 from voicemill.contract.declaration import CONFIG, ArtifactField, Declaration, ParameterField, kebab
+from voicemill.core import hardware
 
 if TYPE_CHECKING:
     from hera.workflows import Artifact, Container, Parameter
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 INPUTS = "/tmp/voicemill/in"
 OUTPUTS = "/tmp/voicemill/out"
 STATE = "/tmp/voicemill/state"
+
+ENVIRONMENT = {"VOICEMILL_LOG": "json", "VOICEMILL_TERMINATION_LOG": "/dev/termination-log"}
+"""How a stage speaks in a pod: lines of JSON, and where it leaves the sentence that it ends with."""
 
 STATE_GRACE_SECONDS = 120
 """What a stage with a state gets after SIGTERM to save it and send it to S3."""
@@ -61,9 +65,11 @@ def container(
         gpu_affinity: False where nodes do not carry GPU feature discovery's labels.
         **overrides: Any argument of Hera's `Container`; `env`, `annotations` and `labels` are added to the stage's own.
     """
-    from hera.workflows import Container, Env, Resources
+    from hera.workflows import Container, Env, FieldEnv, Resources
 
-    env = {"VOICEMILL_LOG": "json", **retries.ENVIRONMENT, **overrides.pop("env", {})}
+    own_env = overrides.pop("env", {})
+    env = {**ENVIRONMENT, **retries.ENVIRONMENT, **own_env}
+    of_pod = {hardware.NODE: "spec.nodeName"}
     annotations = {"voicemill.dev/stage": declaration.name}
     shared = set() if declaration.takes_config else {CONFIG.name}
     locations = [field.name for field in declaration.parameters if field.is_location and field.name not in shared]
@@ -81,6 +87,8 @@ def container(
     if gpu_memory:
         resources.gpus = 1
         annotations["voicemill.dev/gpu-memory"] = gpu_memory
+        # Only a cluster fills this in; on one machine the stage takes the GPU that there is, if there is one.
+        of_pod[hardware.GPU_GIVEN] = "metadata.annotations['voicemill.dev/gpu-memory']"
         if gpu_affinity:
             overrides.setdefault("affinity", affinity(gpu_memory))
     arguments: dict[str, Any] = {
@@ -88,7 +96,10 @@ def container(
         "image": image,
         "command": ["python", "-m", declaration.module],
         "args": arguments_of(declaration, results),
-        "env": [Env(name=name, value=value) for name, value in env.items()],
+        "env": [
+            *(Env(name=name, value=value) for name, value in env.items()),
+            *(FieldEnv(name=name, field_path=path) for name, path in of_pod.items() if name not in own_env),
+        ],
         "annotations": {**annotations, **overrides.pop("annotations", {})},
         "labels": {**pods.PART_OF, **overrides.pop("labels", {})},
         "inputs": [
@@ -109,7 +120,7 @@ def container(
         "retry_strategy": retries.retry_strategy(),
         "pod_spec_patch": pods.patch(memory, STATE_GRACE_SECONDS if states else None),
         **pods.policy(conducts=conducts, needs_gpu=bool(gpu_memory)),
-        # The last log line of a failed stage is its one clear sentence; this puts it into the workflow's status.
+        # A stage leaves the one sentence that it ends with; of one that was killed the end of its log takes its place.
         "termination_message_policy": "FallbackToLogsOnError",
     }
     return Container(**{**arguments, **overrides})

@@ -1,12 +1,14 @@
 """The errors a stage may end with, and the exit codes by which an orchestrator tells them apart.
 
-The numbers follow sysexits.h where it has a meaning for them. 64 to 69 are the user's to fix and are never retried.
+The numbers follow sysexits.h where it has a meaning for them. 64 to 69 are never retried: 64 to 66 are
+the user's to fix, 69 is for whoever runs the cluster or the S3 server.
 """
 
 import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from voicemill.core.display import safe_message
 
@@ -47,6 +49,14 @@ class BrokenModelError(VoicemillError):
     exit_code = 65
 
 
+class Unavailable(VoicemillError):
+    """A service refuses who asks, or lacks what is needed. The data is not at fault; the same is refused again until
+    somebody changes a key, a right or a setting.
+    """
+
+    exit_code = 69
+
+
 class CannotWrite(VoicemillError):
     """An output cannot be written where it should go: permission denied, or a read-only file system."""
 
@@ -63,6 +73,10 @@ class TryAgain(VoicemillError):
     exit_code = 75
 
 
+class BrokenGpu(TryAgain):
+    """A GPU that was given does not work; another one may."""
+
+
 class Interrupted(TryAgain):
     """The stage was asked to stop and did, at a point from which the next try resumes."""
 
@@ -71,6 +85,16 @@ class OutOfGpuMemory(VoicemillError):
     """The work did not fit into memory; it is retried with half the micro-batch."""
 
     exit_code = 77
+
+
+Cause = Literal["data", "infrastructure", "bug"]
+"""Whose turn it is when something failed: who gave the data, who runs the machines, or who wrote the programs."""
+_INFRASTRUCTURE = (69, 73, 75, 77, 137, 143)
+
+
+def cause_of(exit_code: int) -> Cause:
+    """Return whose turn it is, by the exit code of a stage that failed."""
+    return "data" if 64 <= exit_code < 69 else "infrastructure" if exit_code in _INFRASTRUCTURE else "bug"
 
 
 def known(error: BaseException) -> VoicemillError | None:

@@ -14,6 +14,7 @@ import torch
 from voicemill.audio.reading import read_mono
 from voicemill.audio.resampling import resample, resample_sinc
 from voicemill.core.errors import InputError
+from voicemill.core.hardware import use_gpu
 from voicemill.dataset.labels import Label
 from voicemill.gpt_sovits.dataset import RATE, DatasetFolder, Text, level
 from voicemill.gpt_sovits.features import bert, hubert, semantic, speaker_encoder
@@ -44,7 +45,7 @@ class Preparation:
         self.version, self.reading = version, reading
         self.dataset = DatasetFolder(folder)
         self.dataset.create(version)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if use_gpu(torch.cuda.is_available()) else "cpu"
         self._hubert = hubert.load(locate(models, "hubert"), device)
         self._generator = semantic.load(locate(models, "sovits-g", version), device)
         self._speaker_vector: Callable[[torch.Tensor], torch.Tensor] | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicemill.core import files as atomic_files
 from voicemill.core.digests import file_digest
-from voicemill.core.errors import InputError, TryAgain
+from voicemill.core.errors import InputError, TryAgain, Unavailable
 from voicemill.storage import multipart
 from voicemill.storage.store import Conflict, Entry, Trace
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _DIGEST = "sha256"
 _AWAY = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout", "500", "502", "503", "504"}
+_REFUSED = {
+    *("403", "AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden"),
+    *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed"),
+}
 _ABSENT = {"404", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"}
 _AT_ONCE = 1000
 """Objects that one request may delete."""
@@ -166,7 +170,8 @@ class S3Store:
             with self._errors(some[0].key):
                 done = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
             for refused in done.get("Errors", []):
-                kind = TryAgain if refused["Code"] in _AWAY else InputError
+                kinds = {**dict.fromkeys(_AWAY, TryAgain), **dict.fromkeys(_REFUSED, Unavailable)}
+                kind = kinds.get(refused["Code"], InputError)
                 raise kind(f"S3 did not delete s3://{self.bucket}/{refused['Key']}: {refused.get('Message')}")
 
     def _head(self, key: str) -> dict[str, Any] | None:
@@ -193,10 +198,14 @@ class S3Store:
                 raise Conflict(f"{place} was written by someone else") from error
             if code in _AWAY:
                 raise TryAgain(f"S3 is temporarily unavailable for {place} ({code})") from error
-            raise InputError(f"S3 refuses {place}: {error.response.get('Error', {}).get('Message') or code}") from error
+            message = error.response.get("Error", {}).get("Message") or code
+            if code in _REFUSED:
+                hint = "check the S3 key, its rights on the bucket and this machine's clock"
+                raise Unavailable(f"S3 denies access to {place}: {message}; {hint}") from error
+            raise InputError(f"S3 refuses {place}: {message}") from error
         except exceptions.NoCredentialsError as error:
             hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            raise InputError(f"no S3 credentials for {place}; {hint}") from error
+            raise Unavailable(f"no S3 credentials for {place}; {hint}") from error
         except (
             exceptions.ConnectionError,
             exceptions.HTTPClientError,

@@ -68,3 +68,14 @@ labels:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Security context of every pod. */}}
+{{- define "voicemill.pod.security" -}}
+runAsNonRoot: true
+{{- with .Values.pods.user }}
+runAsUser: {{ int . }}
+runAsGroup: {{ int . }}
+fsGroup: {{ int . }}
+{{- end }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}

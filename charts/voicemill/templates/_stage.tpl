@@ -6,7 +6,12 @@
 {{- $container := .stage.container -}}
 {{- $own := get $values.stages $stage.name | default dict -}}
 {{- $patch := $stage.podSpecPatch | default "{}" | fromJson -}}
-{{- $env := $container.env | default list -}}
+{{- $env := list -}}
+{{- $class := include "voicemill.stage.class" (dict "root" $root "stage" $stage "own" $own) -}}
+{{- range $container.env }}
+{{- /* Where it is set, a stage does not compute on the CPU. */}}
+{{- if or (and $class (not $values.gpu.fallBackToCpu)) (ne .name "VOICEMILL_GPU") }}{{ $env = append $env . }}{{ end }}
+{{- end }}
 
 {{- $_ := set $container "image" ($own.image | default (include "voicemill.image" (dict "root" $root "image" $container.image))) -}}
 {{- $_ := set $container "imagePullPolicy" $values.images.pullPolicy -}}
@@ -17,6 +22,15 @@
 
 {{- with $own.cpu }}
 {{- $_ := set $container.resources "requests" (mergeOverwrite ($container.resources.requests | default dict) (dict "cpu" (toString .))) }}
+{{- end }}
+{{- with $own.cpuLimit | default $values.pods.cpuLimit }}
+{{- $_ := set $container.resources "limits" (mergeOverwrite ($container.resources.limits | default dict) (dict "cpu" (toString .))) }}
+{{- end }}
+{{- with $own.ephemeralStorage | default $values.pods.ephemeralStorage }}
+{{- $disk := . }}
+{{- range $kind := list "requests" "limits" }}
+{{- $_ := set $container.resources $kind (mergeOverwrite (get $container.resources $kind | default dict) (dict "ephemeral-storage" $disk)) }}
+{{- end }}
 {{- end }}
 {{- with $own.memory }}
 {{- range $kind := list "requests" "limits" }}
@@ -29,6 +43,7 @@
 {{- with $stage.serviceAccountName }}
 {{- $_ := set $stage "serviceAccountName" (printf "%s%s" $values.serviceAccount.name (trimPrefix "voicemill" .)) }}
 {{- end }}
+{{- $_ := set $stage "securityContext" (include "voicemill.pod.security" $root | fromYaml) }}
 {{- include "voicemill.stage.executor" (dict "root" $root "patch" $patch) }}
 
 {{- $placed := dict "root" $root "stage" $stage "own" $own "patch" $patch }}
@@ -38,13 +53,18 @@
 {{- if $patch }}{{ $_ := set $stage "podSpecPatch" (toRawJson $patch) }}{{ end }}
 {{- end }}
 
-{{/* Argo's own containers: restricted, or left as the controller makes them. Takes root, patch. */}}
+{{/* Argo's own containers: restricted or left as the controller makes them, and their resources. Takes root, patch. */}}
 {{- define "voicemill.stage.executor" -}}
-{{- if not .root.Values.argo.restrictExecutor }}
-{{- $_ := unset .patch "initContainers" }}
-{{- $main := list }}
-{{- range .patch.containers }}{{ if eq .name "main" }}{{ $main = append $main . }}{{ end }}{{ end }}
-{{- $_ := set .patch "containers" $main }}
+{{- $argo := .root.Values.argo -}}
+{{- range $field, $name := dict "initContainers" "init" "containers" "wait" }}
+{{- $others := list }}
+{{- $own := dict "name" $name }}
+{{- range get $.patch $field }}
+{{- if ne .name $name }}{{ $others = append $others . }}{{ else if $argo.restrictExecutor }}{{ $own = . }}{{ end }}
+{{- end }}
+{{- with $argo.executorResources }}{{ $_ := set $own "resources" . }}{{ end }}
+{{- if gt (len $own) 1 }}{{ $others = append $others $own }}{{ end }}
+{{- if $others }}{{ $_ := set $.patch $field $others }}{{ else }}{{ $_ := unset $.patch $field }}{{ end }}
 {{- end }}
 {{- end }}
 
@@ -103,6 +123,9 @@
 {{- $required := dict "nodeSelectorTerms" (list $term) }}
 {{- $_ := set $stage "affinity" (dict "nodeAffinity" (dict "requiredDuringSchedulingIgnoredDuringExecution" $required)) }}
 {{- end }}
+{{- end }}
+{{- if $gpu.retryOnAnotherNode }}
+{{- $_ := set $stage "retryStrategy" (mergeOverwrite (dict) $stage.retryStrategy (dict "affinity" (dict "nodeAntiAffinity" dict))) }}
 {{- end }}
 {{- with $gpu.runtimeClassName }}{{ $_ := set $.patch "runtimeClassName" . }}{{ end }}
 {{- with $gpu.queue.name }}

@@ -45,7 +45,9 @@ are set, and it is written again; nothing of it is ever run through `tpl`.
 {{- $spec := .workflow.spec -}}
 {{- $_ := set $metadata "namespace" $root.Release.Namespace -}}
 {{- $_ := set $metadata "labels" (merge (dict) ($metadata.labels | default dict) (include "voicemill.labels" $root | fromYaml)) -}}
+{{- $_ := set $metadata "annotations" (merge (dict "voicemill.dev/image-pull-seconds" (toString (int $values.images.pullLimitSeconds))) ($metadata.annotations | default dict)) -}}
 {{- $_ := set $spec "serviceAccountName" $values.serviceAccount.name -}}
+{{- $_ := set $spec "securityContext" (include "voicemill.pod.security" $root | fromYaml) -}}
 {{- $_ := set $spec "artifactRepositoryRef" (pick $values.artifactRepository "configMap" "key") -}}
 {{- with $values.images.pullSecrets }}
 {{- $references := list }}
@@ -56,6 +58,11 @@ are set, and it is written again; nothing of it is ever run through `tpl`.
 
 {{- $gc := mergeOverwrite (dict) ($spec.artifactGC | default dict) (dict "serviceAccountName" (printf "%s-gc" $values.serviceAccount.name)) }}
 {{- include "voicemill.metadata.add" (dict "of" $gc "field" "podMetadata" "labels" $values.pods.labels "annotations" $values.pods.annotations) }}
+{{- with $values.argo.executorResources }}
+{{- $collector := $gc.podSpecPatch | fromJson }}
+{{- range $collector.containers }}{{ $_ := set . "resources" (mergeOverwrite (dict) (.resources | default dict) $values.argo.executorResources) }}{{ end }}
+{{- $_ := set $gc "podSpecPatch" (toRawJson $collector) }}
+{{- end }}
 {{- $_ := set $spec "artifactGC" $gc }}
 
 {{- $labels := mergeOverwrite (dict) $values.workflows.labels }}

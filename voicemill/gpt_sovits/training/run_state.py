@@ -16,6 +16,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from voicemill.core.errors import InputError, TryAgain, VoicemillError
 from voicemill.core.files import atomic
+from voicemill.core.hardware import use_gpu
 
 Log = Callable[..., None]
 
@@ -180,7 +181,12 @@ def _write_board(metrics: Path, folder: Path) -> None:
 
 
 def choose_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return the GPU where there is one, else the CPU.
+
+    Raises:
+        BrokenGpu: a GPU was given and does not work.
+    """
+    return torch.device("cuda" if use_gpu(torch.cuda.is_available()) else "cpu")
 
 
 class Precision:
