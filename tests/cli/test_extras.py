@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import wave
 from importlib import metadata
 from pathlib import Path
 
@@ -129,7 +130,9 @@ def test_what_is_missing_is_one_sentence_with_the_extras_name(
 
 def test_a_stage_names_its_family(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.wav").write_bytes(b"RIFF")
+    with wave.open(str(tmp_path / "in" / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(32000))
     done = voicemill("stage", "slice", "--audio", tmp_path / "in", "--clips", tmp_path / "out")
     assert done.returncode == 64 and done.stderr.strip().endswith("pip install 'voicemill[audio]'")
     assert {stage.family for stage in stages.every()} <= PROJECT["optional-dependencies"].keys()

@@ -28,10 +28,12 @@ def as_input_error(name: str) -> Iterator[None]:
     Raises:
         InputError: Reading failed.
         NoSpace: A full disk is behind the failure.
+        ModuleNotFoundError: A package is not installed that reads it.
     """
     try:
         yield
-    except VoicemillError:
+    except (VoicemillError, ModuleNotFoundError):
+        # A package that is not installed is not the file's fault.
         raise
     except PermissionError as error:
         raise InputError(f"{name} cannot be read: permission denied; make it readable for this user") from error
