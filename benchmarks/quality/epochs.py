@@ -11,7 +11,7 @@ from statistics import fmean
 from benchmarks.quality.measures import Summary
 from benchmarks.quality.speaking import Bench
 from voicemill.core.errors import InputError
-from voicemill.evaluation.metrics import epoch_of, weights_in
+from voicemill.evaluation.choosing import epoch_of, weights_in
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.synthesis import Reference
 from voicemill.models import locate

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.quality.measures import Heard, Sentence, Summary, spoken_seconds
+from benchmarks.quality.measures import Heard, Sentence, Summary
 from voicemill.asr import Recognizer, Transcript
 from voicemill.asr.transcript import RATE
-from voicemill.audio import quality, reading
+from voicemill.audio import quality, reading, speech
 from voicemill.audio.resampling import resample
 from voicemill.contract import progress
 from voicemill.core.errors import InputError
@@ -77,7 +77,7 @@ class Listener:
         assert speaker, "a sentence without a prompt of its own needs a speaker to be compared with"
         voice = embed(samples, rate)
         opinion = quality.measure(samples, rate)
-        seconds = spoken_seconds(samples, rate)
+        seconds = speech.spoken_seconds(samples, rate)
         words = wrong_phones = None
         if sentence.text is not None:
             found = score(sentence.text, transcript.text, self.language)
@@ -93,7 +93,7 @@ class Listener:
             opinion.sig,
             opinion.bak,
             opinion.ovrl,
-            None if seconds is None else round(seconds, 3),
+            round(seconds, 3) if seconds else None,
             sentence.audio,
         )
 

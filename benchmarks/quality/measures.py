@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from voicemill.audio import speech
 from voicemill.text.scoring import Difference
 
 _RESAMPLES = 2000
@@ -81,17 +80,6 @@ class Figure:
     value: float
     low: float | None = None
     high: float | None = None
-
-
-def spoken_seconds(samples: np.ndarray, rate: int) -> float | None:
-    """Return the time from the first to the last speech, or None without speech.
-
-    Args:
-        samples: float32 `[n]`.
-        rate: Their rate in Hz.
-    """
-    spoken = np.flatnonzero(speech.probabilities(samples, rate) >= speech.THRESHOLD)
-    return float(spoken[-1] - spoken[0] + 1) * speech.FRAME / speech.RATE if len(spoken) else None
 
 
 def interval(sums: Sequence[float], counts: Sequence[float], seed: int = 0) -> Figure:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.speech import speech
-from voicemill.audio.speech import has_speech, probabilities
+from voicemill.audio.speech import has_speech, probabilities, spoken_seconds
 
 
 @pytest.mark.parametrize("gain", [1, 0.002, 3])
@@ -26,3 +26,11 @@ def test_speech_is_found_where_it_is():
     found = probabilities(np.concatenate([silence, speech(3), silence]), 16_000) > 0.5
     seconds = np.flatnonzero(found) * 512 / 16_000
     assert 1.9 < seconds[0] < 3 and 3.5 < seconds[-1] < 5.3
+
+
+def test_silence_around_speech_takes_no_time():
+    silence = np.zeros(16_000, np.float32)
+    alone = spoken_seconds(speech(2.0), 16_000)
+    surrounded = spoken_seconds(np.concatenate([silence, speech(2.0), silence, silence]), 16_000)
+    assert surrounded == pytest.approx(alone, abs=0.2) and 1 < alone <= 2.1
+    assert spoken_seconds(silence, 16_000) == 0

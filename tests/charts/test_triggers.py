@@ -67,7 +67,7 @@ def test_a_schedule_is_a_cron_workflow_of_build_voice(helm: Helm) -> None:
     assert parameters({"spec": spec["workflowSpec"]}) == {
         "speaker": "narrator",
         "source": "s3://acme-voices/recordings/narrator",
-        "max-error-rate-rise": "0.01",
+        "max-error-rate-rise": "0.06",
     }
     assert spec["workflowMetadata"]["labels"]["app.kubernetes.io/part-of"] == "voicemill"
     weekly = one(objects, "CronWorkflow", "weekly-anna")["spec"]

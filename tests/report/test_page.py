@@ -134,3 +134,24 @@ def test_no_sound_from_outside_of_the_run_gets_into_the_page(name: str, tmp_path
     (tmp_path / "speech" / "manifest.jsonl").write_text(json.dumps({"file": outside, "text": "a"}))
     with pytest.raises(InputError, match="is refused"):
         build(Run(speech=tmp_path / "speech"))
+
+
+def test_the_page_says_how_sure_the_choices_are(run: RunFolder, tmp_path: Path) -> None:
+    file = run.evaluation / "evaluation.json"
+    kept = file.read_text()
+    evaluation = json.loads(kept)
+    for pair in evaluation["pairs"]:
+        pair |= {"reference": "b.wav", "error_rate_interval": [0.11, 0.33], "pace_ratio": 0.87, "ovrl": 2.94}
+    tried = [{**evaluation["pairs"][1], "reference": name, "lines": []} for name in ("b.wav", "d.wav", "e.wav")]
+    evaluation["best"]["reference"] = "d.wav"
+    evaluation |= {"confidence": 0.62, "as_good": ["sovits_e1_s10+gpt_e2_s20"], "left_out": ["3 of 12 lines: too slow"]}
+    evaluation["references"] = {"confidence": 1.0, "as_good": [], "tried": tried}
+    file.write_text(json.dumps(evaluation))
+    text = page_of(run, tmp_path)
+    file.write_text(kept)
+    section = text[text.index('id="evaluation"') :]
+    for words in ("0.11 to 0.33", "0.87", "2.94", "the same pair comes first 62 %", "1 of the 2 others cannot be told"):
+        assert words in section, words
+    assert "the same reference clip comes first 100 %" in section and "Left out: 3 of 12 lines: too slow." in section
+    assert section.count(">chosen<") == 2 and section.count(">as good<") == 1
+    assert "ERes2NetV2" not in section

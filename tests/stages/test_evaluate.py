@@ -28,7 +28,7 @@ def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None
     checkpoints.save_sovits(run.sovits / "sovits_e1_s10.safetensors", diverged)
 
     folders = (run.dataset, run.clips, run.transcripts, run.sovits, run.gpt)
-    ledger = evaluate(*folders, tmp_path / "out", models=str(run.models), lines=1)
+    ledger = evaluate(*folders, tmp_path / "out", models=str(run.models), lines=1, reference_candidates=2)
 
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     asked = [(pair["sovits"], pair["gpt"]) for pair in found["pairs"]]
@@ -54,13 +54,14 @@ def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
     soundfile.write(clip, speech(6.0), 16_000)
     folders = (run.dataset, run.clips, run.transcripts, run.sovits, run.gpt)
     generation = Generation(top_k=1, repetition_penalty=1.0, num_beams=2, text_split="cut0", use_prompt=False)
-    evaluate(*folders, tmp_path / "out", models=str(run.models), lines=1, seed=7, generation=generation)
+    options = {"lines": 1, "reference_candidates": 1, "seed": 7, "generation": generation}
+    evaluate(*folders, tmp_path / "out", models=str(run.models), **options)
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     pair = found["pairs"][0]
     (line,) = pair["lines"]
 
     synthesizer = Pretrained(run.models).synthesizer(run.sovits / pair["sovits"], run.gpt / pair["gpt"])
-    options = Options(Sampling(top_k=1, repetition_penalty=1.0, beams=2), cut="cut0")
-    (said,) = recite(synthesizer, Reference(clip, "", "en"), [line["text"]], "en", 7, options)
+    spoken_with = Options(Sampling(top_k=1, repetition_penalty=1.0, beams=2), cut="cut0")
+    (said,) = recite(synthesizer, Reference(clip, "", "en"), [line["text"]], "en", 7, spoken_with)
     spoken, _ = soundfile.read(tmp_path / "out" / line["audio"], dtype="int16")
     np.testing.assert_allclose(spoken, said.pcm16(), atol=1)

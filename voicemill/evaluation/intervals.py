@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
-_RESAMPLES = 2_000
+RESAMPLES = 2_000
 _SEED = 0
 FEWEST_LINES = 3
 """Of fewer lines no interval is given: resampling them says nothing."""
 
+Interval = tuple[float, float]
 
-def ratio(parts: Sequence[float], wholes: Sequence[float], *, level: float = 0.95) -> tuple[float, float] | None:
-    """Interval of a sum over a sum, such as errors over words.
+
+def ratio(parts: Sequence[float], wholes: Sequence[float], *, level: float = 0.95) -> Interval | None:
+    """Return the interval of a sum over a sum, such as errors over words.
 
     Args:
         parts: Of each line, above the bar.
@@ -25,27 +28,27 @@ def ratio(parts: Sequence[float], wholes: Sequence[float], *, level: float = 0.9
     """
     if len(parts) < FEWEST_LINES:
         return None
-    drawn = _drawn(len(parts))
+    return ends(resampled_ratio(parts, wholes), level=level)
+
+
+def resampled_ratio(parts: Sequence[float] | np.ndarray, wholes: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return a sum over a sum in each resample of the lines, `[RESAMPLES]`; arguments as of `ratio`."""
+    drawn = resamples(len(parts))
     above, below = np.asarray(parts, float)[drawn].sum(axis=1), np.asarray(wholes, float)[drawn].sum(axis=1)
-    return _ends(above / np.maximum(below, 1e-9), level)
+    return above / np.maximum(below, 1e-9)
 
 
-def score(
-    errors: Sequence[float], words: Sequence[float], similarities: Sequence[float], *, level: float = 0.95
-) -> tuple[float, float] | None:
-    """Interval of the score that pairs are chosen by: mean similarity less the error rate, which is 1 at most."""
-    if len(errors) < FEWEST_LINES:
-        return None
-    drawn = _drawn(len(errors))
-    rates = np.asarray(errors, float)[drawn].sum(axis=1) / np.maximum(np.asarray(words, float)[drawn].sum(axis=1), 1e-9)
-    return _ends(np.asarray(similarities, float)[drawn].mean(axis=1) - np.minimum(rates, 1.0), level)
+@cache
+def resamples(lines: int) -> np.ndarray:
+    """Return the numbers of the lines of each resample, `[RESAMPLES, lines]`.
+
+    They are the same for the same number of lines: two voices that spoke the same lines are resampled alike, so that
+    the difference of their figures is a paired one.
+    """
+    return np.random.default_rng(_SEED).integers(0, lines, (RESAMPLES, lines))
 
 
-def _drawn(lines: int) -> np.ndarray:
-    """The same resamples for the same number of lines, so that figures of the same lines are compared in pairs."""
-    return np.random.default_rng(_SEED).integers(0, lines, (_RESAMPLES, lines))
-
-
-def _ends(values: np.ndarray, level: float) -> tuple[float, float]:
+def ends(values: np.ndarray, *, level: float = 0.95) -> Interval:
+    """Return the two-sided percentile interval of resampled values."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return round(float(low), 4), round(float(high), 4)

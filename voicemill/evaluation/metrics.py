@@ -1,28 +1,20 @@
-"""How well a pair of checkpoints speaks: recognised words against asked words, and likeness to the speaker."""
+"""How well a voice speaks: recognised words against asked words, likeness to the speaker, pace, and sound."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from voicemill.asr import Recognizer
-from voicemill.asr.transcript import RATE as ASR_RATE
-from voicemill.core.errors import InputError
-from voicemill.evaluation import intervals
-from voicemill.evaluation.speaker_similarity import SpeakerLikeness
-from voicemill.text import scoring
-
-_EPOCH = re.compile(r"_e(\d+)")
+from voicemill.evaluation import intervals, score
+from voicemill.evaluation.intervals import Interval
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What one pair of checkpoints reached.
+    """What a pair of checkpoints reached with a reference clip.
 
     Attributes:
         sovits: File name of the acoustic model.
@@ -31,12 +23,17 @@ class Measure:
             `voicemill.text.scoring` counts them; can exceed 1.
         similarity: Cosine of the speaker embeddings of what was said and of the speaker's clips, mean over the lines.
         seconds: Length of all speech.
+        reference: File name of the clip that was imitated.
         phone_error_rate: Errors over asked phones of all lines together.
+        second_similarity: As `similarity` by a second encoder, ERes2NetV2; None where the models folder has none.
+        pace: Phones a second from the first to the last speech of a line; None where nothing was spoken.
+        pace_ratio: The same over the speaker's own; None where the speaker's is not known.
+        ovrl: DNSMOS P.835 opinion of the sound, 1 to 5, mean over the lines.
         error_rate_interval: Where the error rate lies with 95 % chance, by a bootstrap over the lines; None of fewer
-            than three lines. The same for similarity and score.
+            than three lines. The same for both similarities, pace and score.
         lines: Per line: `text`, `heard`, `errors`, `words` (how many were asked), `error_rate`, `phone_error_rate`,
             `longest_run`, `missing_at_start`, `missing_at_end`, `added_at_end` (in words or characters), `similarity`,
-            `seconds`, `audio`.
+            `second_similarity`, `phones`, `spoken_seconds`, `ovrl`, `seconds`, `audio`.
     """
 
     sovits: str
@@ -44,162 +41,88 @@ class Measure:
     error_rate: float
     similarity: float
     seconds: float
+    reference: str = ""
     phone_error_rate: float = 0.0
-    error_rate_interval: tuple[float, float] | None = None
-    similarity_interval: tuple[float, float] | None = None
-    score_interval: tuple[float, float] | None = None
+    second_similarity: float | None = None
+    pace: float | None = None
+    pace_ratio: float | None = None
+    ovrl: float | None = None
+    error_rate_interval: Interval | None = None
+    similarity_interval: Interval | None = None
+    second_similarity_interval: Interval | None = None
+    pace_interval: Interval | None = None
+    score_interval: Interval | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def score(self) -> float:
-        """Similarity less the error rate, the latter counted as 1 at most: what the best pair has most of."""
-        return self.similarity - min(self.error_rate, 1.0)
+        """What the best pair has most of; see `voicemill.evaluation.score`."""
+        return float(score.combined(self.error_rate, self.similarity, self.pace_ratio, self.ovrl))
 
     def row(self) -> dict[str, Any]:
         """Return the measure as evaluation.json has it."""
         return {**asdict(self), "score": round(self.score, 4)}
 
 
-def epoch_of(name: str) -> int:
-    """Return the epoch that a weights file was saved after, by its name; 0 if the name does not say."""
-    match = _EPOCH.search(name)
-    return int(match[1]) if match else 0
+def diverged(sovits: str, gpt: str, reference: str = "") -> Measure:
+    """Return the measure of weights that speak no numbers: as bad as can be."""
+    return Measure(sovits, gpt, error_rate=1.0, similarity=-1.0, seconds=0.0, reference=reference)
 
 
-def search(
-    sovits: Sequence[Path], gpt: Sequence[Path], measure: Callable[[Path, Path], Measure]
-) -> tuple[Measure, list[Measure]]:
-    """Find the best pair of checkpoints without trying all of them.
-
-    Every SoVITS epoch speaks with the last GPT epoch; then every other GPT epoch with the best of these. That is
-    n + m - 1 pairs in the place of n * m: the acoustic model decides how alike it sounds, the token model what is
-    said, and the two hardly disturb one another.
+def summed(sovits: str, gpt: str, rows: Sequence[dict[str, Any]], speaker_pace: float | None, **about: Any) -> Measure:
+    """Put the lines of a voice together.
 
     Args:
-        sovits: Weights of the saved SoVITS epochs, not empty.
-        gpt: Weights of the saved GPT epochs, not empty.
-        measure: Lets a pair speak and measures it.
-
-    Returns:
-        The best pair (by score, of equals the later epochs) and all that were measured, in the order of measuring.
+        sovits: File name of the acoustic model.
+        gpt: File name of the token model.
+        rows: Lines as `Measure.lines` has them, with `wrong_phones`.
+        speaker_pace: Phones a second of the speaker, None where not known.
+        about: Other attributes of the measure.
     """
-    sovits, gpt = (sorted(paths, key=lambda path: epoch_of(path.name)) for paths in (sovits, gpt))
-    measured = [measure(path, gpt[-1]) for path in sovits]
-    best = _best(measured)
-    acoustic = next(path for path in sovits if path.name == best.sovits)
-    measured += [measure(acoustic, path) for path in gpt[:-1]]
-    return _best(measured), measured
+    ones = [1.0] * len(rows)
+    errors, words, wrong, phones, similarity, ovrl = (
+        [row[name] for row in rows] for name in ("errors", "words", "wrong_phones", "phones", "similarity", "ovrl")
+    )
+    second = [row["second_similarity"] for row in rows if row["second_similarity"] is not None]
+    # A line without speech has no pace; the score counts its words as missing already.
+    paced = [(row["phones"], row["spoken_seconds"]) for row in rows if row["spoken_seconds"]]
+    pace = sum(one for one, _ in paced) / sum(other for _, other in paced) if paced else None
+    return Measure(
+        sovits,
+        gpt,
+        error_rate=round(sum(errors) / sum(words), 4),
+        similarity=round(float(np.mean(similarity)), 4),
+        seconds=round(sum(row["seconds"] for row in rows), 3),
+        phone_error_rate=round(sum(wrong) / max(sum(phones), 1), 4),
+        second_similarity=round(float(np.mean(second)), 4) if second else None,
+        pace=round(pace, 3) if pace else None,
+        pace_ratio=round((pace or 0.0) / speaker_pace, 4) if speaker_pace else None,
+        ovrl=round(float(np.mean(ovrl)), 3),
+        error_rate_interval=intervals.ratio(errors, words),
+        similarity_interval=intervals.ratio(similarity, ones),
+        second_similarity_interval=intervals.ratio(second, [1.0] * len(second)),
+        pace_interval=intervals.ratio([one for one, _ in paced], [other for _, other in paced]),
+        score_interval=_score_interval(rows, speaker_pace),
+        lines=list(rows),
+        **about,
+    )
 
 
-def as_good(best: Measure, measured: Sequence[Measure]) -> list[str]:
-    """The other pairs whose score lies in the interval of the best one's: with other lines one of them might be chosen.
-
-    Args:
-        best: The chosen pair.
-        measured: All pairs that were measured.
-
-    Returns:
-        Their names, `sovits+gpt`; none where the best one has no interval.
-    """
-    if best.score_interval is None:
-        return []
-    others = (one for one in measured if (one.sovits, one.gpt) != (best.sovits, best.gpt))
-    return [f"{Path(one.sovits).stem}+{Path(one.gpt).stem}" for one in others if one.score >= best.score_interval[0]]
-
-
-def _best(measures: Sequence[Measure]) -> Measure:
-    return max(measures, key=lambda one: (round(one.score, 6), epoch_of(one.sovits), epoch_of(one.gpt)))
+def resampled_score(rows: Sequence[dict[str, Any]], speaker_pace: float | None) -> np.ndarray:
+    """Return the score in each resample of the lines, `[RESAMPLES]`; of the same lines in the same order."""
+    ones = [1.0] * len(rows)
+    column = {name: [row[name] for row in rows] for name in ("errors", "words", "similarity", "ovrl")}
+    pace_ratio = None
+    if speaker_pace:
+        said = [row["phones"] if row["spoken_seconds"] else 0 for row in rows]
+        pace_ratio = intervals.resampled_ratio(said, [row["spoken_seconds"] for row in rows]) / speaker_pace
+    return score.combined(
+        intervals.resampled_ratio(column["errors"], column["words"]),
+        intervals.resampled_ratio(column["similarity"], ones),
+        pace_ratio,
+        intervals.resampled_ratio(column["ovrl"], ones),
+    )
 
 
-def weights_in(folder: Path) -> list[Path]:
-    """Return the weights files of a training.
-
-    Raises:
-        InputError: if there is none.
-    """
-    found = sorted(folder.glob("*.safetensors"))
-    if not found:
-        raise InputError(f"{folder} has no weights (*.safetensors); train first")
-    return found
-
-
-class SpokenLine(Protocol):
-    """A line that was spoken; see `voicemill.gpt_sovits.synthesis.Speech`."""
-
-    @property
-    def samples(self) -> np.ndarray: ...
-    @property
-    def rate(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Listens to spoken lines.
-
-    Attributes:
-        recogniser: Hears the words.
-        likeness: Hears the speaker.
-        language: Language of the lines.
-    """
-
-    recogniser: Recognizer
-    likeness: SpeakerLikeness
-    language: str
-
-    def measure(
-        self, sovits: str, gpt: str, asked: Sequence[str], spoken: Sequence[SpokenLine], audio: Path
-    ) -> Measure:
-        """Measure what a pair of checkpoints said, and keep it.
-
-        Args:
-            sovits: File name of the acoustic model.
-            gpt: File name of the token model.
-            asked: The lines.
-            spoken: The same lines, spoken.
-            audio: Folder for the sound.
-
-        Raises:
-            InputError: if the synthesized samples contain NaN or Inf.
-        """
-        from voicemill.audio.reading import write_wav
-        from voicemill.audio.resampling import resample
-
-        if not all(np.isfinite(one.samples).all() for one in spoken):
-            raise InputError("synthesis produced NaN or Inf samples: training diverged; lower the learning rate")
-        heard = self.recogniser.transcribe_all([resample(one.samples, one.rate, ASR_RATE) for one in spoken])
-        scores = [scoring.score(line, found.text, self.language) for line, found in zip(asked, heard, strict=True)]
-        rows = []
-        lines = zip(asked, spoken, heard, scores, strict=True)
-        for number, (line, sound, transcript, score) in enumerate(lines, start=1):
-            name = f"{Path(sovits).stem}+{Path(gpt).stem}_{number}.wav"
-            write_wav(audio / name, sound.samples, sound.rate, "PCM_16")
-            rows.append(
-                {
-                    "text": line,
-                    "heard": transcript.text,
-                    "errors": score.words.errors,
-                    "words": score.words.length,
-                    "error_rate": round(score.words.rate, 4),
-                    "phone_error_rate": round(score.phones.rate, 4),
-                    "longest_run": score.words.longest_run,
-                    "missing_at_start": score.words.missing_at_start,
-                    "missing_at_end": score.words.missing_at_end,
-                    "added_at_end": score.words.added_at_end,
-                    "similarity": round(self.likeness.similarity(sound.samples, sound.rate), 4),
-                    "seconds": round(len(sound.samples) / sound.rate, 3),
-                    "audio": f"{audio.name}/{name}",
-                }
-            )
-        errors, words, similarities = ([row[name] for row in rows] for name in ("errors", "words", "similarity"))
-        return Measure(
-            sovits,
-            gpt,
-            error_rate=round(scoring.pooled(score.words for score in scores).rate, 4),
-            similarity=round(sum(row["similarity"] for row in rows) / len(rows), 4),
-            seconds=round(sum(row["seconds"] for row in rows), 3),
-            phone_error_rate=round(scoring.pooled(score.phones for score in scores).rate, 4),
-            error_rate_interval=intervals.ratio(errors, words),
-            similarity_interval=intervals.ratio(similarities, [1.0] * len(rows)),
-            score_interval=intervals.score(errors, words, similarities),
-            lines=rows,
-        )
+def _score_interval(rows: Sequence[dict[str, Any]], speaker_pace: float | None) -> Interval | None:
+    return intervals.ends(resampled_score(rows, speaker_pace)) if len(rows) >= intervals.FEWEST_LINES else None

@@ -1,9 +1,11 @@
-"""How alike two voices sound, by Resemblyzer's speaker encoder (GE2E loss, Wan et al. 2018), on the CPU."""
+"""How alike two voices sound: by Resemblyzer's speaker encoder (GE2E loss, Wan et al. 2018) on the CPU, and by
+ERes2NetV2 where the models folder has the one of v2Pro.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,19 @@ from typing import Any
 import numpy as np
 
 from voicemill.audio.reading import read_mono
-from voicemill.core.errors import InputError
-from voicemill.core.safe_paths import safe_join
+from voicemill.audio.resampling import resample
+from voicemill.core.errors import InputError, MissingModelError
+from voicemill.models import locate, record
+from voicemill.models.layout import place
 
+RATE = 16_000
+"""Hz; what both encoders hear."""
 _SHORTEST_SPEECH = 0.4
-_SPEAKER_CLIPS = 8
 _PARTIALS_A_SECOND = 2.5
 _PARTIALS_A_WINDOW = 6
+
+Embed = Callable[[np.ndarray, int], np.ndarray | None]
+"""A speaker encoder: samples `[n]` and their rate to an embedding of length 1; None for too little speech."""
 
 
 def embed(samples: np.ndarray, rate: int) -> np.ndarray | None:
@@ -32,12 +40,45 @@ def embed(samples: np.ndarray, rate: int) -> np.ndarray | None:
     """
     encoder = _encoder()
     from resemblyzer import preprocess_wav
-    from resemblyzer.hparams import sampling_rate
 
     if not np.any(samples):
         return None
     spoken = preprocess_wav(np.asarray(samples, np.float32), source_sr=rate)
-    return encoder.embed_utterance(spoken) if len(spoken) >= _SHORTEST_SPEECH * sampling_rate else None
+    return encoder.embed_utterance(spoken) if len(spoken) >= _SHORTEST_SPEECH * RATE else None
+
+
+def second_encoder(models: Path) -> Embed | None:
+    """Return ERes2NetV2 as a second encoder (20,480 numbers an embedding), or None where there is none but a toy.
+
+    It is what v2Pro and v2ProPlus take the speaker's sound from, so a voice of theirs is more alike by it than by an
+    encoder that had no part in making it.
+
+    Args:
+        models: Models folder.
+
+    Raises:
+        InputError: Its file is not a checkpoint of this network.
+    """
+    from voicemill.gpt_sovits.features import speaker_encoder
+
+    try:
+        file = locate(models, "speaker-encoder")
+    except MissingModelError:
+        return None
+    if record.source(models, place("speaker-encoder")) == record.TOY:
+        return None
+    encode = speaker_encoder.load(file)
+
+    def vector(samples: np.ndarray, rate: int) -> np.ndarray | None:
+        import torch
+
+        heard = resample(np.asarray(samples, np.float32), rate, RATE)
+        if not np.any(heard) or len(heard) < _SHORTEST_SPEECH * RATE:
+            return None
+        found = encode(torch.from_numpy(heard)[None])[0].numpy()
+        return found / np.linalg.norm(found)
+
+    return vector
 
 
 def embed_windows(samples: np.ndarray, rate: int) -> tuple[np.ndarray, float]:
@@ -53,19 +94,18 @@ def embed_windows(samples: np.ndarray, rate: int) -> tuple[np.ndarray, float]:
     """
     encoder = _encoder()
     from resemblyzer import preprocess_wav
-    from resemblyzer.hparams import sampling_rate
 
     none = np.zeros((0, 256), np.float32)
     if not np.any(samples):
         return none, 0.0
     spoken = preprocess_wav(np.asarray(samples, np.float32), source_sr=rate)
-    if len(spoken) < _SHORTEST_SPEECH * sampling_rate:
+    if len(spoken) < _SHORTEST_SPEECH * RATE:
         return none, 0.0
     # Each of 1.6 s, a new one every 0.4 s.
     _, partials, _ = encoder.embed_utterance(spoken, return_partials=True, rate=_PARTIALS_A_SECOND)
     count = max(1, round(len(partials) / _PARTIALS_A_WINDOW))
     means = np.stack([part.mean(axis=0) for part in np.array_split(partials, count)])
-    return means / np.linalg.norm(means, axis=1, keepdims=True), len(spoken) / sampling_rate / count
+    return means / np.linalg.norm(means, axis=1, keepdims=True), len(spoken) / RATE / count
 
 
 class SpeakerLikeness:
@@ -73,21 +113,11 @@ class SpeakerLikeness:
 
     Args:
         recordings: Audio files of the speaker.
+        encoder: What embeds them; Resemblyzer by default.
     """
 
-    def __init__(self, recordings: Sequence[Path]) -> None:
-        self.recordings = list(recordings)
-
-    @classmethod
-    def of_clips(cls, clips: Path, rows: Sequence[Mapping[str, Any]]) -> SpeakerLikeness:
-        """Return the speaker of a folder of clips: the eight longest clips without flags.
-
-        Args:
-            clips: The folder.
-            rows: Rows of transcripts.json (`clip`, `seconds`, `flags`).
-        """
-        ordered = sorted(rows, key=lambda row: (bool(row.get("flags")), -row["seconds"], row["clip"]))
-        return cls([safe_join(clips, row["clip"]) for row in ordered[:_SPEAKER_CLIPS]])
+    def __init__(self, recordings: Sequence[Path], encoder: Embed = embed) -> None:
+        self.recordings, self.encoder = list(recordings), encoder
 
     def similarity(self, samples: np.ndarray, rate: int) -> float:
         """Return the cosine in [-1, 1] between the speech and the speaker; 0 without speech to compare.
@@ -96,13 +126,13 @@ class SpeakerLikeness:
             samples: float32 `[n]` in [-1, 1].
             rate: Their rate in Hz.
         """
-        return self.of_embedding(embed(samples, rate))
+        return self.of_embedding(self.encoder(samples, rate))
 
     def of_embedding(self, embedding: np.ndarray | None, besides: Path | None = None) -> float:
         """Return the cosine in [-1, 1] between an embedding and the speaker; 0 for None.
 
         Args:
-            embedding: What `embed` gave.
+            embedding: What the encoder gave.
             besides: One of the speaker's recordings, to be left out of the mean: the one that the embedding is of.
 
         Raises:
@@ -118,17 +148,11 @@ class SpeakerLikeness:
 
     @cached_property
     def _embeddings(self) -> dict[Path, np.ndarray]:
-        found = {path: embed(*_read(path)) for path in self.recordings}
+        found = {path: self.encoder(read_mono(path, RATE), RATE) for path in self.recordings}
         heard = {path: embedding for path, embedding in found.items() if embedding is not None}
         if not heard:
             raise InputError("no recording of the speaker has enough speech to recognise the voice; add recordings")
         return heard
-
-
-def _read(path: Path) -> tuple[np.ndarray, int]:
-    from resemblyzer.hparams import sampling_rate
-
-    return read_mono(path, sampling_rate), sampling_rate
 
 
 @cache

@@ -54,13 +54,21 @@ class Transcript:
 
 @dataclass
 class Pair:
-    """Two evaluated checkpoints; from evaluation.json."""
+    """Two evaluated checkpoints with a reference clip; from evaluation.json."""
 
     sovits: str
     gpt: str
+    reference: str = ""
     error_rate: float | None = None
     similarity: float | None = None
+    second_similarity: float | None = None
+    pace_ratio: float | None = None
+    ovrl: float | None = None
     score: float | None = None
+    error_rate_interval: list[float] | None = None
+    similarity_interval: list[float] | None = None
+    second_similarity_interval: list[float] | None = None
+    score_interval: list[float] | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -31,6 +31,7 @@ def build(run: Run) -> str:
     evaluation = _evaluation(run.evaluation)
     lengths = _clip_seconds(run, transcripts)
     pairs = _pairs(evaluation, run.evaluation)
+    references = _references(evaluation)
     states = collect.cleaning_states(run)
     measures = _measures(run.measures)
     context: dict[str, Any] = {
@@ -59,6 +60,8 @@ def build(run: Run) -> str:
         "trainings": [training for training in (_training(run, name) for name in ("sovits", "gpt")) if training],
         "pairs": pairs,
         "pair_plot": _pair_plot(pairs),
+        "references": references,
+        "choice": _choice(evaluation, len(pairs), len(references)),
         "facts": list(_facts(run)),
     }
     parts = {
@@ -168,13 +171,47 @@ def _training(run: Run, name: str) -> dict[str, Any] | None:
 def _pairs(evaluation: Mapping[str, Any], folder: Path | None) -> list[dict[str, Any]]:
     best, rows = _best(evaluation), []
     found = untrusted.shaped(list[dict[str, Any]], evaluation.get("pairs", []), "the pairs of evaluation.json")
+    as_good = untrusted.shaped(list[str], evaluation.get("as_good", []), "as_good of evaluation.json")
     for row in collect.rows_of(Pair, found, "the pairs of evaluation.json"):
         is_best = (row.sovits, row.gpt) == (best.get("sovits"), best.get("gpt"))
         # Audio of the best pair only, so that the page stays small.
         audio_in = folder if is_best else None
         heard = [{**line, "audio": _snippet_of(audio_in, line.get("audio"))} for line in row.lines]
-        rows.append({**vars(row), "best": is_best, "heard": heard})
+        name = f"{Path(row.sovits).stem}+{Path(row.gpt).stem}"
+        rows.append({**vars(row), "best": is_best, "as_good": name in as_good, "heard": heard})
     return rows
+
+
+def _references(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the best pair with each reference clip that was tried; nothing where none were."""
+    references = _references_of(evaluation)
+    found = untrusted.shaped(list[dict[str, Any]], references.get("tried", []), "the references of evaluation.json")
+    as_good = untrusted.shaped(list[str], references.get("as_good", []), "the references of evaluation.json")
+    best = _best(evaluation).get("reference")
+    return [
+        {**vars(row), "best": row.reference == best, "as_good": row.reference in as_good}
+        for row in collect.rows_of(Pair, found, "the references of evaluation.json")
+    ]
+
+
+def _references_of(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    return untrusted.shaped(dict[str, Any], evaluation.get("references") or {}, "the references of evaluation.json")
+
+
+def _choice(evaluation: Mapping[str, Any], pairs: int, references: int) -> list[str]:
+    """Return how sure the choices are, and what was left out, a sentence each."""
+    sentences = []
+    for what, count, found in (("pair", pairs, evaluation), ("reference clip", references, _references_of(evaluation))):
+        confidence = collect.as_number(found.get("confidence"))
+        if confidence is not None and count > 1:
+            as_good = len(untrusted.shaped(list[str], found.get("as_good", []), "as_good of evaluation.json"))
+            others = f"{as_good} of the {count - 1} others" if as_good else "none of the others"
+            sentences.append(
+                f"Drawing the lines anew, the same {what} comes first {100 * confidence:.0f} % of the time; "
+                f"{others} cannot be told from it by these lines."
+            )
+    left_out = untrusted.shaped(list[str], evaluation.get("left_out", []), "left_out of evaluation.json")
+    return sentences + [f"Left out: {note}." for note in left_out]
 
 
 def _pair_plot(pairs: list[dict[str, Any]]) -> Markup | str:

@@ -14,6 +14,7 @@ lexicon.csv           the user's own pronunciations, if there are any
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ _READ = (1, 2)
 SHORTEST_REFERENCE = 3.0
 LONGEST_REFERENCE = 10.0
 _BEST_REFERENCE = 6.0
+_SENTENCE_END = re.compile(r"[.!?]+\s|[。！？]+")
 _MOST_BYTES = 2**20
 _HINT = "publish the voice again"
 
@@ -146,8 +148,10 @@ def has_consent(lineage: Mapping[str, Any]) -> bool:
     return bool(any(consent.values()) if isinstance(consent, Mapping) else consent)
 
 
-def choose_reference(transcripts: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The clip that represents the speaker best: unflagged, surely recognised, near 6 s; between 3 and 10 s always.
+def reference_candidates(transcripts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the clips that can be the reference, the likeliest first: those of 3 to 10 s with a text.
+
+    First come those without flags, of them those of one sentence, of them the surest recognised, near 6 s.
 
     Args:
         transcripts: Rows of transcripts.json (`clip`, `seconds`, `language`, `text`, `confidence`, `flags`).
@@ -161,15 +165,25 @@ def choose_reference(transcripts: Iterable[Mapping[str, Any]]) -> Mapping[str, A
         raise InputError(
             f"no clip with a transcript lasts between {limits}, so there is no reference clip; change the slicing"
         )
-    return min(
+    return sorted(
         usable,
         key=lambda row: (
             bool(row.get("flags")),
+            len([part for part in _SENTENCE_END.split(row["text"]) if part.strip()]) > 1,
             -round(row.get("confidence") or 0.0, 1),
             abs(row["seconds"] - _BEST_REFERENCE),
             row["clip"],
         ),
     )
+
+
+def choose_reference(transcripts: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the first of the `reference_candidates`.
+
+    Raises:
+        InputError: if no clip with text has a usable length.
+    """
+    return reference_candidates(transcripts)[0]
 
 
 def main_language(transcripts: Iterable[Mapping[str, Any]]) -> str:
