@@ -9,9 +9,9 @@
 
 Errors in words and phones by a recogniser, likeness to the speaker and to others, DNSMOS, and time a phone; of the
 speaker's recordings too, with which a voice is compared. --minutes clones the speaker from the first minutes of the
-recordings; --epochs-of measures every saved epoch of a run, and the base; --list speaks each line of a list in the form
-of seed-tts-eval (utt|prompt_text|prompt_wav|text) as its prompt does, by the voice or else by the base weights;
---speech measures lines that synthesize has spoken.
+recordings, from all of them where they are shorter; --epochs-of measures every saved epoch of a run, and the base;
+--list speaks each line of a list in the form of seed-tts-eval (utt|prompt_text|prompt_wav|text) as its prompt does, by
+the voice or else by the base weights; --speech measures lines that synthesize has spoken.
 Writes results.json, table.md and page.html, and audio/ with what was spoken.
 """
 
@@ -56,6 +56,9 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--language", default="en", help="of the sentences and recordings (en)")
     parser.add_argument("--whisper", action="store_true", help="Whisper of the models folder listens, not pocketsphinx")
     parser.add_argument(
+        "--also", choices=["whisper", "pocketsphinx"], help="a second recogniser, in a column of its own"
+    )
+    parser.add_argument(
         "--steady", action="store_true", help="likeliest of four beams, whole lines, no prompt: best of a small base"
     )
     parser.add_argument("--seed", type=int, default=1234)
@@ -66,6 +69,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         raise UsageError("say with --speaker whose recordings the voice is compared with")
     if given.voice and (given.minutes or given.epochs_of or given.speech):
         raise UsageError("--minutes, --epochs-of and --speech measure voices of their own; leave --voice out")
+    if given.also == ("whisper" if given.whisper else "pocketsphinx"):
+        raise UsageError(f"{given.also} listens already; name another recogniser with --also")
     if given.language != "en" and given.sentences == sources.SENTENCES and not given.list:
         raise UsageError(f"the sentences that come with it are English; name some of language {given.language}")
     return given
@@ -82,6 +87,7 @@ def measure(given: argparse.Namespace) -> tuple[str, list[Summary], list[Trainin
         given.language,
         SpeakerLikeness(sources.recordings(given.speaker)) if given.speaker else None,
         {folder.name: SpeakerLikeness(sources.recordings(folder)) for folder in given.others},
+        recognizer(given.also, given.models, given.language) if given.also else None,
     )
     sentences = sources.sentences(given.sentences)
     manner = STEADY if given.steady else AS_REFERENCE

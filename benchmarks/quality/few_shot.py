@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.quality import sources
@@ -24,24 +24,40 @@ def measure_minutes(
     Args:
         bench: Measures.
         speaker: Folder of recordings.
-        minutes: Minutes of speech; each takes whole recordings, in the order of their names, until it has enough.
+        minutes: Minutes of speech; see `taken`.
         parameters: `name=value` for clone-voice.
         out: Folder for recordings and runs.
 
     Raises:
-        InputError: There are not so many minutes, or a run failed.
+        InputError: A run failed.
     """
-    seconds = sources.lengths(sources.recordings(speaker))
-    # UnreadableCheckpoint before the first training begins.
-    taken = {amount: sources.whole_clips(seconds, amount) for amount in sorted(minutes)}
     summaries = []
-    for amount, files in taken.items():
-        title = f"{amount:g} min"
-        folder = out / f"{amount:g}-minutes"
+    for title, files in taken(sources.lengths(sources.recordings(speaker)), minutes).items():
+        folder = out / title.replace(" ", "-")
         _copy(files, folder / "recordings")
         _clone(folder / "recordings", bench.models, speaker.name, parameters, folder / "run")
         summaries.append(bench.measure(title, *bench.voice(folder / "run" / "voice")))
     return summaries
+
+
+def taken(seconds: Mapping[Path, float], minutes: Sequence[float]) -> dict[str, list[Path]]:
+    """Return which recordings each number of minutes takes: the first whole ones that last so long together.
+
+    Where the recordings are shorter than a number, all of them are taken once in the place of it and of all larger
+    ones.
+
+    Args:
+        seconds: Length of each recording, in the order in which they are taken.
+        minutes: How many minutes each voice is cloned from.
+
+    Returns:
+        By title, such as `2 min` or `3.7 min (all)`.
+    """
+    total = sum(seconds.values()) / 60
+    found = {f"{amount:g} min": sources.whole_clips(seconds, amount) for amount in sorted(minutes) if amount <= total}
+    if any(amount > total for amount in minutes):
+        found[f"{total:.1f} min (all)"] = list(seconds)
+    return found
 
 
 def _copy(files: Sequence[Path], folder: Path) -> None:

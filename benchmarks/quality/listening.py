@@ -29,12 +29,14 @@ class Listener:
         language: Language of the sentences.
         speaker: Who should be heard; None where each sentence has a prompt of its own.
         others: Who should not, by name.
+        also: A second recogniser, whose word errors stand beside.
     """
 
     recogniser: Recognizer
     language: str
     speaker: SpeakerLikeness | None
     others: Mapping[str, SpeakerLikeness]
+    also: Recognizer | None = None
 
     def summarize(
         self,
@@ -62,23 +64,29 @@ class Listener:
                     sounds[sentence] = _sound(sentence)
                 except InputError as error:
                     lost[sentence.name] = str(error)
-            transcripts = self.recogniser.transcribe_all(
-                [resample(samples, rate, RATE) for samples, rate in sounds.values()]
-            )
-            for (sentence, (samples, rate)), transcript in zip(sounds.items(), transcripts, strict=True):
+            steady = [resample(samples, rate, RATE) for samples, rate in sounds.values()]
+            transcripts = self.recogniser.transcribe_all(steady)
+            seconds = self.also.transcribe_all(steady) if self.also else [None] * len(steady)
+            rows = zip(sounds.items(), transcripts, seconds, strict=True)
+            for (sentence, (samples, rate)), transcript, second in rows:
                 try:
-                    heard.append(self._measured(sentence, samples, rate, transcript))
+                    heard.append(self._measured(sentence, samples, rate, transcript, second))
                 except InputError as error:
                     lost[sentence.name] = str(error)
         return Summary(title, heard, lost, of_speaker)
 
-    def _measured(self, sentence: Sentence, samples: np.ndarray, rate: int, transcript: Transcript) -> Heard:
+    def _measured(
+        self, sentence: Sentence, samples: np.ndarray, rate: int, transcript: Transcript, second: Transcript | None
+    ) -> Heard:
         speaker = SpeakerLikeness([sentence.prompt]) if sentence.prompt else self.speaker
         assert speaker, "a sentence without a prompt of its own needs a speaker to be compared with"
         voice = embed(samples, rate)
         opinion = quality.measure(samples, rate)
         seconds = speech.spoken_seconds(samples, rate)
         words = wrong_phones = None
+        also = {}
+        if sentence.text is not None and second and self.also:
+            also = {self.also.name: score(sentence.text, second.text, self.language).words}
         if sentence.text is not None:
             found = score(sentence.text, transcript.text, self.language)
             words, wrong_phones = found.words, found.phones
@@ -95,6 +103,7 @@ class Listener:
             opinion.ovrl,
             round(seconds, 3) if seconds else None,
             sentence.audio,
+            also,
         )
 
 

@@ -48,6 +48,7 @@ class Heard:
         ovrl: Of both.
         seconds: From the first to the last speech, pauses within included; None without speech.
         audio: The recording.
+        also: Errors in words by a second recogniser, by its name.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Heard:
     ovrl: float
     seconds: float | None
     audio: Path
+    also: Mapping[str, Difference] = field(default_factory=dict)
 
     @property
     def pace(self) -> float | None:
@@ -131,6 +133,10 @@ class Summary:
         """
         found: dict[str, Figure | None] = {
             "wer": self._errors([one.words for one in self.sentences]),
+            **{
+                f"wer by {name}": self._errors([one.also.get(name) for one in self.sentences])
+                for name in dict.fromkeys(name for one in self.sentences for name in one.also)
+            },
             "per": self._errors([one.phones for one in self.sentences]),
             "similarity": self._mean([one.similarity for one in self.sentences]),
         }

@@ -21,7 +21,7 @@ def rows(summaries: Sequence[Summary]) -> list[list[str]]:
     figures = [summary.figures() for summary in summaries]
     names = list(dict.fromkeys(name for found in figures for name in found))
     own = figures[0].get("pace") if summaries[0].of_speaker else None
-    heading = ["", "sentences", *(_TITLES.get(name, name) for name in names), *(["pace"] if own else [])]
+    heading = ["", "sentences", *(_title(name) for name in names), *(["pace"] if own else [])]
     table = [heading]
     for summary, found in zip(summaries, figures, strict=True):
         count = f"{len(summary.sentences)}" + (f", {len(summary.dropped)} dropped" if summary.dropped else "")
@@ -55,10 +55,14 @@ def results(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
     ]
 
 
+def _title(name: str) -> str:
+    return _TITLES.get(name, name.replace("wer by", "word errors by"))
+
+
 def _cell(name: str, figure: Figure | None) -> str:
     if not figure:
         return "–"
-    if name in _RATES:
+    if name in _RATES or name.startswith("wer by"):
         text = f"{figure.value:.1%}"
         if figure.low is not None and figure.high is not None:
             text += f" ({100 * figure.low:.1f} to {figure.high:.1%})"

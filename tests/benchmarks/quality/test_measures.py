@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.quality import table
 from benchmarks.quality.measures import Heard, Summary, interval
 from voicemill.text.scoring import Difference
 
@@ -41,3 +43,12 @@ def test_the_margin_is_over_the_most_similar_other_speaker() -> None:
     margin, to_bob = figures["margin"], figures["to bob"]
     assert margin is not None and margin.value == pytest.approx(0.15)
     assert to_bob is not None and to_bob.value == pytest.approx(0.65)
+
+
+def test_a_second_recogniser_has_a_column_of_its_own() -> None:
+    rows = [replace(sentence("a", 1, 10), also={"whisper": Difference(wrong, 10)}) for wrong in (0, 4)]
+    summary = Summary("voice", rows)
+    found = summary.figures()["wer by whisper"]
+    assert found is not None and found.value == pytest.approx(0.2)
+    heading, row = table.rows([summary])
+    assert row[heading.index("word errors by whisper")].startswith("20.0 %")

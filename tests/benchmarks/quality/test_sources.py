@@ -7,7 +7,7 @@ from pathlib import Path
 import pocketsphinx
 import pytest
 
-from benchmarks.quality import sources
+from benchmarks.quality import few_shot, sources
 from voicemill.core.errors import InputError
 from voicemill.evaluation.sentences import sentences
 from voicemill.text.scoring import plain
@@ -53,6 +53,13 @@ def test_minutes_are_taken_by_whole_recordings_and_fewer_are_part_of_more() -> N
     assert two[:3] == one
     with pytest.raises(InputError, match="last 4.2 minutes, not 5"):
         sources.whole_clips(seconds, 5)
+
+
+def test_where_there_are_not_so_many_minutes_all_recordings_are_taken_once() -> None:
+    seconds = {Path(f"{number}.wav"): 25.0 for number in range(10)}
+    found = few_shot.taken(seconds, [1, 2, 5, 10])
+    assert {title: len(files) for title, files in found.items()} == {"1 min": 3, "2 min": 5, "4.2 min (all)": 10}
+    assert list(few_shot.taken(seconds, [1])) == ["1 min"]
 
 
 def test_recordings_know_their_words_and_notes_are_no_recordings(tmp_path: Path) -> None:
