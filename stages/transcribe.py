@@ -4,7 +4,8 @@ Reads   clips/*.wav                   from slice
         transcripts_file              own transcripts, `.list` or a table `file|text|lang`; they skip recognition
         recordings/recordings.jsonl   from ingest; lets own transcripts name original recordings
 Writes  transcripts/transcripts.list  clip.wav|speaker|LANGUAGE|text
-        transcripts/transcripts.json  the same with seconds, confidence (1 for own transcripts), source and flags
+        transcripts/transcripts.json  the same with seconds, confidence (1 for own transcripts), source, flags,
+                                      disagreement of a second opinion, phones a second, and doubt (0 to 1)
 Drops   clips without words, with the reason in the ledger
 """
 
@@ -29,6 +30,7 @@ def transcribe(
     language: Literal["auto", "zh", "en", "ja", "ko", "yue"] = "auto",
     backend: Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"] = "auto",
     script: Literal["simplified", "traditional", "as-heard"] = "simplified",
+    second_opinion: Literal["auto", "same", "whisper", "sensevoice", "paraformer", "pocketsphinx", "none"] = "auto",
     min_clips: Annotated[int, Ge(1)] = 2,
 ) -> Ledger:
     """Write down what is said in each clip.
@@ -44,6 +46,10 @@ def transcribe(
         language: What is spoken; auto lets Whisper find out for each clip.
         backend: auto takes Whisper where its weights are there, else pocketsphinx for English, else a toy Whisper.
         script: Characters of recognised Mandarin, which Whisper mixes; transcripts of your own stay as they are.
+        second_opinion: Who hears each clip again; what is heard differently goes to the front of the proofreading.
+            same, the same recogniser: Whisper guesses three times, others hear slower sound, which takes about as long
+            as the first time; or another recogniser. auto is same with Whisper, SenseVoice and Paraformer, and nobody
+            with pocketsphinx; own transcripts are compared with what these hear.
         min_clips: With fewer clips with a transcript the stage fails.
     """
     from voicemill import storage
@@ -53,7 +59,9 @@ def transcribe(
 
     ledger = Ledger()
     own = recognition.own_labels(storage.fetch(transcripts_file), clips, recordings) if transcripts_file else None
-    results = recognition.transcribe_folder(ledger, clips, resolve_local(models), language, backend, own, script)
+    results = recognition.transcribe_folder(
+        ledger, clips, resolve_local(models), language, backend, own, script, second_opinion
+    )
     write(
         transcripts / "transcripts.list",
         (Label(result.clip, speaker.replace("|", "_"), result.language, result.text) for result in results),

@@ -124,3 +124,12 @@ def test_a_toys_words_are_never_trusted(models: Path, speech: np.ndarray) -> Non
 def test_without_any_model_for_a_language_the_way_to_one_is_told(tmp_path: Path) -> None:
     with pytest.raises(MissingModelError, match="voicemill models pull"):
         recognizer("auto", tmp_path, "zh")
+
+
+def test_whisper_guesses_three_times_and_nothing_but_words(models: Path, speech: np.ndarray) -> None:
+    listener = WhisperRecognizer(locate(models, "whisper"), "en", "cpu", is_toy=True)
+    clips = [speech[: 2 * RATE], speech[3 * RATE : 6 * RATE]]
+    first, second = listener.guess_all(clips, ["en", "en"])
+    assert len(first) == len(second) == 3 and all(first + second)
+    assert len(set(first)) > 1
+    assert "<|" not in "".join(first + second)

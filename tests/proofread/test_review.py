@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,16 @@ def test_what_others_changed_since_is_not_undone(made: Made, run: Run) -> None:
     with pytest.raises(Conflict):
         run.review.edit(an_edit("undo", made.clips[0], of=entry.number), "anna")
     assert run.review.rows[made.clips[0]].text == "hers"
+
+
+def test_the_most_doubtful_clips_come_first_flagged_or_not(made: Made, run: Run) -> None:
+    rows = list(run.review.base.values())
+    doubts = dict(zip([row.clip for row in rows], (0.1, 0.0, 0.7, 0.3, 0.0, 0.2), strict=True))
+    review = Review([replace(row, doubt=doubts[row.clip]) for row in rows], run.review.log)
+    worst = review.page().rows
+    assert [row.doubt for row in worst] == [0.7, 0.3, 0.2, 0.1, 0.0, 0.0]
+    assert worst[-2].flags and not worst[-1].flags, "of two that are equally doubtful the flagged one"
+    assert review.page(order="recorded").rows[0].clip == rows[0].clip
 
 
 def test_pages_show_the_worst_first_and_stay_in_place_while_one_works(made: Made, run: Run) -> None:

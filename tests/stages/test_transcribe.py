@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.speech import DEMO_SPEAKER
+from voicemill.asr import clips as recognition
+from voicemill.asr.transcript import Transcript
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.recordings import Recording, write_manifest
 from voicemill.core.errors import InputError
@@ -125,3 +127,39 @@ def test_a_bar_in_the_speakers_name_does_no_harm(clips: Path, tmp_path: Path) ->
         (clips / path).unlink()
     transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="a|b", transcripts_file=str(tmp_path / "own.list"))
     assert read(tmp_path / "t" / "transcripts.list")[0].speaker == "a_b"
+
+
+class Guessing:
+    """A recogniser that is sure of short clips, and of longer ones hears something else a second time."""
+
+    name, trusted_above = "whisper", 0.55
+
+    def transcribe_all(self, clips_16k: list[np.ndarray]) -> list[Transcript]:
+        return [Transcript("the cat sat on the mat", "en", 0.9) for _ in clips_16k]
+
+    def guess_all(self, clips_16k: list[np.ndarray], languages: list[str]) -> list[list[str]]:
+        wrong = ["the cat sat on the hat", "the bat sat in the hall"]
+        return [wrong if len(clip) > 4.5 * 16_000 else ["The cat sat on the mat."] for clip in clips_16k]
+
+
+def test_what_is_heard_differently_a_second_time_is_flagged_and_doubted(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "recognizer", lambda *_: Guessing())
+    ledger = transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="s", language="en")
+    rows = {row["seconds"]: row for row in json.loads((tmp_path / "t" / "transcripts.json").read_text())}
+    assert rows[4.0]["disagreement"] == 0 and "disagreement" not in rows[4.0]["flags"]
+    assert rows[5.0]["disagreement"] > 0.2 and "disagreement" in rows[5.0]["flags"]
+    assert rows[5.0]["doubt"] > rows[4.0]["doubt"] > 0
+    assert rows[4.0]["pace"] == pytest.approx(16 / 4.0, abs=0.5)
+    entry = next(entry for entry in ledger.entries if entry.get("seconds") == 5.0)
+    assert entry["disagreement"] == rows[5.0]["disagreement"]
+
+
+def test_without_a_second_opinion_nobody_listens_again(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "recognizer", lambda *_: Guessing())
+    transcribe(clips, tmp_path / "t", models=str(tmp_path), speaker="s", language="en", second_opinion="none")
+    rows = json.loads((tmp_path / "t" / "transcripts.json").read_text())
+    assert {row["disagreement"] for row in rows} == {None}

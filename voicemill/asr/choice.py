@@ -40,30 +40,39 @@ def recognizer(backend: str, models_dir: Path | str, language: str = "auto", dev
 
     if backend == "pocketsphinx":
         return PocketsphinxRecognizer(language)
-    if backend == "sensevoice" or backend == "paraformer":
-        return _sherpa(backend, models_dir, language)
-    is_toy = _is_toy(Path(models_dir))
-    if backend == "auto" and (is_toy or not _has(models_dir, "whisper")):
-        if _has(models_dir, "sensevoice"):
-            return _sherpa("sensevoice", models_dir, language)
-        if language == "zh" and _has(models_dir, "paraformer"):
-            return _sherpa("paraformer", models_dir, language)
-        if language in ("en", "auto"):
-            assumed = " and assumes English speech" if language == "auto" else ""
-            log.warning("no Whisper weights in %s: falling back to pocketsphinx%s", models_dir, assumed)
-            return PocketsphinxRecognizer(language)
+    real = with_weights(models_dir, language) if backend == "auto" else None
+    if backend == "auto" and real is None and language in ("en", "auto"):
+        assumed = " and assumes English speech" if language == "auto" else ""
+        log.warning("no Whisper weights in %s: falling back to pocketsphinx%s", models_dir, assumed)
+        return PocketsphinxRecognizer(language)
+    name = real or backend
+    if name == "sensevoice" or name == "paraformer":
+        from voicemill.asr.sherpa import SherpaRecognizer
+
+        return SherpaRecognizer(name, locate(models_dir, name), language)
 
     from voicemill.asr.whisper import WhisperRecognizer
 
+    is_toy = _is_toy(Path(models_dir))
     if is_toy:
         log.warning("the Whisper model in %s is a toy: its transcripts are meaningless", models_dir)
     return WhisperRecognizer(locate(models_dir, "whisper"), language, device, is_toy=is_toy)
 
 
-def _sherpa(name: Literal["sensevoice", "paraformer"], models_dir: Path | str, language: str) -> Recognizer:
-    from voicemill.asr.sherpa import SherpaRecognizer
+def with_weights(
+    models_dir: Path | str, language: str = "auto"
+) -> Literal["whisper", "sensevoice", "paraformer"] | None:
+    """Return the best recogniser of which the models folder has real weights; None where it has none.
 
-    return SherpaRecognizer(name, locate(models_dir, name), language)
+    Args:
+        models_dir: Models folder.
+        language: Code of `voicemill.dataset.labels.LANGUAGES`, or "auto".
+    """
+    if _has(models_dir, "whisper") and not _is_toy(Path(models_dir)):
+        return "whisper"
+    if _has(models_dir, "sensevoice"):
+        return "sensevoice"
+    return "paraformer" if language == "zh" and _has(models_dir, "paraformer") else None
 
 
 def _has(models_dir: Path | str, name: str) -> bool:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from voicemill.asr.choice import recognizer
+from voicemill.asr.doubt import doubt, odd_paces, pace
 from voicemill.asr.edges import cut_edges
 from voicemill.asr.flags import flags
 from voicemill.asr.orthography import Script, consistent
 from voicemill.asr.own_labels import Matches, match
+from voicemill.asr.second_opinion import DISAGREES, Hears, Opinion, disagreement, second_opinion
 from voicemill.asr.transcript import RATE, Recognizer, Transcript
 from voicemill.audio.reading import read_mono
 from voicemill.audio.recordings import MANIFEST, read_manifest
@@ -42,6 +44,9 @@ class ClipTranscript:
         confidence: 0 to 1; 1 for own labels.
         source: "label", or the recogniser's name: "whisper", "sensevoice", "paraformer", "pocketsphinx".
         flags: What a person should look at; see `voicemill.asr.flags` and `voicemill.asr.edges`.
+        disagreement: Share that a second opinion heard differently, 0 to 1; None without one.
+        pace: Phones a second.
+        doubt: 0 to 1; proofreading shows the highest first. See `voicemill.asr.doubt`.
     """
 
     clip: str
@@ -51,6 +56,9 @@ class ClipTranscript:
     confidence: float
     source: str
     flags: list[str]
+    disagreement: float | None = None
+    pace: float = 0.0
+    doubt: float = 0.0
 
     def row(self) -> dict[str, Any]:
         """As it stands in transcripts.json."""
@@ -100,6 +108,7 @@ def transcribe_folder(
     backend: str,
     own: Matches | None,
     script: Script = "simplified",
+    opinion: Opinion = "auto",
 ) -> list[ClipTranscript]:
     """Transcribe all clips of a folder, sorted by name, with one entry in the ledger for each.
 
@@ -111,6 +120,7 @@ def transcribe_folder(
         backend: See `voicemill.asr.choice`.
         own: Labels that need no recognition; they stay as they are written.
         script: Characters of recognised Mandarin.
+        opinion: Who hears each clip again; see `voicemill.asr.second_opinion`.
 
     Raises:
         InputError: A recogniser is needed and cannot be obtained.
@@ -120,10 +130,15 @@ def transcribe_folder(
     unlabelled = [path for path in paths if path.name not in own.by_clip]
     if own.by_clip:
         log.info("%d of %d clips have a transcript of yours", len(paths) - len(unlabelled), len(paths))
-    found = [*_labelled(ledger, [path for path in paths if path.name in own.by_clip], own)]
-    if unlabelled:
-        found += _recognised(ledger, unlabelled, recognizer(backend, models, language), own, script)
-    found.sort(key=lambda transcript: transcript.clip)
+    labelled = [path for path in paths if path.name in own.by_clip]
+    listener = recognizer(backend, models, language) if unlabelled else None
+    found = []
+    if labelled:
+        found += _labelled(ledger, labelled, own, second_opinion(opinion, None, models, language))
+    if listener is not None:
+        hears = second_opinion(opinion, listener, models, language)
+        found += _recognised(ledger, unlabelled, listener, own, script, hears)
+    found = _doubted(sorted(found, key=lambda transcript: transcript.clip))
     ledger.note(
         flagged=sum(bool(transcript.flags) for transcript in found),
         flags=dict(Counter(flag for transcript in found for flag in transcript.flags)),
@@ -134,33 +149,52 @@ def transcribe_folder(
     return found
 
 
-def _labelled(ledger: Ledger, paths: list[Path], own: Matches) -> Iterator[ClipTranscript]:
-    for path in ledger.each(paths, label="reading labels"):
-        with ledger.item(path.name):
-            label = own.by_clip[path.name]
-            sound = read_mono(path, RATE)
-            # The user's word is trusted, but a label on the wrong clip shows in its length.
-            yield _keep(ledger, path, sound, Transcript(label.text, label.language, 1.0), "label", 0.0)
+def _labelled(ledger: Ledger, paths: list[Path], own: Matches, hears: Hears | None) -> Iterator[ClipTranscript]:
+    for sounds in _batches(ledger, paths, "checking labels" if hears else "reading labels"):
+        labels = [own.by_clip[path.name] for path in sounds]
+        # The user's word is trusted, but a label on the wrong clip shows in its length and in what is heard.
+        languages = [label.language for label in labels]
+        others = hears(list(sounds.values()), languages) if hears else [None] * len(sounds)
+        for (path, sound), label, other in zip(sounds.items(), labels, others, strict=True):
+            with ledger.item(path.name):
+                transcript = Transcript(label.text, label.language, 1.0)
+                yield _keep(ledger, path, sound, transcript, "label", 0.0, other)
 
 
 def _recognised(
-    ledger: Ledger, paths: list[Path], listener: Recognizer, own: Matches, script: Script
+    ledger: Ledger, paths: list[Path], listener: Recognizer, own: Matches, script: Script, hears: Hears | None
 ) -> Iterator[ClipTranscript]:
-    batches = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
-    for batch in progress(batches, f"listening ({listener.name})"):
-        check_stop()
-        sounds: dict[Path, np.ndarray] = {}
-        for path in batch:
-            with ledger.item(path.name):
-                sounds[path] = read_mono(path, RATE)
+    for sounds in _batches(ledger, paths, f"listening ({listener.name})"):
         heard = listener.transcribe_all(list(sounds.values()))
-        for (path, sound), transcript in zip(sounds.items(), heard, strict=True):
+        languages = [transcript.language for transcript in heard]
+        others = hears(list(sounds.values()), languages) if hears else [None] * len(sounds)
+        for (path, sound), transcript, other in zip(sounds.items(), heard, others, strict=True):
             with ledger.item(path.name):
                 written = consistent(transcript.text, transcript.language, script)
                 transcript = replace(transcript, text=written)
                 note = own.notes.get(path.name)
                 extra = {"label": note} if note else {}
-                yield _keep(ledger, path, sound, transcript, listener.name, listener.trusted_above, **extra)
+                yield _keep(ledger, path, sound, transcript, listener.name, listener.trusted_above, other, **extra)
+
+
+def _batches(ledger: Ledger, paths: list[Path], doing: str) -> Iterator[dict[Path, np.ndarray]]:
+    """Some clips at a time, at 16 kHz; one that cannot be read is dropped."""
+    for batch in progress([paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)], doing):
+        check_stop()
+        sounds: dict[Path, np.ndarray] = {}
+        for path in batch:
+            with ledger.item(path.name):
+                sounds[path] = read_mono(path, RATE)
+        yield sounds
+
+
+def _doubted(transcripts: list[ClipTranscript]) -> list[ClipTranscript]:
+    """Return the transcripts with how doubtful they are, which takes the pace of all of them."""
+    odd = odd_paces([transcript.pace for transcript in transcripts])
+    return [
+        replace(one, doubt=round(doubt(one.disagreement or 0.0, one.confidence, pace, one.flags), 4))
+        for one, pace in zip(transcripts, odd, strict=True)
+    ]
 
 
 def _keep(
@@ -170,12 +204,19 @@ def _keep(
     transcript: Transcript,
     source: str,
     trusted_above: float,
-    **extra: str,
+    others: list[str] | None,
+    **extra: Any,
 ) -> ClipTranscript:
     seconds = round(len(sound) / RATE, 3)
     text, language, confidence = one_line(transcript.text), transcript.language, round(transcript.confidence, 4)
     found = [*flags(text, language, seconds, confidence, trusted_above), *cut_edges(sound, RATE)]
     if "empty" in found:
         raise InputError("its transcript has no words" if source == "label" else "the recogniser found no words in it")
+    differs = None
+    if others is not None:
+        differs = round(disagreement(text, others, language), 4)
+        extra["disagreement"] = differs
+        found += ["disagreement"] if differs >= DISAGREES else []
     ledger.keep(path.name, seconds=seconds, source=source, confidence=confidence, flags=found, **extra)
-    return ClipTranscript(path.name, seconds, language, text, confidence, source, found)
+    spoken = round(pace(text, language, seconds), 2)
+    return ClipTranscript(path.name, seconds, language, text, confidence, source, found, differs, spoken)

@@ -28,6 +28,9 @@ class Row:
         source: What wrote the text: "label", the recogniser's name ("whisper", "sensevoice", "paraformer",
             "pocketsphinx"), and "reviewer" once a person did.
         flags: What asks for a person's eye; see `voicemill.asr.flags`.
+        disagreement: Share that a second opinion heard differently, 0 to 1; None without one.
+        pace: Phones a second; 0 where it is not known.
+        doubt: 0 to 1: what proofreading is ordered by; see `voicemill.asr.doubt`.
         dropped: Left out of training.
         checked: A person has looked at it.
     """
@@ -39,6 +42,9 @@ class Row:
     confidence: float = 0.0
     source: str = ""
     flags: tuple[str, ...] = ()
+    disagreement: float | None = None
+    pace: float = 0.0
+    doubt: float = 0.0
     dropped: bool = False
     checked: bool = False
 

@@ -193,6 +193,9 @@ def _merge(state: State, row: Row, edit: Edit) -> tuple[Change, ...]:
         confidence=min(row.confidence, other.confidence),
         source=row.source if row.source == other.source else "reviewer",
         flags=tuple(dict.fromkeys((*row.flags, *other.flags))),
+        disagreement=max((one for one in (row.disagreement, other.disagreement) if one is not None), default=None),
+        pace=round((row.pace * row.seconds + other.pace * other.seconds) / max(seconds, 1e-3), 2),
+        doubt=max(row.doubt, other.doubt),
         checked=row.checked and other.checked,
     )
     return Change(row.clip, row, None), Change(other.clip, other, None), Change(merged.clip, None, merged)

@@ -142,7 +142,7 @@ class Review:
 
         Args:
             view: Which rows: all, flagged, flagged and not looked at (open), edited, dropped.
-            order: Flagged and least sure first, or as recorded. Looking at a clip does not change its place.
+            order: The most doubtful first, or as recorded. Looking at a clip does not change its place.
             query: Only rows whose text or name holds this, in any case.
             start: How many to leave out.
             size: How many to give.
@@ -251,7 +251,7 @@ class Review:
         if order not in self._sorted:
             rows = in_order(self.rows.values())
             if order == "worst":
-                rows.sort(key=lambda row: (not row.flags, row.confidence))
+                rows.sort(key=lambda row: (-row.doubt, not row.flags, row.confidence))
             self._sorted[order] = rows
         return self._sorted[order]
 

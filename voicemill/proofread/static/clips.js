@@ -85,7 +85,9 @@ export class Clips {
   fill(element, row, words) {
     const set = (name, text) => { element.querySelector(name).textContent = text; };
     set(".seconds", `${row.seconds.toFixed(1)} s`);
-    set(".confidence", row.source === "label" || row.source === "reviewer" ? "" : t("confidence", { percent: Math.round(row.confidence * 100) }));
+    const sure = row.source === "label" || row.source === "reviewer" ? [] : [t("confidence", { percent: Math.round(row.confidence * 100) })];
+    const doubt = row.doubt && !row.checked ? [t("doubt", { percent: Math.round(row.doubt * 100) })] : [];
+    set(".confidence", [...sure, ...doubt].join(", "));
     set(".name", row.clip);
     element.querySelector(".flags").replaceChildren(...row.flags.map((flag) => {
       const mark = document.createElement("span");

@@ -1,0 +1,99 @@
+"""A second opinion on every transcript: where two hearings of a clip disagree, one of them is wrong.
+
+It comes from the same recogniser, which guesses what else it could have heard (Whisper, by sampling) or hears slower
+sound (the others), or from another recogniser: what a recogniser is sure of it hears again, and where it guessed it
+guesses differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from voicemill.asr.choice import recognizer, with_weights
+from voicemill.asr.transcript import RATE, Recognizer
+from voicemill.audio.resampling import resample
+from voicemill.core.errors import InputError
+from voicemill.text import scoring
+
+Opinion = Literal["auto", "same", "whisper", "sensevoice", "paraformer", "pocketsphinx", "none"]
+Hears = Callable[[Sequence[np.ndarray], Sequence[str]], list[list[str]]]
+"""Clips at 16 kHz and their languages -> what else is heard in each, one text or several."""
+
+DISAGREES = 0.2
+"""Disagreement from which a transcript is flagged."""
+_SLOWER = 1.15
+
+
+def second_opinion(opinion: Opinion, first: Recognizer | None, models: Path | str, language: str) -> Hears | None:
+    """Return who gives a second opinion; None for nobody.
+
+    "same" is the first recogniser again; "auto" is that too and, for labels that nobody recognised, the best of which
+    the models folder has weights. Where that is pocketsphinx or a toy, "auto" is nobody: they disagree with what is
+    right, too.
+
+    Args:
+        opinion: What was asked for.
+        first: The recogniser that wrote the transcripts; None for labels of the user's own.
+        models: Models folder.
+        language: Code, or "auto".
+
+    Raises:
+        MissingModelError: The recogniser that was asked for has no model.
+        UsageError: It does not know the language.
+    """
+    if opinion == "none":
+        return None
+    if opinion not in ("auto", "same"):
+        return _heard_by(recognizer(opinion, models, language))
+    if first is not None:
+        is_weak = first.name == "pocketsphinx" or first.trusted_above > 1
+        return None if opinion == "auto" and is_weak else again(first)
+    # A label is one opinion already.
+    name = with_weights(models, language) if opinion == "auto" else "auto"
+    return _heard_by(recognizer(name, models, language)) if name else None
+
+
+def again(listener: Recognizer) -> Hears:
+    """Return how a recogniser hears clips a second time: by guessing, or 15 % slower (and lower)."""
+    guess = getattr(listener, "guess_all", None)
+    if guess is not None:
+        return guess
+
+    def hear(clips: Sequence[np.ndarray], languages: Sequence[str]) -> list[list[str]]:
+        slow = [resample(clip, RATE, round(RATE * _SLOWER)).astype(np.float32) for clip in clips]
+        return [[heard.text] for heard in listener.transcribe_all(slow)]
+
+    return hear
+
+
+def _heard_by(listener: Recognizer) -> Hears:
+    def hear(clips: Sequence[np.ndarray], languages: Sequence[str]) -> list[list[str]]:
+        return [[heard.text] for heard in listener.transcribe_all(clips)]
+
+    return hear
+
+
+def disagreement(text: str, others: Sequence[str], language: str) -> float:
+    """Return how much of a transcript is heard differently, in [0, 1], as both are spoken.
+
+    The mean of the error rates in words (characters where words are not spaced) and in phones: a wrong homophone shows
+    in the one alone, a word that is written otherwise hardly in the other. Of several other texts the mean.
+
+    Args:
+        text: The transcript.
+        others: The second opinion: one text or several.
+        language: Of the transcript.
+    """
+    return float(np.mean([_differs(text, other, language) for other in others])) if others else 0.0
+
+
+def _differs(text: str, other: str, language: str) -> float:
+    try:
+        found = scoring.score(text, other, language)
+    except InputError:
+        return 1.0
+    return min(1.0, (found.words.rate + found.phones.rate) / 2)
