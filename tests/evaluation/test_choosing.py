@@ -35,8 +35,8 @@ def test_ties_go_to_the_later_epoch_and_less_than_a_tie_does_not() -> None:
 
     assert best_of(measures(0.804, 0.8, 0.7)).sovits == "sovits_e2"
     assert best_of(measures(0.806, 0.8, 0.7)).sovits == "sovits_e1"
-    paths = [[Path(f"{kind}_e{epoch}_s1") for epoch in (4, 8)] for kind in ("sovits", "gpt")]
-    best, _ = search(*paths, lambda sovits, gpt: Measure(sovits.name, gpt.name, 1.7, 0.5, 1.0))
+    sovits, gpt = ([Path(f"{kind}_e{epoch}_s1") for epoch in (4, 8)] for kind in ("sovits", "gpt"))
+    best, _ = search(sovits, gpt, lambda sovits, gpt: Measure(sovits.name, gpt.name, 1.7, 0.5, 1.0))
     assert (best.sovits, best.gpt) == ("sovits_e8_s1", "gpt_e8_s1")
 
 

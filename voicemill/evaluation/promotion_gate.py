@@ -167,7 +167,8 @@ def error_rate_rise(new: Heard, old: Heard) -> Bounds:
     """
     words = _by_sentence(new, lambda line: line["words"])
     if len(words) < intervals.FEWEST_LINES:
-        return (new.error_rate - old.error_rate,) * 2
+        difference = new.error_rate - old.error_rate
+        return difference, difference
     wrong_new, wrong_old = (_by_sentence(one, lambda line: min(line["errors"], line["words"])) for one in (new, old))
     return _bounds(wrong_new - wrong_old, words)
 
@@ -176,7 +177,8 @@ def similarity_drop(new: Heard, old: Heard) -> Bounds:
     """Return by how much the new voice's similarity is lower at least and at most; as `error_rate_rise`."""
     alike_new, alike_old = (_by_sentence(one, lambda line: line["similarity"]) for one in (new, old))
     if len(alike_new) < intervals.FEWEST_LINES:
-        return (old.similarity - new.similarity,) * 2
+        difference = old.similarity - new.similarity
+        return difference, difference
     return _bounds(alike_old - alike_new, _by_sentence(new, lambda line: 1.0))
 
 
