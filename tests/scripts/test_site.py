@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import site_files
+from scripts import diagrams, site_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +43,19 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     )
     assert built.returncode == 0, built.stderr
     assert (tmp_path / "site" / "repository" / "CONTRIBUTING.html").is_file()
+    for page in (tmp_path / "site").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|iframe|source)[^>]*\ssrc=[\"']?(?:https?:)?//[^>]*>", text)
+        loaded += re.findall(r"<link(?=[^>]*rel=[\"']?(?:stylesheet|icon|preload|preconnect))[^>]*https?://[^>]*>", text)
+        assert loaded == [] and 'class="mermaid"' not in text, f"{page.name} loads something from another host"
+
+
+def test_diagrams_are_drawn_from_their_texts() -> None:
+    texts = sorted(diagrams.FOLDER.glob("*.mmd"))
+    assert texts
+    for text in texts:
+        drawn = text.with_suffix(".svg").read_text(encoding="utf-8")
+        assert diagrams.mark(text.read_text(encoding="utf-8")) in drawn, f"draw {text.name} again: scripts/diagrams.py"
 
 
 def test_relative_links_of_every_page_lead_to_a_file() -> None:
