@@ -1,15 +1,44 @@
 """What every test module shares."""
 
+import ctypes
+import gc
+import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.buckets import bucket, moto_address, place
 
-__all__ = ["bucket", "moto_address", "no_half_loaded_modules", "place"]
+__all__ = ["bucket", "memory_is_given_back", "moto_address", "no_half_loaded_modules", "place"]
+
+STEP_BYTES = 2**29
+"""By how much a process of tests may grow before it is looked for what can be freed."""
+
+_floor = 2 * STEP_BYTES
 
 
 @pytest.fixture(autouse=True, scope="module")
 def no_half_loaded_modules() -> None:
     """Forget librosa's lazy `samplerate`, which hypothesis would load with all modules and fails without a library."""
     sys.modules.pop("samplerate", None)
+
+
+@pytest.fixture(autouse=True)
+def memory_is_given_back() -> Iterator[None]:
+    """Free what a test's models took: a process that has trained keeps freed memory for itself (`kernels.cpu`)."""
+    global _floor
+    yield
+    if resident_bytes() > _floor + STEP_BYTES:
+        gc.collect()
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "malloc_trim"):
+            libc.malloc_trim(0)
+        _floor = resident_bytes()
+
+
+def resident_bytes() -> int:
+    """Memory of this process; 0 where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
