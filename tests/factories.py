@@ -1,19 +1,26 @@
-"""What the stages before publish leave behind, small and made here: real formats, toy weights, a tone for a speaker."""
+"""What stages leave behind, small and made here: real formats, toy weights, a tone or one recording for a speaker."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from voicemill.core.digests import file_digest
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.models import locate
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits
+from voicemill.voice.generation_config import Generation
+from voicemill.voice.manifest import Part, ReferenceClip, Voice
 
+RECORDING = Path(__file__).parent / "parity" / "golden" / "F_glue" / "ref.wav"
+"""Four seconds of Mandarin."""
+SAID = "今天下午我们一起去喝茶。"
 CLIPS = {
     "a-0000_1.wav": (4.0, "Good morning."),
     "b-0000_1.wav": (6.0, "It is raining."),
@@ -76,3 +83,26 @@ def make_run(root: Path) -> RunFolder:
     evaluation = {"language": "en", "reference": rows[1], "best": best, "pairs": pairs}
     (run.evaluation / "evaluation.json").write_text(json.dumps(evaluation))
     return run
+
+
+def make_speaking_voice(
+    folder: Path, models: Path, *, prompt: str = SAID, generation: Generation | None = None
+) -> Path:
+    """Make a voice of the base weights in a models folder, called ada, whose reference is `RECORDING`.
+
+    Args:
+        folder: An empty folder, which becomes the voice.
+        models: The models folder.
+        prompt: What the reference says; empty for a voice that speaks without a prompt.
+        generation: How it speaks; the defaults if it does not say.
+    """
+    checkpoints.save_sovits(folder / "sovits.safetensors", checkpoints.load_sovits(locate(models, "sovits-g")))
+    checkpoints.save_gpt(folder / "gpt.safetensors", checkpoints.load_gpt(locate(models, "gpt")))
+    shutil.copy(RECORDING, folder / "reference.wav")
+    sovits, gpt = (
+        Part(name, file_digest(folder / name), name.replace(".", "_e1_s1."))
+        for name in ("sovits.safetensors", "gpt.safetensors")
+    )
+    clip = ReferenceClip("reference.wav", file_digest(folder / "reference.wav"), prompt, "zh" if prompt else "en", 4.0)
+    Voice("ada", "v2", "en", 32_000, sovits, gpt, clip, generation or Generation()).write(folder)
+    return folder

@@ -1,6 +1,5 @@
 """The public Python API, by the small base that comes with voicemill."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.factories import make_speaking_voice
 from voicemill import InputError, MissingModelError, UsageError, Voice
-from voicemill.core.digests import file_digest
-from voicemill.gpt_sovits.formats.checkpoints import load_gpt, load_sovits, save_gpt, save_sovits
-from voicemill.models import locate, packed
+from voicemill.models import packed
 from voicemill.registry import open_registry, publish
 from voicemill.stages.synthesize import synthesize
 from voicemill.voice.generation_config import Generation
-from voicemill.voice.manifest import Part, ReferenceClip
-from voicemill.voice.manifest import Voice as Manifest
 
-RECORDING = Path(__file__).parent / "parity" / "golden" / "F_glue" / "ref.wav"
 LINE = "She put the cake on the table."
 STEADY = Generation(top_k=1, repetition_penalty=1.0, text_split="cut0", use_prompt=False)
 
@@ -34,24 +29,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def folder(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A voice of the small base's weights, which speaks by a generation config of its own."""
-    folder = tmp_path_factory.mktemp("voice")
-    save_sovits(folder / "sovits.safetensors", load_sovits(locate(models, "sovits-g")))
-    save_gpt(folder / "gpt.safetensors", load_gpt(locate(models, "gpt")))
-    shutil.copy(RECORDING, folder / "reference.wav")
-    sovits, gpt, clip = (
-        file_digest(folder / name) for name in ("sovits.safetensors", "gpt.safetensors", "reference.wav")
-    )
-    Manifest(
-        speaker="ada",
-        version="v2",
-        language="en",
-        sampling_rate=32000,
-        sovits=Part("sovits.safetensors", sovits, "sovits_e1_s1.safetensors"),
-        gpt=Part("gpt.safetensors", gpt, "gpt_e1_s1.safetensors"),
-        reference=ReferenceClip("reference.wav", clip, "", "en", 4.0),
-        generation=STEADY,
-    ).write(folder)
-    return folder
+    return make_speaking_voice(tmp_path_factory.mktemp("voice"), models, prompt="", generation=STEADY)
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories import RECORDING, SAID
 from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
 from voicemill.models import locate
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits
 from voicemill.models.toy.transformers_models import make_bert, make_hubert
 from voicemill.synthesis.load import Pretrained
-
-RECORDING = Path(__file__).parents[2] / "parity" / "golden" / "F_glue" / "ref.wav"
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +28,4 @@ def synthesizer(models: Path) -> Synthesizer:
 
 @pytest.fixture(scope="session")
 def reference() -> Reference:
-    return Reference(RECORDING, "今天下午我们一起去喝茶。", "zh")
+    return Reference(RECORDING, SAID, "zh")

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from tests.gpt_sovits.synthesis.conftest import RECORDING
+from tests.factories import RECORDING
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
 from voicemill.gpt_sovits.synthesis.reference import voice_of
