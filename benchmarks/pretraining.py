@@ -79,7 +79,7 @@ def spoken(
 ) -> Iterable[np.ndarray]:
     """Return the text of each clip that has a prompt, in its voice, float32 at 32 kHz."""
     synthesizer = Pretrained(models).synthesizer(sovits, gpt)
-    options = replace(STEADY, sampling=replace(STEADY.sampling, beams=beams))
+    options = replace(STEADY, sampling=replace(STEADY.sampling, num_beams=beams))
     for name, other in prompts.items():
         reference = Reference(other.wav, "", "en")
         speech = synthesizer.speak(texts[name], "en", reference, seed=1, options=options)
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--base", nargs="*", type=Path, default=[])
     parser.add_argument("--gpt", nargs="*", type=Path, default=[])
     parser.add_argument("--models", type=Path, default=Path("models"))
-    parser.add_argument("--beams", type=int, default=STEADY.sampling.beams, help="of texts; 1 is token by token")
+    parser.add_argument("--beams", type=int, default=STEADY.sampling.num_beams, help="of texts; 1 is token by token")
     parser.add_argument("--audio", type=Path)
     arguments = parser.parse_args()
     if arguments.say:

@@ -43,9 +43,10 @@ def check_build_cache(
     from voicemill.contract import config as configs
     from voicemill.contract.parameters import of_run
     from voicemill.registry import builds, open_registry, tombstones
+    from voicemill.voice.stages import STAGES
 
     parameters = of_run(run_parameters)
-    sections = {stage: own for stage, own in configs.read(config).items() if stage.replace("-", "_") in builds.STAGES}
+    sections = {stage: own for stage, own in configs.read(config).items() if stage.replace("-", "_") in STAGES}
     places = {"source": source, "models": models, "lexicon": lexicon, "review": review}
     places |= {"speaker-of": speaker_of, "transcripts-file": transcripts_file}
     parameters |= {**places, "consent": consent_of(consent), "config": configs.text_of(sections)}

@@ -19,11 +19,11 @@ from voicemill.core.errors import UsageError
 NAMES = ("hubert", "sovits-g", "sovits-d", "gpt")
 
 
-def _check(*, start: str, sovits_start: str, widen: bool) -> None:
+def _check(*, start: str, sovits_start: str, widen_vocoder: bool) -> None:
     if start and sovits_start:
         raise UsageError("--start takes the other base's SoVITS already; leave --sovits-start out")
-    if widen and not (start or sovits_start):
-        raise UsageError("--widen is for a base that is there; name it as --start or --sovits-start")
+    if widen_vocoder and not (start or sovits_start):
+        raise UsageError("--widen-vocoder is for a base that is there; name it as --start or --sovits-start")
 
 
 @stage(family="voice", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("codes", "perplexity"), check=_check)
@@ -34,7 +34,7 @@ def init_base(
     destination: Destination,
     start: FolderLocation = "",
     sovits_start: FolderLocation = "",
-    widen: bool = False,
+    widen_vocoder: bool = False,
     codes: Annotated[int, Ge(1), Le(1024)] = 256,
     codebook_clips: Annotated[int, Ge(1)] = 500,
     seed: Seed = 1234,
@@ -48,8 +48,8 @@ def init_base(
         start: Models folder to resume from: its codebook and weights take the place of fresh ones.
         sovits_start: Models folder whose SoVITS and discriminator take the place of random ones, but for the codebook:
             they know voices, and learn anew what the codes mean.
-        widen: Give the vocoder of start or sovits-start, which has one kernel width, those of a fresh one, so that it
-            sounds the same and can learn more.
+        widen_vocoder: Give the vocoder of start or sovits-start, which has one kernel width, those of a fresh one, so
+            that it sounds the same and can learn more.
         codes: How many semantic tokens there are.
         codebook_clips: How many clips to cluster.
         seed: Seed of the clustering and of the weights.
@@ -58,7 +58,7 @@ def init_base(
     import tempfile
 
     if start:
-        return _take(start, destination, seed if widen else None)
+        return _take(start, destination, seed if widen_vocoder else None)
 
     import numpy as np
 
@@ -85,7 +85,7 @@ def init_base(
         shutil.copytree(encoder / "hubert", folder / place("hubert"))
         base.make_models(folder, codes_KC, seed)
         if sovits_start:
-            with _copy(sovits_start, ("sovits-g", "sovits-d"), seed if widen else None) as other:
+            with _copy(sovits_start, ("sovits-g", "sovits-d"), seed if widen_vocoder else None) as other:
                 base.take_sovits(folder, other)
         placing.put(folder, destination)
     ledger.note(codes=codes, perplexity=round(perplexity, 1))
@@ -123,7 +123,7 @@ def _copy(models: str, names: Sequence[str], widen_seed: int | None) -> Iterator
             path.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if found.is_dir() else shutil.copyfile)(found, path)
         if widen_seed is not None:
-            base.widen(folder, widen_seed)
+            base.widen_vocoder(folder, widen_seed)
         yield folder
 
 

@@ -24,7 +24,7 @@ def run_batch(
     workflow: str = "clone-voice",
     parameters: str = "",
     config: TextOrFile = "",
-    at_once: Annotated[int, Ge(1)] = 10,
+    max_parallel: Annotated[int, Ge(1)] = 10,
     priority: int = 0,
     queue: str = "",
     min_success_ratio: Annotated[float, Ge(0), Le(1)] = 1.0,
@@ -42,7 +42,7 @@ def run_batch(
         workflow: WorkflowTemplate that makes a voice.
         parameters: Its parameters for all speakers, KEY=VALUE; KEY=VALUE or a JSON object; a row's own go before them.
         config: Options of the stages of all speakers' workflows; a speaker's own, in the manifest, takes its place.
-        at_once: Speakers that are worked on at the same time.
+        max_parallel: Speakers that are worked on at the same time.
         priority: Priority of their workflows among all others; higher ones go first.
         queue: Kueue's queue for their pods; none if empty.
         min_success_ratio: Share of the speakers that must get a voice, from 0 to 1.
@@ -67,7 +67,7 @@ def run_batch(
             f"{len(asked.errors)} errors in {asked.batch.manifest}, nothing was started; all are in the log,"
             f" the first is on line {first.line}: {first.text}"
         )
-    settings = BatchSettings(batch, run, run_uid, at_once, priority, queue)
+    settings = BatchSettings(batch, run, run_uid, max_parallel, priority, queue)
     voices = conductor.Conductor(cluster, asked, settings, Records(records, batch))
     total, rows = len(asked.batch.jobs), []
     try:

@@ -89,8 +89,7 @@ def synthesize(
     from voicemill.core.errors import UsageError
     from voicemill.evaluation.sentences import SAMPLE, held_out_lines
     from voicemill.models import locate, resolve_local
-    from voicemill.registry import resolve_local as voice_resolve_local
-    from voicemill.registry import version_of
+    from voicemill.registry import fetch_voice, version_of
     from voicemill.storage import fetch, fingerprint
     from voicemill.synthesis.batch_synthesis import Manner, speak_lines
     from voicemill.synthesis.load import load_voice, recordings_in
@@ -105,7 +104,7 @@ def synthesize(
     pretrained = resolve_local(models)
     ledger = Ledger()
     with tempfile.TemporaryDirectory(prefix="voicemill-synthesize-") as work:
-        folder = voice or voice_resolve_local(voice_at, registry, Path(work) / "voice")
+        folder = voice or fetch_voice(voice_at, registry, Path(work) / "voice")
         version = version_of(folder).version
         pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphone_model, trained=folder)
         speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)

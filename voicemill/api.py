@@ -159,16 +159,16 @@ class Voice:
         with needs("voice"):
             import torch
 
-            from voicemill.models import resolve_local as models_resolve_local
-            from voicemill.registry import resolve_local, version_of
+            from voicemill.models import resolve_local
+            from voicemill.registry import fetch_voice, version_of
             from voicemill.synthesis.load import load_voice
             from voicemill.voice import pronunciation
 
-        pretrained = models_resolve_local(str(models))
+        pretrained = resolve_local(str(models))
         resources = ExitStack()
         try:
             work = resources.enter_context(tempfile.TemporaryDirectory(prefix="voicemill-voice-"))
-            folder = resolve_local(str(voice), str(registry), Path(work) / "voice")
+            folder = fetch_voice(str(voice), str(registry), Path(work) / "voice")
             pronounced = pronunciation.load(
                 pretrained, lexicon=str(lexicon), polyphones=polyphone_model, trained=folder
             )
@@ -249,7 +249,9 @@ class Voice:
             scripts = []
             for text in texts:
                 try:
-                    scripts.append(synthesizer.script(text, language, cut=options.cut, speed=speed, seed=seed))
+                    scripts.append(
+                        synthesizer.script(text, language, text_split=options.text_split, speed=speed, seed=seed)
+                    )
                 except InputError as error:
                     raise InputError(f"{text[:60]!r} cannot be spoken: {error}") from error
             if self._prompt is None:

@@ -58,7 +58,7 @@ with workflow_template("pretrain", entrypoint="main") as workflow:
         encoded | {"clips": "make-corpus/clips"},
         "start",
         "sovits-start",
-        "widen",
+        "widen-vocoder",
         "codes",
         "codebook-clips",
         "seed",
@@ -100,7 +100,7 @@ with workflow_template("pretrain", entrypoint="main") as workflow:
         gives={"models": FRESH},
     )
     trained = {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}
-    chain.task(package_base, encoded | trained, "destination")
+    chain.task(package_base, encoded | trained, "destination", "defaults")
     for name, value in DEFAULTS.items():
         chain.parameters[name].value = value
     workflow.arguments = list(chain.parameters.values())

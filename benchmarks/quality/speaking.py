@@ -23,7 +23,7 @@ from voicemill.models.layout import Version
 from voicemill.synthesis.load import Pretrained, encode_speech, load_voice, recite
 from voicemill.voice import pronunciation
 
-STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0, beams=4), cut="cut0")
+STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0, num_beams=4), text_split="cut0")
 """How a small base is best understood, without a prompt: its few codes have to come again, and it has heard whole
 sentences alone. Beams helped a worse token model than the one that is packed, and cost this one nothing."""
 

@@ -1,7 +1,7 @@
 """Schedule many speakers at once, and say what that costs.
 
 python -m benchmarks.scale embedded --speakers 1000 --gpus 200
-python -m benchmarks.scale cluster --speakers 1000 --at-once 200     # $KUBECONFIG, Argo, nodes that kwok plays
+python -m benchmarks.scale cluster --speakers 1000 --max-parallel 200     # $KUBECONFIG, Argo, nodes that kwok plays
 
 Both run the generated clone-voice with all its stages and their requests. In the stages' place are commands (embedded)
 or pods of fake nodes (cluster) which take some seconds and have the outputs that the stages declare.

@@ -26,7 +26,7 @@ _MOST_BYTES = 1_000_000
 
 def main(
     speakers: Annotated[int, typer.Option(help="How many voices.")] = 1000,
-    at_once: Annotated[int, typer.Option(help="Workflows at the same time.")] = 200,
+    max_parallel: Annotated[int, typer.Option(help="Workflows at the same time.")] = 200,
     gpu_seconds: Annotated[float, typer.Option(help="How long a pod with a GPU takes.")] = 10.0,
     cpu_seconds: Annotated[float, typer.Option(help="How long any other pod takes.")] = 2.0,
     target: Annotated[str, typer.Option(help="Run no more than this stage and those before it; all if empty.")] = "",
@@ -43,9 +43,9 @@ def main(
     try:
         prepare(api, namespace, gpu_seconds, cpu_seconds, target)
         until = f", no further than {target}" if target else ""
-        print(f"{speakers} speakers{until}, {at_once} workflows at once, {len(nodes)} fake nodes with a GPU each")
+        print(f"{speakers} speakers{until}, {max_parallel} workflows at once, {len(nodes)} fake nodes with a GPU each")
         print(f"  {gpu_seconds:g} s for a pod with a GPU, {cpu_seconds:g} s for any other")
-        measure(kube, api, len(nodes), speakers, at_once, gpu_seconds)
+        measure(kube, api, len(nodes), speakers, max_parallel, gpu_seconds)
     finally:
         if not keep:
             api.delete(f"{_OBJECTS}/{namespace}/workflows", "workflows", "DELETECOLLECTION")
@@ -87,14 +87,14 @@ def played(document: Json, gpu_seconds: float, cpu_seconds: float, target: str =
     return document
 
 
-def measure(kube: Kube, api: Counted, nodes: int, speakers: int, at_once: int, gpu_seconds: float) -> None:
+def measure(kube: Kube, api: Counted, nodes: int, speakers: int, max_parallel: int, gpu_seconds: float) -> None:
     """Submit, wait, and print."""
     programs = {name: Program(pid) for name in _PROGRAMS if (pid := _pid(name))}
     before, begun = api.totals(), time.monotonic()
     pods = Pods(api, kube.namespace, nodes)
     pods.start()
     largest, phases = 0, Counter[str]()
-    for name in workflows(kube, api, speakers, at_once):
+    for name in workflows(kube, api, speakers, max_parallel):
         if name:
             text = api.get(f"{_OBJECTS}/{kube.namespace}/workflows/{name}", resource="workflows")
             largest = max(largest, len(text))
@@ -122,7 +122,7 @@ def measure(kube: Kube, api: Counted, nodes: int, speakers: int, at_once: int, g
         raise typer.Exit(1)
 
 
-def workflows(kube: Kube, api: Counted, speakers: int, at_once: int) -> Iterator[str]:
+def workflows(kube: Kube, api: Counted, speakers: int, max_parallel: int) -> Iterator[str]:
     """Submit a workflow for each speaker, some at once.
 
     Yields:
@@ -134,7 +134,7 @@ def workflows(kube: Kube, api: Counted, speakers: int, at_once: int) -> Iterator
         running = _running(api, kube.namespace)
         yield from sorted(active - running)
         active &= running
-        while todo and len(active) < at_once:
+        while todo and len(active) < max_parallel:
             number = todo.pop()
             values = {"speaker": f"speaker-{number:05}", "source": "s3:///recordings", "models": "s3:///models"}
             active.add(submission.create(kube, plan, values, f"clone-voice-{number:05}")["metadata"]["name"])

@@ -81,15 +81,15 @@ def standing_in(document: Json, gpu_seconds: float) -> Json:
 def main(
     speakers: Annotated[int, typer.Option(help="How many voices.")] = 1000,
     gpus: Annotated[int, typer.Option(help="GPU slots to pretend.")] = 200,
-    at_once: Annotated[int, typer.Option(help="Speakers that are worked on at the same time.")] = 300,
+    max_parallel: Annotated[int, typer.Option(help="Speakers that are worked on at the same time.")] = 300,
     gpu_seconds: Annotated[float, typer.Option(help="How long each stage with a GPU takes.")] = 10.0,
 ) -> None:
     """Run the batch in this process and print what it cost."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-        measure(Path(folder), speakers, gpus, at_once, gpu_seconds)
+        measure(Path(folder), speakers, gpus, max_parallel, gpu_seconds)
 
 
-def measure(folder: Path, speakers: int, gpus: int, at_once: int, gpu_seconds: float) -> None:
+def measure(folder: Path, speakers: int, gpus: int, max_parallel: int, gpu_seconds: float) -> None:
     """Run it in a folder."""
     file = folder / "clone-voice.yaml"
     file.write_text(yaml.safe_dump(standing_in(clone_voice(), gpu_seconds), sort_keys=False))
@@ -105,7 +105,7 @@ def measure(folder: Path, speakers: int, gpus: int, at_once: int, gpu_seconds: f
     watched = Watched(Request(ENDLESS, ENDLESS, gpus))
     before, usage, begun = _most_mib(), _own_seconds(), time.perf_counter()
     with patch.object(local, "Slots", lambda total: watched):
-        room = local.Room(slots=watched.total, at_once=at_once)
+        room = local.Room(slots=watched.total, max_parallel=max_parallel)
         code = local.run(batch, workflow, folder / "out", room=room, options=Options())
     wall, own = time.perf_counter() - begun, _own_seconds() - usage
 
@@ -114,7 +114,7 @@ def measure(folder: Path, speakers: int, gpus: int, at_once: int, gpu_seconds: f
     voices = sum(end.get("outcome") == "voice" for end in ends)
     records = [record.stat().st_size for each in folders if (record := each / "run.jsonl").exists()]
     busy = watched.gpu_tasks * gpu_seconds / (gpus * wall)
-    print(f"{speakers} speakers, {at_once} at once, {gpus} GPU slots, {gpu_seconds:g} s for each stage with a GPU")
+    print(f"{speakers} speakers, {max_parallel} at once, {gpus} GPU slots, {gpu_seconds:g} s for each stage with a GPU")
     print(f"  ended with {code}: {voices} voices, {watched.tasks} tasks, {watched.gpu_tasks} of them with a GPU")
     print(f"  wall {wall:.0f} s, {watched.tasks / wall:.1f} tasks a second; GPUs in use {100 * busy:.0f} % of the time")
     print(f"  a GPU lay idle while tasks waited: {spread(watched.gaps)}; at most {watched.most_waiting} waited")

@@ -127,7 +127,7 @@ def test_all_speakers_get_a_voice_and_no_more_at_once_than_said(batch: Batch) ->
     with Controller(batch.cluster, held={*SIX}) as controller:
         thread = threading.Thread(target=lambda: let_go(controller, 2))
         thread.start()
-        assert batch.conduct(at_once=2) == 0
+        assert batch.conduct(max_parallel=2) == 0
         thread.join()
     assert sorted(controller.begun) == sorted(SIX) and controller.most == 2
     assert batch.progress.read_text() == "6/6"
@@ -174,13 +174,13 @@ def test_submitted_again_only_what_is_missing_or_changed_is_made(batch: Batch) -
 def test_a_killed_conductor_goes_on_from_what_it_finds(batch: Batch) -> None:
     with Controller(batch.cluster, fails={"anna": "too short"}, held={"cat", "dan"}) as controller:
         batch.cluster.add("workflows", {"metadata": {"name": batch.run}, "spec": {}})
-        command = [sys.executable, "-m", "voicemill.stages.run_batch", *batch.words(at_once=2)]
+        command = [sys.executable, "-m", "voicemill.stages.run_batch", *batch.words(max_parallel=2)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         wait_for(lambda: set(controller.runs("Running")) == {"cat", "dan"} or process.poll() is not None)
         process.kill()
         process.wait()
         controller.held = set()
-        assert run_batch.run(batch.words(at_once=2)) == 65
+        assert run_batch.run(batch.words(max_parallel=2)) == 65
         assert sorted(controller.begun) == sorted(SIX), "nobody was begun twice, who failed neither"
         assert controller.most == 2
         assert batch.outcomes() == {**dict.fromkeys(SIX, "voice"), "anna": "failed"}
@@ -198,7 +198,7 @@ def interrupted(batch: Batch, controller: Controller, *, shut_down: bool) -> int
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    code = batch.conduct(at_once=2)
+    code = batch.conduct(max_parallel=2)
     thread.join()
     return code
 
@@ -306,7 +306,7 @@ def test_a_speakers_workflow_is_owned_ranked_and_queued(batch: Batch) -> None:
 def test_the_cluster_is_asked_no_more_of_a_speaker_than_its_beginning_and_its_end(batch: Batch) -> None:
     batch.cluster.page = 2
     with Controller(batch.cluster):
-        assert batch.conduct(at_once=6) == 0
+        assert batch.conduct(max_parallel=6) == 0
     asked = [request.partition(" ")[::2] for request in batch.cluster.requests]
     of_one = [(method, path.rpartition("/")[2]) for method, path in asked if path.startswith(f"{WORKFLOWS}/")]
     names = {run["metadata"]["name"] for run in batch.cluster.runs} - {batch.run}
@@ -351,7 +351,7 @@ def test_a_cluster_that_is_away_for_a_while_only_takes_time(batch: Batch) -> Non
     with Controller(batch.cluster, held={"fay"}) as controller:
         thread = threading.Thread(target=lambda: (away(), controller.held.clear()))
         thread.start()
-        assert batch.conduct(at_once=1) == 0
+        assert batch.conduct(max_parallel=1) == 0
         thread.join()
     assert sorted(controller.begun) == sorted(SIX)
 

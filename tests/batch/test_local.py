@@ -17,6 +17,7 @@ import pytest
 from tests.batch.conftest import WORKFLOW
 from tests.batch.run_folders import alive, ended, runs_of
 from voicemill.batch import state
+from voicemill.contract import renames
 from voicemill.registry import revocation
 from voicemill.storage import open_store
 
@@ -71,7 +72,7 @@ def test_run_again_only_what_is_missing_or_changed_is_done(batch: Batch, speaker
 
 def command(manifest: Path, out: Path, *words: str) -> list[str]:
     start = [sys.executable, "-m", "voicemill", "batch", str(manifest), "--workflow", str(WORKFLOW), "--out", str(out)]
-    return [*start, "--cpus", "4", "--at-once", "2", *words]
+    return [*start, "--cpus", "4", "--max-parallel", "2", *words]
 
 
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -121,6 +122,14 @@ def test_no_more_speakers_at_once_than_said(speakers: Speakers, tmp_path: Path) 
         spans.append((times[0], times[-1]))
     moments = [begin for begin, _ in spans]
     assert max(sum(begin <= moment < end for begin, end in spans) for moment in moments) == 2
+
+
+def test_the_former_name_of_the_limit_is_accepted_with_a_warning(
+    batch: Batch, speakers: Speakers, caplog: pytest.LogCaptureFixture
+) -> None:
+    renames.forget_warnings()
+    assert batch(speakers(anna="one"), "--at-once", 1) == 0
+    assert "the option --at-once is now --max-parallel" in caplog.text
 
 
 def test_the_state_can_be_looked_at_while_it_runs(

@@ -47,13 +47,13 @@ def test_sources_of_this_machine_are_uploaded_and_the_batch_is_made(
     door: Cluster, store: Store, speakers: Callable[..., Path]
 ) -> None:
     manifest = speakers(anna="one", ben="two")
-    result = submit(manifest, "--at-once", "3", "--priority", "2")
+    result = submit(manifest, "--max-parallel", "3", "--priority", "2")
     assert result.exit_code == 0 and "2 speakers" in result.output, result.output
     [run] = door.runs
     assert run["spec"]["workflowTemplateRef"] == {"name": "clone-batch"}
     assert run["metadata"]["labels"][speaker_workflows.BATCH] == "heroes"
     given = {item["name"]: item["value"] for item in run["spec"]["arguments"]["parameters"]}
-    assert (given["batch"], given["at-once"], given["priority"]) == ("heroes", "3", "2")
+    assert (given["batch"], given["max-parallel"], given["priority"]) == ("heroes", "3", "2")
     key = given["manifest"].split("/", 3)[3]
     rows = [json.loads(line) for line in store.read(key)[0].decode().splitlines() if line]
     assert [(row["speaker"], row["models"]) for row in rows] == [("anna", "s3:///models"), ("ben", "s3:///models")]

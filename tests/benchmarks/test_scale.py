@@ -24,7 +24,7 @@ def document() -> Json:
 def test_every_stage_of_every_speaker_is_scheduled(
     document: Json, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    measure(tmp_path, speakers=2, gpus=1, at_once=2, gpu_seconds=0.0)
+    measure(tmp_path, speakers=2, gpus=1, max_parallel=2, gpu_seconds=0.0)
     printed = capsys.readouterr().out
     each = stages(document)
     with_gpu = sum(map(bool, map(gpus_of, each)))

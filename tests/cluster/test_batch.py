@@ -52,7 +52,7 @@ def outcomes(site: Site, batch: str) -> dict[str, str]:
 
 def test_six_speakers_and_a_conductor_whose_pod_is_deleted_half_way(site: Site, tmp_path: Path) -> None:
     manifest = six_speakers.write(tmp_path / "six")
-    done = submit(site, manifest, "six", "--at-once", "2", "--min-success-ratio", "0.8", "--wait")
+    done = submit(site, manifest, "six", "--max-parallel", "2", "--min-success-ratio", "0.8", "--wait")
     half = len(six_speakers.SPEAKERS) // 2
     wait_for(lambda: len(outcomes(site, "six")) >= half, seconds=2 * 3600)
     run = conductor(site, "six")
@@ -77,7 +77,7 @@ def test_six_speakers_and_a_conductor_whose_pod_is_deleted_half_way(site: Site, 
 
 def test_a_batch_that_is_stopped_leaves_nothing_that_runs(site: Site, tmp_path: Path) -> None:
     manifest = six_speakers.write(tmp_path / "stopped")
-    done = submit(site, manifest, "stopped", "--at-once", "2", "--wait")
+    done = submit(site, manifest, "stopped", "--max-parallel", "2", "--wait")
     wait_for(lambda: len(listed(site, speaker_workflows.of_batch("stopped"))) == 2, seconds=600)
     stopping = site.start("batch", "stop", "stopped")
     assert stopping.wait(timeout=60) == 0

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.pretraining.conftest import NAMES
+from voicemill.contract import config
 from voicemill.core.errors import InputError, MissingModelError, UsageError
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.formats import checkpoints
@@ -21,6 +22,7 @@ from voicemill.models import locate, record
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.pretraining import base
 from voicemill.pretraining.recipe import EncoderRecipe
+from voicemill.stages.evaluate import evaluate
 from voicemill.stages.format import format_dataset
 from voicemill.stages.init_base import init_base
 from voicemill.stages.package_base import package_base
@@ -91,13 +93,15 @@ def test_what_was_trained_becomes_a_base_to_train_from(
 ) -> None:
     sovits, gpt = tmp_path / "sovits", tmp_path / "gpt"
     options = {"models": str(fresh), "validation_fraction": 0.0}
-    acoustic = SovitsRecipe(epochs=1, batch_size=24, segment_seconds=0.7, discriminator_start_step=1000)
-    token = GptRecipe(epochs=2, save_every=1, batch_size=24, max_concat_clips=3)
+    acoustic = SovitsRecipe(epochs=1, min_clips_per_epoch=1, segment_seconds=0.7, discriminator_start_step=1000)
+    token = GptRecipe(epochs=2, min_clips_per_epoch=1, save_every=1, max_concat_clips=3)
     train_sovits(dataset, sovits, tmp_path / "s", recipe=acoustic, export_base=True, **options)
     train_gpt(dataset, gpt, tmp_path / "g", recipe=token, **options)
     ledger = package_base(encoder, sovits, gpt, destination=str(tmp_path / "base"))
     made = tmp_path / "base"
     assert ledger.summary()["bytes"] == sum(entry.size for entry in record.read(made).values())
+    options = config.options_for(evaluate.declaration, "", {"models": str(made)})
+    assert options == {"top_k": "1", "repetition_penalty": "1", "text_split": "cut0", "use_prompt": "false"}
     generator, discriminator = (locate(made, name) for name in ("sovits-g", "sovits-d"))
     start_models(checkpoints.load_sovits(generator), checkpoints.load_discriminator(discriminator))
     before = checkpoints.load_sovits(locate(fresh, "sovits-g")).weights
@@ -119,6 +123,8 @@ def test_what_was_trained_becomes_a_base_to_train_from(
 def test_a_training_without_base_files_is_refused(encoder: Path, tmp_path: Path) -> None:
     for name in ("sovits", "gpt"):
         (tmp_path / name).mkdir()
+    with pytest.raises(UsageError, match="--defaults: evaluat: no such stage"):
+        package_base(encoder, tmp_path / "sovits", tmp_path / "gpt", destination="base", defaults="evaluat: {top-k: 1}")
     with pytest.raises(InputError, match="--export-base"):
         package_base(encoder, tmp_path / "sovits", tmp_path / "gpt", destination=str(tmp_path / "base"))
     assert not (tmp_path / "base").exists()
@@ -175,12 +181,12 @@ def test_a_narrower_vocoder_is_taken_as_a_wider_one_that_sounds_the_same(
             encoder, corpus / "clips", destination=str(tmp_path), sovits_start=str(tmp_path / "narrow"), **options
         )
     for name in ("start", "sovits_start"):
-        given = {name: str(tmp_path / "narrow"), "widen": True}
+        given = {name: str(tmp_path / "narrow"), "widen_vocoder": True}
         init_base(encoder, corpus / "clips", destination=str(tmp_path / name), **options, **given)
     found = [checkpoints.load_sovits(locate(tmp_path / f, "sovits-g")) for f in ("narrow", "start", "sovits_start")]
     assert [len(one.config.resblock_kernel_sizes) for one in found] == [1, 3, 3]
     with pytest.raises(InputError, match="only a vocoder of one kernel width"):
-        base.widen(tmp_path / "start", seed=1)
+        base.widen_vocoder(tmp_path / "start", seed=1)
     models = [start_models(one, checkpoints.load_discriminator(locate(fresh, "sovits-d")))[0] for one in found]
     z_BCT, g_BG1 = torch.randn(2, 16, 9), torch.randn(2, 512, 1)
     narrow_wav, *wide_wavs = (model.dec(z_BCT, g_BG1) for model in models)
@@ -208,5 +214,5 @@ def test_sovits_of_a_base_that_is_taken_whole_is_not_asked_for_too(
     with pytest.raises(UsageError, match="leave --sovits-start out"):
         init_base(encoder, corpus / "clips", destination=str(tmp_path), start=str(fresh), sovits_start=str(fresh))
     with pytest.raises(UsageError, match="a base that is there"):
-        init_base(encoder, corpus / "clips", destination=str(tmp_path), widen=True)
+        init_base(encoder, corpus / "clips", destination=str(tmp_path), widen_vocoder=True)
     assert not (tmp_path / record.NAME).exists()

@@ -11,6 +11,7 @@ from voicemill.contract.workflow_parameters import parameters_of
 from voicemill.engine.workflow import load
 from voicemill.registry import builds
 from voicemill.stages.check_build_cache import check_build_cache
+from voicemill.voice.stages import STAGES
 
 
 def reached() -> dict[str, set[str]]:
@@ -26,7 +27,7 @@ def reached() -> dict[str, set[str]]:
 
 def test_the_digest_has_every_parameter_that_a_voice_follows_from() -> None:
     parameters = parameters_of(load("build-voice"))
-    of_the_voice = {name for name, stages in reached().items() if stages & set(builds.STAGES)}
+    of_the_voice = {name for name, stages in reached().items() if stages & set(STAGES)}
     assert {"config", "sovits-epochs", "precision", "review", "on-review-timeout"} <= of_the_voice
     left_out = set(builds.NOT_IN_THE_DIGEST)
     # The registry is where the voice goes; what is there decides nothing about it.
@@ -45,7 +46,7 @@ def test_the_digest_has_the_code_of_every_stage_up_to_the_voice() -> None:
         call.stage.function.__module__.removeprefix("voicemill.stages.")
         for call in parameters_of(load("clone-voice")).calls
     ]
-    assert set(builds.STAGES) == set(names) - {"synthesize", "report"}
+    assert set(STAGES) == set(names) - {"synthesize", "report"}
 
 
 @pytest.mark.parametrize("name", ["config", "sovits-epochs", "seed", "asr-backend", "proofread"])

@@ -61,7 +61,7 @@ def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
     (line,) = pair["lines"]
 
     synthesizer = Pretrained(run.models).synthesizer(run.sovits / pair["sovits"], run.gpt / pair["gpt"])
-    spoken_with = Options(Sampling(top_k=1, repetition_penalty=1.0, beams=2), cut="cut0")
+    spoken_with = Options(Sampling(top_k=1, repetition_penalty=1.0, num_beams=2), text_split="cut0")
     (said,) = recite(synthesizer, Reference(clip, "", "en"), [line["text"]], "en", 7, spoken_with)
     spoken, _ = soundfile.read(tmp_path / "out" / line["audio"], dtype="int16")
     np.testing.assert_allclose(spoken, said.pcm16(), atol=1)

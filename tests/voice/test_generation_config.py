@@ -32,7 +32,7 @@ def test_a_voice_says_how_it_speaks(tmp_path: Path) -> None:
     replace(voice, generation=CHOSEN).write(folder)
     assert read_voice(folder).generation == CHOSEN
     options = options_of(CHOSEN, batch_size=4)
-    assert (options.sampling.top_k, options.sampling.beams, options.cut) == (3, 2, "cut0")
+    assert (options.sampling.top_k, options.sampling.num_beams, options.text_split) == (3, 2, "cut0")
     assert (options.pause_seconds, options.batch_size) == (0.5, 4)
 
 

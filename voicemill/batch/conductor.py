@@ -167,7 +167,7 @@ class Conductor:
 
     def _start(self) -> Iterator[State]:
         """Create as many workflows as there may be at once; gives the rows of those that the cluster does not take."""
-        while self.waiting and len(self.active) < self.settings.at_once:
+        while self.waiting and len(self.active) < self.settings.max_parallel:
             job, input_digest = self.waiting[0]
             workflow = speaker_workflows.workflow_for(self.plan, job, input_digest, self.settings)
             try:

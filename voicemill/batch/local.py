@@ -35,11 +35,11 @@ class Room:
 
     Attributes:
         slots: What tasks may use of this machine, all runs together.
-        at_once: Speakers that are worked on at the same time.
+        max_parallel: Speakers that are worked on at the same time.
     """
 
     slots: Request
-    at_once: int
+    max_parallel: int
 
 
 def run(
@@ -69,7 +69,7 @@ def run(
 
 
 async def _all(batch: Batch, workflow: Workflow, out: Path, room: Room, options: Options, watcher: Watcher) -> int:
-    slots, places = Slots(room.slots), asyncio.Semaphore(room.at_once)
+    slots, places = Slots(room.slots), asyncio.Semaphore(room.max_parallel)
 
     async def one(job: SpeakerJob, stop: Stop) -> None:
         async with places:

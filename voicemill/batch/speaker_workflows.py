@@ -49,7 +49,7 @@ class BatchSettings:
         name: The batch's.
         run: Name of the workflow that conducts it.
         uid: That workflow's.
-        at_once: Speakers that are worked on at the same time.
+        max_parallel: Speakers that are worked on at the same time.
         priority: Of their workflows among all others of the controller.
         queue: Kueue's, for their pods; none if empty.
     """
@@ -57,7 +57,7 @@ class BatchSettings:
     name: str
     run: str
     uid: str
-    at_once: int = 10
+    max_parallel: int = 10
     priority: int = 0
     queue: str = ""
 

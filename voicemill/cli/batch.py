@@ -24,6 +24,7 @@ Makes = Annotated[str, typer.Option("--workflow", help="Workflow that makes a vo
 Ratio = Annotated[float, typer.Option(min=0, max=1, help="Share of speakers that must get a voice for exit code 0.")]
 GpuPrice = Annotated[float, typer.Option(min=0, help="Price of a GPU hour, for the estimate of cost.")]
 CpuPrice = Annotated[float, typer.Option(min=0, help="Price of a CPU core's hour.")]
+AtOnce = Annotated[int | None, typer.Option("--at-once", min=1, hidden=True)]
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Namespace of the runs.", show_default="the kubeconfig's")
 ]
@@ -47,9 +48,10 @@ def run(
     out: Annotated[Path, typer.Option("--out", help="The batch's folder. Run again with the same one to resume.")],
     parameter: Pairs = None,
     workflow: Makes = "clone-voice",
-    at_once: Annotated[
+    max_parallel: Annotated[
         int | None, typer.Option(min=1, help="Speakers worked on at once; default: two, or two for each GPU.")
     ] = None,
+    at_once: AtOnce = None,
     min_success_ratio: Ratio = 1.0,
     gpu_hour: GpuPrice = 0.0,
     cpu_hour: CpuPrice = 0.0,
@@ -75,6 +77,7 @@ def run(
     from voicemill.engine import workflow as workflows
     from voicemill.engine.execution import Options
 
+    max_parallel = _by_old_name(at_once) or max_parallel
     chosen = workflows.load(workflow)
     jobs = _jobs(manifest, pairs(parameter or []), chosen)
     for job in jobs:
@@ -84,7 +87,7 @@ def run(
     options = Options(approve=tuple(approve or ()), grace=grace, code_version=code_version, own_config=own_config)
     console = Console()
     with view.Board(console, batch, out.resolve()) as board:
-        how_much = local.Room(slots, at_once or 2 * max(1, slots.gpus))
+        how_much = local.Room(slots, max_parallel or 2 * max(1, slots.gpus))
         code = local.run(batch, chosen, out, room=how_much, options=options, watcher=board)
     rows = state.states(batch, out.resolve())
     summary.write(batch, rows, out)
@@ -107,7 +110,8 @@ def submit(
         ),
     ] = None,
     workflow: Makes = "clone-voice",
-    at_once: Annotated[int, typer.Option(min=1, help="Speakers worked on at once.")] = 10,
+    max_parallel: Annotated[int, typer.Option(min=1, help="Speakers worked on at once.")] = 10,
+    at_once: AtOnce = None,
     priority: Annotated[int, typer.Option(help="Of the speakers' runs among all others; higher ones go first.")] = 0,
     queue: Annotated[str, typer.Option(help="Kueue's queue for their pods.")] = "",
     min_success_ratio: Ratio = 1.0,
@@ -134,6 +138,7 @@ def submit(
     from voicemill.cluster import following, submission
     from voicemill.cluster.connection import connect
 
+    max_parallel = _by_old_name(at_once) or max_parallel
     name = speaker_workflows.check_name(name or manifest.stem.lower().replace("_", "-"))
 
     def check(plan: submission.Plan) -> tuple[remote.Request, list[Any]]:
@@ -155,7 +160,7 @@ def submit(
         "manifest": remote.bring(request, plan, jobs, name, cluster.bring),
         "batch": name,
         "workflow": workflow,
-        "at-once": str(at_once),
+        "max-parallel": str(max_parallel),
         "priority": str(priority),
         "queue": queue,
         "min-success-ratio": str(min_success_ratio),
@@ -233,6 +238,15 @@ def check(
     chosen = workflows.load(workflow)
     jobs = _jobs(manifest, pairs(parameter or []), chosen)
     typer.echo(f"{manifest}: {len(jobs)} speakers, no mistakes")
+
+
+def _by_old_name(at_once: int | None) -> int | None:
+    """The value of --max-parallel where it was given by its old name, --at-once."""
+    if at_once is not None:
+        from voicemill.contract import renames
+
+        renames.of_options("run-batch")["at-once"].warn()
+    return at_once
 
 
 def _jobs(manifest: Path, common: dict[str, str], chosen: Any) -> list[Any]:

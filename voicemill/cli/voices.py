@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from voicemill.cli import voices_manage, voices_revoke, voices_show
-from voicemill.cli.voices_options import Registry, must_be_free, resolve_local, speaker_given
+from voicemill.cli.voices_options import Registry, local_voice, must_be_free, speaker_given
 from voicemill.core.display import json_printable
 from voicemill.core.errors import UsageError
 
@@ -54,7 +54,7 @@ def export_(
     from voicemill.voice.exporting import export_voice
 
     must_be_free(out)
-    with resolve_local(voice, registry) as source, atomic(out, is_folder=True) as folder:
+    with local_voice(voice, registry) as source, atomic(out, is_folder=True) as folder:
         exported = export_voice(source, folder)
     typer.echo(f"{out}: {exported.version} files of {exported.speaker} for GPT-SoVITS")
 

@@ -14,10 +14,10 @@ from voicemill.cli.voices_options import (
     Voice,
     Why,
     actor,
+    local_voice,
     must_be_free,
     opened,
     record_of,
-    resolve_local,
     speaker_given,
 )
 from voicemill.core.errors import InputError, UsageError
@@ -133,7 +133,7 @@ def verify(
     """Check that a voice is what one of these keys signed; ends with 65 if not."""
     from voicemill.registry import signatures
 
-    with resolve_local(voice, registry) as folder:
+    with local_voice(voice, registry) as folder:
         signatures.verify(folder, [path.read_text() for path in key])
     typer.echo(f"{voice}: the signature is valid")
 

@@ -61,22 +61,18 @@ def actor(by: str) -> str:
 
 
 @contextmanager
-def resolve_local(voice: str, registry: str) -> Iterator[Path]:
+def local_voice(voice: str, registry: str) -> Iterator[Path]:
     """A voice folder, or a registered voice brought here for as long as it is needed.
 
     Raises:
         UsageError: if it is not a folder and no registry is named.
     """
-    if "@" not in voice and Path(voice).is_dir():
-        yield Path(voice)
-        return
-    if not registry:
-        raise UsageError(f"{voice} is not a voice folder; for a registered voice, give --registry")
-    from voicemill.registry import names, pull
+    from voicemill.registry import fetch_voice, names
 
-    reference = names.parse(voice)
-    with tempfile.TemporaryDirectory() as place:
-        yield pull(opened(registry), reference.speaker, reference.name, Path(place) / "voice")
+    if not registry and names.is_reference(voice):
+        raise UsageError(f"{voice} is not a voice folder; for a registered voice, give --registry")
+    with tempfile.TemporaryDirectory() as work:
+        yield fetch_voice(voice, registry, Path(work) / "voice")
 
 
 def must_be_free(out: Path) -> None:

@@ -126,12 +126,16 @@ TABLE: tuple[Renames, ...] = (
             "transcribe": {"labels": "transcripts-file"},
             "check-build-cache": {"labels": "transcripts-file"},
             "apply-review": {"unanswered": "on-review-timeout"},
+            "init-base": {"widen": "widen-vocoder"},
+            "run-batch": {"at-once": "max-parallel"},
             "format": {"polyphones": "polyphone-model"},
             "synthesize": {"lines": "text", "polyphones": "polyphone-model", **_GENERATION},
         },
         parameters={
             "clone-voice": _OF_CLONING,
+            "clone-batch": {"at-once": "max-parallel"},
             "pretrain": {
+                "widen": "widen-vocoder",
                 "gpt-guide": "gpt-guided-attention-weight",
                 "gpt-joined": "gpt-max-concat-clips",
                 "sovits-adversary-from": "sovits-discriminator-start-step",

@@ -95,7 +95,7 @@ def whole_line(case: Case) -> None:
         case.check("prompt_bert_abs_sum", float(prompt.text.bert_CX.abs().sum()))
     options = Options(
         sampling=Sampling(x["top_k"], x["top_p"], x["temperature"], penalty),
-        cut=x["text_split_method"],
+        text_split=x["text_split_method"],
         pause_seconds=x["fragment_interval"],
         batch_size=x["batch_size"],
         # The reference counts 50 tokens a second, twice as many as there are.

@@ -170,7 +170,7 @@ def take_sovits(models: Path, other: Path) -> None:
     shutil.copyfile(locate(other, "sovits-d", VERSION), locate(models, "sovits-d", VERSION))
 
 
-def widen(models: Path, seed: int) -> None:
+def widen_vocoder(models: Path, seed: int) -> None:
     """Give the vocoder of a base residual blocks of every kernel width that is made here, for each of its single width.
 
     It sounds as before. A discriminator narrower than the one that is made here gives way to a random one.

@@ -12,7 +12,7 @@ an S3 prefix; every change that two may make at once is a conditional write.
 """
 
 from voicemill.registry.aliases import Alias, promote, rollback
-from voicemill.registry.publication import delete, open_registry, publish, pull, resolve, resolve_local
+from voicemill.registry.publication import delete, fetch_voice, open_registry, publish, pull, resolve
 from voicemill.registry.records import PublishedVersion, Record, version_of, versions
 
 __all__ = [
@@ -20,12 +20,12 @@ __all__ = [
     "PublishedVersion",
     "Record",
     "delete",
+    "fetch_voice",
     "open_registry",
     "promote",
     "publish",
     "pull",
     "resolve",
-    "resolve_local",
     "rollback",
     "version_of",
     "versions",

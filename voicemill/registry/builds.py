@@ -15,27 +15,9 @@ from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
 from voicemill.registry import documents, names, records
 from voicemill.storage import Store, fingerprint
+from voicemill.voice.stages import STAGES
 
 log = logs.get_logger(__name__)
-
-STAGES = (
-    "ingest",
-    "separate",
-    "assess_quality",
-    "dereverb",
-    "denoise",
-    "normalize",
-    "slice",
-    "identify_speakers",
-    "transcribe",
-    "apply_review",
-    "format",
-    "train_sovits",
-    "train_gpt",
-    "evaluate",
-    "publish",
-)
-"""Whose code makes a voice."""
 
 PLACES = ("source", "models", "speaker-of", "transcripts-file", "lexicon", "review")
 """Parameters that name places: their content counts."""

@@ -108,7 +108,7 @@ def pull(registry: Store, speaker: str, name: str, target: Path) -> Path:
     return target
 
 
-def resolve_local(place: str, registry: str, work: Path) -> Path:
+def fetch_voice(place: str, registry: str, work: Path) -> Path:
     """Return the folder of a voice on this machine.
 
     Args:

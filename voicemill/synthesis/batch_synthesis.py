@@ -101,7 +101,7 @@ def speak_lines(
         scripts: dict[str, Script] = {}
         for name in waiting[start : start + together]:
             try:
-                scripts[name] = speaking.synthesizer.script(cut=manner.options.cut, **wanted[name])
+                scripts[name] = speaking.synthesizer.script(text_split=manner.options.text_split, **wanted[name])
             except InputError as error:
                 reasons[name] = str(error)
         if scripts:

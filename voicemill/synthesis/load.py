@@ -163,7 +163,7 @@ def recite(
     """
     prompt = synthesizer.prepare(reference)
     scripts = [
-        synthesizer.script(line, language, cut=options.cut, speed=speed, seed=seed + number)
+        synthesizer.script(line, language, text_split=options.text_split, speed=speed, seed=seed + number)
         for number, line in enumerate(lines)
     ]
     return synthesizer.perform(scripts, prompt, options)

@@ -23,20 +23,9 @@ from voicemill.voice import pronunciation
 from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import Part, ReferenceClip, Voice, choose_reference, main_language
 from voicemill.voice.model_card import model_card
+from voicemill.voice.stages import STAGES
 
 _RATE = 32_000
-_STAGES = (
-    "ingest",
-    "slice",
-    "identify_speakers",
-    "transcribe",
-    "apply_review",
-    "format",
-    "train_sovits",
-    "train_gpt",
-    "evaluate",
-    "publish",
-)
 
 
 @dataclass(frozen=True)
@@ -137,7 +126,7 @@ def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:
         "base_sources": _base_sources(sources.models, voice.version),
         "weights": {"sovits": voice.sovits.origin, "gpt": voice.gpt.origin},
         "training": {name: _training(getattr(sources, name)) for name in ("sovits", "gpt")},
-        "code": {"voicemill": __version__, **{name: code_version(f"voicemill.stages.{name}") for name in _STAGES}},
+        "code": {"voicemill": __version__, **{name: code_version(f"voicemill.stages.{name}") for name in STAGES}},
     }
 
 

@@ -70,7 +70,7 @@ def test_half_precision_speaks(model: Gpt, lines: tuple):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"top_k": 0}, {"top_p": 0.0}, {"temperature": -1.0}, {"repetition_penalty": 0.0}, {"beams": 0}]
+    "wrong", [{"top_k": 0}, {"top_p": 0.0}, {"temperature": -1.0}, {"repetition_penalty": 0.0}, {"num_beams": 0}]
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -94,7 +94,7 @@ def test_beams_find_a_likelier_line_than_the_likeliest_tokens(model: Gpt, lines:
     model.get_submodule("h.layers.1.norm2").get_parameter("bias").data.fill_(1)
     scores = model.ar_predict_layer.weight.data
     scores[model.config.eos] += 2 / scores.shape[1] - scores[model.config.eos].mean()
-    plain, wide = (speak(model, lines, Sampling(top_k=1, repetition_penalty=1.0, beams=n)) for n in (1, 6))
+    plain, wide = (speak(model, lines, Sampling(top_k=1, repetition_penalty=1.0, num_beams=n)) for n in (1, 6))
     nothing = torch.zeros(0, dtype=torch.long)
     given = [(a, b, nothing if c is None else c) for a, b, c in zip(*lines, strict=True)]
     assert all(len(tokens) < 40 for tokens in (*plain, *wide))
@@ -103,7 +103,7 @@ def test_beams_find_a_likelier_line_than_the_likeliest_tokens(model: Gpt, lines:
         for line, searched, chosen in zip(given, wide, plain, strict=True)
     ]
     assert min(gains) > -1e-4 and max(gains) > 0.01
-    again = speak(model, tuple(part[::-1] for part in lines), Sampling(top_k=15, repetition_penalty=1.0, beams=6))
+    again = speak(model, tuple(part[::-1] for part in lines), Sampling(top_k=15, repetition_penalty=1.0, num_beams=6))
     assert all(torch.equal(a, b) for a, b in zip(wide, again[::-1], strict=True))
 
 
@@ -120,12 +120,12 @@ def test_enough_beams_find_the_likeliest_of_all_lines(model: Gpt, lines: tuple):
     then_VV = model(rows[0], lengths[0], whole, lengths[1], rows[1])[0][:, -1]
     then_VV[:, model.config.eos] = -torch.inf
     best = int((first_V.log_softmax(-1)[:1024, None] + then_VV.log_softmax(-1)).argmax())
-    sampling = Sampling(repetition_penalty=1.0, beams=256)
+    sampling = Sampling(repetition_penalty=1.0, num_beams=256)
     found = generate(model, [phones], [bert], [prompt], sampling, max_tokens=[2], seeds=[0])
     assert found[0].tolist() == [best // 1025, best % 1025]
 
 
 def test_beams_stop_at_the_limit_and_can_be_none(model: Gpt, lines: tuple):
     model.ar_predict_layer.weight.data[model.config.eos] = 0
-    found = generate(model, *lines, Sampling(beams=3), max_tokens=[300, 0, 1, 12], seeds=[0] * 4)
+    found = generate(model, *lines, Sampling(num_beams=3), max_tokens=[300, 0, 1, 12], seeds=[0] * 4)
     assert [len(tokens) for tokens in found] == [300, 0, 1, 12]

@@ -34,7 +34,7 @@ def search(
     bert_CX: Tensor,
     prompt_Y: Tensor,
     *,
-    beams: int,
+    num_beams: int,
     repetition_penalty: float,
     min_tokens: int,
     max_tokens: int,
@@ -46,14 +46,14 @@ def search(
         phones_X: Phoneme ids, those of the prompt first.
         bert_CX: BERT rows `[1024, X]`.
         prompt_Y: Tokens that precede the line's own, perhaps none.
-        beams: Beginnings that are kept.
+        num_beams: Beginnings that are kept.
         repetition_penalty: See `sampling.penalise`.
         min_tokens: EOS cannot be chosen before so many.
         max_tokens: Most tokens; where no beginning has ended by then, the likeliest is cut off there.
     """
     vocabulary, eos, device = decoder.config.vocab_size, decoder.config.eos, decoder.device
     before = len(phones_X) + len(prompt_Y)
-    decoder.reserve(beams, before + min(256, max_tokens))
+    decoder.reserve(num_beams, before + min(256, max_tokens))
     logits_BV = decoder.enter(0, phones_X, bert_CX, prompt_Y)
     seen_BV = torch.zeros(1, vocabulary, dtype=torch.bool, device=device)
     seen_BV[:, prompt_Y.to(device)] = True
@@ -65,7 +65,7 @@ def search(
             decoder.cache.take(parents)
             filled = before + step - 1
             if filled >= decoder.cache.capacity:
-                decoder.reserve(beams, 2 * decoder.cache.capacity)
+                decoder.reserve(num_beams, 2 * decoder.cache.capacity)
             positions, lengths = [len(prompt_Y) + step - 1] * len(kept), [filled] * len(kept)
             logits_BV = decoder.step(last_B.tolist(), positions, lengths)
         if step < min_tokens:
@@ -73,9 +73,11 @@ def search(
         gained_BV = penalise(logits_BV, seen_BV, repetition_penalty).log_softmax(-1)
         scores_BV = gained_BV + torch.tensor([beam.score for beam in kept], device=device).unsqueeze(1)
         # At most one of a beam's successors ends, so that enough of twice as many go on.
-        best = scores_BV.flatten().topk(min(2 * beams, scores_BV.numel()))
-        kept, parents = _successors(kept, best.values.tolist(), best.indices.tolist(), beams, vocabulary, eos, ended)
-        if len(ended) >= beams:
+        best = scores_BV.flatten().topk(min(2 * num_beams, scores_BV.numel()))
+        kept, parents = _successors(
+            kept, best.values.tolist(), best.indices.tolist(), num_beams, vocabulary, eos, ended
+        )
+        if len(ended) >= num_beams:
             break
     if not ended:
         return max(kept, key=lambda beam: beam.score).spoken
@@ -86,7 +88,7 @@ def _successors(
     kept: list[_Beam],
     scores: list[float],
     places: list[int],
-    beams: int,
+    num_beams: int,
     vocabulary: int,
     eos: int,
     ended: list[_Beam],
@@ -96,7 +98,7 @@ def _successors(
     parents: list[int] = []
     for score, place in zip(scores, places, strict=True):
         parent, token = divmod(place, vocabulary)
-        if score == -torch.inf or len(following) == beams:
+        if score == -torch.inf or len(following) == num_beams:
             break
         if token == eos:
             ended.append(_Beam(kept[parent].spoken, score))

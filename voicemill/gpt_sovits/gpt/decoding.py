@@ -1,6 +1,6 @@
 """Speaks tokens, many lines at once: a line that has ended leaves the batch, and one that waits takes its place.
 
-Where the likeliest whole line is looked for (`Sampling.beams`), the rows of the batch are beginnings of one line.
+Where the likeliest whole line is looked for (`Sampling.num_beams`), the rows of the batch are beginnings of one line.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Sampling:
     """How tokens are chosen; the defaults are the reference's.
 
     Attributes:
-        beams: More than 1 looks for the likeliest whole line among so many beginnings at a time, and draws nothing;
+        num_beams: More than 1 looks for the likeliest whole line among so many beginnings at a time, and draws nothing;
             of the others only the repetition penalty then matters.
     """
 
@@ -37,7 +37,7 @@ class Sampling:
     top_p: float = 1.0
     temperature: float = 1.0
     repetition_penalty: float = 1.35
-    beams: int = 1
+    num_beams: int = 1
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
@@ -48,8 +48,8 @@ class Sampling:
             raise ValueError(f"temperature must not be negative, not {self.temperature}")
         if self.repetition_penalty <= 0:
             raise ValueError(f"repetition_penalty must be positive, not {self.repetition_penalty}")
-        if self.beams < 1:
-            raise ValueError(f"beams must be at least 1, not {self.beams}")
+        if self.num_beams < 1:
+            raise ValueError(f"num_beams must be at least 1, not {self.num_beams}")
 
 
 @dataclass
@@ -103,7 +103,7 @@ def generate(
     decoder = model if isinstance(model, Decoder) else Decoder(model)
     none = torch.zeros(0, dtype=torch.long)
     prompts_long = [none if prompt is None else prompt.long().cpu() for prompt in prompts]
-    if sampling.beams > 1:
+    if sampling.num_beams > 1:
         limits = [min(limit, MAX_TOKENS) for limit in max_tokens]
         given = zip(phones, bert, prompts_long, limits, strict=True)
         return [
@@ -166,7 +166,7 @@ def _likeliest(
         phones_X,
         bert_CX,
         prompt_Y,
-        beams=sampling.beams,
+        num_beams=sampling.num_beams,
         repetition_penalty=sampling.repetition_penalty,
         min_tokens=MIN_TOKENS,
         max_tokens=limit,

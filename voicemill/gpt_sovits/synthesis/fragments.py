@@ -69,7 +69,7 @@ def pronounce(
 def fragments(
     text: str,
     language: str,
-    cut: str,
+    text_split: str,
     version: str,
     bert: BertFeatures,
     *,
@@ -81,7 +81,7 @@ def fragments(
     Args:
         text: What to say.
         language: Language, or `auto`.
-        cut: `cut0` to `cut5`, the reference's ways to cut.
+        text_split: `cut0` to `cut5`, the reference's ways to cut.
         version: Model version, for the phone table.
         bert: Gives BERT rows.
         as_reference: Read as the reference does even where it errs.
@@ -90,7 +90,7 @@ def fragments(
     Raises:
         InputError: When there is nothing that could be said.
     """
-    pieces = cuts.pieces(text, language, cut)
+    pieces = cuts.pieces(text, language, text_split)
     spoken = [pronounce(piece, language, version, bert, as_reference=as_reference, reading=reading) for piece in pieces]
     spoken = [fragment for fragment in spoken if fragment.norm_text and fragment.is_heard(version)]
     if not spoken:

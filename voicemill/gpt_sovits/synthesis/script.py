@@ -39,7 +39,7 @@ class Options:
 
     Attributes:
         sampling: How tokens are chosen.
-        cut: How lines are cut into fragments, `cut0` to `cut5`.
+        text_split: How lines are cut into fragments, `cut0` to `cut5`.
         pause_seconds: Silence after each fragment.
         batch_size: Fragments that the token model speaks at once.
         decode_at_once: Most fragments of like length whose sound is made at once; None takes `batch_size` on a GPU and
@@ -50,7 +50,7 @@ class Options:
     """
 
     sampling: Sampling = Sampling()
-    cut: str = "cut5"
+    text_split: str = "cut5"
     pause_seconds: float = 0.3
     batch_size: int = 16
     max_tokens: int | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import HubertModel
 
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE
@@ -32,6 +32,9 @@ from voicemill.gpt_sovits.synthesis.parts import Part, padded, token_limit
 from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, prompt_tokens, voice_of
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt, Quirks, Script, Speech
 from voicemill.text import BY_DICTIONARIES, Reading
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
 
 AS_REFERENCE = Options()
 Noise = Callable[[int, tuple[int, ...]], Tensor]
@@ -113,7 +116,9 @@ class Synthesizer:
         voice = voice_of([reference.audio, *reference.others], self.speaker_encoder, self.device)
         return Prompt(tokens if fragment else None, fragment, voice)
 
-    def script(self, text: str, language: str, *, cut: str = "cut5", speed: float = 1.0, seed: int = 0) -> Script:
+    def script(
+        self, text: str, language: str, *, text_split: str = "cut5", speed: float = 1.0, seed: int = 0
+    ) -> Script:
         """Make a line ready.
 
         Raises:
@@ -122,7 +127,7 @@ class Synthesizer:
         spoken = fragments(
             text,
             language,
-            cut,
+            text_split,
             self.version,
             self.bert,
             as_reference=self.quirks.read_as_reference,
@@ -154,7 +159,7 @@ class Synthesizer:
             InputError: When the text or the reference cannot be used.
         """
         prompt = reference if isinstance(reference, Prompt) else self.prepare(reference)
-        script = self.script(text, language, cut=options.cut, speed=speed, seed=seed)
+        script = self.script(text, language, text_split=options.text_split, speed=speed, seed=seed)
         return self.perform([script], prompt, options)[0]
 
     @torch.inference_mode()
