@@ -17,18 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from voicemill import storage
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError
 from voicemill.core.files import replacing
 from voicemill.gpt_sovits.formats import pickle_writer, safetensors_files
 from voicemill.models.layout import locate, place
-from voicemill.models.placing import VERSION, put
+from voicemill.models.placing import DEFAULTS, VERSION, put, put_defaults
 
 SMALL = Path(__file__).with_name("small")
 """The small base that comes with the package; images leave it out."""
-DEFAULTS = "defaults.yaml"
-"""How the base is best trained and spoken with: see `voicemill.contract.config`."""
 KIND = "packed"
 NAMES = ("hubert", "sovits-g", "sovits-d", "gpt")
 HUBERT_WEIGHTS = "model.safetensors"
@@ -88,7 +85,7 @@ def unpack(folder: Path, destination: str) -> None:
             _write(name, path, expand(arrays, packed), about["hps"], about["info"])
         put(laid_out, destination)
         if (folder / DEFAULTS).is_file():
-            storage.open_store(destination).write(DEFAULTS, (folder / DEFAULTS).read_bytes())
+            put_defaults((folder / DEFAULTS).read_text(encoding="utf-8"), destination)
 
 
 def without_copies(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -15,6 +15,8 @@ from voicemill.models import record
 from voicemill.models.layout import place
 
 VERSION = "v2"
+DEFAULTS = "defaults.yaml"
+"""How a base is best trained and spoken with: see `voicemill.contract.config`."""
 
 
 def put(folder: Path, destination: str) -> None:
@@ -33,6 +35,16 @@ def put(folder: Path, destination: str) -> None:
         entries[name] = asdict(record.describe(path, name.split("/")[0], record.BASE))
         store.upload(path, name)
     store.write(record.NAME, (json.dumps(entries, indent=1) + "\n").encode())
+
+
+def put_defaults(text: str, destination: str) -> None:
+    """Write what stages take for their defaults on this base, in the form of a config.
+
+    Args:
+        text: YAML, options by stage.
+        destination: The models folder, or its s3:// address.
+    """
+    storage.open_store(destination).write(DEFAULTS, text.encode())
 
 
 def assemble(folder: Path, encoder: Path, sovits: Path, gpt: Path) -> list[Path]:

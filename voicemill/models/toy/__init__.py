@@ -19,7 +19,7 @@ from voicemill.core.files import atomic
 from voicemill.core.logs import get_logger
 from voicemill.models import record
 from voicemill.models.layout import Version, place
-from voicemill.models.packed import DEFAULTS
+from voicemill.models.placing import DEFAULTS
 
 log = get_logger(__name__)
 
