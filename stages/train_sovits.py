@@ -76,7 +76,10 @@ def train_sovits(
     ledger = Ledger()
     model_version = DatasetFolder(dataset).version(version)
     found = data.find_items(
-        dataset, lambda phones: symbols.ids(phones, model_version), speaker_vectors=model_version != "v2"
+        dataset,
+        lambda phones: symbols.ids(phones, model_version),
+        speaker_vectors=model_version != "v2",
+        min_clips_per_epoch=recipe.min_clips_per_epoch,
     )
     for name, reason in found.drops.items():
         ledger.drop(name, reason)

@@ -62,10 +62,9 @@ def made(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Path:
     format_dataset(root / "clips", root / "transcripts", root / "dataset", models=str(models), min_seconds=1)
     (root / "evaluation").mkdir()
     few = {"models": str(models)}
-    train_sovits(
-        root / "dataset", root / "sovits", root / "state_s", recipe=SovitsRecipe(epochs=1, batch_size=50), **few
-    )
-    train_gpt(root / "dataset", root / "gpt", root / "state_g", recipe=GptRecipe(epochs=1), **few)
+    acoustic, token = SovitsRecipe(epochs=1, min_clips_per_epoch=1), GptRecipe(epochs=1, min_clips_per_epoch=1)
+    train_sovits(root / "dataset", root / "sovits", root / "state_s", recipe=acoustic, **few)
+    train_gpt(root / "dataset", root / "gpt", root / "state_g", recipe=token, **few)
     best = {kind: next((root / kind).glob("*.safetensors")).name for kind in ("sovits", "gpt")}
     (root / "evaluation" / "evaluation.json").write_text(json.dumps({"best": best}))
     folders = (root / name for name in ("sovits", "gpt", "evaluation", "clips", "transcripts", "dataset", "voice"))

@@ -88,6 +88,9 @@ def test_few_clips_are_gone_through_until_there_are_about_a_hundred(items: list[
     assert len(repeated(items)) == 99
     assert len(repeated(items[:1])) == 100
     assert len(repeated(items * 20)) == 180
+    assert len(repeated(items, 8)) == 9
+    assert len(repeated(items[:3], 8)) == len(repeated(items[:3], 4)) == 6
+    assert len(repeated(items[:3], 1)) == 3
 
 
 def test_a_guide_goes_through_the_phones_of_each_clip_at_an_even_pace():

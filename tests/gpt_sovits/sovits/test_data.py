@@ -30,6 +30,12 @@ def test_every_clip_is_an_item_or_has_a_reason(dataset: Path) -> None:
     assert found.drops["clip2.wav"] == "4-cnhubert/clip2.wav.pt is missing"
 
 
+@pytest.mark.parametrize(("fewest", "repeats"), [(1, 1), (4, 1), (5, 2), (13, 3), (100, 25)])
+def test_few_clips_are_gone_through_several_times(dataset: Path, fewest: int, repeats: int) -> None:
+    assert find(dataset, min_clips_per_epoch=fewest).repeats == repeats
+    assert find(dataset).repeats == 25
+
+
 def test_speaker_vectors_are_asked_for_where_the_version_needs_them(dataset: Path, tmp_path: Path) -> None:
     assert not find(dataset, speaker_vectors=True).items
     assert len(find(write_dataset(tmp_path / "pro", 2, speaker_vectors=True), speaker_vectors=True).items) == 2

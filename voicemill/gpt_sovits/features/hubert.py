@@ -6,13 +6,15 @@ Shapes: B batch, T frames, C = 768 channels.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import HubertModel
 
 from voicemill.audio.resampling import resample_sinc
-from voicemill.gpt_sovits.features.pretrained import loading
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
 
 RATE = 16_000
 HOP = 320
@@ -24,6 +26,10 @@ def load(folder: Path, device: str | torch.device = "cpu") -> HubertModel:
     Raises:
         InputError: The folder does not hold one.
     """
+    from transformers import HubertModel
+
+    from voicemill.gpt_sovits.features.pretrained import loading
+
     with loading(folder):
         model = HubertModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     return model.to(device).eval()  # pyright: ignore[reportArgumentType]

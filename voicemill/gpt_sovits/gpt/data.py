@@ -14,10 +14,10 @@ from torch import Tensor
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, MAX_SECONDS, TOKENS_PER_SECOND
+from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.text import symbols
 
 MIN_PHONES_PER_SECOND, MAX_PHONES_PER_SECOND = 3, 25
-FEWEST_ITEMS = 100
 BUCKET_SECONDS = 2.0
 EOS = 1024
 PACE = 0.08
@@ -167,11 +167,11 @@ def out_of_bounds(phones: int, tokens: int) -> str | None:
     return None
 
 
-def repeated(items: Sequence[Item]) -> list[Item]:
-    """Few items are gone through several times an epoch, about 100 in all."""
-    if len(items) >= FEWEST_ITEMS:
+def repeated(items: Sequence[Item], min_clips_per_epoch: int = GptRecipe.min_clips_per_epoch) -> list[Item]:
+    """Return the items of an epoch: few are gone through several times."""
+    if len(items) >= min_clips_per_epoch:
         return list(items)
-    return list(items) * max(2, FEWEST_ITEMS // len(items))
+    return list(items) * max(2, min_clips_per_epoch // len(items))
 
 
 def guide(item: Item, phones: int, tokens: int) -> Tensor:

@@ -58,7 +58,7 @@ class FineTuning(loop.FineTuning[list[Item], Batch]):
     ):
         if not items:
             raise InputError("no clip is left to train the token model on; see the ledger for the reasons")
-        self.base, self.items, self.held_out = base, repeated(items), held_out
+        self.base, self.items, self.held_out = base, repeated(items, recipe.min_clips_per_epoch), held_out
         self.batch_size = recipe.items_per_batch(len(self.items))
         model = Gpt.from_checkpoint(base.config, base.weights).float().to(precision.device).train()
         model.drop(recipe.dropout)

@@ -15,6 +15,10 @@ class GptRecipe:
     epochs: Annotated[int, Ge(1)] = 15
     """Passes over the clips; few clips are repeated several times within an epoch."""
 
+    min_clips_per_epoch: Annotated[int, Ge(1)] = 100
+    """Fewer clips than this are repeated within an epoch, at least twice, until there are about as many; 1 repeats
+    none."""
+
     batch_size: Annotated[int, Ge(1)] = 8
     """Clips per batch; how many go through the model at once follows from the GPU's memory."""
 

@@ -25,13 +25,12 @@ from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.dataset import text_of
 from voicemill.gpt_sovits.features.spectrogram import HOP, N_FFT, SAMPLE_RATE, linear_spectrogram
 from voicemill.gpt_sovits.sovits.config import SPEAKER_CHANNELS, SSL_CHANNELS
+from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 
 SHORTEST, LONGEST = 0.6, 54.0
 """Seconds between which a clip is used."""
 BOUNDARIES = (32, *range(300, 2000, 100))
 """Frame counts that part the buckets; clips of 32 frames or fewer, or of more than 1900 (38 s), are in none."""
-ENOUGH_ITEMS = 100
-"""A smaller data set is repeated within an epoch until it has about as many."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +132,19 @@ class Batch:
         )
 
 
-def find_items(dataset: Path, phone_ids: Callable[[list[str]], list[int]], *, speaker_vectors: bool = False) -> Found:
+def find_items(
+    dataset: Path,
+    phone_ids: Callable[[list[str]], list[int]],
+    *,
+    speaker_vectors: bool = False,
+    min_clips_per_epoch: int = SovitsRecipe.min_clips_per_epoch,
+) -> Found:
     """The usable items of a dataset folder by the reference's rules (`TextAudioSpeakerLoader`), drops with reasons.
 
     Args:
         phone_ids: Numbers of phones; raises LookupError or ValueError at one outside the symbol table.
         speaker_vectors: Whether items need one (v2Pro, v2ProPlus).
+        min_clips_per_epoch: As of the recipe.
 
     Raises:
         InputError: If the folder is not a dataset.
@@ -175,7 +181,7 @@ def find_items(dataset: Path, phone_ids: Callable[[list[str]], list[int]], *, sp
     for wav in sorted((dataset / "5-wav32k").glob("*")):
         if wav.name not in phones and wav.name not in drops:
             drops[wav.name] = "has no line in 2-name2text.txt"
-    repeats = max(2, ENOUGH_ITEMS // candidates) if 0 < candidates < ENOUGH_ITEMS else 1
+    repeats = max(2, min_clips_per_epoch // candidates) if 0 < candidates < min_clips_per_epoch else 1
     return Found(items, drops, repeats)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import torch
-from transformers import HubertModel
 
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats.checkpoints import (
@@ -33,6 +32,9 @@ from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
 from voicemill.gpt_sovits.training import loop
 from voicemill.gpt_sovits.training.monitor import recompute
 from voicemill.gpt_sovits.training.run_state import Precision, first_micro_batch
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
 
 
 class FineTuning(loop.FineTuning[list[int], Batch]):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import HubertModel
 
 from voicemill.gpt_sovits.features import hubert
 from voicemill.gpt_sovits.features.spectrogram import HOP, MEL_BANDS, N_FFT, SAMPLE_RATE, mel_spectrogram
 from voicemill.gpt_sovits.sovits.discriminator import Judgement
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
 
 
 def discriminator_losses(real: list[Judgement], fake: list[Judgement]) -> list[Tensor]:

@@ -19,6 +19,10 @@ class SovitsRecipe:
     epochs: Annotated[int, Ge(1)] = 8
     """Passes over the clips; few clips are repeated several times within an epoch."""
 
+    min_clips_per_epoch: Annotated[int, Ge(1)] = 100
+    """Fewer clips than this are repeated within an epoch, at least twice, until there are about as many; 1 repeats
+    none."""
+
     batch_size: Annotated[int, Ge(1)] = 4
     """Clips per optimizer step; how many go through the models at once follows from the GPU's memory."""
 

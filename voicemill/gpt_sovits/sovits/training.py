@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import HubertModel
 
 from voicemill.core.errors import OutOfGpuMemory
 from voicemill.gpt_sovits.features.spectrogram import HOP, mel_of_linear, mel_spectrogram
@@ -28,6 +27,9 @@ from voicemill.gpt_sovits.sovits.model import Generator, Segments, TrainingOutpu
 from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 from voicemill.gpt_sovits.training.monitor import Diverged
 from voicemill.gpt_sovits.training.run_state import Precision
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
 
 BETAS = (0.8, 0.99)
 EPS = 1e-9

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import HubertModel
 
 from voicemill.audio.reading import read, read_mono
 from voicemill.audio.resampling import resample_sinc
@@ -17,6 +17,9 @@ from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.features import hubert
 from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE, linear_spectrogram
 from voicemill.gpt_sovits.sovits.model import Generator
+
+if TYPE_CHECKING:
+    from transformers import HubertModel
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 3, 10
 SILENCE_SAMPLES = 9600

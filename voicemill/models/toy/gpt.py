@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from voicemill.gpt_sovits.gpt.model import Gpt
 
 WIDTH, HEADS, LAYERS = 64, 4, 2
-EOS_SCORE = 1.1
+EOS_SCORE = 1.5
 """What EOS scores above the average token: enough to be drawn from the best 15 now and then, so that babble ends."""
 
 
