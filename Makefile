@@ -13,6 +13,8 @@ helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/ch
 kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 
 # Two cores; files stay whole, as their fixtures are dear, and in the order of tests/conftest.py.
+# Many tests start processes, which are not to compile voicemill anew.
+THREADS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup tools demo test coverage check site format constraints golden images smoke dist bench clean
@@ -39,10 +41,10 @@ $(TOOLS)/%:
 	GOBIN=$(CURDIR)/$(TOOLS) CGO_ENABLED=0 go install -ldflags "$($*_FLAGS)" $($*_PACKAGE)
 
 test: setup tools ## the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
+	$(THREADS) $(BIN)/python -m pytest $(WORKERS)
 
 coverage: setup tools ## the test suite, and which lines of voicemill it ran (COVERAGE="tests/core ..." for some of it)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) --cov --cov-report term:skip-covered --cov-report html $(COVERAGE)
+	$(THREADS) $(BIN)/python -m pytest $(WORKERS) --cov --cov-report term:skip-covered --cov-report html $(COVERAGE)
 
 check: setup ## lint, types, spelling and words, licences, pages and their links
 	$(BIN)/ruff check .
