@@ -6,6 +6,7 @@ descriptions follow from the stages' own declarations.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,8 +84,9 @@ class Chain:
         own: dict[str, Any] = {}
         if alone:
             own["synchronization"] = models.Synchronization(mutexes=[models.Mutex(name=alone)])
+        own["env"] = self._speaker_of(each.keys if each else self.keys)
         # Hera adds the container to the workflow whose context this is.
-        container = self._container_of_each(stage, each) if each else stage.container(keys=self.keys, **own)
+        container = self._container_of_each(stage, each, own) if each else stage.container(keys=self.keys, **own)
         container.inputs = [
             self._by_key(item, below[item.name]) if below and item.name in below else item
             for item in container.inputs or []  # pyright: ignore
@@ -124,7 +126,7 @@ class Chain:
             **values: Stage parameter -> value, such as `{{workflow.status}}`. None of them may be called like a
                 workflow parameter: Argo gives an exit handler the workflow's arguments too.
         """
-        container = stage.container(keys=self.keys)
+        container = stage.container(keys=self.keys, env=self._speaker_of(self.keys))
         arguments = {name.replace("_", "-"): value for name, value in values.items()}
         inputs: list[Any] = []
         declared = {item.name: item for item in container.inputs or []}  # pyright: ignore
@@ -140,8 +142,15 @@ class Chain:
     def _by_key(self, item: Artifact, place: str) -> S3Artifact:
         return S3Artifact(name=item.name, path=item.path, optional=item.optional, key=f"{self.keys}/{place}")
 
-    def _container_of_each(self, stage: Stage[...], each: Each) -> Container:
-        container = stage.container(keys=each.keys, part=f"{{{{inputs.parameters.{each.part}}}}}", ledgers=self.keys)
+    @staticmethod
+    def _speaker_of(keys: str) -> dict[str, str]:
+        """Return the environment in which a stage knows whose run it is, for its log and its ledger."""
+        found = re.match(r"voices/(\{\{.+?\}\})/", keys)
+        return {"VOICEMILL_SPEAKER": found[1]} if found else {}
+
+    def _container_of_each(self, stage: Stage[...], each: Each, more: dict[str, Any]) -> Container:
+        part = f"{{{{inputs.parameters.{each.part}}}}}"
+        container = stage.container(keys=each.keys, part=part, ledgers=self.keys, **more)
         own = {field.name for field in stage.parameters}
         names = [name for name in each.names if name not in own]
         container.inputs = [*(container.inputs or []), *(Parameter(name=name) for name in names)]  # pyright: ignore

@@ -128,6 +128,22 @@ def test_a_gpu_can_be_claimed_by_its_memory(helm: Helm) -> None:
         )
 
 
+def test_claims_are_in_argos_own_field_where_the_values_say_so(helm: Helm) -> None:
+    for name, stage in stages(helm.render("gpu.select=claim", "gpu.claim.typed=true")).items():
+        claims = stage.get("resourceClaims", [])
+        assert [claim["name"] for claim in claims] == (["gpu"] if name in TRAINING | INFERENCE else [])
+        assert "resourceClaims" not in json.loads(stage["podSpecPatch"])
+
+
+def test_training_and_inference_may_have_shares_of_a_card_of_their_own(helm: Helm) -> None:
+    training, inference = "nvidia.com/mig-2g.20gb", "nvidia.com/mig-1g.10gb"
+    values = (f"gpu.training.resource={training}", f"gpu.inference.resource={inference}", "gpu.select=none")
+    for name, stage in stages(helm.render(*values)).items():
+        limits = stage["container"]["resources"]["limits"]
+        expected = training if name in TRAINING else inference if name in INFERENCE else None
+        assert {key for key in limits if "/" in key} == ({expected} if expected else set())
+
+
 def test_another_claim_has_another_name_for_it_cannot_be_changed(helm: Helm) -> None:
     def names(*sets: str) -> set[str]:
         objects = helm.render("gpu.select=claim", *sets)

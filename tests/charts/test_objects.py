@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
-from tests.charts.helm import NAMESPACE, Helm, Json, one
+from tests.charts.helm import CHART, NAMESPACE, Helm, Json, one
 
 
 def test_pods_may_report_results_and_nothing_else_but_conduct_batches(helm: Helm) -> None:
@@ -30,6 +31,22 @@ def test_pods_may_report_results_and_nothing_else_but_conduct_batches(helm: Helm
         (subject,) = binding["subjects"]
         assert subject == {"kind": "ServiceAccount", "name": binding["roleRef"]["name"], "namespace": NAMESPACE}
     assert not [each for each in objects if each["kind"].startswith("ClusterRole")]
+
+
+def test_the_page_of_rights_has_every_rule(helm: Helm) -> None:
+    page = (CHART.parents[1] / "docs" / "reference" / "rights.md").read_text(encoding="utf-8")
+    told: dict[str, set[tuple[str, str]]] = {}
+    role = ""
+    for line in (line for line in page.splitlines() if line.startswith("| ")):
+        first, resources, verbs, *_ = (cell.strip() for cell in line.strip("|").split("|"))
+        named = re.match(r"`([a-z-]+)`", first)
+        role = named[1] if named else role
+        pairs = {(one, verb.strip()) for one in re.findall(r"`([a-z/]+)`", resources) for verb in verbs.split(",")}
+        told[role] = told.get(role, set()) | pairs
+    objects = [*helm.render(values="production"), *helm.render(values="no-gpu-labels")]
+    for found in (each for each in objects if each["kind"] == "Role"):
+        pairs = {(one, verb) for rule in found["rules"] for one in rule["resources"] for verb in rule["verbs"]}
+        assert told[found["metadata"]["name"]] == pairs, found["metadata"]["name"]
 
 
 def test_submitters_are_who_the_values_say(helm: Helm) -> None:

@@ -18,7 +18,7 @@ def test_nothing_of_it_is_there_unless_asked_for(helm: Helm) -> None:
     assert of_the_page(helm.render()) == set()
     kinds = {"ServiceAccount", "Role", "RoleBinding", "Deployment", "Service", "NetworkPolicy"}
     assert of_the_page(helm.render(*ON)) == kinds
-    assert of_the_page(helm.render(values="production")) == kinds | {"Ingress"}
+    assert of_the_page(helm.render(values="production")) == kinds | {"Ingress", "PodDisruptionBudget"}
 
 
 def test_its_pods_are_restricted(helm: Helm) -> None:
@@ -50,7 +50,10 @@ def test_it_is_reached_at_one_port_and_from_where_the_values_say(helm: Helm) -> 
     (rule,) = policy["ingress"]
     (container,) = deployment["template"]["spec"]["containers"]
     assert [port["port"] for port in rule["ports"]] == [port["containerPort"] for port in container["ports"]]
-    assert rule["from"] == [{"podSelector": {}}]
+    (peer,) = rule["from"]
+    assert peer["podSelector"]["matchExpressions"] == [
+        {"key": "app.kubernetes.io/part-of", "operator": "NotIn", "values": ["voicemill"]}
+    ], "not from pods of workflows"
     (rule,) = one(helm.render(values="production"), "NetworkPolicy", NAME)["spec"]["ingress"]
     assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "ingress-nginx"}
 

@@ -96,6 +96,8 @@ def test_every_object_of_every_example_is_valid(helm: Helm, validator: Validator
 
 
 def test_claims_of_devices_are_valid_where_kubernetes_has_them(helm: Helm, validator: Validator) -> None:
+    typed = helm.render("gpu.select=claim", "gpu.claim.typed=true", "metrics.stages.enabled=true")
+    assert validator.problems(typed, NEWEST) == []
     objects = helm.render("gpu.select=claim")
     assert validator.problems(objects, NEWEST) == []
     problems = validator.problems(objects, OLDEST)

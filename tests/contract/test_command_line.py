@@ -196,6 +196,16 @@ def test_logs_are_json_lines_with_stage_and_speaker_when_asked_for(texts: Path, 
     assert "ValueError" in rows[-1]["traceback"]
 
 
+def test_logs_have_opentelemetrys_names_when_asked_for(texts: Path, tmp_path: Path) -> None:
+    arguments = ["--texts", texts, "--copies", tmp_path / "out", "--fail", "bug"]
+    done = run(*arguments, VOICEMILL_LOG="otel", VOICEMILL_SPEAKER="lj", VOICEMILL_WORKFLOW="clone-voice-1")
+    rows = [json.loads(line) for line in done.stderr.splitlines()]
+    about = {"voicemill.run": "clone-voice-1", "voicemill.stage": "copy-stage", "voicemill.speaker": "lj"}
+    assert all(row["Attributes"].items() >= about.items() for row in rows)
+    assert [(row["SeverityText"], row["SeverityNumber"]) for row in rows] == [("WARNING", 13), ("ERROR", 17)]
+    assert "ValueError" in rows[-1]["Attributes"]["exception.stacktrace"] and "failed unexpectedly" in rows[-1]["Body"]
+
+
 def start(state: Path, out: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, "--numbers", str(out), "--state", str(state)],

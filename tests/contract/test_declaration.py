@@ -75,12 +75,23 @@ def test_retries_grow_memory_after_a_kill_and_tell_the_stage_which_try_it_is() -
     assert strategy["limit"] == "10"
     assert "maxDuration" not in strategy["backoff"], "it would count from the first try, and cut long trainings off"
     assert "{{=string(4096 * (lastRetry.exitCode == '137' ? 1 + asInt(retries) : 1))}}Mi" in template["podSpecPatch"]
-    environment = {row["name"]: row["value"] for row in template["container"]["env"]}
+    environment = {row["name"]: row["value"] for row in template["container"]["env"] if "value" in row}
     assert environment == {
         "VOICEMILL_LOG": "json",
+        "VOICEMILL_TERMINATION_LOG": "/dev/termination-log",
+        "VOICEMILL_WORKFLOW": "{{workflow.name}}",
         "VOICEMILL_RETRIES": "{{retries}}",
         "VOICEMILL_LAST_EXIT_CODE": "{{lastRetry.exitCode}}",
         "VOICEMILL_SPEAKER": "lj",
+    }
+    of_pod = {
+        row["name"]: row["valueFrom"]["fieldRef"]["fieldPath"]
+        for row in template["container"]["env"]
+        if "valueFrom" in row
+    }
+    assert of_pod == {
+        "VOICEMILL_NODE": "spec.nodeName",
+        "VOICEMILL_GPU": "metadata.annotations['voicemill.dev/gpu-memory']",
     }
 
 

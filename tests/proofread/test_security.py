@@ -65,6 +65,15 @@ def test_without_a_token_nothing_is_told(shared: Server) -> None:
         assert stranger.get(shared.origin + path).status_code == 404
 
 
+def test_what_prometheus_collects_names_nobody(shared: Server, anna: Client) -> None:
+    anna.get(f"{shared.origin}/api/runs")
+    answer = requests.get(f"{shared.origin}/metrics")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain")
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    assert any(line.startswith('voicemill_page_requests_total{method="GET",status="200"} ') for line in lines)
+    assert all(line.startswith("voicemill_page_request") for line in lines) and "anna" not in answer.text
+
+
 def test_a_wrong_token_is_refused_and_so_is_a_digest_in_its_place(shared: Server) -> None:
     for token in ("", "wrong", token_digest(BERTA)):
         with pytest.raises(requests.HTTPError, match="401"):

@@ -127,3 +127,19 @@ def pack(
 
         written = packed_base.pack(base, folder)
     typer.echo(f"{folder}: {written / 1e6:.1f} MB")
+
+
+@app.command()
+def image(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the OCI image layout; it must not exist.")],
+    tag: Annotated[str, typer.Option(help="Name of the image within the layout.")] = "models",
+) -> None:
+    """Make an OCI image of a models folder, which Kubernetes mounts as a volume (the chart's `models.from=image`).
+
+    `skopeo copy --all oci:OUT:models docker://REGISTRY/models:TAG` pushes it.
+    """
+    from voicemill.models import oci_image
+
+    digest = oci_image.write(folder, out, tag)
+    typer.echo(f"{out}: image {tag}, {digest}")

@@ -72,6 +72,7 @@ def readable(line: str) -> str:
     """Return a stage's line of JSON as a person reads it; any other line as it is."""
     try:
         entry = untrusted.json_value(line, dict)
-        return printable(f"{entry['level']!s:<7} {entry['message']}")
+        level, message = entry.get("level") or entry["SeverityText"], entry.get("message") or entry["Body"]
+        return printable(f"{str(level).lower():<7} {message}")
     except (untrusted.Unreadable, KeyError):
         return printable(line)

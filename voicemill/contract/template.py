@@ -17,8 +17,12 @@ INPUTS = "/tmp/voicemill/in"
 OUTPUTS = "/tmp/voicemill/out"
 STATE = "/tmp/voicemill/state"
 
-ENVIRONMENT = {"VOICEMILL_LOG": "json", "VOICEMILL_TERMINATION_LOG": "/dev/termination-log"}
-"""How a stage speaks in a pod: lines of JSON, and where it leaves the sentence that it ends with."""
+ENVIRONMENT = {
+    "VOICEMILL_LOG": "json",
+    "VOICEMILL_TERMINATION_LOG": "/dev/termination-log",
+    "VOICEMILL_WORKFLOW": "{{workflow.name}}",
+}
+"""How a stage speaks in a pod: lines of JSON, of which run, and where it leaves the sentence that it ends with."""
 
 STATE_GRACE_SECONDS = 120
 """What a stage with a state gets after SIGTERM to save it and send it to S3."""

@@ -3,8 +3,9 @@
     log = get_logger(__name__)
     log.info("cut %s", recording, clips=12, seconds=83.1)
 
-Keyword arguments become fields of the line. Stage and speaker are on every JSON line. `VOICEMILL_LOG` chooses the form:
-`json`, `text`, or unset, which is text. `VOICEMILL_LOG_LEVEL` sets the level of voicemill's own loggers.
+Keyword arguments become fields of the line. Run, stage and speaker are on every JSON line. `VOICEMILL_LOG` chooses the
+form: `json`, `otel` (JSON with the names of OpenTelemetry's log data model), `text`, or unset, which is text.
+`VOICEMILL_LOG_LEVEL` sets the level of voicemill's own loggers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from voicemill.core.display import json_printable, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+_SEVERITY = {logging.DEBUG: 5, logging.INFO: 9, logging.WARNING: 13, logging.ERROR: 17, logging.CRITICAL: 21}
 _STANDARD_KEYWORDS = {"exc_info", "stack_info", "stacklevel", "extra"}
 
 
@@ -65,7 +67,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, stage, speaker, message, then the call's own fields."""
+    """One JSON object a line: time (UTC), level, logger, run, stage, speaker, message, then the call's own fields."""
 
     def __init__(self, **context: str) -> None:
         super().__init__()
@@ -86,6 +88,25 @@ class JsonFormatter(logging.Formatter):
         return json_printable(json.dumps(line, ensure_ascii=False, default=str))
 
 
+class OtelFormatter(JsonFormatter):
+    """One JSON object a line by OpenTelemetry's log data model: what a line is about are attributes `voicemill.*`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        attributes = {f"voicemill.{key}": value for key, value in {**self.context, **_fields(record)}.items()}
+        if record.exc_info:
+            attributes["exception.stacktrace"] = self.formatException(record.exc_info)
+        line = {
+            "Timestamp": int(record.created * 1e9),
+            "SeverityText": record.levelname,
+            "SeverityNumber": _SEVERITY.get(record.levelno, 9),
+            "Body": record.getMessage(),
+            "Resource": {"service.name": "voicemill"},
+            "InstrumentationScope": {"name": record.name},
+            "Attributes": attributes,
+        }
+        return json_printable(json.dumps(line, ensure_ascii=False, default=str))
+
+
 class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "red" if record.levelno >= logging.ERROR else "yellow" if record.levelno >= logging.WARNING else None
@@ -96,12 +117,15 @@ def set_up(stage: str = "") -> None:
     """Send log lines to stderr in the form that suits where it leads.
 
     Args:
-        stage: Name of the stage, put on every JSON line; the speaker comes from `VOICEMILL_SPEAKER`.
+        stage: Name of the stage, put on every JSON line; the speaker comes from `VOICEMILL_SPEAKER`, the name of the
+            workflow that it is run in from `VOICEMILL_WORKFLOW`.
     """
     handler: logging.Handler
-    if os.environ.get("VOICEMILL_LOG") == "json" and not sys.stderr.isatty():
+    form = {"json": JsonFormatter, "otel": OtelFormatter}.get(os.environ.get("VOICEMILL_LOG", ""))
+    if form and not sys.stderr.isatty():
+        run, speaker = os.environ.get("VOICEMILL_WORKFLOW", ""), os.environ.get("VOICEMILL_SPEAKER", "")
         handler = logging.StreamHandler()
-        handler.setFormatter(JsonFormatter(stage=stage, speaker=os.environ.get("VOICEMILL_SPEAKER", "")))
+        handler.setFormatter(form(run=run, stage=stage, speaker=speaker))
     else:
         handler = _ConsoleHandler() if sys.stderr.isatty() else logging.StreamHandler()
         handler.setFormatter(TextFormatter())

@@ -219,6 +219,6 @@ def last_words(log: Path) -> str:
             entry = untrusted.json_value(line, dict)
         except untrusted.Unreadable:
             continue
-        if entry.get("level") in ("error", "critical"):
-            return str(entry.get("message", line))
+        if str(entry.get("level") or entry.get("SeverityText")).lower() in ("error", "critical"):
+            return str(entry.get("message") or entry.get("Body") or line)
     return last

@@ -18,7 +18,7 @@ from voicemill.core.errors import InputError, TryAgain, VoicemillError
 from voicemill.core.logs import get_logger
 from voicemill.dataset import clip_audio
 from voicemill.dataset.labels import LANGUAGES
-from voicemill.proofread import approval
+from voicemill.proofread import approval, metrics
 from voicemill.proofread.access import COOKIE, SESSION_SECONDS, Access, Reviewer
 from voicemill.proofread.answers import attachment, conflicting, progress, shown
 from voicemill.proofread.edits import LARGEST_NUMBER, Conflict, Edit, InvalidEdit, Number
@@ -77,7 +77,9 @@ def create(site: Site, *, hosts: tuple[str, ...] | None = None) -> FastAPI:
 
     app = FastAPI(title="voicemill", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
+    app.state.counts = metrics.Counts()
     app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(metrics.Requests, counts=app.state.counts)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC))
     _answer_errors(app)
@@ -122,6 +124,12 @@ _RUN = "/api/runs/{group}/{name}"
 def alive() -> dict[str, str]:
     """Return the server answers."""
     return {"status": "ok"}
+
+
+@pages.get("/metrics")
+def measured(request: Request) -> Response:
+    """Return what Prometheus collects."""
+    return Response(request.app.state.counts.text(), media_type=metrics.CONTENT_TYPE)
 
 
 @pages.get("/")

@@ -46,6 +46,10 @@
 {{- $_ := set $stage "securityContext" (include "voicemill.pod.security" $root | fromYaml) }}
 {{- include "voicemill.stage.executor" (dict "root" $root "patch" $patch) }}
 
+{{- if $values.metrics.stages.enabled }}
+{{- $_ := set $stage "metrics" (include "voicemill.stage.metrics" (dict "stage" $stage "class" $class) | fromYaml) }}
+{{- end }}
+
 {{- $placed := dict "root" $root "stage" $stage "own" $own "patch" $patch }}
 {{- include "voicemill.stage.gpu" $placed }}
 {{- include "voicemill.stage.place" $placed }}
@@ -112,10 +116,11 @@
 {{- if eq $gpu.select "claim" }}
 {{- $name := include "voicemill.gpu.claim" (dict "root" .root "mebibytes" $least) }}
 {{- $_ := set $resources "claims" (list (dict "name" "gpu")) }}
-{{- $_ := set .patch "resourceClaims" (list (dict "name" "gpu" "resourceClaimTemplateName" $name)) }}
+{{- $claims := list (dict "name" "gpu" "resourceClaimTemplateName" $name) }}
+{{- if $gpu.claim.typed }}{{ $_ := set $stage "resourceClaims" $claims }}{{ else }}{{ $_ := set .patch "resourceClaims" $claims }}{{ end }}
 {{- else }}
 {{- range $kind := list "requests" "limits" }}
-{{- $_ := set $resources $kind (mergeOverwrite (get $resources $kind | default dict) (dict $gpu.resource $count)) }}
+{{- $_ := set $resources $kind (mergeOverwrite (get $resources $kind | default dict) (dict ((get $gpu $class).resource | default $gpu.resource) $count)) }}
 {{- end }}
 {{- if eq $gpu.select "label" }}
 {{- $expression := dict "key" $gpu.memoryLabel "operator" "Gt" "values" (list (toString $least)) }}
