@@ -12,9 +12,9 @@ helm_PACKAGE        := helm.sh/helm/v3/cmd/helm@v3.19.0
 helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/chartutil.k8sVersion$(part))
 kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 
-# Two cores; files stay whole, as their fixtures are dear, and in the order of tests/conftest.py.
 # Many tests start processes, which are not to compile voicemill anew.
-THREADS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+# Two cores; files stay whole, as their fixtures are dear, and in the order of tests/conftest.py.
 WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup tools demo test coverage check site format constraints golden images smoke dist bench clean
@@ -41,10 +41,10 @@ $(TOOLS)/%:
 	GOBIN=$(CURDIR)/$(TOOLS) CGO_ENABLED=0 go install -ldflags "$($*_FLAGS)" $($*_PACKAGE)
 
 test: setup tools ## the whole test suite
-	$(THREADS) $(BIN)/python -m pytest $(WORKERS)
+	$(TESTING) $(BIN)/python -m pytest $(WORKERS)
 
 coverage: setup tools ## the test suite, and which lines of voicemill it ran (COVERAGE="tests/core ..." for some of it)
-	$(THREADS) $(BIN)/python -m pytest $(WORKERS) --cov --cov-report term:skip-covered --cov-report html $(COVERAGE)
+	$(TESTING) $(BIN)/python -m pytest $(WORKERS) --cov --cov-report term:skip-covered --cov-report html $(COVERAGE)
 
 check: setup ## lint, types, spelling and words, licences, pages and their links
 	$(BIN)/ruff check .
