@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -80,8 +80,18 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"voicemill {voicemill.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _voicemill() -> None:
+def _voicemill(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Recordings in, a voice out: GPT-SoVITS fine-tuning as containerized batch jobs."""
 
 
