@@ -7,6 +7,10 @@ Reads   sovits/, gpt/     weights of every saved epoch
 Writes  voice/            see voicemill.voice.manifest
 """
 
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
 from voicemill.contract import Destination, FolderLocation, InputDir, Ledger, OutputDir, stage
 from voicemill.registry.names import SpeakerName
 
@@ -27,6 +31,7 @@ def publish(
     registry: Destination = "",
     export: bool = False,
     signing_key: str = "",
+    references: Annotated[int, Ge(0), Le(6)] = 4,
 ) -> Ledger:
     """Make the best checkpoints into a voice.
 
@@ -43,6 +48,8 @@ def publish(
         registry: Folder or s3:// address to put the version in as well; none if empty.
         export: Also write GPT-SoVITS's own .pth and .ckpt into exports/.
         signing_key: PEM file of a private key to sign the voice with, such as a mounted secret; unsigned if empty.
+        references: Most reference clips to propose beside the usual one, by pitch, loudness and pace of the clips, for
+            lines that ask for one by name; 0 proposes none.
     """
     from pathlib import Path
 
@@ -56,9 +63,10 @@ def publish(
         assembling.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, resolve_local(models)),
         speaker=speaker,
         export=export,
+        references=references,
     )
     ledger = Ledger()
-    for part in (made.voice.sovits, made.voice.gpt, made.voice.reference):
+    for part in made.voice.parts:
         ledger.keep(part.file, sha256=part.sha256)
     ledger.note(version=voices.version_of(voice).version, **made.metrics)
     if signing_key:

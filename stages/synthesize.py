@@ -45,6 +45,7 @@ def synthesize(
     registry: Destination = "",
     text: TextOrFile = "",
     language: str = "",
+    reference: str = "",
     lexicon: FileLocation = "",
     polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
     other_references: Location = "",
@@ -53,6 +54,8 @@ def synthesize(
     seed: Seed = 0,
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto",
     compiled: bool = False,
+    watermark: Literal["auto", "on", "off"] = "auto",
+    word_times: bool = False,
 ) -> Ledger:
     """Speak lines with a voice.
 
@@ -65,9 +68,10 @@ def synthesize(
         voice_at: Folder or s3:// address of a published voice, instead of `voice`; with a registry SPEAKER,
             SPEAKER@ALIAS or SPEAKER@VERSION.
         registry: Folder or s3:// address of the registry, where the voice is named by it.
-        text: A text file with one line each, JSON lines (text; language, speed and seed where they differ), or the
-            text itself; empty speaks a few sentences in the voice's language.
+        text: A text file with one line each, JSON lines (text; language, speed, seed and reference where they
+            differ), or the text itself; empty speaks a few sentences in the voice's language.
         language: Language of the lines: auto, en, zh, ja, ko, yue; empty is the voice's own.
+        reference: Name of one of the voice's reference clips, for lines that name none; empty is the usual one.
         lexicon: Your own pronunciations, a lexicon.csv with the columns word, language and reading; they go over the
             voice's.
         polyphone_model: What tells Mandarin polyphones apart: g2pW, the phrase dictionaries of pypinyin, or as the
@@ -80,6 +84,10 @@ def synthesize(
         precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU, bf16 is faster where the
             processor has it, and int8, which is for the token model only, faster still.
         compiled: Compile the part that makes the sound, which takes a minute and a C++ compiler; for many lines.
+        watermark: Mark speech inaudibly as generated; auto does where the extra `watermark` is installed, on requires
+            it.
+        word_times: Find out when each word is said: `words` in the manifest, and a .srt, .vtt and .json file beside
+            each line.
     """
     import json
     import tempfile
@@ -91,6 +99,7 @@ def synthesize(
     from voicemill.models import locate, resolve_local
     from voicemill.registry import fetch_voice, version_of
     from voicemill.storage import fetch, fingerprint
+    from voicemill.synthesis import subtitles
     from voicemill.synthesis.batch_synthesis import Manner, speak_lines
     from voicemill.synthesis.load import load_voice, recordings_in
     from voicemill.synthesis.options import options_of
@@ -107,21 +116,30 @@ def synthesize(
         folder = voice or fetch_voice(voice_at, registry, Path(work) / "voice")
         version = version_of(folder).version
         pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphone_model, trained=folder)
-        speaking = load_voice(folder, pretrained, precision=precision, compiled=compiled, reading=pronounced.reading)
+        speaking = load_voice(
+            folder,
+            pretrained,
+            precision=precision,
+            compiled=compiled,
+            reading=pronounced.reading,
+            watermark=watermark,
+        )
         how = generation.over(speaking.voice.generation).checked(f"the generation config of {speaking.voice.speaker}")
-        speaking = replace(speaking, reference=how.prompt(speaking.reference))
+        speaking = speaking.prompted(how)
         if shard:
             wanted = read_shard(shard)
         else:
             text = text or "\n".join(held_out_lines(speaking.voice.language, SAMPLE))
             wanted = read_lines(source_of(text))
-        manner = Manner(language or speaking.voice.language, how.speed, seed, options_of(how, together))
+        options = replace(options_of(how, together), word_times=word_times)
+        manner = Manner(language or speaking.voice.language, how.speed, seed, options, reference)
         others = fetch(other_references) if other_references else None
         depends = {
             "voice": version,
             "hubert": fingerprint(locate(pretrained, "hubert")),
             "precision": precision,
             "compiled": compiled,
+            "watermark": speaking.synthesizer.mark.name if speaking.synthesizer.mark else "",
             "use_prompt": how.use_prompt,
             "polyphones": pronounced.polyphones,
             "lexicon": fingerprint(pronounced.lexicon) if pronounced.lexicon else "",
@@ -133,6 +151,8 @@ def synthesize(
         recordings = recordings_in(others) if others else []
         rows = speak_lines(wanted, speaking, manner, takes, ledger, version=version, others=recordings)
         takes.export([row["file"] for row in rows], speech)
+        for row in rows if word_times else ():
+            subtitles.write_all(speech / row["file"], [subtitles.words_of(row["text"], row["words"])])
     if not shard:
         # Of a script, collect-speech requires it: there may well be nothing to say in one of many shards.
         ledger.require(1, "lines to speak")

@@ -1,19 +1,25 @@
 """The public Python API, by the small base that comes with voicemill."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests import speech as recorded
 from tests.factories import make_speaking_voice
 from voicemill import InputError, MissingModelError, UsageError, Voice
+from voicemill.audio.reading import write_wav
+from voicemill.core.digests import file_digest
 from voicemill.models import packed
 from voicemill.registry import open_registry, publish
 from voicemill.stages.synthesize import synthesize
 from voicemill.voice.generation_config import Generation
+from voicemill.voice.manifest import ReferenceClip, read_voice
 
 LINE = "She put the cake on the table."
 STEADY = Generation(top_k=1, repetition_penalty=1.0, text_split="cut0", use_prompt=False)
@@ -29,7 +35,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def folder(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A voice of the small base's weights, which speaks by a generation config of its own."""
-    return make_speaking_voice(tmp_path_factory.mktemp("voice"), models, prompt="", generation=STEADY)
+    folder = make_speaking_voice(tmp_path_factory.mktemp("voice"), models, prompt="", generation=STEADY)
+    write_wav(folder / "lively.wav", recorded.speech(4.0), 16_000, "PCM_16")
+    lively = ReferenceClip("lively.wav", file_digest(folder / "lively.wav"), "", "en", 4.0)
+    replace(read_voice(folder), references={"lively": lively}).write(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +93,26 @@ def test_a_seed_speaks_the_samples_that_the_stage_speaks(voice: Voice, folder: P
     assert rate == speech.sample_rate
     assert np.array_equal(samples, speech.pcm16())
     assert not np.array_equal(voice.say(LINE, seed=4).samples, speech.samples)
+
+
+def test_a_line_can_ask_for_another_reference(voice: Voice, folder: Path, models: Path, tmp_path: Path):
+    assert voice.references == ("lively",)
+    lines = [{"text": "Yes."}, {"text": "Yes.", "reference": "lively"}, {"text": "No.", "reference": "angry"}]
+    (tmp_path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ledger = synthesize(
+        folder, tmp_path / "speech", models=str(models), text=str(tmp_path / "lines.jsonl"), word_times=True
+    )
+    rows = [json.loads(line) for line in (tmp_path / "speech" / "manifest.jsonl").read_text().splitlines()]
+    assert [row["reference"] for row in rows] == ["", "lively"]
+    assert [row["words"][0]["text"] for row in rows] == ["Yes.", "Yes."]
+    (dropped,) = (entry for entry in ledger.entries if entry["outcome"] == "dropped")
+    assert dropped["reason"] == "ada has no reference angry; it has lively"
+    said = [voice.say("Yes.", reference=name).save(tmp_path / "said.wav").read_bytes() for name in ("", "lively")]
+    assert said == [(tmp_path / "speech" / f"000{number}.wav").read_bytes() for number in (1, 2)]
+    assert said[0] != said[1]
+    assert (tmp_path / "speech" / "0002.vtt").read_text().endswith("\nYes.\n")
+    with pytest.raises(InputError, match="no reference angry"):
+        voice.say("No.", reference="angry")
 
 
 def test_several_lines_are_spoken_as_each_alone(voice: Voice):

@@ -50,6 +50,7 @@ class Speech:
         speaker: Whose voice it is.
         voice: The voice's version, a digest of its files.
         unpronounced: The characters of the text that are not heard (`character`, `position`).
+        watermark: The name of the inaudible mark in the samples; empty where they are not marked.
         cut_off: How many pieces of the text reached the length limit, so that their end may be missing.
     """
 
@@ -63,6 +64,7 @@ class Speech:
     voice: str
     unpronounced: tuple[Unpronounced, ...] = ()
     cut_off: int = 0
+    watermark: str = ""
 
     @property
     def seconds(self) -> float:
@@ -89,13 +91,19 @@ class Speech:
             CannotWrite: If nothing can be written there.
         """
         from voicemill.core.files import atomic
-        from voicemill.synthesis.load import encode_marked_speech
+        from voicemill.synthesis.marking import encode_marked_speech
 
         path = Path(path)
         if path.suffix.lower() != ".wav":
             raise UsageError(f"{path} cannot be saved: speech is saved as WAV; let the name end in .wav")
         content = encode_marked_speech(
-            self.pcm16(), self.sample_rate, speaker=self.speaker, voice=self.voice, text=self.text, seed=self.seed
+            self.pcm16(),
+            self.sample_rate,
+            speaker=self.speaker,
+            voice=self.voice,
+            text=self.text,
+            seed=self.seed,
+            watermark=self.watermark,
         )
         with atomic(path, is_folder=False) as partial:
             partial.write_bytes(content)
@@ -110,7 +118,7 @@ class Voice:
 
     def __init__(self, speaking: SpeakingVoice, generation: Generation, version: str, resources: ExitStack):
         self._speaking: SpeakingVoice | None = speaking
-        self._prompt: Prompt | None = None
+        self._prompts: dict[str, Prompt] = {}
         self._resources = resources
         self._lock = Lock()
         self.generation = generation
@@ -121,6 +129,8 @@ class Voice:
         """Whose voice it is."""
         self.language = speaking.voice.language
         """The language of lines that name none."""
+        self.references = tuple(speaking.voice.references)
+        """Names of reference clips that lines can ask for beside the usual one."""
         self.sample_rate = speaking.voice.sampling_rate
         """Of what it speaks, in Hz."""
 
@@ -136,6 +146,7 @@ class Voice:
         lexicon: str | Path = "",
         polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
         generation: Generation | None = None,
+        watermark: Literal["auto", "on", "off"] = "auto",
     ) -> Voice:
         """Load a voice and the pretrained models that it needs.
 
@@ -149,10 +160,12 @@ class Voice:
             lexicon: Your own pronunciations, a CSV file with the columns word, language and reading.
             polyphone_model: What tells Mandarin polyphones apart; `auto` is what read the voice's training texts.
             generation: How to speak; None goes by the voice's generation config.
+            watermark: Whether all that is said carries an inaudible mark: `auto` where the extra `watermark` is
+                installed, `on` requires it, `off` leaves it out.
 
         Raises:
             InputError: If it is not a voice, is damaged, or is not signed by a trusted key.
-            MissingModelError: If a pretrained model is not in the models folder.
+            MissingModelError: If a pretrained model is not in the models folder, or the watermark not installed.
             TryAgain: If S3 cannot be reached.
             UsageError: If a package of the extra `voice` is not installed.
         """
@@ -178,13 +191,16 @@ class Voice:
                 None if device == "auto" else torch.device(device),
                 precision=precision,
                 reading=pronounced.reading,
+                watermark=watermark,
             )
             return cls(speaking, generation or speaking.voice.generation, version_of(folder).version, resources)
         except BaseException:
             resources.close()
             raise
 
-    def say(self, text: str, *, language: str = "", speed: float | None = None, seed: int = 0) -> Speech:
+    def say(
+        self, text: str, *, language: str = "", speed: float | None = None, seed: int = 0, reference: str = ""
+    ) -> Speech:
         """Speak a line.
 
         Args:
@@ -192,11 +208,12 @@ class Voice:
             language: auto, en, zh, ja, ko or yue; empty is the voice's own.
             speed: 0.25 to 4; 2 is twice as fast. None goes by the generation config.
             seed: The same seed speaks the line the same way, as `voicemill stage synthesize` does with it.
+            reference: Name of one of `references`; empty is the usual one.
 
         Raises:
-            InputError: If nothing in the text can be said.
+            InputError: If nothing in the text can be said, or the voice has no such reference.
         """
-        return next(self.say_all([text], language=language, speed=speed, seed=seed))
+        return next(self.say_all([text], language=language, speed=speed, seed=seed, reference=reference))
 
     def say_all(
         self,
@@ -206,6 +223,7 @@ class Voice:
         speed: float | None = None,
         seed: int = 0,
         batch_size: int = 16,
+        reference: str = "",
     ) -> Iterator[Speech]:
         """Speak several lines, many pieces of them at a time, which is faster than one after the other.
 
@@ -217,12 +235,13 @@ class Voice:
             speed: As for `say`.
             seed: Of every line.
             batch_size: Lines and pieces of lines that are spoken at once.
+            reference: As for `say`, of every line.
 
         Yields:
             The lines in their order, as they are spoken.
 
         Raises:
-            InputError: If nothing in one of the texts can be said; those in earlier batches are spoken by then.
+            InputError: As for `say`; those in earlier batches are spoken by then.
         """
         from voicemill.synthesis.options import options_of
 
@@ -234,12 +253,14 @@ class Voice:
         for text in texts:
             waiting.append(text)
             if len(waiting) == batch_size:
-                yield from self._speak(waiting, language or self.language, speed, seed, options)
+                yield from self._speak(waiting, language or self.language, speed, seed, options, reference)
                 waiting = []
         if waiting:
-            yield from self._speak(waiting, language or self.language, speed, seed, options)
+            yield from self._speak(waiting, language or self.language, speed, seed, options, reference)
 
-    def _speak(self, texts: list[str], language: str, speed: float, seed: int, options: Options) -> list[Speech]:
+    def _speak(
+        self, texts: list[str], language: str, speed: float, seed: int, options: Options, reference: str
+    ) -> list[Speech]:
         from voicemill.text import Unpronounced
 
         with self._lock:
@@ -254,9 +275,9 @@ class Voice:
                     )
                 except InputError as error:
                     raise InputError(f"{text[:60]!r} cannot be spoken: {error}") from error
-            if self._prompt is None:
-                self._prompt = synthesizer.prepare(self.generation.prompt(self._speaking.reference))
-            spoken = synthesizer.perform(scripts, self._prompt, options)
+            if reference not in self._prompts:
+                self._prompts[reference] = synthesizer.prepare(self.generation.prompt(self._speaking.named(reference)))
+            spoken = synthesizer.perform(scripts, self._prompts[reference], options)
         return [
             Speech(
                 said.samples,
@@ -269,6 +290,7 @@ class Voice:
                 self.version,
                 tuple(Unpronounced(**sign) for sign in said.report["unpronounced"]),
                 said.report["cut_off"],
+                said.report["watermark"],
             )
             for text, said in zip(texts, spoken, strict=True)
         ]
@@ -276,7 +298,8 @@ class Voice:
     def close(self) -> None:
         """Free the models; the voice cannot speak afterwards."""
         with self._lock:
-            self._speaking = self._prompt = None
+            self._speaking = None
+            self._prompts.clear()
             self._resources.close()
 
     def __enter__(self) -> Self:

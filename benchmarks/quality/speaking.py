@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,14 +12,14 @@ import numpy as np
 from benchmarks.quality.listening import Listener
 from benchmarks.quality.measures import Sentence, Summary
 from benchmarks.quality.sources import Prompted
-from voicemill import __version__
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.models import locate
 from voicemill.models.layout import Version
-from voicemill.synthesis.load import Pretrained, encode_speech, load_voice, recite
+from voicemill.synthesis.load import Pretrained, load_voice, recite
+from voicemill.synthesis.marking import encode_speech
 from voicemill.voice import pronunciation
 
 STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0, num_beams=4), text_split="cut0")
@@ -118,8 +117,6 @@ class Bench:
             raise InputError("synthesis produced NaN or Inf samples")
         folder = self.audio / "".join(letter if letter.isalnum() else "-" for letter in title)
         folder.mkdir(parents=True, exist_ok=True)
-        software = f"voicemill {__version__}"
-        provenance = json.dumps({"generated": True, "voice": title, "text": text, "by": software}, ensure_ascii=False)
         path = folder / f"{name}.wav"
-        path.write_bytes(encode_speech(said.pcm16(), said.rate, provenance=provenance, software=software))
+        path.write_bytes(encode_speech(said.pcm16(), said.rate, voice=title, text=text))
         return path

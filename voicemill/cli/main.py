@@ -23,6 +23,8 @@ _COMMANDS = {
         "Import and export GPT-SoVITS files, inspect them, and manage registered voices.",
         "voice",
     ),
+    "join": ("voicemill.cli.join", "Make one audio file of spoken lines, with chapters and subtitles.", "audio"),
+    "detect": ("voicemill.cli.detect", "Tell whether audio files are marked as generated speech.", "voice"),
     "submit": ("voicemill.cli.cluster", "Run a workflow on a Kubernetes cluster.", "workflows"),
     "status": ("voicemill.cli.cluster", "Show the status of a run on a cluster, or list the runs.", "workflows"),
     "logs": ("voicemill.cli.cluster", "Show the logs of a run on a cluster.", "workflows"),

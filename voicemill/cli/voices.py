@@ -26,6 +26,10 @@ def import_(
     reference: Annotated[Path, typer.Option(help="A recording of the speaker, 3 to 10 seconds.")],
     language: Annotated[str, typer.Option(help="Language of the recording: zh, en, ja, ko or yue.")],
     text: Annotated[str, typer.Option(help="Its transcript; empty uses the timbre only.")] = "",
+    references: Annotated[
+        Path | None,
+        typer.Option(help="Folder of more recordings, named by how they are spoken: happy.wav with happy.txt, ..."),
+    ] = None,
     consent: Annotated[str, typer.Option(help="The speaker's consent, to be kept with the voice.")] = "",
 ) -> None:
     """Make a voice folder of GPT-SoVITS's files, which `synthesize` speaks with."""
@@ -39,8 +43,9 @@ def import_(
     speaker = speaker_given(speaker)
     must_be_free(out)
     with atomic(out, is_folder=True) as folder:
-        voice = import_voice(Source(sovits, gpt, reference, text, code, speaker, consent), folder)
-    typer.echo(f"{out}: a {voice.version} voice of {speaker}")
+        voice = import_voice(Source(sovits, gpt, reference, text, code, speaker, consent, references), folder)
+    named = f", with the references {', '.join(voice.references)}" if voice.references else ""
+    typer.echo(f"{out}: a {voice.version} voice of {speaker}{named}")
 
 
 @app.command("export")

@@ -12,11 +12,12 @@ import numpy as np
 from voicemill.asr import Recognizer, Transcript
 from voicemill.asr.transcript import RATE as ASR_RATE
 from voicemill.audio import quality, speech
-from voicemill.audio.reading import write_wav
 from voicemill.audio.resampling import resample
 from voicemill.core.errors import InputError
 from voicemill.evaluation.metrics import Measure, summed
 from voicemill.evaluation.speaker import Speaker
+from voicemill.gpt_sovits.synthesis.waveform import pcm16
+from voicemill.synthesis.marking import encode_speech
 from voicemill.text import scoring
 
 
@@ -75,7 +76,8 @@ class Judge:
         rows = []
         for number, (line, sound, transcript) in enumerate(zip(asked, spoken, heard, strict=True), start=1):
             file = audio / f"{name}_{number}.wav"
-            write_wav(file, sound.samples, sound.rate, "PCM_16")
+            content = encode_speech(pcm16(sound.samples), sound.rate, voice=f"{sovits}+{gpt}", text=line)
+            file.write_bytes(content)
             rows.append({**self._row(line, sound, transcript), "audio": f"{audio.name}/{file.name}"})
         return summed(sovits, gpt, rows, self.speaker.pace, reference=reference)
 

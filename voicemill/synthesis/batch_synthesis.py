@@ -13,7 +13,8 @@ from voicemill.contract import Ledger, check_stop, progress
 from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.synthesis import Options, Prompt, Script
-from voicemill.synthesis.load import SpeakingVoice, encode_marked_speech
+from voicemill.synthesis.load import SpeakingVoice
+from voicemill.synthesis.marking import encode_marked_speech
 from voicemill.synthesis.resume_cache import Row, Takes
 from voicemill.synthesis.script import Line
 
@@ -30,20 +31,23 @@ class Manner:
         speed: 2 is twice as fast.
         seed: The same seed speaks a line the same way.
         options: The rest.
+        reference: Name of the voice's reference clip; empty is the usual one.
     """
 
     language: str
     speed: float
     seed: int
     options: Options
+    reference: str = ""
 
     def settings(self, line: Line) -> Row:
-        """Return what is asked of a line: text, language, speed, seed.
+        """Return what is asked of a line: text, language, speed, seed, reference.
 
         Raises:
             InputError: As `Line.settings`.
         """
-        return {"language": self.language, "speed": self.speed, "seed": self.seed} | line.settings()
+        own = {"language": self.language, "speed": self.speed, "seed": self.seed, "reference": self.reference}
+        return own | line.settings()
 
     def fingerprint(self, **more: Any) -> str:
         """Digest of what all lines depend on beside their own settings; the size of batches is not part of it.
@@ -95,18 +99,22 @@ def speak_lines(
         except InputError as error:
             wanted[line.name], reasons[line.name] = {}, str(error)
     waiting = [name for name in wanted if name not in reasons and not takes.find(_file(name), wanted[name])]
-    prompt = speaking.synthesizer.prepare(replace(speaking.reference, others=tuple(others))) if waiting else None
+    prompts = _Prompts(speaking, others)
+    if waiting:
+        prompts.of(manner.reference)
     together = _BATCHES * manner.options.batch_size
     for start in progress(range(0, len(waiting), together), "speaking"):
         scripts: dict[str, Script] = {}
         for name in waiting[start : start + together]:
             try:
-                scripts[name] = speaking.synthesizer.script(text_split=manner.options.text_split, **wanted[name])
+                settings = {key: value for key, value in wanted[name].items() if key != "reference"}
+                prompts.of(wanted[name]["reference"])
+                scripts[name] = speaking.synthesizer.script(text_split=manner.options.text_split, **settings)
             except InputError as error:
                 reasons[name] = str(error)
-        if scripts:
-            assert prompt
-            takes.add(_perform(scripts, wanted, speaking, prompt, manner.options, version))
+        for reference in sorted({wanted[name]["reference"] for name in scripts}):
+            of_it = {name: script for name, script in scripts.items() if wanted[name]["reference"] == reference}
+            takes.add(_perform(of_it, wanted, speaking, prompts.of(reference), manner.options, version))
         check_stop()
     rows: list[Row] = []
     for name, settings in wanted.items():
@@ -115,10 +123,28 @@ def speak_lines(
             ledger.drop(name, reasons[name])
             continue
         silent = {"unpronounced": row["unpronounced"]} if row["unpronounced"] else {}
-        said = {key: row[key] for key in ("file", "language", "speed", "seed", "voice", "seconds", "cut_off")}
+        silent |= {"reference": row["reference"]} if row["reference"] else {}
+        silent |= {"words": row["words"]} if "words" in row else {}
+        said = {
+            key: row[key] for key in ("file", "language", "speed", "seed", "voice", "seconds", "cut_off", "watermark")
+        }
         ledger.keep(name, **said, **silent)
         rows.append(row)
     return rows
+
+
+class _Prompts:
+    """References of a voice by name, each prepared when a line first asks for it."""
+
+    def __init__(self, speaking: SpeakingVoice, others: Sequence[Path]):
+        self._speaking, self._others = speaking, tuple(others)
+        self._prepared: dict[str, Prompt] = {}
+
+    def of(self, name: str) -> Prompt:
+        if name not in self._prepared:
+            reference = replace(self._speaking.named(name), others=self._others)
+            self._prepared[name] = self._speaking.synthesizer.prepare(reference)
+        return self._prepared[name]
 
 
 def _file(name: str) -> str:
@@ -144,6 +170,7 @@ def _perform(
             voice=version,
             text=row["text"],
             seed=row["seed"],
+            watermark=row["watermark"],
         )
         batch.append((row, content))
     return batch

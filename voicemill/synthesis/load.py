@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from voicemill import __version__
+from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.features import bert, hubert
 from voicemill.gpt_sovits.formats import checkpoints
@@ -23,7 +21,9 @@ from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.gpt_sovits.training.run_state import choose_device
 from voicemill.models import locate
 from voicemill.registry.signatures import require_at_load
+from voicemill.synthesis import watermark as watermarks
 from voicemill.text import BY_DICTIONARIES, Reading
+from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import Voice, read_voice
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Pretrained:
         precision: str = "auto",
         compiled: bool = False,
         reading: Reading = BY_DICTIONARIES,
+        watermark: watermarks.Choice = "auto",
     ) -> Synthesizer:
         """Return a pair of weights, ready to speak.
 
@@ -78,11 +79,14 @@ class Pretrained:
             precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` on a CPU.
             compiled: Compile the vocoder when it is first used.
             reading: The user's own pronunciations, and who reads polyphones.
+            watermark: Whether all that it speaks is watermarked: `auto` where the extra `watermark` is installed,
+                `on` requires it, `off` leaves it out.
 
         Raises:
             InputError: When a file cannot be read or is another kind of model.
-            MissingModelError: When a pretrained model is not in the models folder.
+            MissingModelError: When a pretrained model is not in the models folder, or the watermark not installed.
         """
+        mark = watermarks.mark(watermark)
         acoustic = checkpoints.load_sovits(sovits)
         token = checkpoints.load_gpt(gpt)
         return Synthesizer(
@@ -94,6 +98,7 @@ class Pretrained:
             precision,
             compiled,
             reading=reading,
+            mark=mark,
         )
 
 
@@ -104,6 +109,25 @@ class SpeakingVoice:
     voice: Voice
     synthesizer: Synthesizer
     reference: Reference
+    references: Mapping[str, Reference] = field(default_factory=dict)
+
+    def named(self, name: str) -> Reference:
+        """Return a reference of the voice by its name; the usual one for an empty name.
+
+        Raises:
+            InputError: The voice has none of that name.
+        """
+        if not name:
+            return self.reference
+        if name not in self.references:
+            known = ", ".join(sorted(self.references)) or "no named ones"
+            raise InputError(f"{self.voice.speaker} has no reference {display(name)}; it has {known}")
+        return self.references[name]
+
+    def prompted(self, generation: Generation) -> SpeakingVoice:
+        """Return the same voice, its references as a generation config uses them."""
+        references = {name: generation.prompt(each) for name, each in self.references.items()}
+        return replace(self, reference=generation.prompt(self.reference), references=references)
 
 
 def load_voice(
@@ -114,6 +138,7 @@ def load_voice(
     precision: str = "auto",
     compiled: bool = False,
     reading: Reading = BY_DICTIONARIES,
+    watermark: watermarks.Choice = "auto",
 ) -> SpeakingVoice:
     """Load a published voice.
 
@@ -124,6 +149,7 @@ def load_voice(
         precision: As `Pretrained.synthesizer`.
         compiled: The same.
         reading: As `Pretrained.synthesizer`.
+        watermark: The same.
 
     Raises:
         InputError: When the folder is not a voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` requires.
@@ -132,10 +158,16 @@ def load_voice(
     require_at_load(folder)
     voice = read_voice(folder)
     synthesizer = Pretrained(models, device).synthesizer(
-        folder / voice.sovits.file, folder / voice.gpt.file, precision=precision, compiled=compiled, reading=reading
+        folder / voice.sovits.file,
+        folder / voice.gpt.file,
+        precision=precision,
+        compiled=compiled,
+        reading=reading,
+        watermark=watermark,
     )
-    clip = voice.reference
-    return SpeakingVoice(voice, synthesizer, Reference(folder / clip.file, clip.text, clip.language))
+    clips = (voice.reference, *voice.references.values())
+    usual, *named = (Reference(folder / clip.file, clip.text, clip.language) for clip in clips)
+    return SpeakingVoice(voice, synthesizer, usual, dict(zip(voice.references, named, strict=True)))
 
 
 def recite(
@@ -180,46 +212,3 @@ def recordings_in(place: Path) -> list[Path]:
     if not found:
         raise InputError(f"{place} holds no recordings of the speaker")
     return found
-
-
-def encode_speech(samples: Any, rate: int, *, provenance: str, software: str) -> bytes:
-    """Return a WAV file of 16-bit speech that says that a machine spoke (RIFF LIST/INFO: ICMT, ISFT, INAM).
-
-    Args:
-        samples: int16 `[n]`.
-        rate: Sampling rate in Hz.
-        provenance: Where it comes from, as JSON.
-        software: What made it.
-    """
-    import soundfile
-
-    file = io.BytesIO()
-    with soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format="WAV") as sink:
-        sink.comment = provenance
-        sink.software = software
-        sink.title = "Synthetic speech"
-        sink.write(samples)
-    return file.getvalue()
-
-
-def encode_marked_speech(samples: Any, rate: int, *, speaker: str, voice: str, text: str, seed: int) -> bytes:
-    """A WAV file of 16-bit speech with its provenance: that it is generated, by which voice, from which text and seed.
-
-    Args:
-        samples: int16 `[n]`.
-        rate: Sampling rate in Hz.
-        speaker: Whose voice.
-        voice: The voice's version.
-        text: What was said.
-        seed: By which it is said the same way again.
-    """
-    software = f"voicemill {__version__}"
-    provenance = {
-        "generated": True,
-        "speaker": speaker,
-        "voice": voice,
-        "text": text,
-        "seed": seed,
-        "by": software,
-    }
-    return encode_speech(samples, rate, provenance=json.dumps(provenance, ensure_ascii=False), software=software)

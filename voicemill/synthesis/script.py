@@ -16,7 +16,7 @@ from voicemill.core.errors import InputError
 from voicemill.core.text_or_path import path_in
 from voicemill.text import ROUTES
 
-_FIELDS = {"text": str, "language": str, "speed": float, "seed": int}
+_FIELDS = {"text": str, "language": str, "speed": float, "seed": int, "reference": str}
 SPEEDS = (0.25, 4.0)
 LARGEST_SEED = 2**32 - 1
 
@@ -32,7 +32,8 @@ class Line:
     Attributes:
         name: Its number in the source, from 0001; names its file.
         raw: As it stands in the source.
-        is_json: Whether it is a JSON object with `text` and perhaps `language`, `speed` and `seed`.
+        is_json: Whether it is a JSON object with `text` and perhaps `language`, `speed`, `seed` and
+            `reference`.
     """
 
     name: str

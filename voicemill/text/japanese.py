@@ -58,6 +58,24 @@ def pronunciation(kana: str) -> str:
     return _openjtalk().g2p(kana, kana=True)
 
 
+def words(text: str) -> list[str]:
+    """Return the words of a text as pyopenjtalk divides it, and each mark between them; together they are the text."""
+    found: list[str] = []
+    for readable, mark in _PARTS.findall(text):
+        if not readable:
+            found.append(mark)
+            continue
+        for part in re.split(r"(\d+)", readable):
+            if part.isdecimal():
+                found.append(part)
+                continue
+            lengths = [len(node["string"]) for node in _openjtalk().run_frontend(part)] if part else []
+            # What is rewritten has other lengths: it stays whole.
+            ends = list(itertools.accumulate(lengths)) if sum(lengths) == len(part) else [len(part)]
+            found += [part[start:end] for start, end in itertools.pairwise([0, *ends]) if start < end]
+    return found
+
+
 def is_readable(character: str) -> bool:
     """Return whether a character is read rather than taken for a mark."""
     return bool(re.fullmatch(f"[{_READABLE}]", character))

@@ -19,9 +19,9 @@ from voicemill.gpt_sovits.formats import safetensors_files
 from voicemill.models import locate, record
 from voicemill.models.layout import place
 from voicemill.storage import fingerprint
-from voicemill.voice import pronunciation
+from voicemill.voice import moods, pronunciation
 from voicemill.voice.generation_config import Generation
-from voicemill.voice.manifest import Part, ReferenceClip, Voice, choose_reference, main_language
+from voicemill.voice.manifest import REFERENCES, Part, ReferenceClip, Voice, choose_reference, main_language
 from voicemill.voice.model_card import model_card
 from voicemill.voice.stages import STAGES
 
@@ -50,7 +50,7 @@ class Published:
     metrics: dict[str, Any]
 
 
-def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = False) -> Published:
+def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = False, references: int = 0) -> Published:
     """Write a voice folder.
 
     Args:
@@ -58,6 +58,7 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
         sources: Where everything comes from.
         speaker: Name of the voice.
         export: Also write GPT-SoVITS's own files into `exports/`.
+        references: Most reference clips to propose by their manner of speaking (`moods`), beside the usual one.
 
     Raises:
         InputError: if the evaluation names weights that are not there, or no clip can be the reference.
@@ -68,6 +69,7 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
     folders = {"sovits": sources.sovits, "gpt": sources.gpt}
     parts = {name: _part(folder, best[name], target / f"{name}.safetensors") for name, folder in folders.items()}
     sovits = safetensors_files.read_about(target / "sovits.safetensors", "sovits")
+    named = moods.propose(sources.clips, transcripts, most=references) if references else {}
     voice = Voice(
         speaker=speaker,
         version=sovits["version"],
@@ -76,6 +78,7 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
         sovits=parts["sovits"],
         gpt=parts["gpt"],
         reference=_reference(sources.clips, evaluation.get("reference") or choose_reference(transcripts), target),
+        references={name: _reference(sources.clips, row, target, name) for name, row in named.items()},
         generation=Generation.recorded(evaluation, sources.evaluation / "evaluation.json"),
     )
     voice.write(target)
@@ -103,10 +106,13 @@ def _part(folder: Path, name: str, target: Path) -> Part:
     return Part(target.name, file_digest(target), name)
 
 
-def _reference(clips: Path, row: Any, target: Path) -> ReferenceClip:
-    file = target / "reference.wav"
+def _reference(clips: Path, row: Any, target: Path, name: str = "") -> ReferenceClip:
+    file = target / REFERENCES / f"{name}.wav" if name else target / "reference.wav"
+    file.parent.mkdir(exist_ok=True)
     shutil.copyfile(safe_join(clips, row["clip"]), file)
-    return ReferenceClip(file.name, file_digest(file), row["text"], row["language"].lower(), row["seconds"])
+    return ReferenceClip(
+        file.relative_to(target).as_posix(), file_digest(file), row["text"], row["language"].lower(), row["seconds"]
+    )
 
 
 def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:

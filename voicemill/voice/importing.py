@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from voicemill import __version__
+from voicemill.core import untrusted
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
+from voicemill.core.names import normal
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint, SovitsCheckpoint
-from voicemill.voice.manifest import LONGEST_REFERENCE, SHORTEST_REFERENCE, Part, ReferenceClip, Voice
+from voicemill.voice.manifest import (
+    LONGEST_REFERENCE,
+    REFERENCES,
+    SHORTEST_REFERENCE,
+    Part,
+    ReferenceClip,
+    Voice,
+    check_reference_name,
+)
 from voicemill.voice.model_card import model_card
 
 SAMPLING_RATE = 32_000
+_SOUND = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".opus")
 SYMBOLS = {"v1": 512}
 """Rows of the token model's phone table by SoVITS version; 732 for the later ones."""
 
@@ -33,6 +44,8 @@ class Source:
         language: Code of the language that is spoken in it.
         speaker: Name of the voice.
         consent: The speaker's consent, for the voice's lineage.
+        references: Folder of more recordings, named by how they are spoken (`happy.wav`), each with its words in a text
+            file of the same name (`happy.txt`), if they are known.
     """
 
     sovits: Path
@@ -42,6 +55,7 @@ class Source:
     language: str
     speaker: str
     consent: str = ""
+    references: Path | None = None
 
 
 def import_voice(source: Source, target: Path) -> Voice:
@@ -61,6 +75,11 @@ def import_voice(source: Source, target: Path) -> Voice:
             raise InputError(f"{file} does not exist")
     sovits, gpt = read_pair(source.sovits, source.gpt)
     reference = _reference(source, sovits.version, target)
+    named = named_clips(source.references) if source.references else {}
+    references = {
+        name: _reference(replace(source, reference=clip, text=text), sovits.version, target, name)
+        for name, (clip, text) in named.items()
+    }
     checkpoints.save_sovits(target / "sovits.safetensors", sovits)
     checkpoints.save_gpt(target / "gpt.safetensors", gpt)
     voice = Voice(
@@ -71,11 +90,15 @@ def import_voice(source: Source, target: Path) -> Voice:
         sovits=_part(target / "sovits.safetensors", source.sovits),
         gpt=_part(target / "gpt.safetensors", source.gpt),
         reference=reference,
+        references=references,
     )
     voice.write(target)
     lineage = {
         "consent": {"consent": source.consent} if source.consent else None,
-        "imported": {file.name: file_digest(file) for file in (source.sovits, source.gpt, source.reference)},
+        "imported": {
+            file.name: file_digest(file)
+            for file in (source.sovits, source.gpt, source.reference, *(clip for clip, _ in named.values()))
+        },
         "info": {"sovits": sovits.info, "gpt": gpt.info},
         "code": {"voicemill": __version__},
     }
@@ -84,6 +107,28 @@ def import_voice(source: Source, target: Path) -> Voice:
     card = model_card(voice, transcripts=[], metrics={}, lineage=lineage)
     (target / "README.md").write_text(card, encoding="utf-8")
     return voice
+
+
+def named_clips(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Return the recordings of a folder by name, each with the words of the text file of the same name.
+
+    Raises:
+        InputError: There is none, two have one name, or a name cannot be that of a reference.
+    """
+    found: dict[str, tuple[Path, str]] = {}
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    for path in files:
+        if path.suffix.lower() not in _SOUND:
+            continue
+        name = check_reference_name(normal(path.stem), str(folder))
+        if name in found:
+            raise InputError(f"{folder} has two recordings {name}: {found[name][0].name} and {path.name}; keep one")
+        words = path.with_suffix(".txt")
+        text = untrusted.read_text(words).strip() if words.is_file() else ""
+        found[name] = (path, " ".join(text.split()))
+    if not found:
+        raise InputError(f"{folder} has no recordings ({', '.join(_SOUND)}) to be references")
+    return found
 
 
 def read_pair(sovits: Path, gpt: Path) -> tuple[SovitsCheckpoint, GptCheckpoint]:
@@ -119,7 +164,7 @@ def read_pair(sovits: Path, gpt: Path) -> tuple[SovitsCheckpoint, GptCheckpoint]
     return acoustic, token
 
 
-def _reference(source: Source, version: str, target: Path) -> ReferenceClip:
+def _reference(source: Source, version: str, target: Path, name: str = "") -> ReferenceClip:
     from voicemill.audio.reading import read, to_mono, write_wav
     from voicemill.audio.speech import has_speech
     from voicemill.text import phonemize, symbols
@@ -136,12 +181,15 @@ def _reference(source: Source, version: str, target: Path) -> ReferenceClip:
     silent = {*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN}
     if source.text and silent.issuperset(phonemize(source.text, source.language, version).phones):
         raise InputError(f"the reference's text {source.text!r} cannot be pronounced; correct it")
-    file = target / "reference.wav"
+    file = target / REFERENCES / f"{name}.wav" if name else target / "reference.wav"
+    file.parent.mkdir(exist_ok=True)
     if source.reference.suffix.lower() == ".wav":
         shutil.copyfile(source.reference, file)
     else:
         write_wav(file, audio.samples, audio.rate, "FLOAT")
-    return ReferenceClip(file.name, file_digest(file), source.text, source.language, round(seconds, 3))
+    return ReferenceClip(
+        file.relative_to(target).as_posix(), file_digest(file), source.text, source.language, round(seconds, 3)
+    )
 
 
 def _part(file: Path, origin: Path) -> Part:

@@ -4,6 +4,7 @@ voice.json            this page's `Voice`
 sovits.safetensors    acoustic model
 gpt.safetensors       token model
 reference.wav         a clip of the speaker, 3 to 10 s
+references/           more of them by name (`happy.wav`), if the voice has any
 metrics.json          what the evaluation measured
 lineage.json          what the voice was made from
 README.md             model card
@@ -37,6 +38,10 @@ SHORTEST_REFERENCE = 3.0
 LONGEST_REFERENCE = 10.0
 _BEST_REFERENCE = 6.0
 _SENTENCE_END = re.compile(r"[.!?]+\s|[。！？]+")
+REFERENCES = "references"
+"""Folder of the named reference clips."""
+_LONGEST_NAME = 40
+_REFERENCE_NAME = re.compile(rf"[^\W]([\w-]{{0,{_LONGEST_NAME - 1}}})")
 _MOST_BYTES = 2**20
 _HINT = "publish the voice again"
 
@@ -73,6 +78,7 @@ class Voice:
         sovits: The acoustic model.
         gpt: The token model.
         reference: The clip to imitate where none is given.
+        references: More clips by name, for lines that ask for one.
         generation: How it speaks unless told otherwise.
         format: Version of this page.
     """
@@ -86,10 +92,19 @@ class Voice:
     reference: ReferenceClip
     generation: Generation = field(default_factory=Generation)
     format: int = FORMAT
+    references: Mapping[str, ReferenceClip] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write voice.json."""
-        (folder / MANIFEST).write_text(json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        fields = asdict(self)
+        if not self.references:
+            del fields["references"]
+        (folder / MANIFEST).write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def parts(self) -> list[Part | ReferenceClip]:
+        """Its files."""
+        return [self.sovits, self.gpt, self.reference, *self.references.values()]
 
 
 def read_voice(folder: Path, *, verify: bool = True) -> Voice:
@@ -108,7 +123,7 @@ def read_voice(folder: Path, *, verify: bool = True) -> Voice:
     voice = parse_voice(untrusted.read_bytes(path, hint=_HINT, most_bytes=_MOST_BYTES), str(path))
     if voice.format == 1:
         voice = replace(voice, generation=_of_format_1(folder))
-    for part in (voice.sovits, voice.gpt, voice.reference):
+    for part in voice.parts:
         file = safe_join(folder, part.file)
         if not verify:
             continue
@@ -135,11 +150,26 @@ def parse_voice(text: str | bytes, path: str) -> Voice:
         raise InputError(f"{display(path)} {what}")
     voice = untrusted.shaped(Voice, fields, path, hint=_HINT)
     voice.generation.checked(f"{display(path)}: generation")
-    for part in (voice.sovits, voice.gpt, voice.reference):
+    for name in voice.references:
+        check_reference_name(name, display(path))
+    for part in voice.parts:
         problem = what_is_wrong(part.file)
         if problem:
             raise InputError(f"{display(path)} cannot be used: it names the file {display(part.file)}: {problem}")
     return replace(voice, speaker=normal(voice.speaker))
+
+
+def check_reference_name(name: str, where: str) -> str:
+    """Return the name of a reference clip, which is a file's too.
+
+    Raises:
+        InputError: It has other signs than letters, digits, `-` and `_`, or too many.
+    """
+    if not _REFERENCE_NAME.fullmatch(name):
+        raise InputError(
+            f"{where} names a reference {display(repr(name))}; use at most {_LONGEST_NAME} letters, digits, - and _"
+        )
+    return name
 
 
 def has_consent(lineage: Mapping[str, Any]) -> bool:

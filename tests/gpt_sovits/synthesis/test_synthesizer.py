@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats.checkpoints import load_gpt
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.synthesis import Options, Prompt, Quirks, Reference, Script, Synthesizer
+from voicemill.gpt_sovits.synthesis import Mark, Options, Prompt, Quirks, Reference, Script, Synthesizer
 from voicemill.gpt_sovits.synthesis.synthesizer import seeded_noise
 from voicemill.models import locate
 from voicemill.synthesis.load import Pretrained
@@ -134,3 +135,34 @@ def test_coarser_arithmetic_speaks(precision: str, models: Path, prompt: Prompt)
     speech = coarse.speak(LINE, "en", prompt, options=SHORT)
     assert np.isfinite(speech.samples).all()
     assert speech.samples.any()
+
+
+def test_what_is_spoken_is_marked_and_its_pauses_stay_silent(
+    synthesizer: Synthesizer, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(synthesizer, "mark", None)
+    plain = synthesizer.speak(LINE, "en", prompt, options=SHORT)
+    monkeypatch.setattr(synthesizer, "mark", Mark("half", lambda samples, rate: samples / 2 + (rate == 32000) * 1e-3))
+    marked = synthesizer.speak(LINE, "en", prompt, options=SHORT)
+    assert (plain.report["watermark"], marked.report["watermark"]) == ("", "half")
+    heard = plain.samples != 0
+    np.testing.assert_allclose(marked.samples[heard], plain.samples[heard] / 2 + 1e-3, atol=1e-6)
+    assert not marked.samples[-9600:].any()
+
+
+def test_words_have_their_times_in_the_line(synthesizer: Synthesizer, prompt: Prompt):
+    timed = replace(SHORT, word_times=True)
+    speech = synthesizer.speak("Good morning, “Anna”. 今天很好。", "auto", prompt, options=timed)
+    words = speech.report["words"]
+    assert [word["text"] for word in words] == ["Good", "morning,", "“Anna”.", "今", "天", "很", "好。"]
+    assert all(0 <= word["start"] <= word["end"] <= speech.seconds for word in words)
+    assert all(before["end"] <= after["start"] + 1e-3 for before, after in itertools.pairwise(words))
+    # Tokens are 40 ms, and 0.3 s of silence follow each fragment.
+    first, second, _ = (fragment["tokens"] * 0.04 for fragment in speech.report["fragments"])
+    assert words[1]["end"] <= first + 1e-3
+    assert first + 0.3 <= words[2]["start"] + 1e-3
+    assert words[2]["end"] <= first + 0.3 + second + 1e-3
+    assert first + second + 0.6 <= words[3]["start"] + 1e-3
+    faster = synthesizer.speak("Good morning, “Anna”. 今天很好。", "auto", prompt, speed=2, options=timed)
+    assert faster.report["words"][1]["end"] == pytest.approx(words[1]["end"] / 2, abs=0.05)
+    assert "words" not in synthesizer.speak(LINE, "en", prompt, options=SHORT).report

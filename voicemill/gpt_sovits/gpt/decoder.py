@@ -6,7 +6,7 @@ Names of shapes: B rows in use, L positions of a pass, H heads, d width of a hea
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -85,6 +85,26 @@ class Decoder:
             return read.transpose(1, 2).flatten(2)
 
         return self.predict(self._transform(x_1LD, attend)[:, -1]).float()
+
+    def readings(self, phones_X: Tensor, bert_CX: Tensor, tokens_Y: Tensor) -> Iterator[Tensor]:
+        """Read a line that was spoken, and yield what each layer's heads read of the phones at each token `[H, Y, X]`.
+
+        Shares of attention: of a token's row, what is not read of the phones is read of earlier tokens. The cache is
+        left as it is.
+        """
+        X = len(phones_X)
+        text_1XD = self.embedding.embed_text(phones_X[None].to(self.device), bert_CX[None].to(self.device, self.dtype))
+        x_BLD = torch.cat([text_1XD, self.embedding.embed_tokens(tokens_Y[None].to(self.device))], dim=1)
+        sees_LL = visible(X, len(tokens_Y), self.device)
+        width = x_BLD.shape[-1:]
+        for layer in self.layers:
+            q_1HLd, k_1HLd, v_1HLd = self._heads(layer.qkv(x_BLD)).permute(2, 0, 3, 1, 4)
+            scores_HLL = (q_1HLd @ k_1HLd.transpose(2, 3))[0].float() / q_1HLd.shape[-1] ** 0.5
+            shares_HLL = scores_HLL.masked_fill(~sees_LL, -torch.inf).softmax(-1)
+            yield shares_HLL[:, X:, :X]
+            read_1LD = (shares_HLL.to(v_1HLd.dtype) @ v_1HLd[0]).transpose(0, 1).flatten(1)[None]
+            x_BLD = F.layer_norm(layer.out.add(read_1LD, x_BLD), width, *layer.norm1)
+            x_BLD = F.layer_norm(layer.down.add(layer.up.relu(x_BLD), x_BLD), width, *layer.norm2)
 
     def step(self, tokens: list[int], positions: list[int], lengths: list[int]) -> Tensor:
         """Append a token to each of the first rows.

@@ -2,7 +2,7 @@
 
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
 from voicemill.gpt_sovits.synthesis.reference import Reference
-from voicemill.gpt_sovits.synthesis.script import Options, Prompt, Quirks, Script, Speech
+from voicemill.gpt_sovits.synthesis.script import Mark, Options, Prompt, Quirks, Script, Speech
 from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 
-__all__ = ["Fragment", "Options", "Prompt", "Quirks", "Reference", "Script", "Speech", "Synthesizer"]
+__all__ = ["Fragment", "Mark", "Options", "Prompt", "Quirks", "Reference", "Script", "Speech", "Synthesizer"]

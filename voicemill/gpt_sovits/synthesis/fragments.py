@@ -12,6 +12,7 @@ from torch import Tensor
 from voicemill.core.errors import InputError
 from voicemill.text import BY_DICTIONARIES, Reading, Unpronounced, cuts, phonemize, symbols
 from voicemill.text.silent import unsaid
+from voicemill.text.spoken import Segment
 
 BertFeatures = Callable[[Sequence[Any]], Tensor]
 """BERT rows `[1024, X]` of a text's segments: rows of the model for Mandarin, zeros for the rest."""
@@ -33,6 +34,7 @@ class Fragment:
         phones: Ids of its phones.
         bert_CX: BERT rows `[1024, X]`.
         unpronounced: Characters that are not heard, and their places in `text`.
+        segments: Its stretches of one language, of which `phones` are the phones.
     """
 
     text: str
@@ -40,6 +42,7 @@ class Fragment:
     phones: list[int]
     bert_CX: Tensor = field(repr=False)
     unpronounced: tuple[Unpronounced, ...] = ()
+    segments: tuple[Segment, ...] = field(default=(), repr=False)
 
     def is_heard(self, version: str) -> bool:
         """Return whether any of its phones is more than a pause."""
@@ -63,7 +66,14 @@ def pronounce(
         reading: The user's own pronunciations, and who reads polyphones.
     """
     phonemes = phonemize(text, language, version, as_reference=as_reference, reading=reading)
-    return Fragment(text, phonemes.norm_text, phonemes.ids, bert(phonemes.segments), tuple(phonemes.unpronounced))
+    return Fragment(
+        text,
+        phonemes.norm_text,
+        phonemes.ids,
+        bert(phonemes.segments),
+        tuple(phonemes.unpronounced),
+        tuple(phonemes.segments),
+    )
 
 
 def fragments(

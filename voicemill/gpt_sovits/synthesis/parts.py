@@ -16,6 +16,15 @@ from voicemill.gpt_sovits.synthesis.fragments import Fragment
 from voicemill.gpt_sovits.synthesis.script import Script
 
 
+@dataclass(frozen=True)
+class Word:
+    """A word, and when it is said, in seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
 @dataclass
 class Part:
     """A fragment on its way through the models."""
@@ -27,6 +36,7 @@ class Part:
     tokens: Tensor = field(default_factory=lambda: torch.empty(0))
     sound: Tensor = field(default_factory=lambda: torch.empty(0))
     cut_off: bool = False
+    words: list[Word] = field(default_factory=list)
 
     def seed(self, purpose: str) -> int:
         """Return a seed of this fragment's own, of its line's seed and its place in the line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,19 @@ from voicemill.gpt_sovits.synthesis import waveform
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
 from voicemill.gpt_sovits.synthesis.reference import Voice
 from voicemill.text import Unpronounced
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What marks everything that is spoken as generated.
+
+    Attributes:
+        name: What reports call it.
+        apply: Samples float32 `[n]` and their rate in Hz to marked samples `[n]`.
+    """
+
+    name: str
+    apply: Callable[[np.ndarray, int], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,7 @@ class Options:
         max_tokens: Most tokens of a fragment, 25 a second; None takes what its phones need at the slowest pace that the
             model was trained on, and a second more.
         noise_scale: How much SoVITS varies.
+        word_times: Find out when each word is said; reports then have `words`.
     """
 
     sampling: Sampling = Sampling()
@@ -56,6 +70,7 @@ class Options:
     max_tokens: int | None = None
     noise_scale: float = 0.5
     decode_at_once: int | None = None
+    word_times: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,12 +82,14 @@ class Script:
         speed: 2 is twice as fast.
         seed: The same seed speaks it the same way.
         unpronounced: Its characters that are not heard, and their places.
+        text: The line as it was given.
     """
 
     fragments: list[Fragment]
     speed: float = 1.0
     seed: int = 0
     unpronounced: Sequence[Unpronounced] = ()
+    text: str = ""
 
     def __post_init__(self) -> None:
         if not 0.25 <= self.speed <= 4:

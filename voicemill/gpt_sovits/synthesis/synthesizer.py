@@ -19,7 +19,7 @@ from voicemill.gpt_sovits.kernels.linear import weights_for
 from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
 from voicemill.gpt_sovits.sovits.compiled import compile_vocoder
 from voicemill.gpt_sovits.sovits.model import Generator, Lengths
-from voicemill.gpt_sovits.synthesis import waveform
+from voicemill.gpt_sovits.synthesis import timing, waveform
 from voicemill.gpt_sovits.synthesis.fragments import (
     BertFeatures,
     batches,
@@ -30,7 +30,7 @@ from voicemill.gpt_sovits.synthesis.fragments import (
 )
 from voicemill.gpt_sovits.synthesis.parts import Part, padded, token_limit
 from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, prompt_tokens, voice_of
-from voicemill.gpt_sovits.synthesis.script import Options, Prompt, Quirks, Script, Speech
+from voicemill.gpt_sovits.synthesis.script import Mark, Options, Prompt, Quirks, Script, Speech
 from voicemill.text import BY_DICTIONARIES, Reading
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Synthesizer:
         noise: Where SoVITS's noise comes from: (seed, shape).
         quirks: For comparisons with the reference.
         reading: The user's own pronunciations, and who reads polyphones.
+        mark: Marks every fragment that is spoken as generated; None leaves them unmarked.
     """
 
     sovits: Generator
@@ -73,6 +74,7 @@ class Synthesizer:
     noise: Noise = field(default=seeded_noise)
     quirks: Quirks = Quirks()
     reading: Reading = BY_DICTIONARIES
+    mark: Mark | None = None
 
     def __post_init__(self) -> None:
         self.device = next(self.sovits.parameters()).device
@@ -133,7 +135,7 @@ class Synthesizer:
             as_reference=self.quirks.read_as_reference,
             reading=self.reading,
         )
-        return Script(spoken, speed, seed, unpronounced(text, spoken))
+        return Script(spoken, speed, seed, unpronounced(text, spoken), text)
 
     def speak(
         self,
@@ -181,6 +183,10 @@ class Synthesizer:
             self._speak_tokens(sorted(parts, key=lambda part: -len(part.fragment.phones)), prompt, options)
             for group in self._alike(parts, options):
                 self._decode([[part] for part in group], prompt.voice, options)
+        if options.word_times:
+            assert isinstance(self.gpt, Decoder)
+            for part in parts:
+                part.words = timing.part_times(self.gpt, part, prompt, self.version, self.reading)
         return [
             self._line(script, [part for part in parts if part.line == line], options)
             for line, script in enumerate(scripts)
@@ -255,18 +261,24 @@ class Synthesizer:
                 part.sound = sound
 
     def _line(self, script: Script, parts: list[Part], options: Options) -> Speech:
-        samples = waveform.join([part.sound for part in parts], int(SAMPLE_RATE * options.pause_seconds))
+        sounds = [part.sound for part in parts]
+        if self.mark:
+            # Each by itself, so that the pauses stay silent.
+            sounds = [torch.from_numpy(self.mark.apply(sound.numpy(), SAMPLE_RATE)) for sound in sounds]
+        samples = waveform.join(sounds, int(SAMPLE_RATE * options.pause_seconds)).numpy()
         report = {
             "seconds": round(len(samples) / SAMPLE_RATE, 3),
             "speed": script.speed,
             "seed": script.seed,
             "unpronounced": [asdict(sign) for sign in script.unpronounced],
+            **({"words": timing.line_times(script.text, parts, options.pause_seconds)} if options.word_times else {}),
+            "watermark": self.mark.name if self.mark else "",
             "cut_off": sum(part.cut_off for part in parts),
             "fragments": [
                 {"text": part.fragment.text, "tokens": len(part.tokens), "cut_off": part.cut_off} for part in parts
             ],
         }
-        return Speech(samples.numpy(), SAMPLE_RATE, report)
+        return Speech(samples, SAMPLE_RATE, report)
 
     def _autocast(self) -> AbstractContextManager:
         # On a CPU only the vocoder, which takes the most time, computes in less than fp32.

@@ -1,0 +1,1 @@
+"""Lines to one audio file: pauses, loudness, chapters, subtitles."""
