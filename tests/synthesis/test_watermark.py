@@ -126,13 +126,13 @@ def test_a_recording_is_not_taken_for_generated(tmp_path: Path, speech: np.ndarr
 @pytest.mark.parametrize("ending", [".wav", ".flac", ".mp3", ".m4b", ".ogg"])
 def test_both_marks_survive_in_every_format_that_is_written(tmp_path: Path, marked: np.ndarray, ending: str):
     path, rate = tmp_path / f"line{ending}", 48_000 if ending == ".ogg" else RATE
-    tags = {"comment": provenance(speaker="änna", text='"Ja", sagte sie.')}
+    tags = {"comment": provenance(speaker="änna", text='"Ja", sagte Anna.')}
     encode(path, [resample(marked, RATE, rate)], rate, tags=tags)
     finding = inspect(path)
     assert finding.watermark == "found"
     assert finding.provenance
     assert finding.provenance["speaker"] == "änna"
-    assert finding.provenance["text"] == '"Ja", sagte sie.'
+    assert finding.provenance["text"] == '"Ja", sagte Anna.'
 
 
 @pytest.mark.parametrize("comment", ["Recorded on the river.", '{"generated": "perhaps"}', "{", '["generated"]', "1"])
