@@ -3,7 +3,8 @@
 Reads   voice/, or voice_at   a published voice
         shard                 lines of a script, from plan-script, instead of the parameter `text`
 Writes  speech/<line>.wav     16 bit, 32 kHz, marked as generated in its metadata
-        speech/manifest.jsonl one row a file: text, language, seconds, seed, speed, fragments
+        speech/manifest.jsonl one row a file: text, language, seconds, seed, speed, fragments, and what was heard
+        speech/verification.json, verification.html   what became of the lines that were heard, the worst first
 Drops   lines that are empty or cannot be pronounced, with the reason
 
 What was spoken is kept in the state after each batch, from where a stage that was stopped or killed goes on.
@@ -11,7 +12,7 @@ What was spoken is kept in the state after each batch, from where a stage that w
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from voicemill.contract import (
     Destination,
@@ -33,7 +34,14 @@ from voicemill.contract import (
 from voicemill.voice.generation_config import Generation
 
 
-@stage(family="voice", cpu=2, memory="6Gi", gpu_memory="4Gi", results=("kept", "seconds"), kept=("speech",))
+@stage(
+    family="evaluation",
+    cpu=2,
+    memory="6Gi",
+    gpu_memory="4Gi",
+    results=("kept", "seconds", "mended", "unfixable"),
+    kept=("speech",),
+)
 def synthesize(
     voice: InputDir | None,
     speech: OutputDir,
@@ -56,6 +64,9 @@ def synthesize(
     compiled: bool = False,
     watermark: Literal["auto", "on", "off"] = "auto",
     word_times: bool = False,
+    verify: Literal["auto", "off", "report", "mend"] = "auto",
+    max_tries: Annotated[int, Ge(1), Le(32)] = 6,
+    fail_on: Literal["nothing", "unfixable"] = "nothing",
 ) -> Ledger:
     """Speak lines with a voice.
 
@@ -88,14 +99,20 @@ def synthesize(
             it.
         word_times: Find out when each word is said: `words` in the manifest, and a .srt, .vtt and .json file beside
             each line.
+        verify: Let a recogniser hear every line: report what differs from the text, mend it by speaking the line again
+            in other ways, or off; auto reports where Whisper is in the models folder.
+        max_tries: How often mending speaks a line again at most.
+        fail_on: Fail with exit code 65 where a line does not say its text in the end (unfixable), or count it and go on
+            (nothing).
     """
     import json
     import tempfile
     from dataclasses import replace
     from pathlib import Path
 
-    from voicemill.core.errors import UsageError
+    from voicemill.core.errors import InputError, UsageError
     from voicemill.evaluation.sentences import SAMPLE, held_out_lines
+    from voicemill.evaluation.verifying import verifier_for
     from voicemill.models import locate, resolve_local
     from voicemill.registry import fetch_voice, version_of
     from voicemill.storage import fetch, fingerprint
@@ -105,6 +122,8 @@ def synthesize(
     from voicemill.synthesis.options import options_of
     from voicemill.synthesis.resume_cache import Takes
     from voicemill.synthesis.script import read_lines, read_shard, source_of
+    from voicemill.synthesis.verification import page
+    from voicemill.synthesis.verification.outcome import KEY, summarize, unfixable
     from voicemill.voice import pronunciation
 
     together = max(1, batch_size // micro_batch_divisor())
@@ -134,6 +153,7 @@ def synthesize(
         options = replace(options_of(how, together), word_times=word_times)
         manner = Manner(language or speaking.voice.language, how.speed, seed, options, reference)
         others = fetch(other_references) if other_references else None
+        verifier = verifier_for(verify, pretrained, manner.language, speaking, manner.options, max_tries)
         depends = {
             "voice": version,
             "hubert": fingerprint(locate(pretrained, "hubert")),
@@ -144,12 +164,15 @@ def synthesize(
             "polyphones": pronounced.polyphones,
             "lexicon": fingerprint(pronounced.lexicon) if pronounced.lexicon else "",
             "others": fingerprint(others) if others else "",
+            "verifier": verifier.fingerprint() if verifier else {},
         }
         kept = state or Path(work) / "takes"
         kept.mkdir(exist_ok=True)
         takes = Takes(kept, manner.fingerprint(**depends))
         recordings = recordings_in(others) if others else []
-        rows = speak_lines(wanted, speaking, manner, takes, ledger, version=version, others=recordings)
+        rows = speak_lines(
+            wanted, speaking, manner, takes, ledger, version=version, others=recordings, verifier=verifier
+        )
         takes.export([row["file"] for row in rows], speech)
         for row in rows if word_times else ():
             subtitles.write_all(speech / row["file"], [subtitles.words_of(row["text"], row["words"])])
@@ -159,6 +182,19 @@ def synthesize(
     manifest = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (speech / "manifest.jsonl").write_text(manifest, encoding="utf-8")
     ledger.note(seconds=round(sum(row["seconds"] for row in rows), 3), **pronounced.notes())
+    found = summarize(row[KEY] for row in rows if KEY in row)
+    ledger.note(mended=found.get("mended", 0), unfixable=unfixable(found))
+    if verifier and rows:
+        ledger.note(verification=found)
+        content = json.dumps(found, ensure_ascii=False, indent=1)
+        (speech / "verification.json").write_text(content + "\n", encoding="utf-8")
+        html = page.build(speaking.voice.speaker, rows, found)
+        (speech / "verification.html").write_text(html, encoding="utf-8")
+    if fail_on == "unfixable" and unfixable(found):
+        raise InputError(
+            f"{unfixable(found)} of {len(rows)} lines do not say their text; the ledger names them. With"
+            " fail-on=nothing they are kept and marked; nothing is spoken again for it"
+        )
     return ledger
 
 

@@ -126,6 +126,18 @@ def test_players_are_bounded_and_begin_where_there_is_sound(tmp_path: Path) -> N
     assert len(Snippet(noise, 48_000, 12.0).data_uri()) < 400_000
 
 
+def test_lines_that_do_not_say_their_text_come_first_with_what_was_heard(tmp_path: Path) -> None:
+    rows = [{"file": "1.wav", "text": "One.", "verification": {"outcome": "verified", "heard": "one", "causes": []}}]
+    wrong = {"outcome": "unfixable", "heard": "<i>tow", "causes": ["words", "ending"]}
+    rows += [{"file": "2.wav", "text": "Two.", "verification": wrong}, {"file": "3.wav", "text": "Three."}]
+    for row in rows:
+        soundfile.write(tmp_path / str(row["file"]), np.zeros(800), 8_000)
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = build(Run(speech=tmp_path))
+    assert page.index("Two.") < page.index("One.") < page.index("Three.")
+    assert "heard: &lt;i&gt;tow" in page and "unfixable: words, ending" in page
+
+
 @pytest.mark.parametrize("name", ["../secret.wav", "/secret.wav"])
 def test_no_sound_from_outside_of_the_run_gets_into_the_page(name: str, tmp_path: Path) -> None:
     (tmp_path / "speech").mkdir()

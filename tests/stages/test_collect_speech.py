@@ -43,3 +43,20 @@ def test_a_manifest_appears_whole_or_not_at_all(tmp_path: Path, plan: Path) -> N
     with pytest.raises(InputError, match="00001"):
         collect_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE)
     assert not (tmp_path / "manifest.jsonl").exists()
+
+
+def test_what_became_of_verified_lines_is_counted_and_stands_in_the_manifest(tmp_path: Path, plan: Path) -> None:
+    ledgers = write_ledgers(plan, read_plan(plan), tmp_path / "ledgers")
+    wrong = {"outcome": "unfixable", "causes": ["ending"], "before": {"causes": ["ending", "run"]}}
+    found = iter([{"outcome": "verified", "causes": []}, wrong, {"outcome": "failed", "causes": ["run"]}, {}])
+    for file in sorted(ledgers.glob("*.jsonl")):
+        rows = [json.loads(row) for row in file.read_text().splitlines()]
+        for row in rows:
+            row |= {"verification": record} if (record := next(found)) else {}
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    summary = collect_speech(plan, ledgers, tmp_path / "manifest.jsonl", place=PLACE).summary()
+    assert summary["verification"] == {
+        "verified": 1, "unfixable": 1, "failed": 1, "failed_at_first_for": {"run": 2, "ending": 1},
+    }  # fmt: skip
+    lines = [json.loads(row) for row in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+    assert sum("verification" in line for line in lines) == 3

@@ -83,6 +83,11 @@ def _has(models_dir: Path | str, name: str) -> bool:
     return True
 
 
+def has_whisper(models_dir: Path | str) -> bool:
+    """Return whether a models folder has a Whisper whose words mean something."""
+    return _has(models_dir, "whisper") and not _is_toy(Path(models_dir))
+
+
 def _is_toy(models_dir: Path) -> bool:
     """Return whether the Whisper in the folder is the one that `voicemill models toy` made."""
     path = f"{place('whisper')}/model.bin"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +72,12 @@ class WhisperRecognizer:
         self._batched = BatchedInferencePipeline(self._model)
         self.language = language
         self.trusted_above = 2.0 if is_toy else 0.55
+
+    def of(self, language: str) -> WhisperRecognizer:
+        """Return a recogniser of the same model for another language, or "auto"."""
+        other = copy.copy(self)
+        other.language = language
+        return other
 
     def transcribe(self, samples_16k: np.ndarray) -> Transcript:
         """Recognise one clip, float32 `[n]` at 16 kHz; confidence is the geometric mean of the tokens' chances."""

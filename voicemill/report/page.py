@@ -239,10 +239,20 @@ def _reference(voice: Path | None) -> dict[str, Any] | None:
 
 
 def _spoken(speech: Path | None) -> Iterator[dict[str, Any]]:
-    for row in collect.json_lines(speech / "manifest.jsonl")[:MOST_SPOKEN] if speech else []:
-        snippet = _snippet_of(speech, row.get("file"))
+    """Return lines that were spoken, with what a recogniser heard in them; those that do not say their text first."""
+    rows = collect.json_lines(speech / "manifest.jsonl") if speech else []
+    found = [_heard(row) for row in rows]
+    order = sorted(range(len(rows)), key=lambda place: not found[place]["causes"])
+    for place in order[:MOST_SPOKEN]:
+        snippet = _snippet_of(speech, rows[place].get("file"))
         if snippet:
-            yield {"text": row.get("text", ""), "audio": snippet}
+            yield {"text": rows[place].get("text", ""), "audio": snippet, **found[place]}
+
+
+def _heard(row: Mapping[str, Any]) -> dict[str, Any]:
+    found = untrusted.shaped(dict[str, Any], row.get("verification") or {}, "a row of manifest.jsonl")
+    causes = untrusted.shaped(list[str], found.get("causes", []), "a row of manifest.jsonl")
+    return {"heard": found.get("heard"), "outcome": found.get("outcome"), "causes": causes}
 
 
 def _facts(run: Run) -> Iterator[tuple[str, list[tuple[str, str]]]]:

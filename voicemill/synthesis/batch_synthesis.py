@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ from voicemill import __version__
 from voicemill.contract import Ledger, check_stop, progress
 from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.synthesis import Options, Prompt, Script
+from voicemill.gpt_sovits.synthesis import Options, Prompt, Script, Speech
 from voicemill.synthesis.load import SpeakingVoice
 from voicemill.synthesis.marking import encode_marked_speech
 from voicemill.synthesis.resume_cache import Row, Takes
 from voicemill.synthesis.script import Line
+from voicemill.synthesis.verification.mending import OWN, WORDLESS
+from voicemill.synthesis.verification.outcome import KEY, Verification
+from voicemill.synthesis.verification.verifier import Verifier
 
 _BATCHES = 4
 """Batches of fragments from one safe point to the next: lines are then rarely alone in a batch."""
@@ -69,6 +72,7 @@ def speak_lines(
     *,
     version: str,
     others: Sequence[Path] = (),
+    verifier: Verifier | None = None,
 ) -> list[Row]:
     """Speak the lines that have not been spoken, and put every one into the ledger, in their order.
 
@@ -83,6 +87,7 @@ def speak_lines(
         ledger: For what is kept and dropped.
         version: The voice's version, for the rows and the files' provenance.
         others: More recordings of the speaker, whose voice is averaged with that of the voice's own reference.
+        verifier: Hears the lines, and mends those that fail if it has steps.
 
     Returns:
         Rows of the lines that are kept, in order: file, text, language, speed, seed, voice, and how it went.
@@ -114,7 +119,8 @@ def speak_lines(
                 reasons[name] = str(error)
         for reference in sorted({wanted[name]["reference"] for name in scripts}):
             of_it = {name: script for name, script in scripts.items() if wanted[name]["reference"] == reference}
-            takes.add(_perform(of_it, wanted, speaking, prompts.of(reference), manner.options, version))
+            for batch in _perform(of_it, wanted, speaking, prompts, reference, manner.options, verifier):
+                takes.add([_row(name, wanted[name], speaking, version, *spoken) for name, spoken in batch.items()])
         check_stop()
     rows: list[Row] = []
     for name, settings in wanted.items():
@@ -124,7 +130,7 @@ def speak_lines(
             continue
         silent = {"unpronounced": row["unpronounced"]} if row["unpronounced"] else {}
         silent |= {"reference": row["reference"]} if row["reference"] else {}
-        silent |= {"words": row["words"]} if "words" in row else {}
+        silent |= {name: row[name] for name in ("words", KEY) if name in row}
         said = {
             key: row[key] for key in ("file", "language", "speed", "seed", "voice", "seconds", "cut_off", "watermark")
         }
@@ -138,13 +144,21 @@ class _Prompts:
 
     def __init__(self, speaking: SpeakingVoice, others: Sequence[Path]):
         self._speaking, self._others = speaking, tuple(others)
-        self._prepared: dict[str, Prompt] = {}
+        self._prepared: dict[str | tuple[str, str], Prompt] = {}
 
-    def of(self, name: str) -> Prompt:
-        if name not in self._prepared:
+    def of(self, name: str, *, has_words: bool = True) -> Prompt:
+        key = name if has_words else (name, WORDLESS)
+        if key not in self._prepared:
             reference = replace(self._speaking.named(name), others=self._others)
-            self._prepared[name] = self._speaking.synthesizer.prepare(reference)
-        return self._prepared[name]
+            reference = reference if has_words else replace(reference, text="")
+            self._prepared[key] = self._speaking.synthesizer.prepare(reference)
+        return self._prepared[key]
+
+    def of_step(self, step: str, own: str) -> Prompt:
+        """Return the prompt that a step of mending names, for lines whose own reference is `own`."""
+        if step == WORDLESS:
+            return self.of(own, has_words=False)
+        return self.of(own if step == OWN else step)
 
 
 def _file(name: str) -> str:
@@ -153,24 +167,52 @@ def _file(name: str) -> str:
 
 def _perform(
     scripts: dict[str, Script],
-    wanted: dict[str, Row],
+    wanted: Mapping[str, Row],
     speaking: SpeakingVoice,
-    prompt: Prompt,
+    prompts: _Prompts,
+    reference: str,
     options: Options,
+    verifier: Verifier | None,
+) -> Iterator[Mapping[str, tuple[Speech, Verification | None]]]:
+    """Speak lines of one reference, and let a verifier hear and mend them.
+
+    Yields:
+        Lines that are done, by name; those that have to be mended come after the others.
+    """
+    speeches = speaking.synthesizer.perform(list(scripts.values()), prompts.of(reference), options)
+    spoken = dict(zip(scripts, speeches, strict=True))
+    if verifier is None:
+        yield {name: (speech, None) for name, speech in spoken.items()}
+        return
+    verifier = replace(verifier, reference=speaking.named(reference))
+    heard = {name: verifier.verify(wanted[name], speech, options) for name, speech in spoken.items()}
+    failed = {name: (wanted[name], line) for name, line in heard.items() if line.failed and verifier.steps}
+    if done := {name: (line.speech, line.verification) for name, line in heard.items() if name not in failed}:
+        yield done
+    if failed:
+        mended = verifier.mend(failed, speaking.synthesizer, lambda step: prompts.of_step(step, reference))
+        yield {name: (line.speech, line.verification) for name, line in mended.items()}
+
+
+def _row(
+    name: str,
+    settings: Row,
+    speaking: SpeakingVoice,
     version: str,
-) -> list[tuple[Row, bytes]]:
-    spoken = speaking.synthesizer.perform(list(scripts.values()), prompt, options)
-    batch: list[tuple[Row, bytes]] = []
-    for name, said in zip(scripts, spoken, strict=True):
-        row = {"file": _file(name), **wanted[name], "voice": version, **said.report}
-        content = encode_marked_speech(
-            said.pcm16(),
-            said.rate,
-            speaker=speaking.voice.speaker,
-            voice=version,
-            text=row["text"],
-            seed=row["seed"],
-            watermark=row["watermark"],
-        )
-        batch.append((row, content))
-    return batch
+    speech: Speech,
+    verification: Verification | None,
+) -> tuple[Row, bytes]:
+    # The seed of the row is the one that was asked for: by it the line is found, and mended the same way again.
+    row = {"file": _file(name), **settings, "voice": version, **speech.report, "seed": settings["seed"]}
+    if verification:
+        row |= {KEY: verification.row()}
+    content = encode_marked_speech(
+        speech.pcm16(),
+        speech.rate,
+        speaker=speaking.voice.speaker,
+        voice=version,
+        text=row["text"],
+        seed=row["seed"],
+        watermark=row["watermark"],
+    )
+    return row, content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError
 from voicemill.synthesis.bulk.planning import EMPTY, Shard, read_plan
+from voicemill.synthesis.verification.outcome import KEY
 
 Row = dict[str, Any]
 _HINT = "plan and speak the script in a new run"
@@ -35,6 +37,8 @@ class Spoken:
         dropped: Lines that could not be.
         seconds: Of speech.
         reason: Why the first of those was dropped.
+        outcomes: How many of the lines that were verified ended how.
+        causes: How many of them failed for what, as they were spoken first.
     """
 
     speaker: str
@@ -44,6 +48,8 @@ class Spoken:
     dropped: int = 0
     seconds: float = 0.0
     reason: str = ""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
 
 
 def gather(plan: Path, ledgers: Path, manifest: Path, *, place: str) -> list[Spoken]:
@@ -141,9 +147,21 @@ def _rows(plan: Path, ledgers: Path, shard: Shard, place: str, voice: Spoken) ->
             voice.spoken += 1
             voice.seconds += told(entry, "seconds", float)
             voice.versions.add(told(entry, "voice", str))
+            _count(entry, voice, where)
             said = {key: value for key, value in entry.items() if key not in _NOT_OF_THE_ROW}
             about = {"line": line, "speaker": shard.speaker, "file": f"{folder}/{told(entry, 'file', str)}"}
             yield line, {**about, "text": text, **said}
+
+
+def _count(entry: Row, voice: Spoken, where: Path) -> None:
+    """Count how a line that was verified ended, and why it failed at first."""
+    if KEY not in entry:
+        return
+    found = untrusted.member(entry, KEY, dict[str, Any], where, hint=_HINT)
+    voice.outcomes[untrusted.member(found, "outcome", str, where, hint=_HINT)] += 1
+    first = untrusted.member(found, "before", dict[str, Any], where, hint=_HINT) if "before" in found else found
+    if "causes" in first:
+        voice.causes.update(untrusted.member(first, "causes", list[str], where, hint=_HINT))
 
 
 def _dropped(line: int, reason: str, **details: Any) -> Row:
