@@ -40,9 +40,10 @@ def measure(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
         blocks: float32 `[n]`, full scale at 1.
         rate: Their rate in Hz.
     """
-    import av
+    from av import AudioFrame
+    from av.filter import Graph
 
-    graph = av.filter.Graph()
+    graph = Graph()
     source = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono", time_base=f"1/{rate}")
     meter = graph.add("ebur128", "metadata=1:peak=true:dualmono=true:framelog=quiet")
     sink = graph.add("abuffersink")
@@ -56,7 +57,7 @@ def measure(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
         while True:
             try:
                 noted = graph.pull().metadata
-            except (av.error.BlockingIOError, av.error.EOFError):
+            except (BlockingIOError, EOFError):
                 return
             lufs = float(noted.get("lavfi.r128.I", lufs))
             peak = max(peak, float(noted.get("lavfi.r128.true_peak", 0.0)))
@@ -64,7 +65,7 @@ def measure(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
     for block in blocks:
         for start in range(0, len(block), _FRAME):
             part = np.ascontiguousarray(block[start : start + _FRAME], dtype=np.float32)
-            frame = av.AudioFrame.from_ndarray(part[None], format="flt", layout="mono")
+            frame = AudioFrame.from_ndarray(part[None], format="flt", layout="mono")
             frame.sample_rate, frame.pts = rate, at
             at += len(part)
             graph.push(frame)
