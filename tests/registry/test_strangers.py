@@ -25,6 +25,10 @@ def rewritten(registry: Store, version: str, change: Callable[[dict[str, Any]], 
     registry.write(key, json.dumps(record).encode())
 
 
+ON_FOLDERS = pytest.mark.parametrize("place", ["folder"], indirect=True)
+"""What bytes say is read the same from every store; others of these tests read them from S3 too."""
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -126,6 +130,7 @@ def test_a_folder_with_links_pipes_or_hidden_files_is_not_published(registry: St
 DAMAGED = [b"", b"[]", b"{", b"{}", b'{"format": 1}', b'{"format": 1, "x": 1}', b"\xff", b"[" * 200_000, b"null"]
 
 
+@ON_FOLDERS
 @pytest.mark.parametrize("content", DAMAGED, ids=lambda content: repr(content[:10]))
 def test_a_damaged_record_is_one_row_and_harms_no_other_voice(
     registry: Store, three: list[str], content: bytes, voicemill, place: str, capsys, tmp_path: Path
@@ -204,6 +209,7 @@ def test_an_own_mark_that_is_damaged_is_said_and_left(registry: Store) -> None:
     revocation.revoke(registry, "anna", why="asked", by="ben", artifacts=registry)
 
 
+@ON_FOLDERS
 @pytest.mark.parametrize(
     "content",
     [
@@ -223,6 +229,7 @@ def test_a_damaged_alias_is_named_and_stops_no_list(
     assert voicemill("voices", "delete", f"anna@{three[0]}", "--registry", f"{place}/registry") == 65
 
 
+@ON_FOLDERS
 @pytest.mark.parametrize(
     "content", [[], {"require_consent": "no"}, {"public_keys": "x"}, {"public_keys": [5]}, {"public_keys": ["x"]}]
 )
@@ -232,6 +239,7 @@ def test_a_damaged_policy_lets_nothing_through(registry: Store, three: list[str]
         pull(registry, "anna", three[0], tmp_path / "voice")
 
 
+@ON_FOLDERS
 @pytest.mark.parametrize(
     "speaker", ["声" * 100, "a\x7f", "a\x9b31m", "a\u2028b", "a\u2215b", "\ud800", "a/b", "..", "_revoked", "-x\\y"]
 )
@@ -240,6 +248,7 @@ def test_a_speaker_whose_name_no_file_can_have_is_refused(registry: Store, speak
         names.check_speaker(speaker)
 
 
+@ON_FOLDERS
 @pytest.mark.parametrize("name", ["lineage.json", "metrics.json"])
 @pytest.mark.parametrize("content", [b"[]", b"{", b"null", b"\xff", b"[" * 100_000, b'{"best": 5}'])
 def test_a_damaged_document_of_a_voice_is_refused_by_name(
