@@ -22,7 +22,7 @@ def format_dataset(
     dataset: OutputDir,
     *,
     models: FolderLocation,
-    version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
+    version: Literal["auto", "v2", "v2Pro", "v2ProPlus", "v3", "v4"] = "auto",
     lexicon: FileLocation = "",
     polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
     min_clips: Annotated[int, Ge(1)] = 2,
@@ -36,7 +36,7 @@ def format_dataset(
         dataset: Where the dataset goes.
         models: Models folder with HuBERT, the Chinese BERT, the pretrained SoVITS and the speaker encoder.
         version: GPT-SoVITS version, decides the SoVITS whose codebook makes the tokens; auto takes v2ProPlus, v2Pro or
-            v2, the first whose base weights are all in the models folder.
+            v2, the first whose base weights are all in the models folder. v3 and v4 are taken only when asked for.
         lexicon: Your own pronunciations, a lexicon.csv with the columns word, language and reading.
         polyphone_model: What tells Mandarin polyphones apart: g2pW, the phrase dictionaries of pypinyin, or g2pW if it
             is in the models folder (auto).

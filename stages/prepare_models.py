@@ -15,8 +15,8 @@ def prepare_models(*, destination: Destination, source: Location = "", models: s
     Args:
         destination: Folder (of a volume) or s3:// address of the models; what is there already is not brought again.
         source: Where to take them from: a folder or s3:// address; empty downloads them from where they are published.
-        models: Versions (v2, v2Pro, v2ProPlus), names of models, or all, with spaces between; empty is v2, separation
-            and whisper.
+        models: Versions (v2, v2Pro, v2ProPlus, v3, v4), names of models, or all, with spaces between; empty is v2,
+            separation and whisper.
     """
     import tempfile
     from pathlib import Path

@@ -33,7 +33,7 @@ def train_gpt(
     state: StateDir,
     *,
     models: BaseWeights,
-    version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
+    version: Literal["auto", "v2", "v2Pro", "v2ProPlus", "v3", "v4"] = "auto",
     recipe: GptRecipe,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     validation_fraction: Annotated[float, Ge(0), Le(0.5)] = 0.05,

@@ -5,7 +5,9 @@ Writes  weights/sovits_e<epoch>_s<step>.safetensors      every --save-every epoc
         weights/metrics.jsonl, weights/tensorboard/      losses of each step
         weights/parameters.json                          how it was trained
         weights/base/                                    with --export-base: files that other trainings start from
-Drops   clips without features or phones, damaged ones, those shorter than 0.66 s or longer than 38 s
+Drops   clips without features or phones, damaged ones, those shorter than 0.66 s or longer than 38 s; 20 s in v3, v4
+
+Of v3 and v4 a LoRA is trained, and the weights files hold it alone.
 """
 
 from typing import Annotated, Literal
@@ -34,7 +36,7 @@ def train_sovits(
     state: StateDir,
     *,
     models: BaseWeights,
-    version: Literal["auto", "v2", "v2Pro", "v2ProPlus"] = "auto",
+    version: Literal["auto", "v2", "v2Pro", "v2ProPlus", "v3", "v4"] = "auto",
     recipe: SovitsRecipe,
     export_base: bool = False,
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
@@ -60,15 +62,19 @@ def train_sovits(
     """
     import json
     from concurrent.futures import ThreadPoolExecutor
+    from typing import Any
 
+    from voicemill.core.errors import UsageError
     from voicemill.core.logs import get_logger
     from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.gpt_sovits.features import hubert
+    from voicemill.gpt_sovits.flow_matching.fine_tuning import MelFineTuning
     from voicemill.gpt_sovits.formats import checkpoints
     from voicemill.gpt_sovits.sovits import data
     from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning
     from voicemill.gpt_sovits.training import monitor
     from voicemill.gpt_sovits.training.run_state import Precision, choose_device
+    from voicemill.gpt_sovits.versions import spec
     from voicemill.models import locate, resolve_local
     from voicemill.text import symbols
 
@@ -78,14 +84,15 @@ def train_sovits(
     found = data.find_items(
         dataset,
         lambda phones: symbols.ids(phones, model_version),
-        speaker_vectors=model_version != "v2",
+        speaker_vectors=spec(model_version).speaker_vectors,
         min_clips_per_epoch=recipe.min_clips_per_epoch,
     )
     for name, reason in found.drops.items():
         ledger.drop(name, reason)
     items = []
     with ThreadPoolExecutor() as readers:
-        checks = {item.name: readers.submit(data.check, item) for item in found.items}
+        longest = spec(model_version).longest_clip
+        checks = {item.name: readers.submit(data.check, item, longest) for item in found.items}
         for item in ledger.each(found.items, label="reading clips"):
             with ledger.item(item.name):
                 checks[item.name].result()
@@ -98,25 +105,28 @@ def train_sovits(
 
     folder = resolve_local(models)
     base = locate(folder, "sovits-g", model_version)
-    run = FineTuning(
-        checkpoints.load_sovits(base),
-        checkpoints.load_discriminator(locate(folder, "sovits-d", model_version)),
-        items,
-        found.repeats,
-        recipe,
-        state,
-        Precision(precision, choose_device()),
-        check_stop=check_stop,
-        stop_requested=stop_requested,
-        micro_batch_divisor=micro_batch_divisor(),
-        held_out=held_out,
-        recompute_layers=gradient_checkpointing,
-        encoder=hubert.load(locate(folder, "hubert", model_version)) if recipe.content_loss_weight else None,
-        log=log.info,
-    )
+    how = (items, found.repeats, recipe, state, Precision(precision, choose_device()))
+    around: dict[str, Any] = {
+        "check_stop": check_stop,
+        "stop_requested": stop_requested,
+        "micro_batch_divisor": micro_batch_divisor(),
+        "held_out": held_out,
+        "recompute_layers": gradient_checkpointing,
+        "log": log.info,
+    }
+    if spec(model_version).mel:
+        if export_base:
+            raise UsageError(
+                f"--export-base is for versions that are trained whole; of {model_version} a LoRA is trained"
+            )
+        run = MelFineTuning(checkpoints.load_sovits(base), *how, **around)
+    else:
+        judge = checkpoints.load_discriminator(locate(folder, "sovits-d", model_version))
+        encoder = hubert.load(locate(folder, "hubert", model_version)) if recipe.content_loss_weight else None
+        run = FineTuning(checkpoints.load_sovits(base), judge, *how, encoder=encoder, **around)
     saved = run.run(lambda steps, total: progress(steps, "training", total=total))
     run.export(weights, model_version, base)
-    if export_base:
+    if export_base and isinstance(run, FineTuning):
         run.write_base(weights / "base")
     rows = [json.loads(row) for row in run.state.metrics.read_text(encoding="utf-8").splitlines()]
     last = [row for row in rows if "loss_mel" in row][-1]

@@ -104,7 +104,7 @@ def test_inspect_tells_kind_version_and_sizes(voicemill, tmp_path: Path, capsys:
     assert "kind: voice" in said and "kind: sovits" in said and "speaker: ada" in said
 
 
-@pytest.mark.parametrize(("header", "version"), [(b"02", "v3"), (b"04", "v4")])
+@pytest.mark.parametrize(("header", "version"), [(b"07", "v5dev"), (b"08", "v5turbo")])
 def test_versions_that_do_not_run_here_can_be_inspected_but_not_imported(
     voicemill, tmp_path: Path, capsys: pytest.CaptureFixture[str], header: bytes, version: str
 ) -> None:

@@ -22,7 +22,7 @@ What = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[WHAT]...",
-        help="Versions (v2, v2Pro, v2ProPlus), names of models, or all.",
+        help="Versions (v2, v2Pro, v2ProPlus, v3, v4), names of models, or all.",
         show_default=" ".join(catalogue.DEFAULT),
     ),
 ]
@@ -79,7 +79,7 @@ def verify(folder: Folder, what: What = None) -> None:
 def toy(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create; it must be empty or new.")],
     seed: Annotated[int, typer.Option(help="Seed of the random weights.")] = 0,
-    versions: Annotated[str, typer.Option(help="GPT-SoVITS versions to make: v2,v2Pro,v2ProPlus.")] = "v2",
+    versions: Annotated[str, typer.Option(help="GPT-SoVITS versions to make: v2,v2Pro,v2ProPlus,v3,v4.")] = "v2",
     base: Annotated[Path | None, typer.Option(help="Take the voice models of a folder that pretrain made.")] = None,
 ) -> None:
     """Make tiny models in the real formats: everything runs in seconds, but voices babble."""

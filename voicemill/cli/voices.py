@@ -19,7 +19,9 @@ Out = Annotated[Path, typer.Option("--out", help="Folder to create.")]
 
 @app.command("import")
 def import_(
-    sovits: Annotated[Path, typer.Argument(metavar="SOVITS", help="A .pth of GPT-SoVITS (v1, v2, v2Pro, v2ProPlus).")],
+    sovits: Annotated[
+        Path, typer.Argument(metavar="SOVITS", help="A .pth of GPT-SoVITS: v1 to v4, of v3 and v4 a LoRA too.")
+    ],
     gpt: Annotated[Path, typer.Argument(metavar="GPT", help="The .ckpt that belongs to it.")],
     out: Out,
     speaker: Annotated[str, typer.Option(help="Name of the voice.")],

@@ -18,6 +18,7 @@ from voicemill.core.hardware import use_gpu
 from voicemill.dataset.labels import Label
 from voicemill.gpt_sovits.dataset import RATE, DatasetFolder, Text, level
 from voicemill.gpt_sovits.features import bert, hubert, semantic, speaker_encoder
+from voicemill.gpt_sovits.versions import spec
 from voicemill.models import locate
 from voicemill.text import BY_DICTIONARIES, Phonemes, Reading, phonemize, phonemize_segment
 from voicemill.text.scripts import TOO_MUCH, looks_like
@@ -49,7 +50,7 @@ class Preparation:
         self._hubert = hubert.load(locate(models, "hubert"), device)
         self._generator = semantic.load(locate(models, "sovits-g", version), device)
         self._speaker_vector: Callable[[torch.Tensor], torch.Tensor] | None = None
-        if version != "v2":
+        if spec(version).speaker_vectors:
             self._speaker_vector = speaker_encoder.load(locate(models, "speaker-encoder"), device)
         self._models, self._device = models, device
         self._bert: bert.Bert | None = None

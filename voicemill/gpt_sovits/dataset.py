@@ -27,6 +27,7 @@ from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.core.files import replacing
 from voicemill.core.safe_paths import what_is_wrong
+from voicemill.gpt_sovits.versions import spec
 
 RATE = 32_000
 MAX_PEAK = 2.2
@@ -104,7 +105,7 @@ class DatasetFolder:
 
     def create(self, version: str = "v2") -> None:
         """Make the folders inside the root for a version's dataset."""
-        speakers = [self.speaker_folder] if version.startswith("v2Pro") else []
+        speakers = [self.speaker_folder] if spec(version).speaker_vectors else []
         for folder in (self.bert_folder, self.hubert_folder, self.wav_folder, *speakers):
             folder.mkdir(exist_ok=True)
         _write(self.version_file, f"{version}\n".encode())

@@ -7,17 +7,21 @@ from voicemill import storage
 from voicemill.core import files
 from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError, MissingModelError
+from voicemill.gpt_sovits.versions import spec
 from voicemill.models import record
 
-Version = Literal["v2", "v2Pro", "v2ProPlus"]
+Version = Literal["v2", "v2Pro", "v2ProPlus", "v3", "v4"]
 VERSIONS: tuple[Version, ...] = get_args(Version)
+PREFERRED: tuple[Version, ...] = ("v2ProPlus", "v2Pro", "v2")
+"""What `auto` takes, the first whose base is there: the later ones are asked for by name, they are large and slow."""
 V2 = "gsv-v2final-pretrained"
+V4 = "gsv-v4-pretrained"
 V2_GPT = f"{V2}/s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt"
 
 _ADDRESS = ".voicemill-address"
 """In the folder that stands for one in S3: its address."""
 
-# The Pro versions share v3's text-to-semantic model.
+# All but v2 share v3's text-to-semantic model.
 _PLACES: dict[str, str | dict[str, str]] = {
     "hubert": "chinese-hubert-base",
     "bert": "chinese-roberta-wwm-ext-large",
@@ -25,13 +29,19 @@ _PLACES: dict[str, str | dict[str, str]] = {
         "v2": f"{V2}/s2G2333k.pth",
         "v2Pro": "v2Pro/s2Gv2Pro.pth",
         "v2ProPlus": "v2Pro/s2Gv2ProPlus.pth",
+        "v3": "s2Gv3.pth",
+        "v4": f"{V4}/s2Gv4.pth",
     },
     "sovits-d": {
         "v2": f"{V2}/s2D2333k.pth",
         "v2Pro": "v2Pro/s2Dv2Pro.pth",
         "v2ProPlus": "v2Pro/s2Dv2ProPlus.pth",
     },
-    "gpt": {"v2": V2_GPT, "v2Pro": "s1v3.ckpt", "v2ProPlus": "s1v3.ckpt"},
+    "vocoder": {
+        "v3": "models--nvidia--bigvgan_v2_24khz_100band_256x",
+        "v4": f"{V4}/vocoder.pth",
+    },
+    "gpt": {"v2": V2_GPT, **dict.fromkeys(("v2Pro", "v2ProPlus", "v3", "v4"), "s1v3.ckpt")},
     "speaker-encoder": "sv/pretrained_eres2netv2w24s4ep4.ckpt",
     "g2pw": "G2PWModel",
     "separation": "separation",
@@ -94,9 +104,9 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     Args:
         models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did),
             what `resolve_local` gave, or an s3:// address of one; of those in S3 just this model is fetched.
-        name: "hubert", "bert", "sovits-g", "sovits-d", "gpt", "speaker-encoder", "g2pw", "separation",
+        name: "hubert", "bert", "sovits-g", "sovits-d", "vocoder", "gpt", "speaker-encoder", "g2pw", "separation",
             "whisper", "sensevoice" or "paraformer".
-        version: "v2", "v2Pro" or "v2ProPlus"; matters for "sovits-g", "sovits-d" and "gpt".
+        version: "v2", "v2Pro", "v2ProPlus", "v3" or "v4"; matters for "sovits-g", "sovits-d", "vocoder" and "gpt".
 
     Returns:
         The model's file or folder.
@@ -115,7 +125,7 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
     problem = f"{path} is missing" if folder.is_dir() else f"the folder {folder} does not exist"
     # Words of the command are the catalogue's: one set a version, one a model that all versions share.
     wanted = version if isinstance(_PLACES[name], dict) else name
-    toy = f"{folder} --versions {','.join(VERSIONS)}" if version != "v2" or name == "speaker-encoder" else folder
+    toy = folder if version == "v2" and name != "speaker-encoder" else f"{folder} --versions {','.join(VERSIONS)}"
     raise MissingModelError(
         f"{problem} (the model {what}): get it with `voicemill models pull {folder} {wanted}`, "
         f"or make models for trying out with `voicemill models toy {toy}`"
@@ -123,16 +133,22 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
 
 
 def best_version(models_dir: Path | str) -> Version:
-    """Return the newest version whose base weights are all in a models folder; v2 where none are.
+    """Return the first of `PREFERRED` whose base weights are all in a models folder; v2 where none are.
 
     Args:
         models_dir: As for `locate`.
     """
-    for version in reversed(VERSIONS):
-        names = ["sovits-g", "sovits-d", "gpt", *(["speaker-encoder"] if version != "v2" else [])]
-        if all(_is_there(models_dir, name, version) for name in names):
+    for version in PREFERRED:
+        if all(_is_there(models_dir, name, version) for name in base_names(version)):
             return version
     return "v2"
+
+
+def base_names(version: str) -> tuple[str, ...]:
+    """Return the names of the models that are a version's own, which a training starts from or listens by."""
+    about = spec(version)
+    own = ("sovits-g", "vocoder" if about.mel else "sovits-d", "gpt")
+    return (*own, "speaker-encoder") if about.speaker_vectors else own
 
 
 def _is_there(models_dir: Path | str, name: str, version: str) -> bool:

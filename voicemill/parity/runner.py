@@ -26,7 +26,7 @@ from voicemill.parity.fixtures import Case, Fixtures
 
 __all__ = ["Case", "Differs", "Outcome", "covers", "run"]
 
-SECTIONS = ("sovits", "gpt", "text", "audio", "dataset", "synthesis")
+SECTIONS = ("sovits", "gpt", "text", "audio", "dataset", "synthesis", "flow_matching")
 
 _checks: list[tuple[str, str, Callable[[Case], None]]] = []
 

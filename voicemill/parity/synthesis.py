@@ -14,11 +14,12 @@ from torch import Tensor
 from voicemill.gpt_sovits.features import bert
 from voicemill.gpt_sovits.features import speaker_encoder as speaker_vectors
 from voicemill.gpt_sovits.features.pretrained import quiet
+from voicemill.gpt_sovits.flow_matching.model import MelGenerator
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.synthesis import Options, Reference, Synthesizer, waveform
+from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer, waveform
 from voicemill.gpt_sovits.synthesis.script import Quirks
 from voicemill.parity.fixtures import recipe_tensor
 from voicemill.parity.runner import Case, covers
@@ -43,12 +44,23 @@ def build_bert(config: dict, weights: dict[str, np.ndarray]) -> bert.Bert:
         return bert.load(Path(folder))
 
 
-def build(case: Case, noise: Callable[[int, tuple[int, ...]], Tensor], quirks: Quirks) -> Synthesizer:
+def generator(case: Case) -> Generator:
+    model = Generator(SovitsConfig.read(case.config["s2_model"], case.config["version"]))
+    model.load_state_dict(tensors(case.weights()[0]), strict=False)
+    return model
+
+
+def build(
+    case: Case,
+    sovits: Generator | MelGenerator,
+    weights: list[dict[str, np.ndarray]],
+    noise: Callable[[int, tuple[int, ...]], Tensor],
+    quirks: Quirks,
+) -> Synthesizer:
+    """Return a synthesizer with the case's models; `weights` are those of the models besides SoVITS."""
     from transformers import HubertConfig, HubertModel
 
-    sovits_weights, gpt_weights, hubert_weights, bert_weights, *speaker_weights = case.weights()
-    sovits = Generator(SovitsConfig.read(case.config["s2_model"], case.config["version"]))
-    sovits.load_state_dict(tensors(sovits_weights), strict=False)
+    gpt_weights, hubert_weights, bert_weights, *speaker_weights = weights
     gpt = Gpt.from_checkpoint({"model": case.config["s1_model"]}, tensors(gpt_weights))
     gpt.ar_predict_layer.weight.data[gpt.config.eos] *= case.config["eos_row_factor"]
     hubert_model = HubertModel(HubertConfig(**case.config["hubert"]))
@@ -84,15 +96,27 @@ def whole_line(case: Case) -> None:
     plain_loop = not (x["parallel_infer"] and x["prompt_text"])
     penalty = 1.35 if plain_loop and x["parallel_infer"] else x["repetition_penalty"]
     quirks = Quirks(decode_together=True, late_stop=plain_loop, read_as_reference=True)
-    synthesizer = build(case, recorded_noise, quirks)
+    synthesizer = build(case, generator(case), case.weights()[1:], recorded_noise, quirks)
+    speech = speak_line(case, synthesizer, penalty)
+    assert shapes == case.expected("noise_shapes"), shapes
+    case.check("wav_int16", waveform.pcm16(speech.samples, wrap=True).astype(np.int64))
+
+
+def speak_line(case: Case, synthesizer: Synthesizer, penalty: float) -> Speech:
+    """Say the case's line, after the prompt is what it should be."""
+    x = case.inputs
     others = tuple(case.path(path) for path in x.get("aux_ref_audio_paths", []))
     reference = Reference(case.path(x["ref_audio_path"]), x["prompt_text"], x["prompt_lang"], others)
     prompt = synthesizer.prepare(replace(reference, text=x["prompt_text"] or ""))
     if prompt.text and prompt.tokens is not None:
-        case.check("prompt_semantic", prompt.tokens.tolist())
-        case.check("prompt_phones", prompt.text.phones)
-        case.check("prompt_norm_text", prompt.text.norm_text)
-        case.check("prompt_bert_abs_sum", float(prompt.text.bert_CX.abs().sum()))
+        found = {
+            "prompt_semantic": prompt.tokens.tolist(),
+            "prompt_phones": prompt.text.phones,
+            "prompt_norm_text": prompt.text.norm_text,
+            "prompt_bert_abs_sum": float(prompt.text.bert_CX.abs().sum()),
+        }
+        for name in found.keys() & set(case.output_names):
+            case.check(name, found[name])
     options = Options(
         sampling=Sampling(x["top_k"], x["top_p"], x["temperature"], penalty),
         text_split=x["text_split_method"],
@@ -100,11 +124,11 @@ def whole_line(case: Case) -> None:
         batch_size=x["batch_size"],
         # The reference counts 50 tokens a second, twice as many as there are.
         max_tokens=50 * case.config["max_sec"],
+        sample_steps=x.get("sample_steps"),
     )
     speech = synthesizer.speak(x["text"], x["text_lang"], prompt, speed=x["speed_factor"], options=options)
-    assert shapes == case.expected("noise_shapes"), shapes
     case.check("sr", speech.rate)
-    case.check("wav_int16", waveform.pcm16(speech.samples, wrap=True).astype(np.int64))
+    return speech
 
 
 @covers("F_glue", "postprocess")

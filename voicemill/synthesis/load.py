@@ -13,8 +13,12 @@ import torch
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.features import bert, hubert
+from voicemill.gpt_sovits.flow_matching.model import MelGenerator
 from voicemill.gpt_sovits.formats import checkpoints
+from voicemill.gpt_sovits.formats.checkpoints import SovitsCheckpoint
+from voicemill.gpt_sovits.formats.vocoders import load_vocoder
 from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
 from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
@@ -61,6 +65,23 @@ class Pretrained:
             return bert.segment_features(self.bert, segments)
         return torch.zeros(bert.CHANNELS, sum(len(segment.phones) for segment in segments))
 
+    @cached_property
+    def _bases(self) -> dict[str, SovitsCheckpoint]:
+        """Bases that LoRAs were merged into; of one voice's epochs it is the same for all."""
+        return {}
+
+    def _generator(self, acoustic: SovitsCheckpoint, path: Path) -> Generator | MelGenerator:
+        version = acoustic.version
+        if not acoustic.config.spec.mel:
+            return checkpoints.build_generator(acoustic, self.device)
+        if acoustic.lora_rank and version not in self._bases:
+            self._bases[version] = checkpoints.load_sovits(locate(self.models, "sovits-g", version))
+        vocoder = load_vocoder(locate(self.models, "vocoder", version), self.device)
+        try:
+            return checkpoints.build_mel_generator(acoustic, self._bases.get(version), vocoder, self.device)
+        except InputError as error:
+            raise InputError(f"{path} cannot be used with the base in {self.models}: {error}") from error
+
     def synthesizer(
         self,
         sovits: Path,
@@ -90,7 +111,7 @@ class Pretrained:
         acoustic = checkpoints.load_sovits(sovits)
         token = checkpoints.load_gpt(gpt)
         return Synthesizer(
-            checkpoints.build_generator(acoustic, self.device),
+            self._generator(acoustic, sovits),
             Gpt.from_checkpoint(token.config, token.weights).float(),
             self.hubert,
             self.bert_features,

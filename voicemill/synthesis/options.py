@@ -21,4 +21,11 @@ def options_of(generation: Generation, batch_size: int = 1) -> Options:
         generation.repetition_penalty,
         generation.num_beams,
     )
-    return Options(sampling, generation.text_split, generation.pause, batch_size)
+    return Options(
+        sampling,
+        generation.text_split,
+        generation.pause,
+        batch_size,
+        sample_steps=generation.sample_steps or None,
+        guidance=generation.guidance,
+    )

@@ -7,7 +7,7 @@ on with Japanese pitch marks, Korean and Cantonese (732 in all). Cantonese phone
 from collections.abc import Sequence
 from typing import Literal
 
-Version = Literal["v1", "v2", "v2Pro", "v2ProPlus"]
+Version = Literal["v1", "v2", "v2Pro", "v2ProPlus", "v3", "v4"]
 
 PUNCTUATION = ("!", "?", "…", ",", ".", "-")
 PAD, UNKNOWN = "_", "UNK"

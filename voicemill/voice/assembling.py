@@ -16,8 +16,9 @@ from voicemill.core.errors import InputError, MissingModelError
 from voicemill.core.safe_paths import safe_join
 from voicemill.dataset.transcripts import read as read_transcripts
 from voicemill.gpt_sovits.formats import safetensors_files
+from voicemill.gpt_sovits.versions import spec
 from voicemill.models import locate, record
-from voicemill.models.layout import place
+from voicemill.models.layout import base_names, place
 from voicemill.storage import fingerprint
 from voicemill.voice import moods, pronunciation
 from voicemill.voice.generation_config import Generation
@@ -25,7 +26,6 @@ from voicemill.voice.manifest import REFERENCES, Part, ReferenceClip, Voice, cho
 from voicemill.voice.model_card import model_card
 from voicemill.voice.stages import STAGES
 
-_RATE = 32_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
         speaker=speaker,
         version=sovits["version"],
         language=main_language(transcripts),
-        sampling_rate=sovits["hps"].get("data", {}).get("sampling_rate", _RATE),
+        sampling_rate=spec(sovits["version"]).output_rate,
         sovits=parts["sovits"],
         gpt=parts["gpt"],
         reference=_reference(sources.clips, evaluation.get("reference") or choose_reference(transcripts), target),
@@ -137,8 +137,7 @@ def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:
 
 
 def _base_names(version: str) -> tuple[str, ...]:
-    pro = ("speaker-encoder",) if version.startswith("v2Pro") else ()
-    return ("sovits-g", "sovits-d", "gpt", "hubert", "bert", *pro)
+    return (*base_names(version), "hubert", "bert")
 
 
 def _base_sources(models: Path, version: str) -> dict[str, str]:

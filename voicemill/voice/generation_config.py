@@ -60,6 +60,14 @@ class Generation:
     speed: Annotated[float, Ge(0.25), Le(4)] = 1.0
     """Speaking rate; 2 is twice as fast."""
 
+    sample_steps: Annotated[int, Ge(0), Le(128)] = 0
+    """Steps in which v3 and v4 draw a mel spectrogram, in proportion to the time it takes; 0 takes the version's usual
+    number, 32 in v3 and 8 in v4. Other versions have none."""
+
+    guidance: Annotated[float, Ge(0), Le(10)] = 0.0
+    """How far v3 and v4 go beyond what text and reference ask for (classifier-free guidance); above 0 it takes twice
+    the time."""
+
     @classmethod
     def recorded(cls, metrics: Mapping[str, Any], name: object = "metrics.json") -> Generation:
         """Return what evaluation.json or a voice's metrics.json records; the defaults where it records nothing.

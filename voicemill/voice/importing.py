@@ -13,8 +13,10 @@ from voicemill.core import untrusted
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.core.names import normal
+from voicemill.gpt_sovits.flow_matching import lora
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint, SovitsCheckpoint
+from voicemill.gpt_sovits.versions import spec
 from voicemill.voice.manifest import (
     LONGEST_REFERENCE,
     REFERENCES,
@@ -26,7 +28,6 @@ from voicemill.voice.manifest import (
 )
 from voicemill.voice.model_card import model_card
 
-SAMPLING_RATE = 32_000
 _SOUND = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".opus")
 SYMBOLS = {"v1": 512}
 """Rows of the token model's phone table by SoVITS version; 732 for the later ones."""
@@ -86,7 +87,7 @@ def import_voice(source: Source, target: Path) -> Voice:
         speaker=source.speaker,
         version=sovits.version,
         language=source.language,
-        sampling_rate=SAMPLING_RATE,
+        sampling_rate=sovits.config.spec.output_rate,
         sovits=_part(target / "sovits.safetensors", source.sovits),
         gpt=_part(target / "gpt.safetensors", source.gpt),
         reference=reference,
@@ -144,11 +145,12 @@ def read_pair(sovits: Path, gpt: Path) -> tuple[SovitsCheckpoint, GptCheckpoint]
     acoustic, token = checkpoints.load_sovits(sovits), checkpoints.load_gpt(gpt)
     for path, weights in ((sovits, acoustic.weights), (gpt, token.weights)):
         # As they will be stored, in half precision.
-        bad = [key for key, value in weights.items() if value.is_floating_point() and not value.half().isfinite().all()]
+        spoken = {key: value for key, value in weights.items() if not key.endswith(lora.STATISTICS)}
+        bad = [key for key, value in spoken.items() if value.is_floating_point() and not value.half().isfinite().all()]
         if bad:
             raise InputError(f"{path} is refused: {bad[0]} holds values outside the range of half precision")
     try:
-        checkpoints.build_generator(acoustic)
+        checkpoints.check_sovits(acoustic)
     except InputError as error:
         raise InputError(f"{sovits} is refused: {error}") from error
     try:
@@ -169,6 +171,8 @@ def _reference(source: Source, version: str, target: Path, name: str = "") -> Re
     from voicemill.audio.speech import has_speech
     from voicemill.text import phonemize, symbols
 
+    if spec(version).mel and not source.text:
+        raise InputError(f"{version} resumes from the words of its reference: say with --text what is spoken in it")
     audio = read(source.reference)
     seconds = audio.samples.shape[-1] / audio.rate
     if not SHORTEST_REFERENCE <= seconds <= LONGEST_REFERENCE:

@@ -14,9 +14,11 @@ from torch import Tensor
 from voicemill.core.digests import file_digest
 from voicemill.core.display import display, printable
 from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.flow_matching import lora
 from voicemill.gpt_sovits.formats import checkpoints, safe_reader
 from voicemill.gpt_sovits.formats.gpt_sovits_files import information, kind_by_header
 from voicemill.gpt_sovits.formats.safetensors_files import read_weights
+from voicemill.gpt_sovits.versions import VERSIONS
 from voicemill.voice.manifest import MANIFEST, read_voice
 
 
@@ -77,10 +79,14 @@ def _of_the_reference(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         found["kind"] = "sovits discriminator"
     elif any(key.endswith("ar_predict_layer.weight") for key in tensors):
         found["kind"] = "gpt"
-    elif header and (header.lora or header.model in ("v3", "v4")):
+    elif header and header.model not in VERSIONS:
         found |= {"kind": "sovits LoRA" if header.lora else "sovits", "version": header.model, "runs_here": False}
     elif any(key.startswith("cfm.") for key in tensors):
-        found |= {"kind": "sovits", "version": "v3 or v4", "runs_here": False}
+        hps = config if isinstance(config, Mapping) else {}
+        found |= {"kind": "sovits", "version": checkpoints.version_of(path, tensors, hps)}
+        if lora.is_lora(tensors):
+            rank = contents.get("lora_rank")
+            found |= {"kind": "sovits LoRA", "rank": rank if isinstance(rank, int) else None}
     elif "enc_p.text_embedding.weight" in tensors:
         base = any(key.startswith("enc_q.") for key in tensors)
         found |= {"kind": "sovits base" if base else "sovits", "version": checkpoints.version_of(path, tensors)}

@@ -148,10 +148,12 @@ def test_weights_of_another_size_than_their_configuration_are_an_error(models: P
 
 
 @pytest.mark.parametrize(("header", "version"), [(b"03", "v3"), (b"04", "v4"), (b"02", "v3")])
-def test_versions_that_do_not_run_here_are_named(models: Path, tmp_path: Path, header: bytes, version: str) -> None:
+def test_a_later_header_over_other_weights_is_refused(
+    models: Path, tmp_path: Path, header: bytes, version: str
+) -> None:
     path = tmp_path / "later.pth"
     path.write_bytes(header + locate(models, "sovits-g").read_bytes()[2:])
-    with pytest.raises(InputError, match=f"is a {version} model"):
+    with pytest.raises(InputError, match=f"its header says {version}, its weights do not"):
         checkpoints.load_sovits(path)
 
 

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from voicemill.gpt_sovits.sovits.model import Generator
+    from voicemill.gpt_sovits.sovits.model import Tokenizing
 
 
-def load(checkpoint: Path, device: str | torch.device = "cpu") -> Generator:
+def load(checkpoint: Path, device: str | torch.device = "cpu") -> Tokenizing:
     """Load a SoVITS generator from its weights file, for inference in float32.
 
     Raises:
         InputError: The file is not a SoVITS checkpoint.
     """
-    from voicemill.gpt_sovits.formats.checkpoints import build_generator, load_sovits
+    from voicemill.gpt_sovits.formats.checkpoints import build_generator, build_mel_generator, load_sovits
 
-    return build_generator(load_sovits(checkpoint), device)
+    found = load_sovits(checkpoint)
+    return build_mel_generator(found, device=device) if found.config.spec.mel else build_generator(found, device)
 
 
 @torch.no_grad()
-def codes(generator: Generator, ssl_1CT: torch.Tensor) -> list[int]:
+def codes(generator: Tokenizing, ssl_1CT: torch.Tensor) -> list[int]:
     """Return the tokens of one clip.
 
     Args:

@@ -1,7 +1,7 @@
 """The reference's checkpoint files, read without running anybody's code.
 
-They are torch zips of `{"weight", "config", "info"}`. Those of v2Pro and v2ProPlus have two digits in place of the
-zip's "PK", which tell the version. SoVITS files pickle their configuration as an instance of the reference's
+They are torch zips of `{"weight", "config", "info"}`. Those of v2Pro, v2ProPlus and LoRAs have two digits in place of
+the zip's "PK", which tell the version. SoVITS files pickle their configuration as an instance of the reference's
 `utils.HParams`, a plain holder of attributes: the one class that the reader admits.
 """
 
@@ -37,6 +37,11 @@ HEADERS = {
     "06": Kind("v2", "v2ProPlus", False),
 }
 """Meaning of the two bytes that stand in place of "PK"."""
+V5_HEADERS = {
+    "07": Kind("v2", "v5dev", True),
+    "08": Kind("v2", "v5turbo", True),
+}
+"""The same for V5, which is not in the reference: it is recognised and not run (docs/how-to/versions.md)."""
 
 PUBLISHED = {
     "dc3c97e17592963677a4a1681f30c653": Kind("v2", "v2", False),
@@ -47,14 +52,20 @@ PUBLISHED = {
     "66b313e39455b57ab1b0bc0b239c9d0a": Kind("v2", "v2ProPlus", False),
 }
 """Published base files by the md5 of their first 8192 bytes."""
+V5_PUBLISHED = {
+    "c4ce1f839a0d271e41963f9fb16ade76": Kind("v2", "v5dev", False),
+    "6bc5cb2a195cc8ec22b2e723cd4d6f47": Kind("v2", "v5turbo", False),
+}
+"""The same for V5."""
 
 
 def kind_by_header(path: Path) -> Kind | None:
     """Return what the file's opening bytes tell, or None for a plain zip."""
     with path.open("rb") as file:
         opening = file.read(8192)
-    known = PUBLISHED.get(hashlib.md5(opening, usedforsecurity=False).hexdigest())
-    return known or HEADERS.get(opening[:2].decode("latin1"))
+    digest = hashlib.md5(opening, usedforsecurity=False).hexdigest()
+    known = (PUBLISHED | V5_PUBLISHED).get(digest)
+    return known or (HEADERS | V5_HEADERS).get(opening[:2].decode("latin1"))
 
 
 def read_reference_file(path: Path) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from voicemill.core.files import replacing
-
-_WRITTEN_HEADERS = {"v2Pro": "05", "v2ProPlus": "06"}
+from voicemill.gpt_sovits.versions import spec
 
 
 def _called(module: str, name: str) -> type:
@@ -45,20 +44,25 @@ def held(value: Any) -> Any:
 
 
 def write_sovits(
-    path: Path, weights: Mapping[str, np.ndarray], hps: Mapping[str, Any], info: str, version: str
+    path: Path, weights: Mapping[str, np.ndarray], hps: Mapping[str, Any], info: str, version: str, lora_rank: int = 0
 ) -> None:
-    """Write a generator as the reference's `.pth`, in half precision and without the posterior encoder.
+    """Write a generator, or a LoRA of one, as the reference's `.pth`: half precision, without the posterior encoder.
 
     Args:
         path: File to write, whole or not at all.
         weights: Arrays by the reference's names.
         hps: The reference's whole configuration.
         info: How it was made, as the reference words it.
-        version: "v1" to "v2ProPlus"; the file's first two bytes tell the last two.
+        version: Model version, of which the file's first two bytes tell.
+        lora_rank: Rank of the LoRA; 0 for a whole generator.
     """
-    halves = {key: value.astype(np.float16) for key, value in weights.items() if "enc_q" not in key}
+    # A LoRA's codebook has statistics that half precision does not hold; the reference, too, writes infinity for them.
+    with np.errstate(over="ignore"):
+        halves = {key: value.astype(np.float16) for key, value in weights.items() if "enc_q" not in key}
     contents = {"weight": halves, "config": held(hps), "info": info}
-    write_reference_file(path, contents, _WRITTEN_HEADERS.get(version, "PK"))
+    if lora_rank:
+        contents["lora_rank"] = lora_rank
+    write_reference_file(path, contents, spec(version).lora_header if lora_rank else spec(version).header)
 
 
 def write_gpt(path: Path, weights: Mapping[str, np.ndarray], hps: Mapping[str, Any], info: str) -> None:

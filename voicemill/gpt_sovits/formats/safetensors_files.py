@@ -14,7 +14,8 @@ from voicemill.core import untrusted
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import pickle_writer
-from voicemill.gpt_sovits.sovits.config import VERSIONS, SovitsConfig
+from voicemill.gpt_sovits.sovits.config import SovitsConfig
+from voicemill.gpt_sovits.versions import VERSIONS, spec
 
 METADATA = "voicemill"
 _HINT = "get it again from a source that you trust"
@@ -57,7 +58,7 @@ def export_files(sovits: Path, gpt: Path, pth: Path, ckpt: Path) -> None:
     hps, version = about["hps"], about["version"]
     if hps.get("model"):
         SovitsConfig.read(hps["model"], version)
-    pickle_writer.write_sovits(pth, weights, hps, about["info"], version)
+    pickle_writer.write_sovits(pth, weights, hps, about["info"], version, about.get("lora_rank", 0))
     weights, about = read_weights(gpt, "gpt")
     pickle_writer.write_gpt(ckpt, weights, about["hps"], about["info"])
 
@@ -86,7 +87,12 @@ def _check_metadata(path: Path, kind: str, about: dict[str, Any]) -> None:
         raise InputError(f"{path} is not a {kind} model of voicemill")
     if not isinstance(about.get("hps"), dict) or not isinstance(about.get("info"), str):
         raise InputError(f"{path} is refused: its metadata lacks the configuration")
-    if not isinstance(about["hps"].get("model", {}), dict) or (
-        kind == "sovits" and about.get("version") not in VERSIONS
-    ):
+    strange = kind == "sovits" and (about.get("version") not in VERSIONS or not _is_rank(about))
+    if strange or not isinstance(about["hps"].get("model", {}), dict):
         raise InputError(f"{path} is refused: its metadata is none that voicemill writes")
+
+
+def _is_rank(about: dict[str, Any]) -> bool:
+    """Return whether the rank of a LoRA, if there is one, is a number, and the version one that has LoRAs."""
+    rank = about.get("lora_rank", 0)
+    return rank == 0 or (type(rank) is int and rank > 0 and bool(spec(about["version"]).lora_header))

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voicemill.gpt_sovits.sovits.layers import as_plain_weight, channels_together, samples_of_frames
-from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.vocoder import SLOPE, ResidualBlock, Vocoder
 
 TILE = 2**19
@@ -77,7 +76,8 @@ class PackedVocoder(nn.Module):
     def __init__(self, vocoder: Vocoder, dtype: torch.dtype = torch.float32):
         super().__init__()
         self.dtype = dtype
-        self.conv_pre, self.cond, self.conv_post = vocoder.conv_pre, vocoder.cond, vocoder.conv_post
+        self.before_upsampling, self.conv_post = vocoder.before_upsampling, vocoder.conv_post
+        self.first = nn.ModuleList(layer for layer in (vocoder.conv_pre, vocoder.cond) if layer is not None)
         widths = len(vocoder.resblocks) // len(vocoder.ups)
         blocks = [_Block(block, dtype) for block in cast(list[ResidualBlock], vocoder.resblocks)]
         self.stages = [
@@ -85,14 +85,15 @@ class PackedVocoder(nn.Module):
             for i, up in enumerate(cast(list[nn.ConvTranspose1d], vocoder.ups))
         ]
 
-    def forward(self, z_BCT: Tensor, g_BG1: Tensor, lengths_B: Tensor | None = None) -> Tensor:
-        """Waveform in [-1, 1], `[B, 1, T * 640]`; see `Vocoder`."""
+    def forward(self, z_BCT: Tensor, g_BG1: Tensor | None = None, lengths_B: Tensor | None = None) -> Tensor:
+        """Waveform in [-1, 1], `[B, 1, samples]`; see `Vocoder`."""
         if lengths_B is not None:
             # Together they would be no faster.
-            g_BG1 = g_BG1.expand(len(z_BCT), -1, -1)
-            wavs = [self(z_BCT[i : i + 1, :, :n], g_BG1[i : i + 1])[0, 0] for i, n in enumerate(lengths_B.tolist())]
+            voices = [None] * len(z_BCT) if g_BG1 is None else g_BG1.expand(len(z_BCT), -1, -1).split(1)
+            frames = zip(z_BCT.split(1), voices, lengths_B.tolist(), strict=True)
+            wavs = [self(z_1CT[..., :n], g_1G1)[0, 0] for z_1CT, g_1G1, n in frames]
             return nn.utils.rnn.pad_sequence(wavs, batch_first=True).unsqueeze(1)
-        x_BC1T = channels_together((self.conv_pre(z_BCT) + self.cond(g_BG1)).to(self.dtype))
+        x_BC1T = channels_together(self.before_upsampling(z_BCT, g_BG1).to(self.dtype))
         for upsample, blocks in self.stages:
             x_BC1T = _mean_in_tiles(blocks, upsample(F.leaky_relu_(x_BC1T, SLOPE)))
         return torch.tanh(self.conv_post(F.leaky_relu_(x_BC1T.squeeze(2).float())))
@@ -119,14 +120,15 @@ def has_bfloat16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
-def pack_vocoder(generator: Generator, dtype: torch.dtype = torch.float32) -> None:
-    """Put the fast vocoder into a generator that `for_inference` has prepared, if it is on a CPU that can run it.
+def pack_vocoder(speaker: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+    """Put the fast vocoder into what speaks, if it is on a CPU that can run it.
 
     Args:
+        speaker: Has its vocoder as `dec`, weight norm folded.
         dtype: bfloat16 is taken where the processor has it; anything else is float32.
     """
-    if next(generator.parameters()).device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if next(speaker.parameters()).device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return
     reduced = dtype == torch.bfloat16 and has_bfloat16()
-    if isinstance(generator.dec, Vocoder):
-        generator.add_module("dec", PackedVocoder(generator.dec, torch.bfloat16 if reduced else torch.float32))
+    if isinstance(speaker.dec, Vocoder):
+        speaker.add_module("dec", PackedVocoder(speaker.dec, torch.bfloat16 if reduced else torch.float32))

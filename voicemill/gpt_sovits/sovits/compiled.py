@@ -10,14 +10,13 @@ import torch
 from torch import nn
 
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.sovits.vocoder import Vocoder
 
 
-def compile_vocoder(generator: Generator, backend: str = "inductor") -> None:
-    """Let the vocoder of a generator that `for_inference` has prepared be compiled when it is first used.
+def compile_vocoder(speaker: nn.Module, backend: str = "inductor") -> None:
+    """Let the vocoder be compiled when it is first used.
 
     Args:
+        speaker: Has its vocoder as `dec`, weight norm folded.
         backend: Torch's name of what compiles.
 
     Raises:
@@ -29,7 +28,5 @@ def compile_vocoder(generator: Generator, backend: str = "inductor") -> None:
             f"compiling needs the C++ compiler {compiler}, which is not installed: install it, set another one in CXX, "
             "or leave out --compiled"
         )
-    if not isinstance(generator.dec, Vocoder):
-        return
     # Lines differ in length: without `dynamic` every one would be compiled for.
-    generator.add_module("dec", cast(nn.Module, torch.compile(generator.dec, dynamic=True, backend=backend)))
+    speaker.add_module("dec", cast(nn.Module, torch.compile(speaker.dec, dynamic=True, backend=backend)))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.versions import VERSIONS, Version, VersionSpec, spec
 
-Version = Literal["v1", "v2", "v2Pro", "v2ProPlus"]
-VERSIONS: tuple[Version, ...] = get_args(Version)
+__all__ = ["VERSIONS", "SovitsConfig", "Version"]
 
 SSL_CHANNELS = 768
 """Width of the HuBERT features that semantic tokens are made of."""
@@ -59,7 +59,7 @@ class SovitsConfig:
     @classmethod
     def of(cls, version: Version) -> SovitsConfig:
         """Return the published sizes of a version."""
-        pro = {"p_dropout": 0.0, "gin_channels": 1024} if version.startswith("v2Pro") else {}
+        pro = {"p_dropout": 0.0, "gin_channels": 1024} if spec(version).speaker_vectors else {}
         plus = {"upsample_initial_channel": 768, "upsample_kernel_sizes": (20, 16, 8, 2, 2)}
         return replace(cls(version=version), **pro, **(plus if version == "v2ProPlus" else {}))
 
@@ -79,6 +79,8 @@ class SovitsConfig:
         wrong = [name for name in known if not _plausible(getattr(config, name), getattr(cls, name), MOST.get(name))]
         if wrong or config.semantic_frame_rate not in ("25hz", "50hz"):
             raise InputError(f"the SoVITS checkpoint's configuration has impossible values: {', '.join(wrong)}")
+        if config.spec.mel and config.inter_channels != config.hidden_channels:
+            raise InputError(f"{version} needs inter_channels and hidden_channels to be equal in the configuration")
         return config
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,17 +90,22 @@ class SovitsConfig:
     @property
     def is_pro(self) -> bool:
         """Whether the speaker embedding also sees a speaker vector."""
-        return self.version in ("v2Pro", "v2ProPlus")
+        return self.spec.speaker_vectors
+
+    @property
+    def spec(self) -> VersionSpec:
+        """What the version is."""
+        return spec(self.version)
 
     @property
     def symbols(self) -> int:
         """Rows of the phoneme table."""
-        return 322 if self.version == "v1" else 732
+        return self.spec.symbols
 
     @property
     def reference_bins(self) -> int:
         """Spectrogram bins that the reference encoder reads, from the lowest."""
-        return self.spec_channels if self.version == "v1" else 704
+        return min(self.spec_channels, self.spec.reference_bins)
 
     @property
     def discriminator_periods(self) -> tuple[int, ...]:

@@ -250,14 +250,18 @@ class Clips:
         return self._near.get(item.name) or load(item)
 
 
-def check(item: Item) -> None:
+def check(item: Item, longest: int = BOUNDARIES[-1]) -> None:
     """Whether a clip can be trained on.
+
+    Args:
+        item: The clip.
+        longest: Most frames that the version trains on.
 
     Raises:
         InputError: With the reason, if not.
     """
-    if not BOUNDARIES[0] < item.frames <= BOUNDARIES[-1]:
-        low, high = ((n * HOP / SAMPLE_RATE) for n in (BOUNDARIES[0] + 1, BOUNDARIES[-1]))
+    if not BOUNDARIES[0] < item.frames <= longest:
+        low, high = ((n * HOP / SAMPLE_RATE) for n in (BOUNDARIES[0] + 1, longest))
         raise InputError(f"lasts {item.seconds:.2f} s; SoVITS trains on clips between {low} and {high:.0f} s")
     load(item)
 

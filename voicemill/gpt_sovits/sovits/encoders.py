@@ -67,14 +67,27 @@ class PriorEncoder(nn.Module):
         speed: float = 1.0,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean, log deviation and mask; with a speed other than 1 they have `int(T / speed) + 1` frames."""
+        x_BCT, mask_B1T = self.hidden(content_BCT, mask_B1T, phones_BP, phone_mask_B1P, g_BG1, speed)
+        m_BCT, logs_BCT = (self.proj(x_BCT) * mask_B1T).chunk(2, dim=1)
+        return m_BCT, logs_BCT, mask_B1T
+
+    def hidden(
+        self,
+        content_BCT: Tensor,
+        mask_B1T: Tensor,
+        phones_BP: Tensor,
+        phone_mask_B1P: Tensor,
+        g_BG1: Tensor,
+        speed: float = 1.0,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what mean and log deviation are made of, and the mask; see `forward`."""
         x_BCT = self.encoder_ssl(self.ssl_proj(content_BCT * mask_B1T), mask_B1T)
         text_BCP = self.encoder_text(self.text_embedding(phones_BP).transpose(1, 2), phone_mask_B1P)
         x_BCT = self.encoder2(self.mrte(x_BCT, mask_B1T, text_BCP, phone_mask_B1P, g_BG1), mask_B1T)
         if speed != 1:
             x_BCT = F.interpolate(x_BCT, size=int(x_BCT.shape[-1] / speed) + 1, mode="linear")
             mask_B1T = F.interpolate(mask_B1T, size=x_BCT.shape[-1], mode="nearest")
-        m_BCT, logs_BCT = (self.proj(x_BCT) * mask_B1T).chunk(2, dim=1)
-        return m_BCT, logs_BCT, mask_B1T
+        return x_BCT, mask_B1T
 
 
 class PosteriorEncoder(nn.Module):

@@ -32,7 +32,7 @@ from voicemill.gpt_sovits.sovits.flow import Flow
 from voicemill.gpt_sovits.sovits.layers import cut_segments, fold_weight_norm, length_mask, named
 from voicemill.gpt_sovits.sovits.quantizer import Codebook
 from voicemill.gpt_sovits.sovits.reference_encoder import ReferenceEncoder
-from voicemill.gpt_sovits.sovits.vocoder import Vocoder
+from voicemill.gpt_sovits.sovits.vocoder import Vocoder, VocoderSizes
 
 NOISE_SCALE = 0.5
 """How much of the prior's deviation speech is drawn with."""
@@ -70,30 +70,67 @@ class Lengths:
     tokens_B: Tensor
     phones_B: Tensor
 
+    @classmethod
+    def of(cls, tokens: Sequence[Tensor], phones: Sequence[Tensor], device: torch.device) -> Lengths:
+        """Return the lengths of items that are going to be padded."""
+        return cls(*(torch.tensor([len(row) for row in rows], device=device) for rows in (tokens, phones)))
 
-class Generator(nn.Module):
+
+class Tokenizing(nn.Module):
+    """What every version's generator can do: turn HuBERT's features into tokens, and back into what they stand for.
+
+    Features come at 50 frames a second, tokens at 25.
+    """
+
+    config: SovitsConfig
+    ssl_proj: nn.Conv1d
+    quantizer: nn.Sequential
+    enc_p: PriorEncoder
+
+    def add_quantizer(self) -> None:
+        """Make the layers that belong to it."""
+        self.token_frames = 2 if self.config.semantic_frame_rate == "25hz" else 1
+        self.ssl_proj = nn.Conv1d(SSL_CHANNELS, SSL_CHANNELS, self.token_frames, stride=self.token_frames)
+        self.quantizer = named(vq=named(layers=named(**{"0": named(_codebook=Codebook(CODEBOOK_SIZE, SSL_CHANNELS))})))
+
+    @property
+    def codebook(self) -> Codebook:
+        return cast(Codebook, self.get_submodule("quantizer.vq.layers.0._codebook"))
+
+    @torch.no_grad()
+    def extract_codes(self, ssl_BCT: Tensor) -> Tensor:
+        """Semantic tokens `[B, 1, T // 2]` of HuBERT features `[B, 768, T]`."""
+        return self.codebook.encode(self.ssl_proj(ssl_BCT)).unsqueeze(1)
+
+    def content(
+        self, codes_B1T: Tensor, phones_BP: Tensor, lengths: Lengths | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the tokens' vectors and mask, the phones and their mask: what the prior encoder reads first."""
+        quantized_BCT = self.codebook.decode(codes_B1T[:, 0]).repeat_interleave(self.token_frames, dim=2)
+        mask_B1T = torch.ones_like(quantized_BCT[:, :1])
+        phone_mask_B1P = torch.ones_like(phones_BP, dtype=mask_B1T.dtype).unsqueeze(1)
+        if lengths is not None:
+            mask_B1T = length_mask(self.token_frames * lengths.tokens_B, mask_B1T.shape[-1], mask_B1T.dtype)
+            phone_mask_B1P = length_mask(lengths.phones_B, phones_BP.shape[-1], mask_B1T.dtype)
+        return quantized_BCT, mask_B1T, phones_BP, phone_mask_B1P
+
+
+class Generator(Tokenizing):
     """SoVITS v1, v2, v2Pro and v2ProPlus."""
 
     def __init__(self, config: SovitsConfig):
         super().__init__()
         self.config = config
         self.enc_p = PriorEncoder(config)
-        self.dec = Vocoder(config)
+        self.dec = Vocoder(VocoderSizes.of(config))
         self.enc_q = PosteriorEncoder(config)
         self.flow = Flow(config)
         self.ref_enc = ReferenceEncoder(config.reference_bins, config.gin_channels)
-        # Features come at 50 frames a second; tokens at 25.
-        self.token_frames = 2 if config.semantic_frame_rate == "25hz" else 1
-        self.ssl_proj = nn.Conv1d(SSL_CHANNELS, SSL_CHANNELS, self.token_frames, stride=self.token_frames)
-        self.quantizer = named(vq=named(layers=named(**{"0": named(_codebook=Codebook(CODEBOOK_SIZE, SSL_CHANNELS))})))
+        self.add_quantizer()
         if config.is_pro:
             self.sv_emb = nn.Linear(SPEAKER_CHANNELS, config.gin_channels)
             self.ge_to512 = nn.Linear(config.gin_channels, CROSS_ATTENTION_CHANNELS)
             self.prelu = nn.PReLU(config.gin_channels)
-
-    @property
-    def codebook(self) -> Codebook:
-        return cast(Codebook, self.get_submodule("quantizer.vq.layers.0._codebook"))
 
     def train(self, mode: bool = True) -> Generator:
         super().train(mode)
@@ -191,11 +228,6 @@ class Generator(nn.Module):
         return (m_q + noise_BCT * torch.exp(logs_q)) * mask_B1T, m_q, logs_q
 
     @torch.no_grad()
-    def extract_codes(self, ssl_BCT: Tensor) -> Tensor:
-        """Semantic tokens `[B, 1, T // 2]` of HuBERT features `[B, 768, T]`."""
-        return self.codebook.encode(self.ssl_proj(ssl_BCT)).unsqueeze(1)
-
-    @torch.no_grad()
     def reference(self, spectrograms: Sequence[Tensor], speaker_vectors: Sequence[Tensor] | None = None) -> Tensor:
         """Return mean speaker embedding `[1, G, 1]` of one or several references.
 
@@ -215,13 +247,7 @@ class Generator(nn.Module):
         self, codes_B1T: Tensor, phones_BP: Tensor, g_BG1: Tensor, speed: float = 1.0, lengths: Lengths | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean, log deviation and mask of z_p for tokens and phonemes."""
-        quantized_BCT = self.codebook.decode(codes_B1T[:, 0]).repeat_interleave(self.token_frames, dim=2)
-        mask_B1T = torch.ones_like(quantized_BCT[:, :1])
-        phone_mask_B1P = torch.ones_like(phones_BP, dtype=mask_B1T.dtype).unsqueeze(1)
-        if lengths is not None:
-            mask_B1T = length_mask(self.token_frames * lengths.tokens_B, mask_B1T.shape[-1], mask_B1T.dtype)
-            phone_mask_B1P = length_mask(lengths.phones_B, phones_BP.shape[-1], mask_B1T.dtype)
-        return self.enc_p(quantized_BCT, mask_B1T, phones_BP, phone_mask_B1P, self._for_text(g_BG1), speed)
+        return self.enc_p(*self.content(codes_B1T, phones_BP, lengths), self._for_text(g_BG1), speed)
 
     @torch.no_grad()
     def decode(

@@ -77,6 +77,10 @@ class SovitsRecipe:
     step's price), for a base that is given other tokens; or the vocoder with its discriminator, for a base that is to
     sound better."""
 
+    lora_rank: Annotated[int, Ge(1), Le(1024)] = 32
+    """Rank of the LoRA that is trained of v3 and v4: 16, 32, 64 or 128 in GPT-SoVITS. Other versions are trained whole.
+    """
+
     seed: Annotated[int, Ge(0), Lt(2**32)] = 1234
     """Seed of the order of clips, of segments, of noise and of dropout."""
 

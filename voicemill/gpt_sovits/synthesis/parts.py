@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +15,9 @@ from voicemill.gpt_sovits.gpt.data import MIN_PHONES_PER_SECOND
 from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
 from voicemill.gpt_sovits.synthesis.script import Script
+
+Noise = Callable[[int, tuple[int, ...]], Tensor]
+"""Standard normal noise of a seed and a shape."""
 
 
 @dataclass(frozen=True)

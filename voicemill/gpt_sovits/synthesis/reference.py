@@ -16,7 +16,9 @@ from voicemill.audio.resampling import resample_sinc
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.features import hubert
 from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE, linear_spectrogram
-from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.flow_matching.model import mel_of
+from voicemill.gpt_sovits.sovits.model import Tokenizing
+from voicemill.gpt_sovits.versions import MelSpec
 
 if TYPE_CHECKING:
     from transformers import HubertModel
@@ -54,7 +56,7 @@ class Voice:
     speaker_vectors: list[Tensor] | None
 
 
-def prompt_tokens(audio: Path, model: HubertModel, sovits: Generator) -> Tensor:
+def prompt_tokens(audio: Path, model: HubertModel, sovits: Tokenizing) -> Tensor:
     """Semantic tokens `[T]` of the reference and a little silence.
 
     Raises:
@@ -82,13 +84,23 @@ def voice_of(files: Sequence[Path], speaker_encoder: SpeakerEncoder | None, devi
     """
     spectrograms, vectors = [], []
     for file in files:
-        audio = read(file)
-        samples = torch.from_numpy(audio.samples).mean(0, keepdim=True)
-        samples = resample_sinc(samples, audio.rate, SAMPLE_RATE)
-        peak = float(samples.abs().max())
-        if peak > 1:
-            samples = samples / min(2.0, peak)
+        samples = levelled(file)
         spectrograms.append(linear_spectrogram(samples).to(device))
         if speaker_encoder:
             vectors.append(speaker_encoder(resample_sinc(samples, SAMPLE_RATE, hubert.RATE)).to(device))
     return Voice(spectrograms, vectors if speaker_encoder else None)
+
+
+def levelled(file: Path) -> Tensor:
+    """Samples `[1, n]` at SoVITS's rate, whose peak is no more than 1 unless it was more than 2."""
+    audio = read(file)
+    samples = resample_sinc(torch.from_numpy(audio.samples).mean(0, keepdim=True), audio.rate, SAMPLE_RATE)
+    peak = float(samples.abs().max())
+    return samples / min(2.0, peak) if peak > 1 else samples
+
+
+def prompt_mel(file: Path, mel: MelSpec, device: torch.device) -> Tensor:
+    """Normalized mel `[1, bands, T]` of a recording, which v3 and v4 draw on from."""
+    audio = read(file)
+    samples = resample_sinc(torch.from_numpy(audio.samples).mean(0, keepdim=True), audio.rate, mel.rate)
+    return mel_of(samples, mel).to(device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -14,6 +14,9 @@ from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.synthesis import waveform
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
 from voicemill.gpt_sovits.synthesis.reference import Voice
+
+if TYPE_CHECKING:
+    from voicemill.gpt_sovits.synthesis.mel_sound import MelVoice
 from voicemill.text import Unpronounced
 
 
@@ -39,11 +42,16 @@ class Quirks:
             other (docs/explanation/decisions.md, 3).
         late_stop: The plain loop notices the limit one token late and then drops the first token (decision 4).
         read_as_reference: Figures and languages are read as the reference reads them even where it errs.
+        pause_at_32_khz: A pause is counted in samples at 32 kHz whatever the rate (decision {N}).
+        mel_of_last_reference: v3 and v4 draw on from the mel of the last recording, whose words are not the prompt's,
+            where there are several (decision {N}).
     """
 
     decode_together: bool = False
     late_stop: bool = False
     read_as_reference: bool = False
+    pause_at_32_khz: bool = False
+    mel_of_last_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,10 @@ class Options:
             1 on a CPU.
         max_tokens: Most tokens of a fragment, 25 a second; None takes what its phones need at the slowest pace that the
             model was trained on, and a second more.
-        noise_scale: How much SoVITS varies.
+        noise_scale: How much SoVITS varies, in v1 to v2ProPlus.
+        sample_steps: Steps in which v3 and v4 draw a mel spectrogram; None takes what the version's web UI takes.
+        guidance: How far v3 and v4 go beyond what is asked for, measured from what they would say unasked; above 0 it
+            takes twice the time.
         word_times: Find out when each word is said; reports then have `words`.
     """
 
@@ -70,6 +81,8 @@ class Options:
     max_tokens: int | None = None
     noise_scale: float = 0.5
     decode_at_once: int | None = None
+    sample_steps: int | None = None
+    guidance: float = 0.0
     word_times: bool = False
 
 
@@ -125,4 +138,4 @@ class Prompt:
 
     tokens: Tensor | None
     text: Fragment | None
-    voice: Voice
+    voice: Voice | MelVoice

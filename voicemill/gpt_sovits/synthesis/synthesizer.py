@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -12,13 +12,14 @@ from torch import Tensor
 
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE
+from voicemill.gpt_sovits.flow_matching.model import MelGenerator
 from voicemill.gpt_sovits.gpt.decoder import Decoder
-from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS, generate
+from voicemill.gpt_sovits.gpt.decoding import generate
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.kernels.linear import weights_for
 from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
 from voicemill.gpt_sovits.sovits.compiled import compile_vocoder
-from voicemill.gpt_sovits.sovits.model import Generator, Lengths
+from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis import timing, waveform
 from voicemill.gpt_sovits.synthesis.fragments import (
     BertFeatures,
@@ -28,8 +29,10 @@ from voicemill.gpt_sovits.synthesis.fragments import (
     pronounce,
     unpronounced,
 )
-from voicemill.gpt_sovits.synthesis.parts import Part, padded, token_limit
-from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, prompt_tokens, voice_of
+from voicemill.gpt_sovits.synthesis.latent_sound import LatentSound
+from voicemill.gpt_sovits.synthesis.mel_sound import MelSound
+from voicemill.gpt_sovits.synthesis.parts import Noise, Part, token_limit
+from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, prompt_tokens
 from voicemill.gpt_sovits.synthesis.script import Mark, Options, Prompt, Quirks, Script, Speech
 from voicemill.text import BY_DICTIONARIES, Reading
 
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from transformers import HubertModel
 
 AS_REFERENCE = Options()
-Noise = Callable[[int, tuple[int, ...]], Tensor]
 
 
 def seeded_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
@@ -50,7 +52,7 @@ class Synthesizer:
     """The models that speak together.
 
     Attributes:
-        sovits: Tokens to sound, in eval mode.
+        sovits: Tokens to sound, in eval mode; v3's and v4's with a vocoder.
         gpt: Text to tokens: a model, of which a decoder is made, or a decoder.
         hubert: Content of the reference.
         bert: BERT rows of Mandarin text.
@@ -58,13 +60,14 @@ class Synthesizer:
         precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` for the token model's weights on
             a CPU, with which a line's tokens may depend a little on the lines beside it.
         compiled: Compile the vocoder when it is first used.
+        sound: How tokens become sound, which depends on the version.
         noise: Where SoVITS's noise comes from: (seed, shape).
         quirks: For comparisons with the reference.
         reading: The user's own pronunciations, and who reads polyphones.
         mark: Marks every fragment that is spoken as generated; None leaves them unmarked.
     """
 
-    sovits: Generator
+    sovits: Generator | MelGenerator
     gpt: Gpt | Decoder
     hubert: HubertModel
     bert: BertFeatures
@@ -75,6 +78,7 @@ class Synthesizer:
     quirks: Quirks = Quirks()
     reading: Reading = BY_DICTIONARIES
     mark: Mark | None = None
+    sound: LatentSound | MelSound = field(init=False)
 
     def __post_init__(self) -> None:
         self.device = next(self.sovits.parameters()).device
@@ -90,6 +94,11 @@ class Synthesizer:
             compile_vocoder(self.sovits)
         else:
             pack_vocoder(self.sovits, self.dtype)
+        if isinstance(self.sovits, MelGenerator):
+            last = self.quirks.mel_of_last_reference
+            self.sound = MelSound(self.sovits, self.noise, self._autocast, mel_of_last=last)
+        else:
+            self.sound = LatentSound(self.sovits, self.noise, self._autocast, self.speaker_encoder)
 
     @property
     def version(self) -> str:
@@ -115,7 +124,7 @@ class Synthesizer:
             )
             if not fragment.is_heard(self.version):
                 raise InputError(f"the reference's text {reference.text!r} cannot be pronounced; correct it")
-        voice = voice_of([reference.audio, *reference.others], self.speaker_encoder, self.device)
+        voice = self.sound.voice([reference.audio, *reference.others], tokens, fragment)
         return Prompt(tokens if fragment else None, fragment, voice)
 
     def script(
@@ -174,19 +183,20 @@ class Synthesizer:
         ]
         together = self.quirks.decode_together and all(script.speed == 1 for script in scripts)
         if together:
-            for group in batches([len(part.fragment.norm_text) for part in parts], options.batch_size):
+            # In v3 and v4 the reference takes fragments as they come.
+            sort = isinstance(self.sound, LatentSound)
+            for group in batches([len(part.fragment.norm_text) for part in parts], options.batch_size, sort=sort):
                 members = [parts[index] for index in group]
                 self._speak_tokens(members, prompt, options)
-                self._decode([members], prompt.voice, options)
+                self.sound.decode([members], prompt, options)
         else:
             # The longest first: what is still spoken when nothing waits any more is short.
             self._speak_tokens(sorted(parts, key=lambda part: -len(part.fragment.phones)), prompt, options)
-            for group in self._alike(parts, options):
-                self._decode([[part] for part in group], prompt.voice, options)
+            self.sound.decode([[part] for part in parts], prompt, options)
         if options.word_times:
             assert isinstance(self.gpt, Decoder)
             for part in parts:
-                part.words = timing.part_times(self.gpt, part, prompt, self.version, self.reading)
+                part.words = timing.part_times(self.gpt, part, prompt, self.version, self.reading, self.sound.rate)
         return [
             self._line(script, [part for part in parts if part.line == line], options)
             for line, script in enumerate(scripts)
@@ -215,70 +225,27 @@ class Synthesizer:
             first = 1 if len(tokens) > limit and prompt.tokens is not None else 0
             part.tokens = tokens[first:]
 
-    def _alike(self, parts: list[Part], options: Options) -> list[list[Part]]:
-        """Group parts to be synthesized in one batch: of similar length, at a speed of 1, and on a GPU."""
-        size = options.decode_at_once or (options.batch_size if self.device.type == "cuda" else 1)
-        longest = max(len(part.tokens) for part in parts)
-        # No more at once than the longest line that there may be.
-        size = max(1, min(size, MAX_TOKENS // max(1, longest)))
-        alone = [[part] for part in parts if part.script.speed != 1]
-        others = [part for part in parts if part.script.speed == 1]
-        groups = batches([len(part.tokens) for part in others], size)
-        return alone + [[others[index] for index in group] for group in groups]
-
-    def _decode(self, utterances: list[list[Part]], voice: Voice, options: Options) -> None:
-        """Sound of utterances, each of one or several parts; those of a batch have a speed of 1."""
-        tokens = [torch.cat([part.tokens for part in parts]) for parts in utterances]
-        phones = [torch.tensor([phone for part in parts for phone in part.fragment.phones]) for parts in utterances]
-        speed = utterances[0][0].script.speed
-        noise = []
-        for parts, spoken in zip(utterances, tokens, strict=True):
-            frames = len(spoken) * self.sovits.token_frames
-            frames = frames if speed == 1 else int(frames / speed) + 1
-            shape = (1, self.sovits.config.inter_channels, frames)
-            noise.append(self.noise(parts[0].seed("noise"), shape)[0].T)
-        lengths = None
-        if len(utterances) > 1:
-            lengths = Lengths(
-                *(torch.tensor([len(row) for row in rows], device=self.device) for rows in (tokens, phones))
-            )
-        with self._autocast():
-            wav_B1L = self.sovits.decode(
-                padded(tokens).unsqueeze(1).to(self.device),
-                padded(phones).to(self.device),
-                voice.spectrograms,
-                noise_scale=options.noise_scale,
-                speed=speed,
-                speaker_vectors=voice.speaker_vectors,
-                noise=padded(noise).transpose(1, 2).to(self.device),
-                lengths=lengths,
-            )
-        for parts, spoken, wav_L in zip(utterances, tokens, wav_B1L[:, 0].float().cpu(), strict=True):
-            wav_L = wav_L[: len(wav_L) * len(spoken) // max(map(len, tokens))]
-            bounds = [len(part.tokens) * len(wav_L) // len(spoken) for part in parts]
-            sounds = wav_L.split([*bounds[:-1], len(wav_L) - sum(bounds[:-1])])
-            for part, sound in zip(parts, sounds, strict=True):
-                part.sound = sound
-
     def _line(self, script: Script, parts: list[Part], options: Options) -> Speech:
+        rate = self.sound.rate
         sounds = [part.sound for part in parts]
         if self.mark:
             # Each by itself, so that the pauses stay silent.
-            sounds = [torch.from_numpy(self.mark.apply(sound.numpy(), SAMPLE_RATE)) for sound in sounds]
-        samples = waveform.join(sounds, int(SAMPLE_RATE * options.pause_seconds)).numpy()
+            sounds = [torch.from_numpy(self.mark.apply(sound.numpy(), rate)) for sound in sounds]
+        pause_rate = SAMPLE_RATE if self.quirks.pause_at_32_khz else rate
+        samples = waveform.join(sounds, int(pause_rate * options.pause_seconds)).numpy()
         report = {
-            "seconds": round(len(samples) / SAMPLE_RATE, 3),
+            "seconds": round(len(samples) / rate, 3),
             "speed": script.speed,
             "seed": script.seed,
             "unpronounced": [asdict(sign) for sign in script.unpronounced],
-            **({"words": timing.line_times(script.text, parts, options.pause_seconds)} if options.word_times else {}),
+            **({"words": timing.line_times(script.text, parts, options.pause_seconds, rate)} if options.word_times else {}),
             "watermark": self.mark.name if self.mark else "",
             "cut_off": sum(part.cut_off for part in parts),
             "fragments": [
                 {"text": part.fragment.text, "tokens": len(part.tokens), "cut_off": part.cut_off} for part in parts
             ],
         }
-        return Speech(samples, SAMPLE_RATE, report)
+        return Speech(samples, rate, report)
 
     def _autocast(self) -> AbstractContextManager:
         # On a CPU only the vocoder, which takes the most time, computes in less than fp32.

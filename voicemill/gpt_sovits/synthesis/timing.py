@@ -64,26 +64,31 @@ def fragment_times(
     return words
 
 
-def part_times(decoder: Decoder, part: Part, prompt: Prompt, version: str, reading: Reading) -> list[Word]:
+def part_times(
+    decoder: Decoder, part: Part, prompt: Prompt, version: str, reading: Reading, rate: int = SAMPLE_RATE
+) -> list[Word]:
     """Return when each word of a part is heard, in seconds from its begin, at the speed at which it is spoken."""
     words = fragment_times(decoder, part.fragment, part.tokens, version, reading, prompt=prompt)
-    pace = len(part.sound) / SAMPLE_RATE / (len(part.tokens) / TOKENS_PER_SECOND) if len(part.tokens) else 0.0
+    pace = len(part.sound) / rate / (len(part.tokens) / TOKENS_PER_SECOND) if len(part.tokens) else 0.0
     return [Word(word.text, word.start * pace, word.end * pace) for word in words]
 
 
-def line_times(text: str, parts: Sequence[Part], pause_seconds: float) -> list[dict[str, Any]]:
+def line_times(
+    text: str, parts: Sequence[Part], pause_seconds: float, rate: int = SAMPLE_RATE
+) -> list[dict[str, Any]]:
     """Return the words of a line as reports have them: `text` as its author wrote it, `start` and `end` in seconds.
 
     Args:
         text: The line.
         parts: Its parts with their words and sounds.
         pause_seconds: Silence after each.
+        rate: Sampling rate of the sounds, in Hz.
     """
     begin, words = 0, []
     for part in parts:
-        offset = begin / SAMPLE_RATE
+        offset = begin / rate
         words += [Word(word.text, offset + word.start, offset + word.end) for word in part.words]
-        begin += len(part.sound) + int(SAMPLE_RATE * pause_seconds)
+        begin += len(part.sound) + int(rate * pause_seconds)
     places = spans(text, [word.text for word in words])
     return [
         {"text": text[start:end] or word.text, "start": round(word.start, 3), "end": round(word.end, 3)}

@@ -17,6 +17,7 @@ from voicemill.core import untrusted
 from voicemill.core.errors import InputError
 from voicemill.core.files import atomic
 from voicemill.core.logs import get_logger
+from voicemill.gpt_sovits.versions import spec
 from voicemill.models import record
 from voicemill.models.layout import Version, place
 from voicemill.models.placing import DEFAULTS
@@ -54,7 +55,8 @@ def make_all(
         folder: Models folder to make. One that this version of the code made with this seed is left alone.
         seed: Seed of the random weights; the same seed gives the same bytes.
         report: Gets one line a model.
-        versions: GPT-SoVITS versions to make; v2Pro and v2ProPlus come with a speaker encoder.
+        versions: GPT-SoVITS versions to make; v2Pro and v2ProPlus come with a speaker encoder, v3 and v4 with a
+            vocoder.
         base: Models folder, such as pretrain makes, whose models take the places of the toys that are for the same.
 
     Returns:
@@ -100,6 +102,7 @@ def make_all(
 def _makers(versions: Sequence[Version]) -> list[tuple[str, Callable[[Path, int], object]]]:
     """Return each takes the models folder and a seed."""
     from voicemill.models.toy.gpt import make_gpt
+    from voicemill.models.toy.mel_sovits import make_mel_sovits
     from voicemill.models.toy.separators import make_separators
     from voicemill.models.toy.sovits import make_sovits
     from voicemill.models.toy.speaker import make_speaker_encoder
@@ -111,8 +114,11 @@ def _makers(versions: Sequence[Version]) -> list[tuple[str, Callable[[Path, int]
         ("hubert", make_hubert),
         ("bert", make_bert),
         ("whisper", make_whisper),
-        *((f"sovits {version}", partial(make_sovits, version=version)) for version in versions),
-        *([("speaker-encoder", make_speaker_encoder)] if set(versions) - {"v2"} else []),
+        *(
+            (f"sovits {version}", partial(make_mel_sovits if spec(version).mel else make_sovits, version=version))
+            for version in versions
+        ),
+        *([("speaker-encoder", make_speaker_encoder)] if any(spec(name).speaker_vectors for name in versions) else []),
         ("gpt", make_gpt),
     ]
 

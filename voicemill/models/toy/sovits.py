@@ -7,11 +7,13 @@ second. What they say means nothing.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from voicemill.gpt_sovits.versions import Version, spec
 from voicemill.models.layout import place
 
-Version = Literal["v2", "v2Pro", "v2ProPlus"]
+if TYPE_CHECKING:
+    from voicemill.gpt_sovits.sovits.model import Tokenizing
 
 DISCRIMINATOR_WIDTH = 64
 
@@ -36,10 +38,7 @@ def make_sovits(models: Path, seed: int = 0, version: Version = "v2") -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = Generator(config)
-        # As wide as the features that it quantizes, so that different sounds get different tokens.
-        generator.codebook.embed.normal_(std=0.4)
-        generator.codebook.embed_avg.copy_(generator.codebook.embed)
-        generator.codebook.cluster_size.fill_(1.0)
+        spread_codes(generator)
         discriminator = Discriminator(config.discriminator_periods, DISCRIMINATOR_WIDTH)
     for name in ("sovits-g", "sovits-d"):
         (models / place(name, version)).parent.mkdir(parents=True, exist_ok=True)
@@ -48,9 +47,16 @@ def make_sovits(models: Path, seed: int = 0, version: Version = "v2") -> None:
     export_discriminator(models / place("sovits-d", version), discriminator.state_dict(), hps)
 
 
+def spread_codes(generator: Tokenizing) -> None:
+    """Make a codebook as wide as the features that it quantizes, so that different sounds get different tokens."""
+    generator.codebook.embed.normal_(std=0.4)
+    generator.codebook.embed_avg.copy_(generator.codebook.embed)
+    generator.codebook.cluster_size.fill_(1.0)
+
+
 def configuration(version: str) -> dict[str, Any]:
     """Return a configuration with the sections of the reference's `configs/s2.json`, sizes reduced."""
-    pro = version.startswith("v2Pro")
+    pro = spec(version).speaker_vectors
     return {
         "train": {
             "seed": 1234,
