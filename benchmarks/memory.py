@@ -1,6 +1,6 @@
 """How much memory a training step takes: weights, gradients and optimizer, and what is kept for the way back.
 
-    python -m benchmarks.memory [--versions v2,v2Pro,v2ProPlus] [--seconds 4] [--recompute]
+    python -m benchmarks.memory [--versions v2,v2Pro,v2ProPlus,v3,v4] [--seconds 4] [--recompute]
 
 Full size, random weights, one clip, fp32, on the CPU but by the operations that a GPU is given. What is kept is the
 most bytes that tensors saved by autograd had at the same time, each storage once, weights left out. Half precision
@@ -17,6 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from voicemill.gpt_sovits.features.spectrogram import HOP, SAMPLE_RATE
+from voicemill.gpt_sovits.flow_matching.data import MelBatch
+from voicemill.gpt_sovits.flow_matching.dit import BANDS, Block, DitSizes
+from voicemill.gpt_sovits.flow_matching.lora import add_lora
+from voicemill.gpt_sovits.flow_matching.model import MelGenerator
+from voicemill.gpt_sovits.flow_matching.training import MelTrainer
 from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND, GptConfig
 from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.model import Gpt
@@ -33,6 +38,7 @@ from voicemill.gpt_sovits.sovits.training import Trainer
 from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
 from voicemill.gpt_sovits.training.monitor import recompute
 from voicemill.gpt_sovits.training.run_state import Precision
+from voicemill.gpt_sovits.versions import spec
 
 FP32 = Precision("fp32", torch.device("cpu"))
 PHONES_PER_SECOND = 15
@@ -112,6 +118,31 @@ def sovits(version: Version, seconds: float, *, recomputed: bool) -> tuple[float
     return 16 * parameters / GIB, kept.most / GIB
 
 
+def mel_sovits(version: Version, seconds: float, *, recomputed: bool) -> tuple[float, float]:
+    """GiB of weights, and of gradients and AdamW of what a LoRA of rank 32 learns, and GiB kept for a clip."""
+    model = MelGenerator(SovitsConfig.of(version), DitSizes())
+    add_lora(model.estimator, SovitsRecipe().lora_rank)
+    if recomputed:
+        recompute(module for module in model.modules() if isinstance(module, Block | WaveNet))
+    frames, phones = round(seconds * SAMPLE_RATE / HOP), round(seconds * PHONES_PER_SECOND)
+    mel_frames = int(frames * model.mel.stretch)
+    batch = MelBatch(
+        torch.randn(1, 768, frames),
+        torch.rand(1, model.config.spec_channels, frames),
+        torch.tensor([frames]),
+        torch.randn(1, BANDS, mel_frames),
+        torch.tensor([mel_frames]),
+        torch.randint(0, model.config.symbols, (1, phones)),
+        torch.tensor([phones]),
+    )
+    trainer = MelTrainer(model, SovitsRecipe(batch_size=1), FP32)
+    with Kept(model) as kept:
+        trainer.step(batch)
+    parameters = [p.numel() for p in model.parameters()]
+    learnt = [p.numel() for p in trainer.learning.values()]
+    return (4 * sum(parameters) + 12 * sum(learnt)) / GIB, kept.most / GIB
+
+
 def gpt(seconds: float, *, recomputed: bool) -> tuple[float, float]:
     """GiB of weights, gradients and ScaledAdam (with its stacked copies), and GiB kept for a clip."""
     model = Gpt(GptConfig()).train()
@@ -146,7 +177,8 @@ def report(options: argparse.Namespace) -> None:
     """Print a row for each model."""
     print(f"one clip of {options.seconds:g} s, fp32{', gradient checkpointing' if options.recompute else ''}")
     for version in options.versions.split(","):
-        fixed, kept = sovits(version, options.seconds, recomputed=options.recompute)
+        count = mel_sovits if spec(version).mel else sovits
+        fixed, kept = count(version, options.seconds, recomputed=options.recompute)
         print(f"SoVITS {version:10s} weights, gradients, optimizer {fixed:.2f} GiB, kept {kept:.2f} GiB", flush=True)
     fixed, kept = gpt(options.seconds, recomputed=options.recompute)
     print(f"token model       weights, gradients, optimizer {fixed:.2f} GiB, kept {kept:.2f} GiB")

@@ -111,7 +111,7 @@ def spec(version: str) -> VersionSpec:
     """Return what a version is.
 
     Raises:
-        ValueError: There is no such version.
+        ValueError: The version is unknown.
     """
     if version not in _TABLE:
         raise ValueError(f"unknown version {version!r}; known: {', '.join(_TABLE)}")

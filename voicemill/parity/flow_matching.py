@@ -258,7 +258,7 @@ def watched(calls: list[Any]) -> Iterator[None]:
 
 
 class JoinedMelSound(MelSound):
-    """The reference's way to speak several fragments at once, which we do not take (decision {N}).
+    """The reference's way to speak several fragments at once, which we do not take (decision 214).
 
     Their features are joined, cut into overlapping chunks that all resume from the reference recording, and the sounds
     of the chunks are cross-faded where they agree best, which shortens what is said.

@@ -42,9 +42,9 @@ class Quirks:
             other (docs/explanation/decisions.md, 3).
         late_stop: The plain loop notices the limit one token late and then drops the first token (decision 4).
         read_as_reference: Figures and languages are read as the reference reads them even where it errs.
-        pause_at_32_khz: A pause is counted in samples at 32 kHz whatever the rate (decision {N}).
+        pause_at_32_khz: A pause is counted in samples at 32 kHz whatever the rate (decision 215).
         mel_of_last_reference: v3 and v4 draw on from the mel of the last recording, whose words are not the prompt's,
-            where there are several (decision {N}).
+            where there are several (decision 215).
     """
 
     decode_together: bool = False
