@@ -10,13 +10,14 @@ from voicemill.core.errors import MissingModelError
 from voicemill.models import catalogue, layout, locate, record
 from voicemill.storage import open_store
 
+SHARED = ("g2pw", "separation", "whisper", "sensevoice", "paraformer", "speaker-encoder")
+PLACES = [(name, version) for version in layout.VERSIONS for name in (*layout.base_names(version), "hubert", "bert")]
 
-@pytest.mark.parametrize("version", ["v2", "v2Pro", "v2ProPlus"])
-@pytest.mark.parametrize("name", layout.NAMES)
+
+@pytest.mark.parametrize(("name", "version"), [*PLACES, *((name, "v2") for name in SHARED)])
 def test_catalogue_holds_every_model_at_its_place(name: str, version: str) -> None:
     place = layout.place(name, version)
-    shared = ("g2pw", "separation", "whisper", "sensevoice", "paraformer", "speaker-encoder")
-    words = [name] if name in shared else [version]
+    words = [name] if name in SHARED else [version]
     paths = [file.path for model in catalogue.select(words) for file in model.files]
     assert any(path == place or path.startswith(f"{place}/") for path in paths)
 

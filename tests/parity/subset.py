@@ -1,6 +1,8 @@
 """Copy a small part of a golden-number folder into tests/parity/golden, for machines that have nothing else.
 
 python -m tests.parity.subset FOLDER
+
+The numbers of v3 and v4 are a folder of their own in FOLDER, `v34`, and become one in tests/parity/golden.
 """
 
 import json
@@ -37,7 +39,14 @@ CHOSEN = (
     "F_glue/v2_two_refs_cut0",
     "F_glue/postprocess",
     "F_glue/sola",
+    "G_v34/g_v34_v3_decode_encp_s13_ge",
+    "G_v34/g_v34_v3_dit_masked",
+    "G_v34/g_v34_v[34]_cfm_4steps_cfg07_t10",
+    "G_v34/g_v34_v[34]_vocoder",
+    "G_v34_ckpt/g_v34_ckpt_lora_v4",
+    "G_v34_train/g_v34_v4_lora_2steps",
 )
+LATER = "v34"
 
 
 def files_named(value: Any, root: Path) -> set[str]:
@@ -57,20 +66,25 @@ def needs(case: dict[str, Any], root: Path, by_name: dict[str, dict[str, Any]]) 
 
 
 def main() -> None:
-    root = Path(sys.argv[1])
+    shutil.rmtree(GOLDEN, ignore_errors=True)
+    for part in ("", LATER):
+        copy(Path(sys.argv[1]) / part, GOLDEN / part)
+
+
+def copy(root: Path, target: Path) -> None:
+    """Copy the chosen cases of a folder and the files that they name."""
     manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
     by_name = {f"{c['group']}/{c['id']}": c for c in manifest["cases"]}
     wanted = [name for name in by_name if any(fnmatchcase(name, pattern) for pattern in CHOSEN)]
     kept = {f"{c['group']}/{c['id']}" for name in wanted for c in needs(by_name[name], root, by_name)}
     cases = [case for name, case in by_name.items() if name in kept]
     files = files_named(cases, root)
-    shutil.rmtree(GOLDEN, ignore_errors=True)
     for name in sorted(files):
-        (GOLDEN / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / name, GOLDEN / name)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / name, target / name)
     small = {"environment": manifest["environment"], "cases": cases}
-    (GOLDEN / "manifest.json").write_text(json.dumps(small, ensure_ascii=False, indent=0), encoding="utf-8")
-    total = sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file())
+    (target / "manifest.json").write_text(json.dumps(small, ensure_ascii=False, indent=0), encoding="utf-8")
+    total = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{len(cases)} cases, {len(files)} files, {total / 1e6:.1f} MB")
 
 
