@@ -27,7 +27,6 @@ from voicemill.voice.model_card import model_card
 from voicemill.voice.stages import STAGES
 
 
-
 @dataclass(frozen=True)
 class Sources:
     """Folders of the stages before; `recordings` may be missing, and with it the consent."""

@@ -77,7 +77,7 @@ def test_long_lines_are_drawn_in_chunks_that_resume_from_the_one_before(
 
     monkeypatch.setattr(mel_sound_module, "sample", noted)
     monkeypatch.setattr(synthesizer.sound, "mel", replace(synthesizer.sound.mel, chunk_frames=frames + 30))
-    script = synthesizer.script("我们一起去公园散步吧", "zh", cut="cut0")
+    script = synthesizer.script("我们一起去公园散步吧", "zh", text_split="cut0")
     said = synthesizer.perform([script], prompt, OPTIONS)[0]
     tokens = said.report["fragments"][0]["tokens"]
     assert len(calls) == -(-4 * tokens // 30) > 1

@@ -27,6 +27,7 @@ from voicemill.gpt_sovits.training.run_state import Precision, first_micro_batch
 
 HEARD = (
     "epochs",
+    "min_clips_per_epoch",
     "batch_size",
     "save_every",
     "patience",

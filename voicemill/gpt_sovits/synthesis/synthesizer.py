@@ -233,12 +233,19 @@ class Synthesizer:
             sounds = [torch.from_numpy(self.mark.apply(sound.numpy(), rate)) for sound in sounds]
         pause_rate = SAMPLE_RATE if self.quirks.pause_at_32_khz else rate
         samples = waveform.join(sounds, int(pause_rate * options.pause_seconds)).numpy()
+        words = {}
+        if options.word_times:
+            words["words"] = timing.line_times(script.text, parts, options.pause_seconds, rate)
         report = {
             "seconds": round(len(samples) / rate, 3),
             "speed": script.speed,
             "seed": script.seed,
             "unpronounced": [asdict(sign) for sign in script.unpronounced],
-            **({"words": timing.line_times(script.text, parts, options.pause_seconds, rate)} if options.word_times else {}),
+            **(
+                {"words": timing.line_times(script.text, parts, options.pause_seconds, rate)}
+                if options.word_times
+                else {}
+            ),
             "watermark": self.mark.name if self.mark else "",
             "cut_off": sum(part.cut_off for part in parts),
             "fragments": [

@@ -73,9 +73,7 @@ def part_times(
     return [Word(word.text, word.start * pace, word.end * pace) for word in words]
 
 
-def line_times(
-    text: str, parts: Sequence[Part], pause_seconds: float, rate: int = SAMPLE_RATE
-) -> list[dict[str, Any]]:
+def line_times(text: str, parts: Sequence[Part], pause_seconds: float, rate: int = SAMPLE_RATE) -> list[dict[str, Any]]:
     """Return the words of a line as reports have them: `text` as its author wrote it, `start` and `end` in seconds.
 
     Args:
