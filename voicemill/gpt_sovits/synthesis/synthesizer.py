@@ -241,11 +241,7 @@ class Synthesizer:
             "speed": script.speed,
             "seed": script.seed,
             "unpronounced": [asdict(sign) for sign in script.unpronounced],
-            **(
-                {"words": timing.line_times(script.text, parts, options.pause_seconds, rate)}
-                if options.word_times
-                else {}
-            ),
+            **words,
             "watermark": self.mark.name if self.mark else "",
             "cut_off": sum(part.cut_off for part in parts),
             "fragments": [
