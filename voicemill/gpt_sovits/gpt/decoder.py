@@ -66,6 +66,15 @@ class Decoder:
         self.inputs_3B = torch.zeros(3, 0, dtype=torch.long, device=self.device)
         self._recorded: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
+    def with_own_cache(self) -> Decoder:
+        """Return a decoder of the same weights that speaks other lines meanwhile."""
+        other = copy.copy(self)
+        cache = self.cache
+        other.cache = type(cache)(cache.layers, cache.heads, cache.width, cache.dtype, cache.device)
+        other.inputs_3B = torch.zeros(3, 0, dtype=torch.long, device=self.device)
+        other._recorded = {}
+        return other
+
     def reserve(self, rows: int, positions: int) -> None:
         """Make room in the cache; what is in it stays."""
         if self.cache.reserve(rows, positions):

@@ -5,8 +5,38 @@ The order matters and is the reference's: the nucleus is taken before the temper
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen; the defaults are the reference's.
+
+    Attributes:
+        num_beams: More than 1 looks for the likeliest whole line among so many beginnings at a time, and draws nothing;
+            of the others only the repetition penalty then matters.
+    """
+
+    top_k: int = 15
+    top_p: float = 1.0
+    temperature: float = 1.0
+    repetition_penalty: float = 1.35
+    num_beams: int = 1
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise ValueError(f"top_k must be at least 1, not {self.top_k}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")
+        if self.temperature < 0:
+            raise ValueError(f"temperature must not be negative, not {self.temperature}")
+        if self.repetition_penalty <= 0:
+            raise ValueError(f"repetition_penalty must be positive, not {self.repetition_penalty}")
+        if self.num_beams < 1:
+            raise ValueError(f"num_beams must be at least 1, not {self.num_beams}")
 
 
 def penalise(logits_BV: Tensor, seen_BV: Tensor, penalty: float) -> Tensor:
@@ -67,14 +97,14 @@ class RowNoise:
         """Begin a row anew."""
         self.generators[row] = torch.Generator().manual_seed(seed)
 
-    def step(self, steps: list[int]) -> Tensor:
-        """Noise `[B, V]` of the first rows, each at its own step; a row's steps are asked for in order."""
-        for row, step in enumerate(steps):
+    def step(self, steps: dict[int, int]) -> Tensor:
+        """Noise `[R, V]` of some rows, each at its own step; a row's steps are asked for in order."""
+        for row, step in steps.items():
             if step % self.BLOCK == 0:
                 block_TV = torch.empty(self.blocks_BTV.shape[1:]).exponential_(1.0, generator=self.generators[row])
                 self.blocks_BTV[row] = block_TV.clamp_min_(1e-20)
-        places_B = torch.tensor([step % self.BLOCK for step in steps], device=self.blocks_BTV.device)
-        return self.blocks_BTV[torch.arange(len(steps), device=places_B.device), places_B]
+        rows_R, places_R = torch.tensor([list(steps), [step % self.BLOCK for step in steps.values()]])
+        return self.blocks_BTV[rows_R.to(self.blocks_BTV.device), places_R.to(self.blocks_BTV.device)]
 
     def move(self, source: int, target: int) -> None:
         """Put a row in the place of another."""

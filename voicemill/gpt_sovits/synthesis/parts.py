@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,3 +58,21 @@ def token_limit(fragment: Fragment, most: int | None) -> int:
     """Most tokens of a fragment: as asked, or what its phones need at the slowest pace in the training data."""
     slowest = TOKENS_PER_SECOND * (math.ceil(len(fragment.phones) / MIN_PHONES_PER_SECOND) + 1)
     return min(MAX_TOKENS, most or slowest)
+
+
+def report_of(
+    script: Script, parts: list[Part], seconds: float, watermark: str = "", words: list[Any] | None = None
+) -> dict[str, Any]:
+    """Return what was said of a script and how; see `Speech.report`."""
+    return {
+        "seconds": round(seconds, 3),
+        "speed": script.speed,
+        "seed": script.seed,
+        "unpronounced": [asdict(sign) for sign in script.unpronounced],
+        **({} if words is None else {"words": words}),
+        "watermark": watermark,
+        "cut_off": sum(part.cut_off for part in parts),
+        "fragments": [
+            {"text": part.fragment.text, "tokens": len(part.tokens), "cut_off": part.cut_off} for part in parts
+        ],
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,7 +31,7 @@ from voicemill.gpt_sovits.synthesis.fragments import (
 )
 from voicemill.gpt_sovits.synthesis.latent_sound import LatentSound
 from voicemill.gpt_sovits.synthesis.mel_sound import MelSound
-from voicemill.gpt_sovits.synthesis.parts import Noise, Part, token_limit
+from voicemill.gpt_sovits.synthesis.parts import Noise, Part, report_of, token_limit
 from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, prompt_tokens
 from voicemill.gpt_sovits.synthesis.script import Mark, Options, Prompt, Quirks, Script, Speech
 from voicemill.text import BY_DICTIONARIES, Reading
@@ -40,11 +40,19 @@ if TYPE_CHECKING:
     from transformers import HubertModel
 
 AS_REFERENCE = Options()
+_DRAWN = 16
 
 
 def seeded_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
-    """Standard normal noise that depends on the seed and the shape only, on every device."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    """Standard normal noise `[1, C, T]`: a frame's depends on the seed and its place only, on every device.
+
+    So that speech can be made before its length is known, frames are drawn one after the other.
+    """
+    batch, channels, frames = shape
+    # torch draws 16 numbers at a time and the last ones anew; with whole groups no frame depends on how many follow.
+    rows = -(-frames // _DRAWN) * _DRAWN
+    drawn = torch.randn(batch, rows, channels, generator=torch.Generator().manual_seed(seed))
+    return drawn[:, :frames].transpose(1, 2)
 
 
 @dataclass
@@ -203,11 +211,7 @@ class Synthesizer:
         ]
 
     def _speak_tokens(self, parts: list[Part], prompt: Prompt, options: Options) -> None:
-        phones, bert = [], []
-        for part in parts:
-            before = [prompt.text] if prompt.text else []
-            phones.append(torch.tensor([phone for piece in [*before, part.fragment] for phone in piece.phones]))
-            bert.append(torch.cat([piece.bert_CX for piece in [*before, part.fragment]], dim=1))
+        phones, bert = zip(*(self.text_of(part, prompt) for part in parts), strict=True)
         limits = [token_limit(part.fragment, options.max_tokens) for part in parts]
         late = int(self.quirks.late_stop)
         spoken = generate(
@@ -225,30 +229,28 @@ class Synthesizer:
             first = 1 if len(tokens) > limit and prompt.tokens is not None else 0
             part.tokens = tokens[first:]
 
+    def text_of(self, part: Part, prompt: Prompt) -> tuple[Tensor, Tensor]:
+        """Return what the token model reads for a part, the prompt's first: phones `[X]` and BERT rows `[1024, X]`."""
+        pieces = [prompt.text, part.fragment] if prompt.text else [part.fragment]
+        phones = torch.tensor([phone for piece in pieces for phone in piece.phones])
+        return phones, torch.cat([piece.bert_CX for piece in pieces], dim=1)
+
+    @property
+    def watermark(self) -> str:
+        """Name of the mark that everything spoken carries; empty without one."""
+        return self.mark.name if self.mark else ""
+
+    def marked(self, sound_L: Tensor) -> Tensor:
+        """Return samples with the mark; each piece of sound by itself, so that pauses stay silent."""
+        return torch.from_numpy(self.mark.apply(sound_L.numpy(), self.sound.rate)) if self.mark else sound_L
+
     def _line(self, script: Script, parts: list[Part], options: Options) -> Speech:
         rate = self.sound.rate
-        sounds = [part.sound for part in parts]
-        if self.mark:
-            # Each by itself, so that the pauses stay silent.
-            sounds = [torch.from_numpy(self.mark.apply(sound.numpy(), rate)) for sound in sounds]
         pause_rate = SAMPLE_RATE if self.quirks.pause_at_32_khz else rate
+        sounds = [self.marked(part.sound) for part in parts]
         samples = waveform.join(sounds, int(pause_rate * options.pause_seconds)).numpy()
-        words = {}
-        if options.word_times:
-            words["words"] = timing.line_times(script.text, parts, options.pause_seconds, rate)
-        report = {
-            "seconds": round(len(samples) / rate, 3),
-            "speed": script.speed,
-            "seed": script.seed,
-            "unpronounced": [asdict(sign) for sign in script.unpronounced],
-            **words,
-            "watermark": self.mark.name if self.mark else "",
-            "cut_off": sum(part.cut_off for part in parts),
-            "fragments": [
-                {"text": part.fragment.text, "tokens": len(part.tokens), "cut_off": part.cut_off} for part in parts
-            ],
-        }
-        return Speech(samples, rate, report)
+        words = timing.line_times(script.text, parts, options.pause_seconds, rate) if options.word_times else None
+        return Speech(samples, rate, report_of(script, parts, len(samples) / rate, self.watermark, words))
 
     def _autocast(self) -> AbstractContextManager:
         # On a CPU only the vocoder, which takes the most time, computes in less than fp32.
