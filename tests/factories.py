@@ -86,13 +86,14 @@ def make_run(root: Path) -> RunFolder:
 
 
 def make_speaking_voice(
-    folder: Path, models: Path, *, prompt: str = SAID, generation: Generation | None = None
+    folder: Path, models: Path, *, speaker: str = "ada", prompt: str = SAID, generation: Generation | None = None
 ) -> Path:
-    """Make a voice of the base weights in a models folder, called ada, whose reference is `RECORDING`.
+    """Make a voice of the base weights in a models folder, whose reference is `RECORDING`.
 
     Args:
         folder: An empty folder, which becomes the voice.
         models: The models folder.
+        speaker: Whose voice it is.
         prompt: What the reference says; empty for a voice that speaks without a prompt.
         generation: How it speaks; the defaults if it does not say.
     """
@@ -104,5 +105,5 @@ def make_speaking_voice(
         for name in ("sovits.safetensors", "gpt.safetensors")
     )
     clip = ReferenceClip("reference.wav", file_digest(folder / "reference.wav"), prompt, "zh" if prompt else "en", 4.0)
-    Voice("ada", "v2", "en", 32_000, sovits, gpt, clip, generation or Generation()).write(folder)
+    Voice(speaker, "v2", "en", 32_000, sovits, gpt, clip, generation or Generation()).write(folder)
     return folder

@@ -11,31 +11,26 @@ import pytest
 import soundfile
 
 from tests import speech as recorded
-from tests.factories import make_speaking_voice
+from tests.small_voice import STEADY, make_voice, small_models
 from voicemill import InputError, MissingModelError, UsageError, Voice
 from voicemill.audio.reading import write_wav
 from voicemill.core.digests import file_digest
-from voicemill.models import packed
 from voicemill.registry import open_registry, publish
 from voicemill.stages.synthesize import synthesize
-from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import ReferenceClip, read_voice
 
 LINE = "She put the cake on the table."
-STEADY = Generation(top_k=1, repetition_penalty=1.0, text_split="cut0", use_prompt=False)
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    packed.unpack(packed.SMALL, str(folder))
-    return folder
+def models() -> Path:
+    return small_models()
 
 
 @pytest.fixture(scope="module")
-def folder(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A voice of the small base's weights, which speaks by a generation config of its own."""
-    folder = make_speaking_voice(tmp_path_factory.mktemp("voice"), models, prompt="", generation=STEADY)
+    folder = make_voice(tmp_path_factory.mktemp("voice"))
     write_wav(folder / "lively.wav", recorded.speech(4.0), 16_000, "PCM_16")
     lively = ReferenceClip("lively.wav", file_digest(folder / "lively.wav"), "", "en", 4.0)
     replace(read_voice(folder), references={"lively": lively}).write(folder)
@@ -123,6 +118,37 @@ def test_several_lines_are_spoken_as_each_alone(voice: Voice):
         alone = voice.say(speech.text, seed=1)
         assert len(alone.samples) == len(speech.samples)
         np.testing.assert_allclose(alone.samples, speech.samples, atol=1e-3)
+
+
+def test_a_line_is_heard_in_pieces_while_it_is_spoken(voice: Voice):
+    stream = voice.stream(LINE, seed=3)
+    pieces = list(stream)
+    whole = voice.say(LINE, seed=3)
+    assert len(pieces) > 1
+    assert stream.speech
+    assert np.array_equal(np.concatenate(pieces), stream.speech.samples)
+    assert len(stream.speech.samples) == len(whole.samples)
+    difference = stream.speech.samples - whole.samples
+    assert np.sqrt(np.mean(difference**2)) < 0.3 * np.sqrt(np.mean(whole.samples**2))
+    with pytest.raises(InputError, match=r"'\.\.\.' cannot be spoken: nothing to speak"):
+        list(voice.stream("..."))
+
+
+def test_a_stream_that_is_closed_early_lets_others_speak(voice: Voice):
+    pieces = iter(voice.stream(LINE))
+    next(pieces)
+    pieces.close()
+    assert voice.say("One.").seconds > 0.1
+
+
+def test_models_and_registry_are_named_by_the_environment(folder: Path, models: Path, tmp_path: Path, monkeypatch):
+    publish(folder, open_registry(str(tmp_path / "registry")))
+    with pytest.raises(UsageError, match="give `models` or set VOICEMILL_MODELS"):
+        Voice.load("ada@latest")
+    monkeypatch.setenv("VOICEMILL_MODELS", str(models))
+    monkeypatch.setenv("VOICEMILL_REGISTRY", str(tmp_path / "registry"))
+    with Voice.load("ada@latest", device="cpu") as voice:
+        assert voice.speaker == "ada"
 
 
 def test_what_cannot_be_spoken_or_saved_is_refused(voice: Voice, tmp_path: Path):

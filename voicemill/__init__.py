@@ -10,10 +10,19 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voicemill.api import InputError, MissingModelError, Speech, UsageError, Voice, VoicemillError
+    from voicemill.api import InputError, MissingModelError, Speech, SpeechStream, UsageError, Voice, VoicemillError
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "MissingModelError", "Speech", "UsageError", "Voice", "VoicemillError", "__version__"]
+__all__ = [
+    "InputError",
+    "MissingModelError",
+    "Speech",
+    "SpeechStream",
+    "UsageError",
+    "Voice",
+    "VoicemillError",
+    "__version__",
+]
 
 # Or else the wheels of onnxruntime report each process that imports them to their maker, from threads of their own.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -6,12 +6,15 @@
         voice.say("Good morning.").save("morning.wav")
         for speech in voice.say_all(["One.", "Two.", "Three."]):
             print(speech.text, speech.seconds, speech.unpronounced)
+        for samples in voice.stream("A long text, heard while it is spoken."):
+            player.write(samples)
 
 Importing this module loads neither torch nor a model; `Voice.load` does.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -26,12 +29,12 @@ from voicemill.core.extras import needs
 if TYPE_CHECKING:
     import numpy as np
 
-    from voicemill.gpt_sovits.synthesis import Options, Prompt
+    from voicemill.gpt_sovits.synthesis import Options, Prompt, Synthesizer
     from voicemill.synthesis.load import SpeakingVoice
     from voicemill.text import Unpronounced
     from voicemill.voice.generation_config import Generation
 
-__all__ = ["InputError", "MissingModelError", "Speech", "UsageError", "Voice", "VoicemillError"]
+__all__ = ["InputError", "MissingModelError", "Speech", "SpeechStream", "UsageError", "Voice", "VoicemillError"]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
@@ -110,6 +113,25 @@ class Speech:
         return path
 
 
+class SpeechStream:
+    """A line that is heard while it is spoken: an iterator over its samples, float32 `[n]`, piece by piece.
+
+    Attributes:
+        speech: The whole line, once all pieces were taken; None before.
+    """
+
+    def __init__(self, pieces: Iterator[np.ndarray | Speech]):
+        self._pieces = pieces
+        self.speech: Speech | None = None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for piece in self._pieces:
+            if isinstance(piece, Speech):
+                self.speech = piece
+            else:
+                yield piece
+
+
 class Voice:
     """A voice with its models loaded. Make one with `Voice.load`; as a context manager it frees the models at the end.
 
@@ -139,7 +161,7 @@ class Voice:
         cls,
         voice: str | Path,
         *,
-        models: str | Path,
+        models: str | Path = "",
         registry: str | Path = "",
         device: str = "auto",
         precision: Precision = "auto",
@@ -153,8 +175,9 @@ class Voice:
         Args:
             voice: A voice folder (`voicemill run clone-voice --out OUT` leaves `OUT/voice`), an `s3://` address,
                 or with a registry SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION.
-            models: Models folder or its `s3://` address, for HuBERT and, where Mandarin is spoken, BERT.
-            registry: Folder or `s3://` address of a registry.
+            models: Models folder or its `s3://` address, for HuBERT and, where Mandarin is spoken, BERT; empty takes
+                `$VOICEMILL_MODELS`.
+            registry: Folder or `s3://` address of a registry; empty takes `$VOICEMILL_REGISTRY`, if it is set.
             device: `cpu`, `cuda`, `cuda:1`; `auto` takes the GPU where there is one.
             precision: `auto` is half precision on a GPU and fp32 on a CPU.
             lexicon: Your own pronunciations, a CSV file with the columns word, language and reading.
@@ -167,8 +190,12 @@ class Voice:
             InputError: If it is not a voice, is damaged, or is not signed by a trusted key.
             MissingModelError: If a pretrained model is not in the models folder, or the watermark not installed.
             TryAgain: If S3 cannot be reached.
-            UsageError: If a package of the extra `voice` is not installed.
+            UsageError: If no models folder is given, or a package of the extra `voice` is not installed.
         """
+        models = models or os.environ.get("VOICEMILL_MODELS", "")
+        registry = registry or os.environ.get("VOICEMILL_REGISTRY", "")
+        if not models:
+            raise UsageError("a voice needs a models folder; give `models` or set VOICEMILL_MODELS")
         with needs("voice"):
             import torch
 
@@ -257,6 +284,70 @@ class Voice:
                 waiting = []
         if waiting:
             yield from self._speak(waiting, language or self.language, speed, seed, options, reference)
+
+    def stream(
+        self, text: str, *, language: str = "", speed: float | None = None, seed: int = 0, reference: str = ""
+    ) -> SpeechStream:
+        """Speak a line that is heard while it is spoken, in pieces of half a second and more.
+
+        It sounds like what `say` speaks with the same seed, up to a small difference that `docs/how-to/serving.md`
+        states; at another speed than 1 a piece is a sentence or a part of one, and there is no difference. Other
+        threads wait until the last piece is taken, or the stream is closed.
+
+        Args:
+            text: What to say.
+            language: As for `say`.
+            speed: As for `say`.
+            seed: As for `say`.
+            reference: As for `say`.
+
+        Raises:
+            InputError: As for `say`, when the first piece is taken.
+        """
+        speed = self.generation.speed if speed is None else speed
+        return SpeechStream(self._stream(text, language or self.language, speed, seed, reference))
+
+    def _stream(
+        self, text: str, language: str, speed: float, seed: int, reference: str
+    ) -> Iterator[np.ndarray | Speech]:
+        import numpy as np
+
+        from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
+        from voicemill.synthesis.options import options_of
+        from voicemill.text import Unpronounced
+
+        with self._lock:
+            synthesizer, prompt = self._prepared(reference)
+            options = options_of(self.generation)
+            try:
+                script = synthesizer.script(text, language, text_split=options.text_split, speed=speed, seed=seed)
+            except InputError as error:
+                raise InputError(f"{text[:60]!r} cannot be spoken: {error}") from error
+            pieces: list[np.ndarray] = []
+            heard = 0
+            stream = Stream(script, prompt, options, pieces.append)
+            speaker = StreamingSynthesizer(synthesizer, rows=min(2, len(script.fragments)))
+            speaker.begin(stream)
+            while not stream.has_ended:
+                speaker.step()
+                while heard < len(pieces):
+                    heard += 1
+                    yield pieces[heard - 1]
+            if stream.error or stream.report is None:
+                raise stream.error or InputError(f"{text[:60]!r} was not spoken to its end")
+        signs = tuple(Unpronounced(**sign) for sign in stream.report["unpronounced"])
+        samples, cut_off = np.concatenate(pieces), stream.report["cut_off"]
+        about = (text, language, speed, seed, self.speaker, self.version)
+        yield Speech(samples, self.sample_rate, *about, signs, cut_off, stream.report["watermark"])
+
+    def _prepared(self, reference: str) -> tuple[Synthesizer, Prompt]:
+        """Return who speaks, and a reference as it was prepared once; the lock is held."""
+        if self._speaking is None:
+            raise UsageError(f"the voice of {self.speaker} is closed; load it again")
+        synthesizer = self._speaking.synthesizer
+        if reference not in self._prompts:
+            self._prompts[reference] = synthesizer.prepare(self.generation.prompt(self._speaking.named(reference)))
+        return synthesizer, self._prompts[reference]
 
     def _speak(
         self, texts: list[str], language: str, speed: float, seed: int, options: Options, reference: str

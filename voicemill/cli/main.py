@@ -16,6 +16,8 @@ from voicemill.core.extras import MissingExtra, missing
 
 _COMMANDS = {
     "run": ("voicemill.cli.run", "Run a workflow on this machine, or resume one that stopped.", "all"),
+    "say": ("voicemill.cli.say", "Say a text by a voice.", "voice"),
+    "serve": ("voicemill.cli.serve", "Serve voices by OpenAI's speech API, and on a page.", "serve"),
     "proofread": ("voicemill.cli.proofread", "Proofread transcripts in a web page.", "proofread"),
     "models": ("voicemill.cli.models", "List, fetch and verify pretrained models, or make tiny ones.", "models"),
     "voices": (
