@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -40,8 +41,16 @@ def pages() -> dict[str, str]:
         "commands.md": _document(commands_page()),
         "exit-codes.md": _document(exit_codes_page()),
         "renames.md": _document(renames_page()),
+        "openapi.json": openapi(),
         "files.md": _with_block((FOLDER / "files.md").read_text(encoding="utf-8"), files_table(declared)),
     }
+
+
+def openapi() -> str:
+    """Return the description of the server's HTTP API."""
+    from voicemill.serving.app import openapi as described
+
+    return json.dumps(described(), indent=2, ensure_ascii=False) + "\n"
 
 
 def stages() -> Iterator[Stage[...]]:

@@ -16,8 +16,8 @@ import uvicorn
 
 from tests.proofread.factories import make_run
 from tests.proofread.serving import serving
-from voicemill.proofread import connections
-from voicemill.proofread.connections import BACKLOG, BoundedProtocol
+from voicemill.serving import connections
+from voicemill.serving.connections import BACKLOG, BoundedProtocol
 
 HALF = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-a: "
 WHOLE = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import socket
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -42,10 +41,12 @@ def proofread(
     """
     import uvicorn
 
-    from voicemill.proofread import access, approval, connections
+    from voicemill.proofread import access, approval
     from voicemill.proofread.app import Site, create
     from voicemill.proofread.own_token import OwnToken
     from voicemill.proofread.runs import Runs
+    from voicemill.serving import connections
+    from voicemill.serving.listening import listen
     from voicemill.storage import is_remote
 
     if bool(proxy_header) != bool(trusted_proxy):
@@ -70,7 +71,7 @@ def proofread(
         secure=secure_cookies,
     )
     app = create(site, hosts=_LOOPBACK if own else None)
-    listening = _listen(host, port)
+    listening = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     page = f"review/{places[0].group}/{places[0].name}" if len(places) == 1 else ""
     address = f"http://{shown}:{listening.getsockname()[1]}/{quote(page)}"
@@ -91,17 +92,6 @@ def proofread(
     opened = own.open_browser(address) if own and browser and sys.stdout.isatty() else nullcontext()
     with opened:
         uvicorn.Server(config).run(sockets=[listening])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        raise UsageError(f"cannot listen at {host}:{port} ({error.strerror}); give another --port") from error
-    return listening
 
 
 def _account() -> str:

@@ -153,7 +153,7 @@ class SpeakingVoice:
 
 def load_voice(
     folder: Path,
-    models: Path,
+    models: Path | Pretrained,
     device: torch.device | None = None,
     *,
     precision: str = "auto",
@@ -165,7 +165,7 @@ def load_voice(
 
     Args:
         folder: What `publish` made.
-        models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
+        models: Models folder, for HuBERT and, where Mandarin is spoken, BERT; or those of it that are loaded already.
         device: Where to compute; None takes the GPU where there is one.
         precision: As `Pretrained.synthesizer`.
         compiled: The same.
@@ -178,7 +178,8 @@ def load_voice(
     """
     require_at_load(folder)
     voice = read_voice(folder)
-    synthesizer = Pretrained(models, device).synthesizer(
+    pretrained = models if isinstance(models, Pretrained) else Pretrained(models, device)
+    synthesizer = pretrained.synthesizer(
         folder / voice.sovits.file,
         folder / voice.gpt.file,
         precision=precision,
