@@ -25,8 +25,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 CONTAINERFILE = (ROOT / "images" / "Containerfile").read_text()
 BAKE = (ROOT / "images" / "docker-bake.hcl").read_text()
-APPLICATIONS = {"proofread"}
-"""Images that are not stages."""
+APPLICATIONS = {"proofread": False, "serve": True}
+"""Images that are not stages, and whether they compute on a GPU."""
 
 
 def declared() -> list[Stage]:
@@ -79,7 +79,8 @@ def test_an_image_runs_without_root_behind_an_init(image: str) -> None:
 def test_only_images_of_gpu_stages_have_a_gpus_libraries(image: str) -> None:
     # Its encoder is in the layers of evaluate, which a cluster has anyway; a GPU would not be worth the wait for one.
     on_cpu_beside_evaluate = image == "identify-speakers"
-    on_gpu = on_cpu_beside_evaluate or (image in STAGES and STAGES[image].gpu_memory is not None)
+    on_gpu = APPLICATIONS[image] if image in APPLICATIONS else STAGES[image].gpu_memory is not None
+    on_gpu = on_gpu or on_cpu_beside_evaluate
     packages = set().union(*(closure(each) for each in installed(image) - {"cuda12"}))
     family = STAGES[image].family if image in STAGES else image
     assert ("torch" in packages) == (on_gpu and family != "asr")
