@@ -56,13 +56,10 @@ def serve(
     """
     if host not in _LOOPBACK and keys is None and not public:
         raise UsageError(f"on {host} others can reach the voices: list keys in a file (--keys), or say --public")
-    try:
-        import uvicorn
+    import uvicorn
 
-        from voicemill.serving import connections
-        from voicemill.serving.app import create
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{error}; pip install 'voicemill[serve]'") from error
+    from voicemill.serving import connections
+    from voicemill.serving.app import create
     from voicemill.serving.listening import listen
 
     listening = listen(host, port)
