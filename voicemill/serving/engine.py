@@ -193,7 +193,7 @@ class Engine:
         try:
             ended = speaker.step()
         except (RuntimeError, ValueError) as error:
-            # What is in the batch cannot be told apart any more: out of memory, most likely.
+            # What is in the batch cannot be distinguished any more: out of memory, most likely.
             log.exception("a step failed, and with it the requests of its batch")
             failed = [job for job in list(self.jobs.values()) if job.speaker is speaker]
             for job in failed:

@@ -11,7 +11,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that is bound; port 0 takes any that is free.
 
     Raises:
-        UsageError: If the address or port cannot be had.
+        UsageError: If the address or port is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)

@@ -67,7 +67,7 @@ class Batch:
 
     @property
     def free(self) -> int:
-        """Rows that nobody has."""
+        """Rows that are not in use."""
         return self.rows - len(self.active) - len(self.entering)
 
     def reserve(self, positions: int) -> None:

@@ -97,7 +97,7 @@ async function say() {
 
 async function speak(mine) {
   const began = performance.now();
-  const response = await patiently(() => call("/v1/audio/speech", { body: request("wav"), signal: mine.control.signal }), mine);
+  const response = await retryWhileBusy(() => call("/v1/audio/speech", { body: request("wav"), signal: mine.control.signal }), mine);
   const reader = response.body.getReader();
   let first = 0;
   for (;;) {
@@ -124,7 +124,7 @@ async function speak(mine) {
 }
 
 // Tries again where the server says when.
-async function patiently(ask, mine) {
+async function retryWhileBusy(ask, mine) {
   for (;;) {
     try {
       return await ask();
