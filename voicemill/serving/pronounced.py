@@ -57,7 +57,9 @@ async def pronounced(voices: Voices, body: PronounceRequest, key: Key) -> Pronou
     if not key.may_use(voice.manifest.speaker):
         raise Refused(403, f"this key may not use the voice {body.voice!r}", "voice_not_allowed", "voice")
     language = body.language or voice.manifest.language
-    reading = voices.front_end.submit(voice.synthesizer.script, body.input, language, cut=voice.generation.text_split)
+    reading = voices.front_end.submit(
+        voice.synthesizer.script, body.input, language, text_split=voice.generation.text_split
+    )
     return _shown(voice, await asyncio.wrap_future(reading))
 
 

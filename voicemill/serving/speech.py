@@ -104,7 +104,7 @@ class Speaker:
                     voice.synthesizer.script,
                     wanted.text,
                     language,
-                    cut=options.cut,
+                    text_split=options.text_split,
                     speed=generation.speed,
                     seed=wanted.seed,
                 )

@@ -92,7 +92,7 @@ def test_chunks_are_the_sound_of_the_whole_up_to_a_small_error_and_join_without_
 
 
 def test_what_is_heard_first_is_heard_before_its_sentence_is_spoken(synthesizer: Synthesizer, prompt: Prompt):
-    ((stream, heard),) = streams(scripts(synthesizer)[:1], prompt, replace(SHORT, cut="cut0"))
+    ((stream, heard),) = streams(scripts(synthesizer)[:1], prompt, replace(SHORT, text_split="cut0"))
     speaker = StreamingSynthesizer(synthesizer, chunking=Chunking(first=4, ahead=3))
     speaker.begin(stream)
     steps = 0
