@@ -42,4 +42,4 @@ def test_a_rows_noise_is_its_own():
         if step == 2:
             together.move(2, 0)
         row, steps = (2, [step] * 3) if step < 2 else (0, [step])
-        assert torch.equal(together.step(dict(enumerate(steps)))[row], alone.step(dict(enumerate([step])[0])))
+        assert torch.equal(together.step(dict(enumerate(steps)))[row], alone.step({0: step})[0])
