@@ -174,6 +174,7 @@ def _about(voice: ServedVoice) -> dict[str, Any]:
         "speed": manifest.generation.speed,
         "use_prompt": manifest.generation.use_prompt,
         "reference": {"text": manifest.reference.text, "seconds": manifest.reference.seconds},
+        "references": [{"name": name, "text": clip.text} for name, clip in manifest.references.items()],
     }
 
 

@@ -7,17 +7,16 @@ and the response's headers say it.
 from __future__ import annotations
 
 import io
-import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
-from voicemill import __version__
 from voicemill.core.errors import UsageError
 from voicemill.gpt_sovits.synthesis.waveform import pcm16
+from voicemill.synthesis import marking
 
 Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 MEDIA_TYPES: Mapping[str, str] = {
@@ -47,11 +46,7 @@ class Provenance:
 
     def as_json(self) -> str:
         """Return it as the files of `voicemill stage synthesize` have it."""
-        noted: dict[str, Any] = {"generated": True, "speaker": self.speaker, "voice": self.voice, "text": self.text}
-        noted |= {"seed": self.seed, "by": f"voicemill {__version__}"}
-        if self.watermark:
-            noted["watermark"] = self.watermark
-        return json.dumps(noted, ensure_ascii=False)
+        return marking.provenance(**asdict(self))
 
 
 class Encoder(Protocol):
@@ -94,7 +89,7 @@ def with_lengths(wav: bytes) -> bytes:
 
 class _Wav:
     def __init__(self, rate: int, provenance: Provenance):
-        notes = {b"INAM": "Synthetic speech", b"ISFT": f"voicemill {__version__}", b"ICMT": provenance.as_json()}
+        notes = {b"INAM": marking.TITLE, b"ISFT": marking.software(), b"ICMT": provenance.as_json()}
         listed = b"INFO" + b"".join(_chunk(name, text.encode() + b"\0") for name, text in notes.items())
         about = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
         body = b"WAVE" + _chunk(b"fmt ", about) + _chunk(b"LIST", listed) + b"data" + struct.pack("<I", UNKNOWN)
@@ -172,7 +167,7 @@ class _Ffmpeg:
         if bits:
             self._stream.bit_rate = bits
         self._container.metadata.update(
-            {"title": "Synthetic speech", "comment": provenance.as_json(), "encoded_by": f"voicemill {__version__}"}
+            {"title": marking.TITLE, "comment": provenance.as_json(), "encoded_by": marking.software()}
         )
 
     def add(self, samples: np.ndarray) -> bytes:

@@ -58,6 +58,9 @@ class SpeechRequest(BaseModel):
     ] = None
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED, description="The same seed says it the same way. Ours.")] = 0
     language: Annotated[Language, Field(description="Of the input; empty is the voice's own. Ours.")] = ""
+    reference: Annotated[
+        str, Field(max_length=200, description="Name of one of the voice's references; empty is the usual one. Ours.")
+    ] = ""
     use_prompt: Annotated[
         bool | None, Field(description="Speak in the manner of the reference clip, or by its sound alone. Ours.")
     ] = None
@@ -74,7 +77,9 @@ class SpeechRequest(BaseModel):
         asked: dict[str, Any] = {"use_prompt": self.use_prompt}
         if "speed" in self.model_fields_set:
             asked["speed"] = self.speed
-        return Wanted(voice, self.input, self.response_format, streamed, self.language, self.seed, asked)
+        return Wanted(
+            voice, self.input, self.response_format, streamed, self.language, self.seed, asked, self.reference
+        )
 
 
 class TtsRequest(BaseModel):

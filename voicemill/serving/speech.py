@@ -41,6 +41,7 @@ class Wanted:
         language: Empty is the voice's own.
         seed: By which it is said the same way again.
         generation: Options of the generation config that the client sets.
+        reference: Name of one of the voice's references; empty is the usual one.
     """
 
     voice: str
@@ -50,6 +51,7 @@ class Wanted:
     language: str
     seed: int
     generation: dict[str, Any]
+    reference: str = ""
 
 
 class ClientGone(Exception):
@@ -97,6 +99,7 @@ class Speaker:
         generation = _generation(voice.generation, wanted.generation)
         language = wanted.language or voice.manifest.language
         options = options_of(generation)
+        prompt = voice.prompt(wanted.reference, generation.use_prompt)
         self.engine.reserve()
         try:
             reading = asyncio.wrap_future(
@@ -114,7 +117,6 @@ class Speaker:
             self.engine.release()
             raise
         self.metrics.characters.labels(voice.name).inc(len(wanted.text))
-        prompt = voice.prompts[generation.use_prompt]
         is_chunked = wanted.streamed != "no"
         job = self.engine.submit(voice.speaker, script, prompt, options, is_chunked=is_chunked)
         said = _Said(self, job, voice, wanted)
@@ -141,7 +143,8 @@ class _Said:
     def __init__(self, speaker: Speaker, job: Job, voice: ServedVoice, wanted: Wanted):
         self.speaker, self.job, self.voice, self.wanted = speaker, job, voice, wanted
         manifest = voice.manifest
-        provenance = Provenance(manifest.speaker, voice.version, wanted.text, wanted.seed)
+        mark = voice.synthesizer.watermark
+        provenance = Provenance(manifest.speaker, voice.version, wanted.text, wanted.seed, mark)
         self.encoder = encoder(wanted.format, manifest.sampling_rate, provenance)
         self.rate = manifest.sampling_rate
 

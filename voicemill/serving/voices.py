@@ -39,7 +39,7 @@ class ServedVoice:
         version: Digest of its files.
         synthesizer: Makes scripts of texts.
         speaker: Speaks them.
-        prompts: The reference as it is imitated, by `Generation.use_prompt`.
+        prompts: References as they are imitated, by their names and `Generation.use_prompt`; "" is the usual one.
     """
 
     name: str
@@ -47,11 +47,22 @@ class ServedVoice:
     version: str
     synthesizer: Synthesizer
     speaker: StreamingSynthesizer
-    prompts: dict[bool, Prompt]
+    prompts: dict[tuple[str, bool], Prompt]
 
     @property
     def generation(self) -> Generation:
         return self.manifest.generation
+
+    def prompt(self, reference: str, used: bool) -> Prompt:
+        """Return a reference as it is imitated.
+
+        Raises:
+            InputError: If the voice has none of that name.
+        """
+        if (reference, used) not in self.prompts:
+            known = ", ".join(self.manifest.references) or "no named ones"
+            raise InputError(f"{self.name} has no reference {reference!r}; it has {known}")
+        return self.prompts[reference, used]
 
 
 class Revoked(InputError):
@@ -153,10 +164,12 @@ class Voices:
             read = pronunciation.load(self.models, lexicon="", polyphones="auto", trained=folder).reading
             speaking = load_voice(folder, self.pretrained, precision=self.precision, reading=read)
             synthesizer = speaking.synthesizer
-            references = {used: Generation(use_prompt=used).prompt(speaking.reference) for used in (True, False)}
             prompts = {
-                used: self.front_end.submit(synthesizer.prepare, reference).result()
-                for used, reference in references.items()
+                (named, used): self.front_end.submit(
+                    synthesizer.prepare, Generation(use_prompt=used).prompt(speaking.named(named))
+                ).result()
+                for named in ("", *speaking.references)
+                for used in (True, False)
             }
             speaker, version = StreamingSynthesizer(synthesizer, self.rows), version_of(folder).version
             return ServedVoice(name or speaking.voice.speaker, speaking.voice, version, synthesizer, speaker, prompts)

@@ -37,6 +37,9 @@ function show() {
   fill(at("voice"), voices.map((each) => [each.id, each.name]));
   const mine = voice();
   fill(at("language"), [["", t("auto-language", { language: mine ? t(mine.language) : "" })], ...LANGUAGES.map((code) => [code, t(code)])]);
+  const references = mine?.references ?? [];
+  fill(at("reference"), [["", t("usual")], ...references.map((each) => [each.name, each.name])]);
+  at("reference-label").hidden = !references.length;
   at("about").textContent = mine
     ? t("reference", { speaker: mine.speaker, version: mine.version.slice(0, 8), text: mine.reference.text || t("no-text") })
     : t("no-voice");
@@ -65,6 +68,7 @@ function request(format) {
     language: at("language").value,
     speed: Number(at("speed").value),
     seed: Number(at("seed").value),
+    reference: at("reference").value,
     use_prompt: at("manner").checked,
     response_format: format,
     stream: true,
