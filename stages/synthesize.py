@@ -61,6 +61,7 @@ def synthesize(
     batch_size: Annotated[int, Ge(1)] = 16,
     seed: Seed = 0,
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto",
+    runtime: Literal["torch", "onnx"] = "torch",
     compiled: bool = False,
     watermark: Literal["auto", "on", "off"] = "auto",
     word_times: bool = False,
@@ -94,6 +95,8 @@ def synthesize(
         seed: The same seed speaks a line the same way.
         precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU, bf16 is faster where the
             processor has it, and int8, which is for the token model only, faster still.
+        runtime: What the token model runs by on a CPU: torch, or ONNX Runtime (fp32 or int8), whose int8 is the
+            fastest for single lines and rounds each line by itself.
         compiled: Compile the part that makes the sound, which takes a minute and a C++ compiler; for many lines.
         watermark: Mark speech inaudibly as generated; auto does where the extra `watermark` is installed, on requires
             it.
@@ -142,6 +145,7 @@ def synthesize(
             compiled=compiled,
             reading=pronounced.reading,
             watermark=watermark,
+            runtime=runtime,
         )
         how = generation.over(speaking.voice.generation).checked(f"the generation config of {speaking.voice.speaker}")
         speaking = speaking.prompted(how)
@@ -158,6 +162,7 @@ def synthesize(
             "voice": version,
             "hubert": fingerprint(locate(pretrained, "hubert")),
             "precision": precision,
+            "runtime": runtime,
             "compiled": compiled,
             "watermark": speaking.synthesizer.mark.name if speaking.synthesizer.mark else "",
             "use_prompt": how.use_prompt,

@@ -175,3 +175,16 @@ def test_missing_models_and_voices_are_named(folder: Path, models: Path, tmp_pat
         Voice.load(folder, models=tmp_path)
     with pytest.raises(InputError, match="is not a voice"):
         Voice.load(tmp_path, models=models)
+
+
+def test_onnx_runtime_says_what_torch_says(folder: Path, models: Path):
+    with Voice.load(folder, models=models, device="cpu", runtime="onnx", watermark="off") as by_onnx:
+        said = by_onnx.say(LINE)
+    with Voice.load(folder, models=models, device="cpu", watermark="off") as by_torch:
+        wanted = by_torch.say(LINE)
+    np.testing.assert_allclose(said.samples, wanted.samples, atol=1e-3)
+
+
+def test_what_onnx_runtime_does_not_compute_is_refused(folder: Path, models: Path):
+    with pytest.raises(UsageError, match="in fp32 or int8, not on cpu in bf16"):
+        Voice.load(folder, models=models, device="cpu", runtime="onnx", precision="bf16")

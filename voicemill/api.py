@@ -169,6 +169,7 @@ class Voice:
         polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
         generation: Generation | None = None,
         watermark: Literal["auto", "on", "off"] = "auto",
+        runtime: Literal["torch", "onnx"] = "torch",
     ) -> Voice:
         """Load a voice and the pretrained models that it needs.
 
@@ -185,6 +186,8 @@ class Voice:
             generation: How to speak; None goes by the voice's generation config.
             watermark: Whether all that is said carries an inaudible mark: `auto` where the extra `watermark` is
                 installed, `on` requires it, `off` leaves it out.
+            runtime: What the token model runs by on a CPU: torch, or ONNX Runtime (fp32 or int8), whose int8 is the
+                fastest for single lines and rounds each line by itself.
 
         Raises:
             InputError: If it is not a voice, is damaged, or is not signed by a trusted key.
@@ -219,6 +222,7 @@ class Voice:
                 precision=precision,
                 reading=pronounced.reading,
                 watermark=watermark,
+                runtime=runtime,
             )
             return cls(speaking, generation or speaking.voice.generation, version_of(folder).version, resources)
         except BaseException:

@@ -1,7 +1,7 @@
 """`voicemill voices`: bring voices in and out, look into files, keep them in a registry."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -55,15 +55,23 @@ def export_(
     voice: Annotated[str, typer.Argument(metavar="VOICE", help="A voice folder, or a registered voice.")],
     out: Out,
     registry: Registry = "",
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Write ONNX graphs instead, tokens.onnx and acoustic.onnx.")
+    ] = False,
+    onnx_weights: Annotated[
+        Literal["fp32", "int8", "int4"],
+        typer.Option(help="Weights of the token graph; int8 and int4 are for ONNX Runtime alone."),
+    ] = "fp32",
 ) -> None:
-    """Write the .pth and .ckpt that GPT-SoVITS loads, and the reference with its text."""
+    """Write the .pth and .ckpt that GPT-SoVITS loads, or ONNX graphs, and the reference with its text."""
     from voicemill.core.files import atomic
-    from voicemill.voice.exporting import export_voice
+    from voicemill.voice.exporting import export_onnx, export_voice
 
     must_be_free(out)
     with local_voice(voice, registry) as source, atomic(out, is_folder=True) as folder:
-        exported = export_voice(source, folder)
-    typer.echo(f"{out}: {exported.version} files of {exported.speaker} for GPT-SoVITS")
+        exported = export_onnx(source, folder, onnx_weights) if onnx else export_voice(source, folder)
+    what = "ONNX graphs" if onnx else "files for GPT-SoVITS"
+    typer.echo(f"{out}: {what} of {exported.speaker}, a {exported.version} voice")
 
 
 @app.command("inspect")

@@ -67,7 +67,7 @@ def decode(case: Case) -> None:
     noise = given.get("noise")
     if "m_p" in case.output_names:
         g = model.reference(spectrograms, vectors)
-        case.check("ge_to_enc_p", model._for_text(g))
+        case.check("ge_to_enc_p", model.for_text(g))
         m, logs, mask = model.prior(given["codes"], given["text"], g, given["speed"])
         case.check("m_p", m)
         case.check("logs_p", logs)

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from voicemill.core.display import display
-from voicemill.core.errors import InputError
+from voicemill.core.errors import InputError, UsageError
+from voicemill.core.extras import needs
 from voicemill.gpt_sovits.features import bert, hubert
 from voicemill.gpt_sovits.flow_matching.model import MelGenerator
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.formats.checkpoints import SovitsCheckpoint
 from voicemill.gpt_sovits.formats.vocoders import load_vocoder
+from voicemill.gpt_sovits.gpt.decoder import TokenDecoder
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
@@ -32,6 +34,11 @@ from voicemill.voice.manifest import Voice, read_voice
 
 if TYPE_CHECKING:
     from transformers import HubertModel
+
+
+Runtime = Literal["torch", "onnx"]
+ONNX_BITS = {"auto": 32, "fp32": 32, "int8": 8}
+"""Bits of a token model's weights in ONNX Runtime, by precision."""
 
 
 class Pretrained:
@@ -82,6 +89,19 @@ class Pretrained:
         except InputError as error:
             raise InputError(f"{path} cannot be used with the base in {self.models}: {error}") from error
 
+    def _token_model(self, model: Gpt, runtime: Runtime, precision: str) -> Gpt | TokenDecoder:
+        if runtime == "torch":
+            return model
+        if self.device.type != "cpu" or precision not in ONNX_BITS:
+            known = " or ".join(name for name in ONNX_BITS if name != "auto")
+            raise UsageError(
+                f"the runtime onnx computes on a CPU in {known}, not on {self.device.type} in {precision}: "
+                "change --precision or --device, or leave out --runtime"
+            )
+        with needs("voice"):
+            from voicemill.gpt_sovits.onnx.decoder import OnnxDecoder
+        return OnnxDecoder.of(model.eval(), ONNX_BITS[precision])
+
     def synthesizer(
         self,
         sovits: Path,
@@ -91,6 +111,7 @@ class Pretrained:
         compiled: bool = False,
         reading: Reading = BY_DICTIONARIES,
         watermark: watermarks.Choice = "auto",
+        runtime: Runtime = "torch",
     ) -> Synthesizer:
         """Return a pair of weights, ready to speak.
 
@@ -102,9 +123,11 @@ class Pretrained:
             reading: The user's own pronunciations, and who reads polyphones.
             watermark: Whether all that it speaks is watermarked: `auto` where the extra `watermark` is installed,
                 `on` requires it, `off` leaves it out.
+            runtime: What the token model runs by; `onnx` is for the CPU, in fp32 or int8.
 
         Raises:
             InputError: When a file cannot be read or is another kind of model.
+            UsageError: When ONNX Runtime does not compute on that device, or in that precision.
             MissingModelError: When a pretrained model is not in the models folder, or the watermark not installed.
         """
         mark = watermarks.mark(watermark)
@@ -112,7 +135,7 @@ class Pretrained:
         token = checkpoints.load_gpt(gpt)
         return Synthesizer(
             self._generator(acoustic, sovits),
-            Gpt.from_checkpoint(token.config, token.weights).float(),
+            self._token_model(Gpt.from_checkpoint(token.config, token.weights).float(), runtime, precision),
             self.hubert,
             self.bert_features,
             self.speaker_encoder if acoustic.config.is_pro else None,
@@ -160,6 +183,7 @@ def load_voice(
     compiled: bool = False,
     reading: Reading = BY_DICTIONARIES,
     watermark: watermarks.Choice = "auto",
+    runtime: Runtime = "torch",
 ) -> SpeakingVoice:
     """Load a published voice.
 
@@ -171,6 +195,7 @@ def load_voice(
         compiled: The same.
         reading: As `Pretrained.synthesizer`.
         watermark: The same.
+        runtime: The same.
 
     Raises:
         InputError: When the folder is not a voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` requires.
@@ -186,6 +211,7 @@ def load_voice(
         compiled=compiled,
         reading=reading,
         watermark=watermark,
+        runtime=runtime,
     )
     clips = (voice.reference, *voice.references.values())
     usual, *named = (Reference(folder / clip.file, clip.text, clip.language) for clip in clips)

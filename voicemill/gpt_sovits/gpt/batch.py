@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from voicemill.gpt_sovits.gpt.decoder import Decoder
+from voicemill.gpt_sovits.gpt.decoder import TokenDecoder
 from voicemill.gpt_sovits.gpt.sampling import RowNoise, Sampling, draw, penalise, probabilities
 
 MIN_TOKENS = 11
@@ -53,7 +53,7 @@ class Batch:
         rows: Most lines at once.
     """
 
-    def __init__(self, decoder: Decoder, rows: int):
+    def __init__(self, decoder: TokenDecoder, rows: int):
         self.decoder, self.rows = decoder, rows
         self.active: list[Line] = []
         self.entering: list[Line] = []

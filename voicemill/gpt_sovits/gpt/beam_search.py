@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from voicemill.gpt_sovits.gpt.decoder import Decoder
+from voicemill.gpt_sovits.gpt.decoder import TokenDecoder
 from voicemill.gpt_sovits.gpt.sampling import penalise
 
 
@@ -29,7 +29,7 @@ class _Beam:
 
 @torch.inference_mode()
 def search(
-    decoder: Decoder,
+    decoder: TokenDecoder,
     phones_X: Tensor,
     bert_CX: Tensor,
     prompt_Y: Tensor,

@@ -8,12 +8,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from voicemill.gpt_sovits.gpt.cache import BLOCK, Cache, CpuCache
+from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.model import Gpt, visible
 from voicemill.gpt_sovits.kernels.linear import KINDS, Linear, Weights
 
@@ -29,6 +31,30 @@ class _Layer:
     down: Linear
     norm1: tuple[Tensor, Tensor, float]
     norm2: tuple[Tensor, Tensor, float]
+
+
+class TokenDecoder(Protocol):
+    """What speaks tokens: a model ready to read lines into rows of a cache and to append a token to each."""
+
+    config: GptConfig
+    device: torch.device
+    cache: Cache
+
+    def with_own_cache(self) -> Self:
+        """Return a decoder of the same weights that speaks other lines meanwhile."""
+        ...
+
+    def reserve(self, rows: int, positions: int) -> None:
+        """Make room in the cache; what is in it stays."""
+        ...
+
+    def enter(self, row: int, phones_X: Tensor, bert_CX: Tensor, prompt_Y: Tensor) -> Tensor:
+        """Read a line's text and prompt into a row of the cache; scores of its first token `[1, V]`."""
+        ...
+
+    def step(self, tokens: list[int], positions: list[int], lengths: list[int]) -> Tensor:
+        """Append a token to each of the first rows; scores of the next ones `[B, V]`."""
+        ...
 
 
 class Decoder:
@@ -66,7 +92,7 @@ class Decoder:
         self.inputs_3B = torch.zeros(3, 0, dtype=torch.long, device=self.device)
         self._recorded: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
-    def with_own_cache(self) -> Decoder:
+    def with_own_cache(self) -> Self:
         """Return a decoder of the same weights that speaks other lines meanwhile."""
         other = copy.copy(self)
         cache = self.cache

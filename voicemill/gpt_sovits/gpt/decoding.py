@@ -13,7 +13,7 @@ from torch import Tensor
 
 from voicemill.gpt_sovits.gpt import beam_search
 from voicemill.gpt_sovits.gpt.batch import MIN_TOKENS, Batch, Line
-from voicemill.gpt_sovits.gpt.decoder import Decoder
+from voicemill.gpt_sovits.gpt.decoder import Decoder, TokenDecoder
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.sampling import Sampling
 
@@ -26,7 +26,7 @@ MAX_TOKENS = 1500
 
 @torch.inference_mode()
 def generate(
-    model: Gpt | Decoder,
+    model: Gpt | TokenDecoder,
     phones: Sequence[Tensor],
     bert: Sequence[Tensor],
     prompts: Sequence[Tensor | None],
@@ -41,7 +41,7 @@ def generate(
     Each line's tokens depend on that line and its seed only (up to the rounding of batched arithmetic).
 
     Args:
-        model: In eval mode; a `Decoder` made of it once saves making one here.
+        model: In eval mode; a decoder made of it once saves making one here.
         phones: Phoneme ids `[X]` of each line, those of the prompt first.
         bert: BERT rows `[1024, X]` of each line.
         prompts: Tokens `[Y]` that precede each line's own; None or empty for a line without a prompt.
@@ -53,7 +53,7 @@ def generate(
     Returns:
         The tokens of each line `[T]`, on the CPU: without the prompt, without EOS.
     """
-    decoder = model if isinstance(model, Decoder) else Decoder(model)
+    decoder = Decoder(model) if isinstance(model, Gpt) else model
     none = torch.zeros(0, dtype=torch.long)
     lines = [
         Line(phones_X, bert_CX, none if prompt is None else prompt.long().cpu(), min(limit, MAX_TOKENS), seed, sampling)
@@ -72,7 +72,7 @@ def generate(
     return [torch.tensor(line.spoken, dtype=torch.long) for line in lines]
 
 
-def likeliest(decoder: Decoder, line: Line) -> Tensor:
+def likeliest(decoder: TokenDecoder, line: Line) -> Tensor:
     """Return the likeliest tokens of a line `[T]`; whatever else the decoder's cache holds is lost."""
     spoken = beam_search.search(
         decoder,

@@ -21,7 +21,8 @@ MASKED = -1e4
 
 def _heads(x_BCT: Tensor, heads: int) -> Tensor:
     """`[B, C, T]` -> `[B, H, T, D]`."""
-    return x_BCT.unflatten(1, (heads, -1)).transpose(2, 3)
+    B, C, T = x_BCT.shape
+    return x_BCT.reshape(B, heads, C // heads, T).transpose(2, 3)
 
 
 def _merge(x_BHTD: Tensor) -> Tensor:

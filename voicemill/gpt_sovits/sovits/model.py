@@ -153,7 +153,8 @@ class Generator(Tokenizing):
             g_BG1 = self.prelu(g_BG1 + self.sv_emb(vectors_BS).unsqueeze(-1))
         return g_BG1
 
-    def _for_text(self, g_BG1: Tensor) -> Tensor:
+    def for_text(self, g_BG1: Tensor) -> Tensor:
+        """Return the speaker embedding as the prior encoder takes it, `[B, 512, 1]`."""
         return self.ge_to512(g_BG1.transpose(1, 2)).transpose(1, 2) if self.config.is_pro else g_BG1
 
     def forward(
@@ -184,7 +185,7 @@ class Generator(Tokenizing):
         with torch.autocast(ssl_BCT.device.type, enabled=False):
             quantized_BCT, commit_loss = self.quantizer(self.ssl_proj(ssl_BCT))
         quantized_BCT = quantized_BCT.repeat_interleave(self.token_frames, dim=2)
-        m_p, logs_p, _ = self.enc_p(quantized_BCT, mask_B1T, phones_BP, phone_mask_B1P, self._for_text(g_BG1))
+        m_p, logs_p, _ = self.enc_p(quantized_BCT, mask_B1T, phones_BP, phone_mask_B1P, self.for_text(g_BG1))
         z_BCT, m_q, logs_q = self._posterior(spec_BFT, mask_B1T, g_BG1, noise_BCT)
         z_p_BCT = self.flow(z_BCT, mask_B1T, g_BG1)
         starts_B = _starts(spec_lengths_B, places_B)
@@ -247,7 +248,7 @@ class Generator(Tokenizing):
         self, codes_B1T: Tensor, phones_BP: Tensor, g_BG1: Tensor, speed: float = 1.0, lengths: Lengths | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean, log deviation and mask of z_p for tokens and phonemes."""
-        return self.enc_p(*self.content(codes_B1T, phones_BP, lengths), self._for_text(g_BG1), speed)
+        return self.enc_p(*self.content(codes_B1T, phones_BP, lengths), self.for_text(g_BG1), speed)
 
     @torch.no_grad()
     def decode(

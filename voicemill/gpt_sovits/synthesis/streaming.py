@@ -17,8 +17,8 @@ from torch import Tensor
 
 from voicemill.core.errors import VoicemillError
 from voicemill.gpt_sovits.gpt.batch import Batch, Line
-from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import likeliest
+from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.synthesis.chunks import ChunkedSound, Chunking
 from voicemill.gpt_sovits.synthesis.latent_sound import LatentSound
 from voicemill.gpt_sovits.synthesis.parts import Part, report_of, token_limit
@@ -82,7 +82,7 @@ class StreamingSynthesizer:
     """
 
     def __init__(self, synthesizer: Synthesizer, rows: int = 16, chunking: Chunking = AS_HEARD):
-        assert isinstance(synthesizer.gpt, Decoder)
+        assert not isinstance(synthesizer.gpt, Gpt)
         self.synthesizer, self.chunking = synthesizer, chunking
         self.batch = Batch(synthesizer.gpt.with_own_cache(), rows)
         self._beams = synthesizer.gpt.with_own_cache()

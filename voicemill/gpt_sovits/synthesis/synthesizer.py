@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from voicemill.core.errors import InputError
+from voicemill.core.errors import InputError, UsageError
 from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE
 from voicemill.gpt_sovits.flow_matching.model import MelGenerator
-from voicemill.gpt_sovits.gpt.decoder import Decoder
+from voicemill.gpt_sovits.gpt.decoder import Decoder, TokenDecoder
 from voicemill.gpt_sovits.gpt.decoding import generate
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.kernels.linear import weights_for
@@ -76,7 +76,7 @@ class Synthesizer:
     """
 
     sovits: Generator | MelGenerator
-    gpt: Gpt | Decoder
+    gpt: Gpt | TokenDecoder
     hubert: HubertModel
     bert: BertFeatures
     speaker_encoder: SpeakerEncoder | None = None
@@ -202,9 +202,11 @@ class Synthesizer:
             self._speak_tokens(sorted(parts, key=lambda part: -len(part.fragment.phones)), prompt, options)
             self.sound.decode([[part] for part in parts], prompt, options)
         if options.word_times:
-            assert isinstance(self.gpt, Decoder)
+            decoder = self.gpt
+            if not isinstance(decoder, Decoder):
+                raise UsageError("word times need the token model in torch: leave out --runtime, or --word-times")
             for part in parts:
-                part.words = timing.part_times(self.gpt, part, prompt, self.version, self.reading, self.sound.rate)
+                part.words = timing.part_times(decoder, part, prompt, self.version, self.reading, self.sound.rate)
         return [
             self._line(script, [part for part in parts if part.line == line], options)
             for line, script in enumerate(scripts)

@@ -1,0 +1,70 @@
+"""Weights in blocks of 32 with a scale each, as ONNX Runtime's MatMulNBits multiplies them (int8 or int4).
+
+Rows of activations are quantized apart, so that a line's tokens do not depend on the lines beside it.
+
+Shapes: I inputs, O outputs, N blocks of a row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+BLOCK = 32
+CONTRIB = "com.microsoft"
+INT8_ACTIVATIONS = 4
+"""`accuracy_level` of MatMulNBits: activations are rounded to int8 in blocks too."""
+
+
+def quantize(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
+    """Return the graph with the weight of every product in blocks.
+
+    Args:
+        model: A graph whose products have constant weights `[I, O]`; others, and those whose inputs do not divide into
+            blocks, stay as they are.
+        bits: 8 or 4.
+
+    Raises:
+        ValueError: If there are no kernels for so many bits.
+    """
+    if bits not in (4, 8):
+        raise ValueError(f"weights can have 4 or 8 bits, not {bits}")
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes, made, gone = [], [], set()
+    for node in model.graph.node:
+        tensor = weights.get(node.input[1]) if node.op_type == "MatMul" else None
+        if tensor is None or tensor.dims[0] % BLOCK:
+            nodes.append(node)
+            continue
+        packed, scales = pack(numpy_helper.to_array(tensor), bits)
+        names = [f"{tensor.name}.int{bits}", f"{tensor.name}.scales"]
+        made += [numpy_helper.from_array(value, name) for value, name in zip((packed, scales), names, strict=True)]
+        gone.add(tensor.name)
+        inputs, outputs = tensor.dims
+        form = {"K": inputs, "N": outputs, "bits": bits, "block_size": BLOCK, "accuracy_level": INT8_ACTIVATIONS}
+        name = node.output[0]
+        nodes.append(helper.make_node("MatMulNBits", [node.input[0], *names], [name], name, domain=CONTRIB, **form))
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in gone]
+    graph = helper.make_graph(nodes, model.graph.name, model.graph.input, model.graph.output, [*kept, *made])
+    opsets = [*model.opset_import, helper.make_opsetid(CONTRIB, 1)]
+    return helper.make_model(
+        graph, opset_imports=opsets, ir_version=model.ir_version, producer_name=model.producer_name
+    )
+
+
+def pack(weight_IO: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Round a weight to so many bits around a zero point of half the range.
+
+    Returns:
+        Bytes `[O, N, 32 * bits / 8]`, and the scales of the blocks `[O * N]`, float32.
+    """
+    inputs, outputs = weight_IO.shape
+    blocks = np.ascontiguousarray(weight_IO.T).reshape(outputs, inputs // BLOCK, BLOCK)
+    zero = 1 << (bits - 1)
+    scales = np.abs(blocks).max(-1) / (zero - 1)
+    steps = blocks / np.where(scales == 0, 1, scales)[..., None]
+    levels = (np.clip(np.round(steps), -zero, zero - 1) + zero).astype(np.uint8)
+    if bits == 4:
+        levels = levels[..., 0::2] | (levels[..., 1::2] << 4)
+    return levels, scales.astype(np.float32).ravel()

@@ -1,0 +1,34 @@
+"""Sessions of ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime
+import torch
+
+from voicemill.core.errors import InputError
+
+_ERRORS_ONLY = 3
+
+
+def session(graph: Path | bytes) -> onnxruntime.InferenceSession:
+    """Return a session on the CPU with as many threads as torch has.
+
+    Args:
+        graph: A file, or its content.
+
+    Raises:
+        InputError: If it is not a graph that this ONNX Runtime can run.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = _ERRORS_ONLY
+    source = str(graph) if isinstance(graph, Path) else graph
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        name = graph.name if isinstance(graph, Path) else "the graph"
+        raise InputError(
+            f"{name} cannot be run by ONNX Runtime {onnxruntime.__version__}; export the voice again: {error}"
+        ) from error
