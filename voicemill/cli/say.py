@@ -154,8 +154,8 @@ def _playing(player: list[str], rate: int) -> Iterator[IO[bytes] | None]:
 
 
 def _verify(speech: Speech, models: str) -> None:
-    from voicemill.asr import WhisperRecognizer
     from voicemill.asr.transcript import RATE
+    from voicemill.asr.whisper import WhisperRecognizer
     from voicemill.audio.resampling import resample_sinc
     from voicemill.models import locate, resolve_local
     from voicemill.text import scoring

@@ -25,6 +25,8 @@ def code_version(module: str) -> str:
     What only type checkers import does not count, and what a module's `__getattr__` imports only counts for those who
     import a name from it that it does not have otherwise, such as `from voicemill import Voice`.
 
+    A stage may name packages in `JUDGED_BY` that only judge what it made: those do not count either.
+
     Editing a module changes the version of exactly those stages whose work it can change. Data files beside the
     modules (tables, page templates) count as source.
 
@@ -38,9 +40,11 @@ def code_version(module: str) -> str:
         return ""
     sources: set[Path] = set()
     waiting = [renames.present_module(module)]
+    without = _parsed(_source(waiting[0])).judged_by
     while waiting:
-        source = _source(waiting.pop())
-        if source not in sources:
+        name = waiting.pop()
+        source = _source(name)
+        if source not in sources and not any(f"{name}.".startswith(f"{each}.") for each in without):
             sources.add(source)
             waiting.extend(_imports(source))
     data = {file for folder in {source.parent for source in sources} for file in folder.iterdir() if file.is_file()}
@@ -58,11 +62,13 @@ class _Imports:
         always: At top level and in functions; not for type checkers alone.
         lazily: In the module's `__getattr__`, when it is asked for a name that it does not have.
         names: Those that it has.
+        judged_by: Packages in `JUDGED_BY`.
     """
 
     always: tuple[tuple[str, str], ...]
     lazily: tuple[tuple[str, str], ...]
     names: frozenset[str]
+    judged_by: tuple[str, ...]
 
 
 @cache
@@ -96,7 +102,16 @@ def _parsed(source: Path) -> _Imports:
         tuple(_imported(always, source)),
         tuple(_imported(lazy, source)),
         frozenset(_bound(body)) if lazy else frozenset(),
+        _judged_by(body),
     )
+
+
+def _judged_by(body: list[ast.stmt]) -> tuple[str, ...]:
+    """Return the value of a module's `JUDGED_BY`, a tuple of strings; empty without one."""
+    for node in body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "JUDGED_BY" for t in node.targets):
+            return tuple(ast.literal_eval(node.value))
+    return ()
 
 
 def _imported(nodes: list[ast.stmt], source: Path) -> Iterator[tuple[str, str]]:
