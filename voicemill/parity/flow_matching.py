@@ -414,8 +414,10 @@ def batch_of(case: Case) -> MelBatch:
 
 
 def draws_of(given: dict[str, Any], suffix: str = "") -> Draws:
-    names = ("rand_prompt", "rand_t", "noise", "base")
-    return Draws(*(given[name + suffix] for name in names), given[f"pyrandom{suffix}"] < SHORTCUT_SHARE)
+    prompts_B, times_B, noise_BMT, halvings_B = (
+        given[name + suffix] for name in ("rand_prompt", "rand_t", "noise", "base")
+    )
+    return Draws(prompts_B, times_B, noise_BMT, halvings_B, given[f"pyrandom{suffix}"] < SHORTCUT_SHARE)
 
 
 @covers("G_v34_train", "g_v34_*_cfm_loss_*")

@@ -152,6 +152,7 @@ class _Ffmpeg:
     def __init__(self, format: str, rate: int, provenance: Provenance):
         import av
         from av.audio.stream import AudioStream
+        from av.error import FFmpegError
 
         muxer, codec, bits, options = _ENCODERS[format]
         self._sink, self._frame = _Sink(), av.AudioFrame
@@ -162,7 +163,7 @@ class _Ffmpeg:
                 AudioStream,
                 self._container.add_stream(codec, rate=OPUS_RATE if format == "opus" else rate, layout="mono"),
             )
-        except (av.FFmpegError, ValueError) as error:
+        except (FFmpegError, ValueError) as error:
             raise UsageError(f"this ffmpeg cannot write {format} ({error}); use wav, pcm or flac") from error
         if bits:
             self._stream.bit_rate = bits

@@ -167,8 +167,9 @@ class InputEmbedding(nn.Module):
         placed_BDT = x_BTD.transpose(1, 2)
         for layer in cast(nn.Sequential, self.conv_pos_embed.conv1d):
             # A convolution must not hear what an item is padded with.
-            heard = mask_BT1 is not None and isinstance(layer, nn.Conv1d)
-            placed_BDT = layer(placed_BDT * mask_BT1.transpose(1, 2) if heard else placed_BDT)
+            if mask_BT1 is not None and isinstance(layer, nn.Conv1d):
+                placed_BDT = placed_BDT * mask_BT1.transpose(1, 2)
+            placed_BDT = layer(placed_BDT)
         return placed_BDT.transpose(1, 2) + x_BTD
 
 

@@ -55,18 +55,23 @@ class Draws:
     @classmethod
     def of(cls, batch: MelBatch, generator: torch.Generator | None = None) -> Draws:
         """Draw the numbers of a step."""
-        size, given = len(batch), {"generator": generator}
+        size = len(batch)
         return cls(
-            torch.rand(size, **given),
-            torch.rand(size, **given),
-            torch.randn(batch.mel_BMT.shape, **given),
-            torch.randint(_COARSEST, _FINEST, (size,), **given),
-            float(torch.rand((), **given)) < SHORTCUT_SHARE,
+            torch.rand(size, generator=generator),
+            torch.rand(size, generator=generator),
+            torch.randn(batch.mel_BMT.shape, generator=generator),
+            torch.randint(_COARSEST, _FINEST, (size,), generator=generator),
+            float(torch.rand((), generator=generator)) < SHORTCUT_SHARE,
         )
 
     def part(self, place: slice, device: torch.device) -> Draws:
-        rows = (self.prompts_B, self.times_B, self.noise_BMT, self.halvings_B)
-        return Draws(*(row[place].to(device) for row in rows), self.shortcut)
+        return Draws(
+            self.prompts_B[place].to(device),
+            self.times_B[place].to(device),
+            self.noise_BMT[place].to(device),
+            self.halvings_B[place].to(device),
+            self.shortcut,
+        )
 
 
 def prompt_frames(batch: MelBatch, draws: Draws) -> Tensor:

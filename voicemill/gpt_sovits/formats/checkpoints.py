@@ -121,7 +121,7 @@ def _version_with_mel(path: Path, weights: Mapping[str, Tensor], hps: Mapping[st
         raise InputError(f"{path} is refused: its header says {what} of {kind.model}, which its weights are not")
     # Without a header, a configuration that names no version is v3's, as the reference takes it.
     named = kind.model if kind else _named_version(hps)
-    found = next((version for version in VERSIONS if version == named), None)
+    found: Version | None = next((version for version in VERSIONS if version == named), None)
     if found is None or spec(found).mel is None:
         return "v3"
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +67,7 @@ def plain(model: nn.Module) -> dict[str, Tensor]:
     for key in state:
         if key.endswith(".weight_v"):
             layer = model.get_submodule(key.removesuffix(".weight_v"))
-            made[key.removesuffix("_v")] = layer.weight.detach()  # pyright: ignore[reportAttributeAccessIssue]
+            made[key.removesuffix("_v")] = cast(Tensor, layer.weight).detach()
     return made
 
 

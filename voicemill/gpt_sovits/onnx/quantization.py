@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from voicemill.gpt_sovits.onnx.nodes import node
+
 BLOCK = 32
 CONTRIB = "com.microsoft"
 INT8_ACTIVATIONS = 4
@@ -32,10 +34,10 @@ def quantize(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
         raise ValueError(f"weights can have 4 or 8 bits, not {bits}")
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes, made, gone = [], [], set()
-    for node in model.graph.node:
-        tensor = weights.get(node.input[1]) if node.op_type == "MatMul" else None
+    for each in model.graph.node:
+        tensor = weights.get(each.input[1]) if each.op_type == "MatMul" else None
         if tensor is None or tensor.dims[0] % BLOCK:
-            nodes.append(node)
+            nodes.append(each)
             continue
         packed, scales = pack(numpy_helper.to_array(tensor), bits)
         names = [f"{tensor.name}.int{bits}", f"{tensor.name}.scales"]
@@ -43,8 +45,7 @@ def quantize(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
         gone.add(tensor.name)
         inputs, outputs = tensor.dims
         form = {"K": inputs, "N": outputs, "bits": bits, "block_size": BLOCK, "accuracy_level": INT8_ACTIVATIONS}
-        name = node.output[0]
-        nodes.append(helper.make_node("MatMulNBits", [node.input[0], *names], [name], name, domain=CONTRIB, **form))
+        nodes.append(node("MatMulNBits", [each.input[0], *names], each.output, form, CONTRIB))
     kept = [tensor for tensor in model.graph.initializer if tensor.name not in gone]
     graph = helper.make_graph(nodes, model.graph.name, model.graph.input, model.graph.output, [*kept, *made])
     opsets = [*model.opset_import, helper.make_opsetid(CONTRIB, 1)]

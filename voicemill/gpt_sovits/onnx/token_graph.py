@@ -30,6 +30,7 @@ from torch import Tensor
 
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS
 from voicemill.gpt_sovits.gpt.model import Block, Gpt
+from voicemill.gpt_sovits.onnx.nodes import Attribute, node
 
 OPSET = 24
 IR_VERSION = 11
@@ -63,8 +64,8 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
-    def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: int | list[int] | float) -> str:
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+    def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Attribute) -> str:
+        self.nodes.append(node(operator, inputs, [output], attributes))
         return output
 
     def constant(self, name: str, value: np.ndarray) -> str:
@@ -144,7 +145,7 @@ def _block(graph: _Graph, block: Block, name: str, layer: int, x: str) -> str:
     attention = block.self_attn
     qkv = graph.linear(x, f"{name}.qkv", attention.in_proj_weight, attention.in_proj_bias)
     parts = [f"{name}.{part}" for part in ("q", "k", "v")]
-    graph.nodes.append(helper.make_node("Split", [qkv], parts, name=f"{name}.split", axis=2, num_outputs=3))
+    graph.nodes.append(node("Split", [qkv], parts, {"axis": 2, "num_outputs": 3}))
     q, k, v = (
         graph.add(
             "Transpose", [graph.add("Reshape", [part, "per_head"], f"{part}.apart")], f"{part}.heads", perm=[0, 2, 1, 3]

@@ -29,4 +29,5 @@ def compile_vocoder(speaker: nn.Module, backend: str = "inductor") -> None:
             "or leave out --compiled"
         )
     # Lines differ in length: without `dynamic` every one would be compiled for.
-    speaker.add_module("dec", cast(nn.Module, torch.compile(speaker.dec, dynamic=True, backend=backend)))
+    vocoder = speaker.get_submodule("dec")
+    speaker.add_module("dec", cast(nn.Module, torch.compile(vocoder, dynamic=True, backend=backend)))

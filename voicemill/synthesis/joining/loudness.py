@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def measure(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
     from av.filter import Graph
 
     graph = Graph()
-    source = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono", time_base=f"1/{rate}")
+    source = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono", time_base=Fraction(1, rate))
     meter = graph.add("ebur128", "metadata=1:peak=true:dualmono=true:framelog=quiet")
     sink = graph.add("abuffersink")
     source.link_to(meter)
