@@ -87,7 +87,9 @@ def test_every_item_is_accounted_for(undisturbed: Path) -> None:
 
 def test_a_finished_run_runs_nothing_again(command: Callable[[Path], list[str]], undisturbed: Path) -> None:
     before = len(events(undisturbed))
-    subprocess.run(command(undisturbed), check=True, capture_output=True)
+    said = subprocess.run(command(undisturbed), check=True, capture_output=True, text=True).stdout
+    assert f"voicemill say 'Good morning.' --voice {undisturbed / 'voice'} --models " in said
+    assert f"voicemill serve {undisturbed / 'voice'} --models " in said
     fresh = [event for event in events(undisturbed)[before:] if event.get("phase") == "Running"]
     assert [event["task"] for event in fresh if event.get("template")] == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,7 +79,19 @@ def run(
     with view:
         result = run_workflow(chosen, given, out, slots=slots, options=options, watchers=(view,), ask=view.ask)
     conclude(result, out, console)
+    if result.exit_code == 0 and (out / "voice" / "voice.json").is_file():
+        models = given.get("models", "MODELS")
+        console.print(speak_with(out / "voice", models), markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(result.exit_code)
+
+
+def speak_with(voice: Path, models: str) -> str:
+    """Return the commands by which somebody hears a voice that was made."""
+    by = shlex.join(["--models", models])
+    return (
+        f"Hear it: voicemill say 'Good morning.' --voice {shlex.quote(str(voice))} {by} --out hello.wav\n"
+        f"On a page: voicemill serve {shlex.quote(str(voice))} {by}"
+    )
 
 
 def apart(values: dict[str, str], out: Path) -> None:

@@ -70,11 +70,7 @@ class Guard:
             return _error(431, "too-large", "the headers are too large")
         host = headers.get("host", "")
         if self._hosts is not None and _split(f"//{host}").hostname not in self._hosts:
-            return _error(
-                421,
-                "host",
-                "unknown Host header: unknown Host header: unknown Host header: this server is not known by that name",
-            )
+            return _error(421, "host", "unknown Host header: this server is not known by that name")
         if scope["method"] in _SAFE:
             return None
         site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin")

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from voicemill.core.logs import get_logger
-from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE
 from voicemill.gpt_sovits.synthesis import Options, Prompt, Script
 from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
 
-MOST_WAITING_SAMPLES = 20 * SAMPLE_RATE
+MOST_WAITING_SECONDS = 20
 """Sound that may wait for its client before no further sentence is begun."""
 _RECENT = 20
 log = get_logger(__name__)
@@ -138,7 +137,8 @@ class Engine:
         stream = Stream(script, prompt, options, lambda _: None, is_chunked=is_chunked)
         job = Job(stream, speaker, asyncio.get_running_loop())
         stream.hear = job.tell
-        stream.takes = lambda: job.waiting < MOST_WAITING_SAMPLES
+        most = MOST_WAITING_SECONDS * speaker.synthesizer.sound.rate
+        stream.takes = lambda: job.waiting < most
         self.release()
         self.jobs[stream] = job
         self._order(lambda: speaker.begin(stream))
