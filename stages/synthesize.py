@@ -34,7 +34,7 @@ from voicemill.contract import (
 from voicemill.voice.generation_config import Generation
 
 JUDGED_BY = ("voicemill.asr",)
-"""What hears the lines is no part of how they are spoken: when it changes, finished speech stays."""
+"""What hears the lines does not shape how they are spoken: when it changes, finished speech stays."""
 
 
 @stage(

@@ -200,7 +200,7 @@ def _try_references(
         try:
             tried = bench.measure(weights[best.sovits], weights[best.gpt], row, asked, name)
         except InputError as error:
-            # A clip that cannot be imitated is no reference; the others are.
+            # A clip that cannot be imitated cannot serve as a reference; the others can.
             found.left_out.append(f"the reference clip {row['clip']}: {error}")
             continue
         rows[row["clip"]] = row

@@ -84,7 +84,7 @@ def test_chunks_are_the_sound_of_the_whole_up_to_a_small_error_and_join_without_
     assert len(chunked) == len(whole.samples)
     error = np.sqrt(np.mean((chunked - whole.samples) ** 2)) / np.sqrt(np.mean(whole.samples**2))
     assert error < 0.3
-    # The largest step from a sample to the next is no larger at the joins than elsewhere.
+    # The largest step from a sample to the next is not larger at the joins than elsewhere.
     steps = np.abs(np.diff(chunked))
     joins = np.cumsum([len(chunk) for chunk in heard])[:-1]
     at_joins = np.concatenate([steps[join - 1281 : join + 1281] for join in joins])

@@ -125,7 +125,7 @@ def pairs(lora: Mapping[str, Tensor], rank: int) -> dict[str, tuple[Tensor, Tens
         rank: What the file says that its rank is.
 
     Raises:
-        InputError: There are none, one lacks its other half, or their sizes are not of the rank.
+        InputError: They are missing, one lacks its other half, or their sizes are not of the rank.
     """
     if not 0 < rank <= MOST_RANK:
         raise InputError(f"its LoRA has a rank of {rank}; 1 to {MOST_RANK} are possible")

@@ -92,7 +92,7 @@ def voice_of(files: Sequence[Path], speaker_encoder: SpeakerEncoder | None, devi
 
 
 def levelled(file: Path) -> Tensor:
-    """Samples `[1, n]` at SoVITS's rate, whose peak is no more than 1 unless it was more than 2."""
+    """Samples `[1, n]` at SoVITS's rate, whose peak is at most 1 unless it was above 2."""
     audio = read(file)
     samples = resample_sinc(torch.from_numpy(audio.samples).mean(0, keepdim=True), audio.rate, SAMPLE_RATE)
     peak = float(samples.abs().max())

@@ -77,7 +77,7 @@ def read_lines(speech: Path, *, chapters: str = CHAPTER, speaker: str = "") -> l
 
     Raises:
         UsageError: The expression is none.
-        InputError: There is no manifest, it is damaged, or it has no line.
+        InputError: The manifest is missing, damaged, or without lines.
     """
     try:
         begins = re.compile(chapters) if chapters else None

@@ -22,7 +22,7 @@ class Sound:
     """What the samples alone say.
 
     Attributes:
-        is_finite: There is no NaN and no Inf.
+        is_finite: Neither NaN nor Inf occurs.
         seconds: From the first sound to the last.
         pause: Longest silence between them, in seconds.
         clipped: Share of samples at full scale.
