@@ -33,7 +33,7 @@ LEFT_OUT = {"diffq", "julius", "onnx-weekly", "onnx2torch-py313", "resampy", "sa
 """What audio-separator asks for and the extra `separation` leaves out."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def without_what_is_left_out() -> Iterator[None]:
     """Nothing in this file may import what a user has not: an import of it fails here wherever it is installed."""
     with pytest.MonkeyPatch.context() as patch:

@@ -29,8 +29,9 @@ def release(helm: Helm, namespace: Namespace, bucket: str, tmp_path: Path) -> Re
 @pytest.mark.parametrize("values", EXAMPLES)
 def test_the_server_takes_every_object_of_an_example(helm: Helm, namespace: Namespace, values: str) -> None:
     rendered = (helm.render(values=values), helm.render("gpu.select=claim", values=values))
-    # Argo Events is not there; tests/charts looks at its objects.
-    objects, claims = ([each for each in some if each["kind"] not in ("EventSource", "Sensor")] for some in rendered)
+    # Neither Argo Events nor the Prometheus operator is there; tests/charts looks at their objects.
+    elsewhere = ("EventSource", "Sensor", "ServiceMonitor", "PrometheusRule")
+    objects, claims = ([each for each in some if each["kind"] not in elsewhere] for some in rendered)
     claims = [each for each in claims if each["kind"] != "ServiceAccount"]
     for each in sorted([*objects, *claims], key=lambda each: each["kind"] != "ServiceAccount"):
         each["metadata"].pop("namespace")  # into the test's, not the example's

@@ -5,7 +5,7 @@ from voicemill.gpt_sovits.kernels import packed_vocoder
 from voicemill.gpt_sovits.kernels.packed_vocoder import PackedVocoder, has_bfloat16
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.layers import fold_weight_norm
-from voicemill.gpt_sovits.sovits.vocoder import Vocoder
+from voicemill.gpt_sovits.sovits.vocoder import Vocoder, VocoderSizes
 
 # What this processor can compute in, with how near to fp32 it comes.
 DTYPES = [(torch.float32, 1e-5)]
@@ -21,7 +21,8 @@ def test_the_packed_vocoder_sounds_the_same(
 ):
     monkeypatch.setattr(packed_vocoder, "TILE", tile)
     torch.manual_seed(0)
-    vocoder = Vocoder(SovitsConfig(upsample_initial_channel=64, inter_channels=32, gin_channels=16)).eval()
+    config = SovitsConfig(upsample_initial_channel=64, inter_channels=32, gin_channels=16)
+    vocoder = Vocoder(VocoderSizes.of(config)).eval()
     fold_weight_norm(vocoder)
     z, g = torch.randn(2, 32, 9), torch.randn(2, 16, 1)
     exact, packed = vocoder(z, g), PackedVocoder(vocoder, dtype)(z, g)

@@ -6,7 +6,7 @@ import torch
 from voicemill.gpt_sovits.sovits import vocoder as under_test
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.layers import NormedConvTranspose1d, channels_together
-from voicemill.gpt_sovits.sovits.vocoder import Vocoder
+from voicemill.gpt_sovits.sovits.vocoder import Vocoder, VocoderSizes
 
 CONFIG = SovitsConfig(upsample_initial_channel=64, inter_channels=32, gin_channels=16)
 
@@ -22,7 +22,8 @@ def test_a_transposed_convolution_with_channels_together_is_the_same(kernel: int
 
 def test_a_narrow_vocoder_learns_the_same_with_channels_together(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    vocoder = Vocoder(replace(CONFIG, resblock_kernel_sizes=(3, 5), resblock_dilation_sizes=((1, 3), (1, 9))))
+    config = replace(CONFIG, resblock_kernel_sizes=(3, 5), resblock_dilation_sizes=((1, 3), (1, 9)))
+    vocoder = Vocoder(VocoderSizes.of(config))
     z_BCT, g_BG1 = torch.randn(2, 32, 5), torch.randn(2, 16, 1)
     found = []
     for narrow in (64, 0):
