@@ -17,7 +17,7 @@ from tests.shared import SHARED
 
 OLDEST, NEWEST = "1.30.0", "1.34.0"
 UNKNOWN = ("EventSource", "Sensor", "ServiceMonitor")
-"""Kinds of other projects, whose schemas are not at hand."""
+"""Kinds of other projects, whose schemas are not in the shared material."""
 
 
 class Validator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import wave
 from pathlib import Path
@@ -11,10 +12,13 @@ import pytest
 import soundfile
 from typer.testing import CliRunner, Result
 
+from tests.real_whisper import whisper_models
 from tests.small_voice import make_voice, small_models
 from voicemill import UsageError
 from voicemill.cli.main import app
+from voicemill.models.layout import place
 
+__all__ = ["whisper_models"]
 LINE = "She put the cake on the table."
 
 
@@ -38,6 +42,18 @@ def test_a_text_becomes_a_marked_file_and_its_times_are_told(folder: Path, tmp_p
         assert (file.getframerate(), file.getnchannels()) == (32000, 1)
         assert file.getnframes() > 32000
     assert '"seed": 3' in soundfile.SoundFile(out).comment
+
+
+@pytest.mark.whisper
+def test_what_whisper_hears_is_told(folder: Path, whisper_models: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(small_models(), models, symlinks=True, ignore=shutil.ignore_patterns(place("whisper")))
+    (models / place("whisper")).symlink_to((whisper_models / place("whisper")).resolve())
+    options = ["--voice", str(folder), "--models", str(models), "--device", "cpu"]
+    done = CliRunner().invoke(app, ["say", LINE, *options, "--out", str(tmp_path / "said.wav"), "--verify"])
+    assert done.exit_code == 0, done.output
+    assert "cake" in done.output.partition("heard: ")[2]
+    assert float(done.output.partition("error rate: ")[2].split()[0]) < 0.5
 
 
 def test_lines_on_standard_input_are_spoken_one_after_the_other(folder: Path, tmp_path: Path) -> None:

@@ -78,17 +78,7 @@ def proofread(
     # The part after # stays in the browser: no log, no proxy and no history of requests sees the token.
     address += f"#token={own.token}" if own else ""
     typer.echo(f"proofreading at {address}")
-    config = uvicorn.Config(
-        app,
-        http=connections.BoundedProtocol,
-        ws="none",
-        backlog=connections.BACKLOG,
-        h11_max_incomplete_event_size=connections.LARGEST_HEAD,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-    )
+    config = connections.configuration(app)
     opened = own.open_browser(address) if own and browser and sys.stdout.isatty() else nullcontext()
     with opened:
         uvicorn.Server(config).run(sockets=[listening])

@@ -154,20 +154,16 @@ def _playing(player: list[str], rate: int) -> Iterator[IO[bytes] | None]:
 
 
 def _verify(speech: Speech, models: str) -> None:
-    from voicemill.asr.transcript import RATE
-    from voicemill.asr.whisper import WhisperRecognizer
-    from voicemill.audio.resampling import resample_sinc
-    from voicemill.models import locate, resolve_local
+    from voicemill.asr import recognizer
+    from voicemill.models import resolve_local
+    from voicemill.synthesis.verification.listening import Ear, spoken_language
     from voicemill.text import scoring
 
     try:
-        folder = locate(resolve_local(models), "whisper")
+        ear = Ear(recognizer("whisper", resolve_local(models)))
     except MissingModelError as error:
         raise MissingModelError(f"--verify needs Whisper: {error}") from error
-    import torch
-
-    samples = resample_sinc(torch.from_numpy(speech.samples)[None], speech.sample_rate, RATE)[0].numpy()
-    language = speech.language if speech.language in ("en", "zh", "ja", "ko", "yue") else "auto"
-    heard = WhisperRecognizer(folder, language).transcribe(samples)
-    rate = scoring.score(speech.text, heard.text, heard.language).words.rate
-    typer.echo(f"heard: {heard.text}\nerror rate: {rate:.2f}")
+    language = spoken_language(speech.text, speech.language)
+    heard = ear.hear(speech.samples, speech.sample_rate, language)
+    rate = scoring.score(speech.text, heard, language).words.rate
+    typer.echo(f"heard: {heard}\nerror rate: {rate:.2f}")

@@ -56,7 +56,6 @@ def serve(
     """
     if host not in _LOOPBACK and keys is None and not public:
         raise UsageError(f"on {host} others can reach the voices: list keys in a file (--keys), or say --public")
-    import uvicorn
 
     from voicemill.serving import connections
     from voicemill.serving.app import create
@@ -70,18 +69,7 @@ def serve(
     app = create(service, hosts=_LOOPBACK if host in _LOOPBACK else None)
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"serving {', '.join(service.voices.loaded)} at http://{shown}:{listening.getsockname()[1]}/")
-    config = uvicorn.Config(
-        app,
-        http=connections.BoundedProtocol,
-        ws="none",
-        backlog=connections.BACKLOG,
-        h11_max_incomplete_event_size=connections.LARGEST_HEAD,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=drain,
-    )
+    config = connections.configuration(app, drain_seconds=drain)
     _server(config, service).run(sockets=[listening])
 
 
@@ -139,19 +127,16 @@ def _recogniser(models: Path) -> Callable[[bytes, str], str]:
     import io
     from threading import Lock
 
-    from voicemill.asr.transcript import RATE
-    from voicemill.asr.whisper import WhisperRecognizer
-    from voicemill.models import locate
+    import soundfile
 
-    recognizer, alone = WhisperRecognizer(locate(models, "whisper")), Lock()
+    from voicemill.asr import recognizer
+    from voicemill.synthesis.verification.listening import Ear
+
+    ear, alone = Ear(recognizer("whisper", models)), Lock()
 
     def hear(wav: bytes, language: str) -> str:
-        import soundfile
-        import soxr
-
         samples, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
         with alone:
-            recognizer.language = language
-            return recognizer.transcribe(soxr.resample(samples, rate, RATE)).text
+            return ear.hear(samples, rate, language)
 
     return hear

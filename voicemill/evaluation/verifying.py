@@ -40,7 +40,7 @@ def verifier_for(
     if mode == "report":
         return Verifier(ear, speaking.reference)
     if second is None:
-        log.warning("%s chooses what is kept and reports on it too: no second recogniser is at hand", ear.name)
+        log.warning("%s both chooses the takes and reports on them: no second recogniser is available", ear.name)
     likeness = SpeakerLikeness([speaking.reference.audio])
     steps = plan(options, uses_words=bool(speaking.reference.text), clips=sorted(speaking.references), most=most)
     return Verifier(ear, speaking.reference, steps, second, likeness.similarity)

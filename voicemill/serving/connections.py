@@ -11,6 +11,7 @@ import resource
 from typing import Any
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_SECONDS = 15.0
@@ -28,6 +29,27 @@ def most_connections() -> int:
     """Return how many connections are held at a time: half of the files that this process may have open, at most."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(_MOST_CONNECTIONS, files // 2)
+
+
+def configuration(app: Any, *, drain_seconds: int | None = None) -> uvicorn.Config:
+    """Return how every server of voicemill runs: bounded connections, HTTP alone, no headers that are believed.
+
+    Args:
+        app: An ASGI application.
+        drain_seconds: How long requests in flight may take on SIGTERM; None has no limit.
+    """
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=LARGEST_HEAD,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=drain_seconds,
+    )
 
 
 class BoundedProtocol(H11Protocol):

@@ -300,7 +300,7 @@ def build_mel_generator(
     Args:
         checkpoint: A generator or a LoRA.
         base: What a LoRA was trained from.
-        vocoder: What speaks the mel frames; without it there is no sound.
+        vocoder: Turns mel frames into samples; None for a model that is only to be trained or converted.
         device: Where it speaks.
 
     Raises:

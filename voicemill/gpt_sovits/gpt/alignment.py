@@ -50,8 +50,8 @@ def align(
         prompt_tokens: Tokens that are the prompt's.
 
     Returns:
-        int64 `[Y - prompt_tokens]`, never falling, of the phones after the prompt's counted from 0; empty where there
-        is no phone or no token.
+        int64 `[Y - prompt_tokens]`, never falling, of the phones after the prompt's counted from 0; empty without
+        phones or tokens.
     """
     phones, tokens = len(phones_X) - prompt_phones, len(tokens_Y) - prompt_tokens
     if phones == 0 or tokens == 0:

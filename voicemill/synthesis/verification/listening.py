@@ -1,4 +1,4 @@
-"""Who hears the lines: a recogniser that means something, and where two are at hand a second one that reports."""
+"""Choose the recognisers that verify lines: one that decides and, where two are available, another that reports."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def choose(
         device: Where Whisper is to compute; asked only if there is one.
 
     Returns:
-        `off`, `report` or `mend`; the recogniser that decides; and one that reports, where mending has two at hand.
+        `off`, `report` or `mend`; the recogniser that decides; and one that reports, where mending has two.
 
     Raises:
         UsageError: `report` or `mend` was asked for, and no recogniser of that language is there.

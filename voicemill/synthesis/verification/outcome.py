@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from voicemill.text.scoring import Difference
 
 Outcome = Literal["verified", "mended", "unfixable", "failed", "not-heard"]
-"""`failed`: it breaks a rule and nothing was tried. `not-heard`: no recogniser of its language is at hand."""
+"""`failed`: it breaks a rule and nothing was tried. `not-heard`: no recogniser of its language is available."""
 
 OUTCOMES: tuple[Outcome, ...] = ("unfixable", "failed", "not-heard", "mended", "verified")
 """The worst first."""
