@@ -12,8 +12,8 @@ helm_PACKAGE        := helm.sh/helm/v3/cmd/helm@v3.19.0
 helm_FLAGS          := $(foreach part,Major=1 Minor=34,-X helm.sh/helm/v3/pkg/chartutil.k8sVersion$(part))
 kubeconform_PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 
-# Many tests start processes, which are not to compile voicemill anew.
-TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+# Two workers with a thread each.
+TESTING := OMP_NUM_THREADS=1
 # Two cores; files stay whole, as their fixtures are dear, and in the order of tests/conftest.py.
 WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -66,7 +66,9 @@ def find_uv() -> str | None:
     return str(program)
 
 
-def commands(uv: str | None, python: str, *, alone: list[str], excludes: str | None) -> list[list[str]]:
+def commands(
+    uv: str | None, python: str, *, alone: list[str], excludes: str | None, compiled: bool = False
+) -> list[list[str]]:
     """Return what installs the checkout with all of its dependencies.
 
     Args:
@@ -74,16 +76,17 @@ def commands(uv: str | None, python: str, *, alone: list[str], excludes: str | N
         python: The environment's interpreter.
         alone: Requirements that are installed without their dependencies.
         excludes: File of packages to leave out, one a line; None to leave none out.
+        compiled: Whether uv compiles what it installs, which takes a minute of CPU; pip does so unasked.
     """
     pip = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
     pip += ["--quiet", *CONSTRAINTS]
     build = ["--build-constraint", str(ROOT / "constraints.txt")] if uv else []
     leave_out = ["--excludes", excludes] if uv and excludes else []
-    # As pip does unasked. Where PYTHONDONTWRITEBYTECODE is set, each process would compile torch anew, for seconds.
-    compiled = ["--compile-bytecode"] if uv else []
+    if uv and compiled:
+        pip.append("--compile-bytecode")
     found = [
         [*pip, *build, *leave_out, "--editable", f"{ROOT}[dev]"],
-        [*pip, *compiled, "--no-deps", *alone],
+        [*pip, "--no-deps", *alone],
     ]
     if not uv and excludes:
         # pip cannot leave out what another package requires.
@@ -105,9 +108,12 @@ def main(folder: str) -> None:
         listed.write("".join(f"{name}\n" for name in GPU_ONLY))
         listed.flush()
         alone, excludes = layer.alone(pyproject, "dev"), None if cuda else listed.name
+        # Elsewhere Python keeps what it has compiled when a module is first imported.
+        compiled = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
         def install(uv: str | None) -> None:
-            for command in commands(uv, str(target / "bin" / "python"), alone=alone, excludes=excludes):
+            python = str(target / "bin" / "python")
+            for command in commands(uv, python, alone=alone, excludes=excludes, compiled=compiled):
                 subprocess.run(command, check=True, cwd=ROOT, env=environment)
 
         try:

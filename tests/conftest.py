@@ -13,6 +13,10 @@ from tests.buckets import bucket, moto_address, place
 
 __all__ = ["bucket", "memory_is_given_back", "moto_address", "no_half_loaded_modules", "place"]
 
+# Tests start processes by the hundred: none of them is to compile torch anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 FIRST = (
     "workflows/test_clone_voice.py",
     "workflows/test_build_voice.py",

@@ -46,12 +46,12 @@ def test_both_installers_install_the_same_and_audio_separator_without_its_depend
         assert all(str(ROOT / "constraints.txt") in command for command in (whole, separately))
 
 
-def test_packages_are_compiled_when_they_are_installed() -> None:
-    last = environment.commands("uv", "python", alone=["x"], excludes=None)[-1]
-    assert "--compile-bytecode" in last
-    assert not any(
-        "--no-compile" in command for command in environment.commands(None, "python", alone=["x"], excludes=None)
-    )
+def test_all_packages_are_compiled_where_python_would_not_keep_what_it_compiles() -> None:
+    by_uv = environment.commands("uv", "python", alone=["x"], excludes=None, compiled=True)
+    assert all("--compile-bytecode" in command for command in by_uv), "uv compiles what that command installs"
+    assert not any("--compile-bytecode" in each for each in environment.commands("uv", "p", alone=["x"], excludes=None))
+    by_pip = environment.commands(None, "python", alone=["x"], excludes=None, compiled=True)
+    assert not any("--no-compile" in command for command in by_pip)
 
 
 def test_what_only_a_gpu_uses_is_left_out_by_both() -> None:
