@@ -31,7 +31,6 @@ from voicemill.asr import recognizer
 from voicemill.core.errors import UsageError, VoicemillError
 from voicemill.core.files import write_text
 from voicemill.evaluation.speaker_similarity import SpeakerLikeness
-from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -90,11 +89,11 @@ def measure(given: argparse.Namespace) -> tuple[str, list[Summary], list[Trainin
         recognizer(given.also, given.models, given.language) if given.also else None,
     )
     sentences = sources.sentences(given.sentences)
-    manner = STEADY if given.steady else AS_REFERENCE
+    manner = STEADY if given.steady else None
     bench = Bench(given.models, listener, sentences, given.seed, given.out / "audio", manner, not given.steady)
     name = listener.recogniser.name
     if given.list:
-        synthesizer = bench.voice(given.voice)[0] if given.voice else bench.base()
+        synthesizer = bench.voice(given.voice).synthesizer if given.voice else bench.base()
         title = given.voice.name if given.voice else "base"
         return name, bench.measure_prompted(title, synthesizer, sources.read_list(given.list)), []
     own = listener.summarize("recordings", sources.spoken_by(given.speaker), of_speaker=True)
@@ -105,7 +104,7 @@ def measure(given: argparse.Namespace) -> tuple[str, list[Summary], list[Trainin
     if given.epochs_of:
         summaries, trainings = measure_epochs(bench, given.epochs_of)
         return name, [own, *summaries], trainings
-    return name, [own, *([bench.measure("voice", *bench.voice(given.voice))] if given.voice else [])], []
+    return name, [own, *([bench.measure_voice("voice", given.voice)] if given.voice else [])], []
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def measure_minutes(
         folder = out / title.replace(" ", "-")
         _copy(files, folder / "recordings")
         _clone(folder / "recordings", bench.models, speaker.name, parameters, folder / "run")
-        summaries.append(bench.measure(title, *bench.voice(folder / "run" / "voice")))
+        summaries.append(bench.measure_voice(title, folder / "run" / "voice"))
     return summaries
 
 

@@ -18,8 +18,9 @@ from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesiz
 from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
 from voicemill.models import locate
 from voicemill.models.layout import Version
-from voicemill.synthesis.load import Pretrained, load_voice, recite
+from voicemill.synthesis.load import Pretrained, SpeakingVoice, load_voice, recite
 from voicemill.synthesis.marking import encode_speech
+from voicemill.synthesis.options import options_of
 from voicemill.voice import pronunciation
 
 STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0, num_beams=4), text_split="cut0")
@@ -37,8 +38,9 @@ class Bench:
         lines: What is spoken, unless a list says it.
         seed: Of the first line.
         audio: Folder for what was said; each voice has one of its own in it.
-        options: How to speak.
-        prompted: Whether voices resume from the words of their reference.
+        options: How to speak; None lets published voices speak as their voice.json says, and weights without one as
+            GPT-SoVITS does.
+        prompted: Whether weights resume from the words of their reference.
     """
 
     models: Path
@@ -46,7 +48,7 @@ class Bench:
     lines: Sequence[str]
     seed: int
     audio: Path
-    options: Options = AS_REFERENCE
+    options: Options | None = None
     prompted: bool = True
 
     @cached_property
@@ -64,14 +66,31 @@ class Bench:
             locate(self.models, "sovits-g", version), locate(self.models, "gpt", version)
         )
 
-    def voice(self, folder: Path) -> tuple[Synthesizer, Reference]:
-        """Return a published voice, reading as its training texts were read, and its reference clip."""
+    def voice(self, folder: Path) -> SpeakingVoice:
+        """Return a published voice, reading as its training texts were read."""
         reading = pronunciation.load(self.models, trained=folder).reading
-        speaking = load_voice(folder, self.models, reading=reading)
-        return speaking.synthesizer, speaking.reference
+        return load_voice(folder, self.pretrained, reading=reading)
+
+    def measure_voice(self, title: str, folder: Path) -> Summary:
+        """Let a published voice speak all lines, as its voice.json says where nothing else was asked for.
+
+        Args:
+            title: Names it in tables, and its folder.
+            folder: What publish made.
+
+        Raises:
+            InputError: The voice or a line cannot be used.
+        """
+        speaking = self.voice(folder)
+        if self.options is not None:
+            return self.measure(title, speaking.synthesizer, speaking.reference)
+        generation = speaking.voice.generation
+        prompt, options = generation.prompt(speaking.reference), options_of(generation)
+        said = recite(speaking.synthesizer, prompt, self.lines, self.language, self.seed, options, generation.speed)
+        return self._heard(title, said)
 
     def measure(self, title: str, synthesizer: Synthesizer, reference: Reference) -> Summary:
-        """Let it speak all lines and measure them.
+        """Let weights speak all lines and measure them.
 
         Args:
             title: Names it in tables, and its folder.
@@ -82,7 +101,10 @@ class Bench:
             InputError: The reference or a line cannot be used.
         """
         reference = reference if self.prompted else replace(reference, text="")
-        spoken = recite(synthesizer, reference, self.lines, self.language, self.seed, self.options)
+        options = self.options or AS_REFERENCE
+        return self._heard(title, recite(synthesizer, reference, self.lines, self.language, self.seed, options))
+
+    def _heard(self, title: str, spoken: Sequence[Speech]) -> Summary:
         sentences, dropped = [], {}
         for number, (text, said) in enumerate(zip(self.lines, spoken, strict=True), start=1):
             name = f"{number:02d}"
@@ -99,11 +121,12 @@ class Bench:
             What was spoken, and the speakers' own recordings of the lines, if the list names some.
         """
         sentences, dropped = [], {}
+        options = self.options or AS_REFERENCE
         for number, row in enumerate(rows):
             try:
                 reference = Reference(row.prompt, row.prompt_text if self.prompted else "", self.language)
                 seed = self.seed + number
-                said = synthesizer.speak(row.text, self.language, reference, seed=seed, options=self.options)
+                said = synthesizer.speak(row.text, self.language, reference, seed=seed, options=options)
                 audio = self._write(title, row.name, row.text, said)
                 sentences.append(Sentence(row.name, row.text, audio, row.prompt))
             except InputError as error:
