@@ -2,24 +2,32 @@
 
 Both texts go through the front-end first, so that what is written differently and spoken alike counts as equal:
 figures (15th, fifteenth), currency, units, spelling variants (colour, color), homophones, script (traditional and
-simplified characters, kanji and kana), case and punctuation.
+simplified characters, kanji and kana), case and punctuation. English figures of four digits agree with a year and with
+a number, and "and" within a number does not count.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voicemill.core.errors import InputError
+from voicemill.text.english.figures import cardinal, year
 from voicemill.text.frontend import phonemize
 
 BY_CHARACTER = frozenset(["zh", "yue", "ja", "ko"])
 """Languages that are compared by character: they do not space their words, or recognisers space them at will."""
 
 _UNITS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]|[^\W_]+")
+_FOUR_DIGITS = re.compile(r"(?<![\w.,])[1-9]\d{3}(?![\w,]|\.\d)")
+_AND = re.compile(
+    r"\b(hundred|thousand|million) and (?=(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|"
+    r"fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b)"
+)
 _PITCH = frozenset("[]#^")
 _VOWELS = frozenset("aiueoAIUEON") | {"cl"}
 
@@ -74,10 +82,30 @@ def score(asked: str, heard: str, language: str) -> Score:
     Raises:
         InputError: The text that was asked for has no words.
     """
-    wanted, got = _units(asked, language), _units(heard, language)
-    if not wanted:
+    if not _units(asked, language):
         raise InputError(f"{asked!r} has no word to compare with what was heard; give a text with words")
-    return Score(_difference(wanted, got, language), difference(phones(asked, language), phones(heard, language)))
+    pairs = itertools.product(_readings(asked, language), _readings(heard, language))
+    scores = (_score(one, other, language) for one, other in pairs)
+    return min(scores, key=lambda found: (found.words.errors, found.phones.errors))
+
+
+def _score(asked: str, heard: str, language: str) -> Score:
+    words = _difference(_units(asked, language), _units(heard, language), language)
+    return Score(words, difference(phones(asked, language), phones(heard, language)))
+
+
+def _readings(text: str, language: str) -> list[str]:
+    """Return a text as it stands and, where English figures may be a year or a number, as either.
+
+    Recognisers write 1455 for both, of which the front-end can only read one.
+    """
+    if language != "en" or not _FOUR_DIGITS.search(text):
+        return [text]
+    return [
+        text,
+        _FOUR_DIGITS.sub(lambda found: year(found[0]), text),
+        _FOUR_DIGITS.sub(lambda found: cardinal(found[0]), text),
+    ]
 
 
 def difference(asked: Sequence[str], heard: Sequence[str]) -> Difference:
@@ -183,6 +211,8 @@ def _units(text: str, language: str) -> list[str]:
         return _morae(phones(text, language))
     written = phonemize(text, language, lead_in=False).norm_text
     folded = unicodedata.normalize("NFKC", written).casefold()
+    if language == "en":
+        folded = _AND.sub(r"\1 ", folded)
     return _UNITS.findall(re.sub(r"(?<=\w)['\u2019](?=\w)", "", folded))
 
 
