@@ -81,11 +81,12 @@ images: ## the stages' images and a table of their sizes (STAGES="slice ..." for
 smoke: ## run each image without rights, without network and with a read-only root (STAGES="slice ..." for some)
 	images/smoke $(STAGES)
 
-dist: setup tools ## the wheel, the sdist and the chart of this version, checked (TAG=v...: for that tag)
+dist: setup tools ## the wheel, the sdist, the chart and the small base of this version, checked (TAG=v...: for that tag)
 	rm -rf dist
 	$(BIN)/python scripts/release.py check $(TAG)
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python scripts/release.py inspect dist
+	$(BIN)/python scripts/release.py base dist
 	$(TOOLS)/helm lint --strict charts/voicemill --values charts/voicemill/ci/minimal.yaml
 	$(TOOLS)/helm template voicemill charts/voicemill --values charts/voicemill/ci/production.yaml >/dev/null
 	$(TOOLS)/helm package charts/voicemill --destination dist

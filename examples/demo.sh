@@ -3,7 +3,8 @@
 #
 #   examples/demo.sh RECORDINGS MODELS OUT
 #
-# MODELS that do not exist are unpacked from the small base in models/small, whose model card says how well it speaks.
+# MODELS that do not exist are made of the newest small base: fetched from its release if it is a later one than
+# models/small, else or where that fails the one there. Its model card says how well it speaks.
 set -euo pipefail
 
 recordings=$1 models=$2 out=$3

@@ -3,6 +3,9 @@
     python scripts/release.py check [TAG]    version, chart and change log fit together, and the tag if one is given
     python scripts/release.py notes          the change log's section of this version
     python scripts/release.py inspect DIR    the wheel and the sdist in a folder hold what they should, and no more
+    python scripts/release.py base DIR       put the file of the newest small base into a folder
+    python scripts/release.py pack-base FOLDER VERSION
+                                             make the file of a new small base, and print what small.yaml says of it
 
 The version is written in voicemill/__init__.py alone; pyproject.toml reads it there, `make golden` carries it into the
 chart and its workflows, and images and tags follow.
@@ -24,6 +27,8 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"voicemill"}
 """What an installation puts into site-packages."""
+REPOSITORY = "https://github.com/OWNER/voicemill"
+"""Where releases are; OWNER is filled in by whoever makes one."""
 NEEDED = (
     "voicemill/py.typed",
     "voicemill/models/models.yaml",
@@ -115,17 +120,49 @@ def _metadata_problems(metadata: bytes, name: str) -> list[str]:
     return []
 
 
+def put_base(folder: Path) -> Path:
+    """Put the file of the newest small base into a folder: made of models/small, or fetched if it is a later one.
+
+    Raises:
+        voicemill.models.released.Unavailable: The file that small.yaml names is not available.
+    """
+    from voicemill.models import released
+    from voicemill.models.packed import SMALL
+
+    base = released.newest()
+    content = released.archive(SMALL, 1)[1] if base.version == released.COMMITTED else released.fetch(base, print)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / base.name).write_bytes(content)
+    return folder / base.name
+
+
+def pack_base(folder: Path, number: int, target: Path = Path()) -> str:
+    """Make the file of a new small base in the target folder; return what small.yaml is to say of it."""
+    from voicemill.models import released
+
+    base, content = released.archive(folder, number)
+    (target / base.name).write_bytes(content)
+    url = f"{REPOSITORY}/releases/download/small-base-{number}/{base.name}"
+    return f"version: {number}\nurl: {url}\nsize: {base.size}\nsha256: {base.sha256}\n"
+
+
 def main(action: str, *arguments: str) -> int:
     """Run one of the actions."""
     if action == "notes":
         print(sections((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))[version()])
+        return 0
+    if action == "base":
+        print(put_base(Path(arguments[0])))
+        return 0
+    if action == "pack-base":
+        print(pack_base(Path(arguments[0]), int(arguments[1])), end="")
         return 0
     if action == "check":
         found = problems(tag=arguments[0] if arguments else None)
     elif action == "inspect":
         found = inspect(Path(arguments[0]), version())
     else:
-        raise ValueError(f"no action {action}; there are check, notes, inspect")
+        raise ValueError(f"no action {action}; there are check, notes, inspect, base, pack-base")
     print("\n".join(found), end="\n" if found else "", file=sys.stderr)
     return 1 if found else 0
 

@@ -100,18 +100,23 @@ def toy(
 def small(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create; it must be empty or new.")],
     packed: Annotated[
-        Path | None, typer.Option(help="Packed base to unpack.", show_default="the one that comes with voicemill")
+        Path | None, typer.Option(help="Packed base to unpack.", show_default="the newest, or the one in the package")
     ] = None,
 ) -> None:
-    """Unpack the small base, and put toy separators and what else it takes to clone a voice around it."""
+    """Unpack the small base, and put toy separators and what else it takes to clone a voice around it.
+
+    The newest small base is fetched from its release (VOICEMILL_GITHUB names a mirror) and checked by its SHA-256;
+    where that fails, the one that comes with voicemill is taken.
+    """
     import tempfile
 
     with needs("all"):
         from voicemill.models import packed as packed_base
+        from voicemill.models import released
         from voicemill.models.toy import make_all
 
     with needs("all"), tempfile.TemporaryDirectory(prefix="voicemill-small-") as scratch:
-        packed_base.unpack(packed or packed_base.SMALL, scratch)
+        packed_base.unpack(packed or released.packed_base(report=typer.echo), scratch)
         made = make_all(folder, report=typer.echo, base=Path(scratch))
     typer.echo(f"{folder}: {'created' if made else 'already exists'}. A small base and toys around it, for trying out.")
 
