@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts import reference
+from scripts.reference_pages import markdown
 from voicemill.contract import renames
 
 
@@ -47,7 +48,7 @@ def test_old_names_lead_to_new_ones() -> None:
 
 
 def test_prose_holds_no_markup() -> None:
-    assert reference._text("clips/*.wav, <name> | `a|b`") == "clips/\\*.wav, \\<name> \\| `a\\|b`"
+    assert markdown.prose("clips/*.wav, <name> | `a|b`") == "clips/\\*.wav, \\<name> \\| `a\\|b`"
 
 
 def test_an_outdated_page_is_told(

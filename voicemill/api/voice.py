@@ -1,135 +1,27 @@
-"""The public Python API: load a voice and let it speak.
-
-    from voicemill import Voice
-
-    with Voice.load("out/voice", models="models") as voice:
-        voice.say("Good morning.").save("morning.wav")
-        for speech in voice.say_all(["One.", "Two.", "Three."]):
-            print(speech.text, speech.seconds, speech.unpronounced)
-        for samples in voice.stream("A long text, heard while it is spoken."):
-            player.write(samples)
-
-Importing this module loads neither torch nor a model; `Voice.load` does.
-"""
+"""A voice with its models loaded."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from voicemill.core.errors import InputError, MissingModelError, UsageError, VoicemillError
+from voicemill.api.speech import Speech, SpeechStream
+from voicemill.core.errors import InputError, UsageError
 from voicemill.core.extras import needs
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from voicemill.gpt_sovits.synthesis import Options, Prompt, Synthesizer
+    from voicemill.gpt_sovits.synthesis import Options, Prompt, Script, Synthesizer
     from voicemill.synthesis.load import SpeakingVoice
-    from voicemill.text import Unpronounced
     from voicemill.voice.generation_config import Generation
 
-__all__ = ["InputError", "MissingModelError", "Speech", "SpeechStream", "UsageError", "Voice", "VoicemillError"]
-
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-
-
-@dataclass(frozen=True, eq=False)
-class Speech:
-    """A spoken line.
-
-    Attributes:
-        samples: float32 `[n]`, mono, full scale at 1.
-        sample_rate: In Hz.
-        text: What was asked for.
-        language: Language of the text.
-        speed: 2 is twice as fast.
-        seed: The seed that speaks it the same way again.
-        speaker: Whose voice it is.
-        voice: The voice's version, a digest of its files.
-        unpronounced: The characters of the text that are not heard (`character`, `position`).
-        watermark: The name of the inaudible mark in the samples; empty where they are not marked.
-        cut_off: How many pieces of the text reached the length limit, so that their end may be missing.
-    """
-
-    samples: np.ndarray
-    sample_rate: int
-    text: str
-    language: str
-    speed: float
-    seed: int
-    speaker: str
-    voice: str
-    unpronounced: tuple[Unpronounced, ...] = ()
-    cut_off: int = 0
-    watermark: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """Length of the sound."""
-        return len(self.samples) / self.sample_rate
-
-    def pcm16(self) -> np.ndarray:
-        """Return the samples as int16 `[n]`."""
-        from voicemill.gpt_sovits.synthesis import waveform
-
-        return waveform.pcm16(self.samples)
-
-    def save(self, path: str | Path) -> Path:
-        """Write a 16-bit WAV file, marked as generated speech in its metadata as `voicemill stage synthesize` does.
-
-        Args:
-            path: Where to; must end in `.wav`. The file appears whole or not at all, and replaces what is there.
-
-        Returns:
-            The path.
-
-        Raises:
-            UsageError: If the path does not end in `.wav`.
-            CannotWrite: If nothing can be written there.
-        """
-        from voicemill.core.files import atomic
-        from voicemill.synthesis.marking import encode_marked_speech
-
-        path = Path(path)
-        if path.suffix.lower() != ".wav":
-            raise UsageError(f"{path} cannot be saved: speech is saved as WAV; let the name end in .wav")
-        content = encode_marked_speech(
-            self.pcm16(),
-            self.sample_rate,
-            speaker=self.speaker,
-            voice=self.voice,
-            text=self.text,
-            seed=self.seed,
-            watermark=self.watermark,
-        )
-        with atomic(path, is_folder=False) as partial:
-            partial.write_bytes(content)
-        return path
-
-
-class SpeechStream:
-    """A line that is heard while it is spoken: an iterator over its samples, float32 `[n]`, piece by piece.
-
-    Attributes:
-        speech: The whole line, once all pieces were taken; None before.
-    """
-
-    def __init__(self, pieces: Iterator[np.ndarray | Speech]):
-        self._pieces = pieces
-        self.speech: Speech | None = None
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for piece in self._pieces:
-            if isinstance(piece, Speech):
-                self.speech = piece
-            else:
-                yield piece
 
 
 class Voice:
@@ -318,15 +210,11 @@ class Voice:
 
         from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
         from voicemill.synthesis.options import options_of
-        from voicemill.text import Unpronounced
 
         with self._lock:
             synthesizer, prompt = self._prepared(reference)
             options = options_of(self.generation)
-            try:
-                script = synthesizer.script(text, language, text_split=options.text_split, speed=speed, seed=seed)
-            except InputError as error:
-                raise InputError(f"{text[:60]!r} cannot be spoken: {error}") from error
+            script = self._script(synthesizer, text, language, speed, seed, options)
             pieces: list[np.ndarray] = []
             heard = 0
             stream = Stream(script, prompt, options, pieces.append)
@@ -339,10 +227,7 @@ class Voice:
                     yield pieces[heard - 1]
             if stream.error or stream.report is None:
                 raise stream.error or InputError(f"{text[:60]!r} was not spoken to its end")
-        signs = tuple(Unpronounced(**sign) for sign in stream.report["unpronounced"])
-        samples, cut_off = np.concatenate(pieces), stream.report["cut_off"]
-        about = (text, language, speed, seed, self.speaker, self.version)
-        yield Speech(samples, self.sample_rate, *about, signs, cut_off, stream.report["watermark"])
+        yield self._speech(np.concatenate(pieces), text, language, speed, seed, stream.report)
 
     def _prepared(self, reference: str) -> tuple[Synthesizer, Prompt]:
         """Return who speaks, and a reference as it was prepared once; the lock is held."""
@@ -356,39 +241,32 @@ class Voice:
     def _speak(
         self, texts: list[str], language: str, speed: float, seed: int, options: Options, reference: str
     ) -> list[Speech]:
-        from voicemill.text import Unpronounced
-
         with self._lock:
-            if self._speaking is None:
-                raise UsageError(f"the voice of {self.speaker} is closed; load it again")
-            synthesizer = self._speaking.synthesizer
-            scripts = []
-            for text in texts:
-                try:
-                    scripts.append(
-                        synthesizer.script(text, language, text_split=options.text_split, speed=speed, seed=seed)
-                    )
-                except InputError as error:
-                    raise InputError(f"{text[:60]!r} cannot be spoken: {error}") from error
-            if reference not in self._prompts:
-                self._prompts[reference] = synthesizer.prepare(self.generation.prompt(self._speaking.named(reference)))
-            spoken = synthesizer.perform(scripts, self._prompts[reference], options)
+            synthesizer, prompt = self._prepared(reference)
+            scripts = [self._script(synthesizer, text, language, speed, seed, options) for text in texts]
+            spoken = synthesizer.perform(scripts, prompt, options)
         return [
-            Speech(
-                said.samples,
-                said.rate,
-                text,
-                language,
-                speed,
-                seed,
-                self.speaker,
-                self.version,
-                tuple(Unpronounced(**sign) for sign in said.report["unpronounced"]),
-                said.report["cut_off"],
-                said.report["watermark"],
-            )
+            self._speech(said.samples, text, language, speed, seed, said.report)
             for text, said in zip(texts, spoken, strict=True)
         ]
+
+    def _script(
+        self, synthesizer: Synthesizer, text: str, language: str, speed: float, seed: int, options: Options
+    ) -> Script:
+        try:
+            return synthesizer.script(text, language, text_split=options.text_split, speed=speed, seed=seed)
+        except InputError as error:
+            raise InputError(f"{text[:60]!r} cannot be spoken: {error}") from error
+
+    def _speech(
+        self, samples: np.ndarray, text: str, language: str, speed: float, seed: int, report: Mapping[str, Any]
+    ) -> Speech:
+        """Return what was spoken with what the synthesizer reports of it."""
+        from voicemill.text import Unpronounced
+
+        silent = tuple(Unpronounced(**sign) for sign in report["unpronounced"])
+        about = (text, language, speed, seed, self.speaker, self.version)
+        return Speech(samples, self.sample_rate, *about, silent, report["cut_off"], report["watermark"])
 
     def close(self) -> None:
         """Free the models; the voice cannot speak afterwards."""
