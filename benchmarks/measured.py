@@ -1,19 +1,24 @@
 """What is measured, as functions that another implementation can have too: full-size v2 models, seeded random weights.
 
-Each takes the inputs of `inputs()` and how often to repeat, and returns seconds and CPU seconds of each time and
-what came out, or why it is "unavailable" here. `weights`, where given, are the state dicts to load instead of random
-ones.
+v4 is full size too. Each takes the inputs of `inputs()` and how often to repeat, and returns seconds and CPU seconds of
+each time and what came out, or why it is "unavailable" here. `weights`, where given, are the state dicts to load
+instead of random ones.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from voicemill.gpt_sovits.flow_matching.dit import BANDS, DitSizes
+from voicemill.gpt_sovits.flow_matching.model import MelGenerator
+from voicemill.gpt_sovits.flow_matching.sampling import sample
+from voicemill.gpt_sovits.formats.vocoders import normed
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.decoder import Decoder
@@ -26,9 +31,12 @@ from voicemill.gpt_sovits.kernels.packed_vocoder import has_bfloat16, pack_vocod
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
+from voicemill.gpt_sovits.sovits.layers import fold_weight_norm
 from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 from voicemill.gpt_sovits.sovits.training import Trainer
+from voicemill.gpt_sovits.sovits.vocoder import Vocoder, VocoderSizes
+from voicemill.gpt_sovits.synthesis.mel_sound import MelSound
 from voicemill.gpt_sovits.training.run_state import Precision
 
 CPU = torch.device("cpu")
@@ -55,6 +63,10 @@ def inputs(task: str) -> dict[str, Any]:
             "text": integers(732, 1, 100),
             "refer": normal(1, 1025, 250).abs(),
         }
+    if task.startswith("v4"):
+        given = {"codes": integers(1024, 1, 1, 100), "text": integers(732, 1, 50), "refer": normal(1, 1025, 150).abs()}
+        known = {"prompt_features": normal(1, 512, 300), "prompt_mel": normal(1, 100, 300).clamp(-1, 1)}
+        return given | known | {"steps": 8}
     if task.startswith("s2_train"):
         T = 200
         return {
@@ -167,6 +179,38 @@ def s2_decode_bf16(given: dict[str, Any], repeat: int, weights: StateDicts | Non
     if not has_bfloat16():
         return {"unavailable": "the processor has no bfloat16"}
     return _decode(given, repeat, torch.bfloat16, weights)
+
+
+@torch.inference_mode()
+def v4_speak(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:
+    """4 s of sound of v4: features, mel in 8 steps after 3 s of prompt, vocoder."""
+    torch.manual_seed(7)
+    model = MelGenerator(SovitsConfig.of("v4"), DitSizes())
+    vocoder = Vocoder(VocoderSizes(BANDS, 512, (10, 6, 2, 2, 2), (20, 12, 4, 4, 4), final_bias=True)).eval()
+    if weights:
+        model.load_state_dict(normed(weights["generator"], model))
+        vocoder.load_state_dict(normed(weights["vocoder"], vocoder))
+    model = model.for_inference()
+    fold_weight_norm(vocoder)
+    model.dec = vocoder
+    sound = MelSound(model, lambda _, shape: torch.randn(shape), nullcontext)
+    speaker = model.speaker(given["refer"])
+
+    def speak() -> Tensor:
+        spoken = model.features(given["codes"], given["text"], speaker)
+        features = torch.cat([given["prompt_features"], spoken], dim=2)
+        torch.manual_seed(1)
+        noise = torch.randn(1, BANDS, features.shape[-1])
+        mel = sample(model.estimator, features, given["prompt_mel"], noise, given["steps"])
+        return sound.vocode(mel[..., given["prompt_mel"].shape[-1] :])
+
+    wav, result = repeated(speak, repeat)
+    return result | {"audio_s": wav.shape[-1] / sound.rate, "sketch": sketch(wav)}
+
+
+def sketch(wav: Tensor) -> list[float]:
+    """Return a few hundred samples of a sound, by which two are compared."""
+    return wav.flatten()[::1000].tolist()
 
 
 def s2_train(given: dict[str, Any], repeat: int, weights: StateDicts | None = None) -> Result:

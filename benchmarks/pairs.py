@@ -133,6 +133,9 @@ def _row(name: str, figures: dict[str, dict[str, Any]]) -> str:
         work = ours.get("tokens", 1) / theirs.get("tokens", 1)
         wall, cpu = (work * median(theirs[key]) / median(ours[key]) for key in ("seconds", "cpu_seconds"))
         parts.append(f"{wall:.2f} times as fast (CPU {cpu:.2f})")
+        if "sketch" in ours and "sketch" in theirs:
+            differences = [abs(a - b) for a, b in zip(ours["sketch"], theirs["sketch"], strict=True)]
+            parts.append(f"sounds differ by {max(differences):.1e} of {max(map(abs, theirs['sketch'])):.1e} at most")
         if "answer" in ours and "answer" in theirs:
             equal = [a == b for a, b in zip(ours["answer"], theirs["answer"], strict=False)]
             parts.append(f"{sum(equal)} of {len(equal)} tokens equal")

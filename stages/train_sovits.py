@@ -18,6 +18,7 @@ from voicemill.contract import (
     BaseWeights,
     InputDir,
     Ledger,
+    MoreGpuMemory,
     OutputDir,
     StateDir,
     check_stop,
@@ -29,7 +30,15 @@ from voicemill.contract import (
 from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
 
 
-@stage(family="voice", cpu=2, memory="12Gi", gpu_memory="6Gi", results=("epochs", "loss_mel"), kept=("weights",))
+@stage(
+    family="voice",
+    cpu=2,
+    memory="12Gi",
+    gpu_memory="6Gi",
+    more_gpu_memory=MoreGpuMemory("version", ("v3", "v4"), "8Gi"),
+    results=("epochs", "loss_mel"),
+    kept=("weights",),
+)
 def train_sovits(
     dataset: InputDir,
     weights: OutputDir,

@@ -44,7 +44,7 @@ def stages_page(declared: list[Stage[...]]) -> Iterator[str]:
                 f"`{one.family}`",
                 f"{one.cpu:g}",
                 one.memory,
-                one.gpu_memory or "",
+                _gpu_memory(one),
             ]
             for one in declared
         ),
@@ -84,6 +84,12 @@ def files_table(declared: list[Stage[...]]) -> str:
                 rows[-1][2] += f" {line.strip()}"
     told = ([stage, f"`{path}`".replace("``", "`"), prose(text)] for stage, path, text in rows if path[0] != "(")
     return table(["written by", "file", "what it is"], told)
+
+
+def _gpu_memory(stage: Stage[...]) -> str:
+    """Memory that a stage's GPU must have."""
+    more = stage.more_gpu_memory
+    return f"{stage.gpu_memory}; {more.memory} for {', '.join(more.values)}" if more else stage.gpu_memory or ""
 
 
 def _file(stage: Stage[...]) -> str:

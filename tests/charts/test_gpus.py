@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import yaml
 
 from tests.charts.helm import Helm, Json, one, stages
 from voicemill.contract.template import GPU_MEMORY_FLOORS, GPU_MEMORY_LABEL, GPU_RESOURCE
+from voicemill.engine.templating import fill
 
 TRAINING = {"separate", "dereverb", "denoise", "train-sovits", "train-gpt"}
 INFERENCE = {"transcribe", "format", "evaluate", "synthesize"}
@@ -19,9 +23,15 @@ def floor(stage: Json) -> tuple[str, str]:
     return expression["key"], expression["values"][0]
 
 
+def generated(name: str) -> Json:
+    """A template of clone-voice as Hera made it."""
+    text = Path("charts/voicemill/workflows/clone_voice.yaml").read_text(encoding="utf-8")
+    return next(each for each in yaml.safe_load(text)["spec"]["templates"] if each["name"] == name)
+
+
 def test_training_and_inference_have_the_floors_of_the_contract(helm: Helm) -> None:
     rendered = stages(helm.render())
-    for name in TRAINING:
+    for name in TRAINING - {"train-sovits"}:
         assert floor(rendered[name]) == (GPU_MEMORY_LABEL, str(GPU_MEMORY_FLOORS["6Gi"]))
     for name in INFERENCE:
         assert floor(rendered[name]) == (GPU_MEMORY_LABEL, str(GPU_MEMORY_FLOORS["4Gi"]))
@@ -31,6 +41,31 @@ def test_training_and_inference_have_the_floors_of_the_contract(helm: Helm) -> N
     assert {"ingest", "slice", "publish"} <= others
     for name in others:
         assert not {"affinity", "tolerations"} & rendered[name].keys()
+
+
+def test_loras_are_trained_on_cards_of_a_class_of_their_own(helm: Helm) -> None:
+    def floors(*sets: str, values: str = "minimal") -> dict[str, str]:
+        template = stages(helm.render(*sets, values=values))["train-sovits"]
+        return {
+            version: floor(fill(template, {"inputs.parameters.version": version}, final=False))[1]
+            for version in ("auto", "v2ProPlus", "v3", "v4")
+        }
+
+    assert floors() == {"auto": "5600", "v2ProPlus": "5600", "v3": "7500", "v4": "7500"}
+    changed = floors("gpu.training.minMemoryMiB=6100", "gpu.lora.minMemoryMiB=11000")
+    assert changed == {"auto": "6100", "v2ProPlus": "6100", "v3": "11000", "v4": "11000"}
+    assert set(floors("stages.train-sovits.minMemoryMiB=23000").values()) == {"23000"}, "what is said of a stage holds"
+    (written,) = {floor(stages(helm.render())["train-sovits"])[1], floor(generated("train-sovits"))[1]}
+    assert written.startswith("{{=inputs.parameters['version'] in "), "the chart says it as the workflows do"
+
+
+def test_a_lora_claims_a_larger_gpu(helm: Helm) -> None:
+    objects = helm.render("gpu.select=claim")
+    (claim,) = json.loads(stages(objects)["train-sovits"]["podSpecPatch"])["resourceClaims"]
+    for version, mebibytes in (("v2", 5600), ("v4", 7500)):
+        name = fill(claim["resourceClaimTemplateName"], {"inputs.parameters.version": version}, final=True)
+        template = one(objects, "ResourceClaimTemplate", name)
+        assert f"quantity('{mebibytes}Mi')" in json.dumps(template)
 
 
 def test_floors_label_and_resource_are_values(helm: Helm) -> None:
@@ -149,6 +184,6 @@ def test_another_claim_has_another_name_for_it_cannot_be_changed(helm: Helm) -> 
         objects = helm.render("gpu.select=claim", *sets)
         return {each["metadata"]["name"] for each in objects if each["kind"] == "ResourceClaimTemplate"}
 
-    assert len(names()) == 2
-    assert len(names() & names("gpu.training.minMemoryMiB=15000")) == 1
+    assert len(names()) == 3
+    assert len(names() & names("gpu.training.minMemoryMiB=15000")) == 2
     assert not names() & names("gpu.claim.domain=gpu.example.com")

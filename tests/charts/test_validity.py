@@ -105,7 +105,7 @@ def test_claims_of_devices_are_valid_where_kubernetes_has_them(helm: Helm, valid
     objects = helm.render("gpu.select=claim")
     assert validator.problems(objects, NEWEST) == []
     problems = validator.problems(objects, OLDEST)
-    assert len(problems) == 2 and all(problem.startswith("ResourceClaimTemplate ") for problem in problems)
+    assert len(problems) == 3 and all(problem.startswith("ResourceClaimTemplate ") for problem in problems)
 
 
 def test_a_field_that_does_not_exist_is_found(helm: Helm, validator: Validator) -> None:

@@ -75,6 +75,19 @@ def test_a_small_card_fits_inference_only(healthy: Cluster) -> None:
     assert "narrow: it has 4.0 GiB for pods, 12 are asked for" in training
 
 
+def test_a_card_of_6_gb_trains_whole_models_and_one_of_8_gb_loras(healthy: Cluster) -> None:
+    del healthy.objects["nodes", "large"]
+    healthy.add("nodes", node("six", gpus=1, memory="6144"))
+    (lacks,) = [finding.sentence for finding in lacking() if finding.about == "gpus"]
+    assert lacks.startswith("no node fits train-sovits (version v3, v4) (")
+    assert "six: its label nvidia.com/gpu.memory is 6144, not above 7500" in lacks
+    healthy.add("nodes", node("eight", gpus=1, memory="8192"))
+    assert lacking() == []
+    fits = {finding.sentence.split()[0]: finding.sentence for finding in examine(None) if finding.about == "gpus"}
+    assert "train-sovits," in fits["six"] and "v4" not in fits["six"]
+    assert "train-sovits, train-sovits (version v3, v4), " in fits["eight"]
+
+
 def test_each_thing_that_is_missing_is_a_sentence(healthy: Cluster) -> None:
     healthy.rights = {"create workflows", "patch workflowtaskresults"}
     sentences = [finding.sentence for finding in lacking()]

@@ -55,7 +55,7 @@ def test_a_release_is_installed_changed_and_removed(release: Release) -> None:
     release.apply(gpu={"select": "claim"})
     release.apply(gpu={"select": "claim", "training": {"minMemoryMiB": 15000, "slots": 2}})
     claims = names(release.namespace, "resource.k8s.io/v1", "ResourceClaimTemplate")
-    assert {name.split("-")[2] for name in claims} == {"15000mi", "3700mi"}
+    assert {name.split("-")[2] for name in claims} == {"15000mi", "7500mi", "3700mi"}
     release.run("uninstall", RELEASE)
     assert not names(release.namespace, "argoproj.io/v1alpha1", "WorkflowTemplate")
     assert names(release.namespace, "v1", "ServiceAccount") == {"default"}
@@ -86,3 +86,29 @@ def names(namespace: Namespace, version: str, kind: str) -> set[str]:
     """Names of the objects of a kind in a namespace."""
     found = namespace.cluster.resource({"apiVersion": version, "kind": kind}).get(namespace=namespace.name)
     return {each.metadata.name for each in found.items}
+
+
+@pytest.mark.parametrize(("version", "floor"), [("v2ProPlus", "5600"), ("v4", "7500")])
+def test_a_pod_that_trains_a_lora_asks_for_a_larger_card(
+    argo: Cluster, release: Release, version: str, floor: str
+) -> None:
+    release.apply()
+    dataset = {"name": "dataset", "raw": {"data": "none"}}
+    given = {"version": version, "models": "/models", "keys": "lora"}
+    parameters = [{"name": name, "value": value} for name, value in given.items()]
+    task = {"name": "train", "templateRef": {"name": "voicemill-stages", "template": "train-sovits"}}
+    tasks = [{**task, "arguments": {"parameters": parameters, "artifacts": [dataset]}}]
+    spec = {
+        "entrypoint": "all",
+        "serviceAccountName": "voicemill",
+        "templates": [{"name": "all", "dag": {"tasks": tasks}}],
+    }
+    run = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "lora"}, "spec": spec}
+    release.namespace.create(run)
+    core, deadline = argo.core, time.monotonic() + 120
+    while not (pods := core.list_namespaced_pod(release.namespace.name).items):
+        assert time.monotonic() < deadline, "the pod was not made"
+        time.sleep(0.5)
+    required = pods[0].spec.affinity.node_affinity.required_during_scheduling_ignored_during_execution
+    (expression,) = required.node_selector_terms[0].match_expressions
+    assert (expression.key, expression.operator, expression.values) == ("nvidia.com/gpu.memory", "Gt", [floor])

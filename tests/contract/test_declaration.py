@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import yaml
 from hera.workflows import Workflow
 
 from tests.fakes.copy_stage import copy_texts, count
-from voicemill.contract import InputDir, Ledger, OutputDir, stage
+from voicemill.contract import InputDir, Ledger, MoreGpuMemory, OutputDir, stage
 from voicemill.core.errors import UsageError
+from voicemill.engine.templating import fill
 
 
 def template_of(one: Any, **arguments: Any) -> dict[str, Any]:
@@ -67,6 +69,16 @@ def test_gpu_memory_becomes_a_limit_and_an_affinity_that_can_be_left_out() -> No
     assert expression == {"key": "nvidia.com/gpu.memory", "operator": "Gt", "values": ["5600"]}
     assert "affinity" not in template_of(copy_texts, gpu_affinity=False)
     assert "affinity" not in template_of(count)
+
+
+def test_a_parameter_may_decide_how_large_a_gpu_must_be() -> None:
+    larger = copy.copy(copy_texts)
+    larger.more_gpu_memory = MoreGpuMemory("ending", ("lf",), "8Gi")
+    template = template_of(larger)
+    required = template["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (floor,) = required["nodeSelectorTerms"][0]["matchExpressions"][0]["values"]
+    assert fill(floor, {"inputs.parameters.ending": "none"}, final=True) == "5600"
+    assert fill(floor, {"inputs.parameters.ending": "lf"}, final=True) == "7500"
 
 
 def test_retries_grow_memory_after_a_kill_and_tell_the_stage_which_try_it_is() -> None:

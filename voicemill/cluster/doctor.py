@@ -279,7 +279,7 @@ def _gpus(kube: Kube) -> Iterator[Finding]:
         nodes: Any = kube.core.list_node()
     spec = _clone_voice(kube)
     machines = [fitting.Machine.of(kube.api.sanitize_for_serialization(node)) for node in nodes.items]
-    needs = [fitting.Need.of(item) for item in spec["templates"] if "container" in item]
+    needs = [need for item in spec["templates"] if "container" in item for need in fitting.Need.all_of(item)]
     for machine in machines:
         if machine.devices or machine.product:
             fits = [need.stage for need in needs if need.devices and not need.refusal(machine)]

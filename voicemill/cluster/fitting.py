@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from voicemill.contract.template import GPU_MEMORY_LABEL, GPU_RESOURCE
+from voicemill.contract.template import GPU_MEMORY_LABEL, GPU_RESOURCE, MORE_GPU_MEMORY
 from voicemill.engine.slots import quantity
+from voicemill.engine.templating import fill
 
 Json = dict[str, Any]
 
@@ -62,7 +64,7 @@ class Need:
     """What a stage's pod asks of a node.
 
     Attributes:
-        stage: Its name.
+        stage: Its name, and with which values of a parameter, where that makes a difference.
         cpu: Cores.
         memory: Bytes.
         devices: Of a vendor's devices, by the name of the resource.
@@ -78,7 +80,19 @@ class Need:
     tolerated: frozenset[str]
 
     @classmethod
+    def all_of(cls, template: Json) -> list[Need]:
+        """Return what a template's pods ask for: one answer, or two where a parameter decides how large a GPU is."""
+        more: Json = json.loads((template["metadata"].get("annotations") or {}).get(MORE_GPU_MEMORY, "{}"))
+        if not more:
+            return [cls.of(template)]
+        name = f"{template['name']} ({more['parameter']} {', '.join(more['values'])})"
+        variable = f"inputs.parameters.{more['parameter']}"
+        larger = {**fill(template, {variable: more["values"][0]}, final=False), "name": name}
+        return [cls.of(fill(template, {variable: ""}, final=False)), cls.of(larger)]
+
+    @classmethod
     def of(cls, template: Json) -> Need:
+        """Return what the pods of a template without tags in its affinity ask for."""
         resources = template["container"].get("resources") or {}
         asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
         affinity = (template.get("affinity") or {}).get("nodeAffinity") or {}

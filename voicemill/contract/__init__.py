@@ -29,6 +29,7 @@ from voicemill.contract.ledger import Ledger
 from voicemill.contract.progress import check_stop, progress, stop_requested
 from voicemill.contract.retries import micro_batch_divisor
 from voicemill.contract.stages import Stage, stage
+from voicemill.contract.template import MoreGpuMemory
 
 __all__ = [
     "BaseWeights",
@@ -39,6 +40,7 @@ __all__ = [
     "InputFile",
     "Ledger",
     "Location",
+    "MoreGpuMemory",
     "OutputDir",
     "OutputFile",
     "Overrides",

@@ -17,6 +17,7 @@ from voicemill.contract import command_line, renames, state, template
 from voicemill.contract.declaration import CONFIG, ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
+from voicemill.contract.template import MoreGpuMemory
 from voicemill.core import files, hardware, logs
 from voicemill.core.display import safe_message
 from voicemill.core.errors import BrokenGpu, OutOfGpuMemory, UsageError, VoicemillError, known
@@ -49,6 +50,7 @@ class Stage(Generic[P]):
         cpu: float,
         memory: str,
         gpu_memory: str | None,
+        more_gpu_memory: MoreGpuMemory | None = None,
         results: tuple[str, ...],
         kept: tuple[str, ...] = (),
         conducts: bool = False,
@@ -61,6 +63,7 @@ class Stage(Generic[P]):
         self.cpu = cpu
         self.memory = memory
         self.gpu_memory = gpu_memory
+        self.more_gpu_memory = more_gpu_memory
         self.results = results
         self.kept = kept
         self.conducts = conducts
@@ -126,6 +129,7 @@ class Stage(Generic[P]):
             cpu=overrides.pop("cpu", self.cpu),
             memory=overrides.pop("memory", self.memory),
             gpu_memory=self.gpu_memory,
+            more_gpu_memory=self.more_gpu_memory,
             results=self.results,
             kept=self.kept,
             conducts=self.conducts,
@@ -220,6 +224,7 @@ def stage(
     cpu: float = 1,
     memory: str = "2Gi",
     gpu_memory: str | None = None,
+    more_gpu_memory: MoreGpuMemory | None = None,
     results: tuple[str, ...] = (),
     kept: tuple[str, ...] = (),
     conducts: bool = False,
@@ -233,6 +238,7 @@ def stage(
         cpu: Cores it asks for.
         memory: Host memory it asks for, `4Gi`.
         gpu_memory: Memory that the GPU must have, `4Gi` or `6Gi`; the stage works on a CPU too.
+        more_gpu_memory: With which values of a parameter the GPU must have more.
         results: Fields of the summary that `when` gates read, each an output parameter of its own.
         kept: Output artifacts that a run is made for: they stay when its workflow is deleted.
         conducts: Whether it makes and ends workflows itself, for which its pod needs other rights.
@@ -247,6 +253,7 @@ def stage(
             cpu=cpu,
             memory=memory,
             gpu_memory=gpu_memory,
+            more_gpu_memory=more_gpu_memory,
             results=results,
             kept=kept,
             conducts=conducts,

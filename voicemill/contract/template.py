@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from voicemill import __version__
@@ -29,8 +31,31 @@ STATE_GRACE_SECONDS = 120
 
 GPU_RESOURCE = "nvidia.com/gpu"
 GPU_MEMORY_LABEL = "nvidia.com/gpu.memory"
-GPU_MEMORY_FLOORS = {"4Gi": 3700, "6Gi": 5600}
+GPU_MEMORY_FLOORS = {"4Gi": 3700, "6Gi": 5600, "8Gi": 7500}
 """Nominal size -> MiB that the label must exceed: cards report less than their name says, and `Gt` is strict."""
+
+MORE_GPU_MEMORY = "voicemill.dev/more-gpu-memory"
+"""Annotation of a stage that needs a larger GPU with some values of a parameter, for the chart and `doctor`: JSON."""
+
+
+@dataclass(frozen=True)
+class MoreGpuMemory:
+    """What a stage needs of a GPU with some values of a parameter.
+
+    Attributes:
+        parameter: Name of the parameter, as in Argo.
+        values: With these more is needed; they are plain words.
+        memory: How much, `8Gi`.
+    """
+
+    parameter: str
+    values: tuple[str, ...]
+    memory: str
+
+    def choose(self, more: object, otherwise: object) -> str:
+        """Return the tag by which Argo chooses between two texts when a pod is made."""
+        listed = ", ".join(f"'{value}'" for value in self.values)
+        return f"{{{{=inputs.parameters['{self.parameter}'] in [{listed}] ? '{more}' : '{otherwise}'}}}}"
 
 
 def container(
@@ -40,6 +65,7 @@ def container(
     cpu: float,
     memory: str,
     gpu_memory: str | None,
+    more_gpu_memory: MoreGpuMemory | None = None,
     results: tuple[str, ...],
     kept: tuple[str, ...] = (),
     conducts: bool = False,
@@ -57,6 +83,7 @@ def container(
         cpu: Cores requested.
         memory: Host memory requested, `4Gi`; grows after a kill for memory.
         gpu_memory: GPU memory the node must have, `4Gi` or `6Gi`; None for a stage that asks for no GPU.
+        more_gpu_memory: With which values of a parameter it must have more.
         results: Fields of the summary that become output parameters.
         kept: Output artifacts that outlive their workflow, whatever its garbage collection of artifacts.
         conducts: Whether the stage makes and ends workflows itself.
@@ -91,10 +118,12 @@ def container(
     if gpu_memory:
         resources.gpus = 1
         annotations["voicemill.dev/gpu-memory"] = gpu_memory
+        if more_gpu_memory:
+            annotations[MORE_GPU_MEMORY] = json.dumps(asdict(more_gpu_memory))
         # Only a cluster fills this in; on one machine the stage takes the GPU that there is, if there is one.
         of_pod[hardware.GPU_GIVEN] = "metadata.annotations['voicemill.dev/gpu-memory']"
         if gpu_affinity:
-            overrides.setdefault("affinity", affinity(gpu_memory))
+            overrides.setdefault("affinity", affinity(gpu_memory, more_gpu_memory))
     arguments: dict[str, Any] = {
         "name": declaration.name,
         "image": image,
@@ -150,11 +179,13 @@ def arguments_of(declaration: Declaration, results: tuple[str, ...]) -> list[str
     return pairs
 
 
-def affinity(gpu_memory: str) -> Affinity:
+def affinity(gpu_memory: str, more: MoreGpuMemory | None = None) -> Affinity:
     """Nodes whose GPU has at least the nominal memory, by the label of GPU feature discovery (MiB)."""
     from hera.workflows import models
 
     floor = str(GPU_MEMORY_FLOORS[gpu_memory])
+    if more:
+        floor = more.choose(GPU_MEMORY_FLOORS[more.memory], floor)
     requirement = models.NodeSelectorRequirement(key=GPU_MEMORY_LABEL, operator="Gt", values=[floor])
     term = models.NodeSelectorTerm(match_expressions=[requirement])
     selector = models.NodeSelector(node_selector_terms=[term])

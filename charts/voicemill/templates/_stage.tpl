@@ -113,8 +113,17 @@
 {{- end }}
 {{- if $class }}
 {{- $least := .own.minMemoryMiB | default (get $gpu $class).minMemoryMiB | int }}
+{{- $more := dict }}
+{{- if not .own.minMemoryMiB }}
+{{- $more = dig "metadata" "annotations" "voicemill.dev/more-gpu-memory" "{}" $stage | fromJson }}
+{{- end }}
+{{- if and $more (ne $more.memory "8Gi") }}{{ fail (printf "%s asks for %s of GPU memory, which the chart has no class for" $stage.name $more.memory) }}{{ end }}
 {{- if eq $gpu.select "claim" }}
 {{- $name := include "voicemill.gpu.claim" (dict "root" .root "mebibytes" $least) }}
+{{- if $more }}
+{{- $larger := include "voicemill.gpu.claim" (dict "root" .root "mebibytes" (int $gpu.lora.minMemoryMiB)) }}
+{{- $name = include "voicemill.stage.choose" (dict "when" $more "more" $larger "otherwise" $name) }}
+{{- end }}
 {{- $_ := set $resources "claims" (list (dict "name" "gpu")) }}
 {{- $claims := list (dict "name" "gpu" "resourceClaimTemplateName" $name) }}
 {{- if $gpu.claim.typed }}{{ $_ := set $stage "resourceClaims" $claims }}{{ else }}{{ $_ := set .patch "resourceClaims" $claims }}{{ end }}
@@ -123,7 +132,11 @@
 {{- $_ := set $resources $kind (mergeOverwrite (get $resources $kind | default dict) (dict ((get $gpu $class).resource | default $gpu.resource) $count)) }}
 {{- end }}
 {{- if eq $gpu.select "label" }}
-{{- $expression := dict "key" $gpu.memoryLabel "operator" "Gt" "values" (list (toString $least)) }}
+{{- $floor := toString $least }}
+{{- with $more }}
+{{- $floor = include "voicemill.stage.choose" (dict "when" . "more" (int $gpu.lora.minMemoryMiB) "otherwise" $least) }}
+{{- end }}
+{{- $expression := dict "key" $gpu.memoryLabel "operator" "Gt" "values" (list $floor) }}
 {{- $term := dict "matchExpressions" (list $expression) }}
 {{- $required := dict "nodeSelectorTerms" (list $term) }}
 {{- $_ := set $stage "affinity" (dict "nodeAffinity" (dict "requiredDuringSchedulingIgnoredDuringExecution" $required)) }}
@@ -142,6 +155,11 @@
 {{- $_ := set $stage "synchronization" (mergeOverwrite ($stage.synchronization | default dict) (dict "semaphores" (append $held $semaphore))) }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Argo's tag that chooses between two texts by a parameter. Takes when (parameter, values), more, otherwise. */}}
+{{- define "voicemill.stage.choose" -}}
+{{- printf "{{=inputs.parameters['%s'] in ['%s'] ? '%v' : '%v'}}" .when.parameter (join "', '" .when.values) .more .otherwise -}}
 {{- end }}
 
 {{/* Nodes, taints and priority. Takes root, stage, own. */}}
