@@ -193,6 +193,7 @@ def v4_speak(given: dict[str, Any], repeat: int, weights: StateDicts | None = No
     model = model.for_inference()
     fold_weight_norm(vocoder)
     model.dec = vocoder
+    pack_vocoder(model)
     sound = MelSound(model, lambda _, shape: torch.randn(shape), nullcontext)
     speaker = model.speaker(given["refer"])
 

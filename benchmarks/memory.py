@@ -1,10 +1,11 @@
 """How much memory a training step takes: weights, gradients and optimizer, and what is kept for the way back.
 
-    python -m benchmarks.memory [--versions v2,v2Pro,v2ProPlus,v3,v4] [--seconds 4] [--recompute]
+    python -m benchmarks.memory [--versions v2,v2Pro,v2ProPlus,v3,v4] [--seconds 4] [--recompute] [--card 7500]
 
 Full size, random weights, one clip, fp32, on the CPU but by the operations that a GPU is given. What is kept is the
 most bytes that tensors saved by autograd had at the same time, each storage once, weights left out. Half precision
-keeps about half of it. The token model's attention keeps its weights on a CPU, which a GPU computes again.
+keeps about half of it, by which `--card`, the MiB of a card, tells how many clips fit at once. The token model's
+attention keeps its weights on a CPU, which a GPU computes again.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ from voicemill.gpt_sovits.versions import spec
 FP32 = Precision("fp32", torch.device("cpu"))
 PHONES_PER_SECOND = 15
 GIB = 2**30
+CUDA_GIB = 0.5
+"""What CUDA takes of a card before anything is computed."""
 
 
 class Kept:
@@ -166,6 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--versions", default="v2,v2Pro,v2ProPlus", help="SoVITS versions, with commas")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of the clip")
+    parser.add_argument("--card", type=int, default=0, help="MiB of a card: tell how many clips fit")
     parser.add_argument("--recompute", action="store_true", help="with gradient checkpointing")
     options = parser.parse_args()
     # What is made for CPUs keeps less.
@@ -179,7 +183,13 @@ def report(options: argparse.Namespace) -> None:
     for version in options.versions.split(","):
         count = mel_sovits if spec(version).mel else sovits
         fixed, kept = count(version, options.seconds, recomputed=options.recompute)
-        print(f"SoVITS {version:10s} weights, gradients, optimizer {fixed:.2f} GiB, kept {kept:.2f} GiB", flush=True)
+        fits = ""
+        if options.card:
+            clips = (options.card / 1024 - CUDA_GIB - fixed) / (kept / 2)
+            fits = f", clips at once in half precision on {options.card} MiB: {clips:.1f}"
+        print(
+            f"SoVITS {version:10s} weights, gradients, optimizer {fixed:.2f} GiB, kept {kept:.2f} GiB{fits}", flush=True
+        )
     fixed, kept = gpt(options.seconds, recomputed=options.recompute)
     print(f"token model       weights, gradients, optimizer {fixed:.2f} GiB, kept {kept:.2f} GiB")
 

@@ -15,14 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.soak import SENTENCE
 from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
 from voicemill.synthesis.load import load_voice
 from voicemill.synthesis.options import options_of
 
-SENTENCE = (
-    "The old man walked along the river every morning before the town was awake and the birds began to sing loudly."
-)
-"""Twenty-one words without a mark at which it would be cut."""
 CLIENTS = (1, 4, 16)
 
 

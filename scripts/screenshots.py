@@ -1,9 +1,10 @@
-"""Pictures of a run's report and of its proofreading page, for README and the site.
+"""Pictures of a run's report, of its proofreading page and of the page that speaks, for README and the site.
 
-    make demo && python scripts/screenshots.py runs/demo
+    make demo && python scripts/screenshots.py runs/demo --models runs/small-models [--verify]
 
-needs chromium (`apt-get install chromium`, or its path as $CHROMIUM) and writes docs/images/report.png and
-docs/images/proofreading.png.
+needs chromium (`apt-get install chromium`, or its path as $CHROMIUM) and writes docs/images/report.png,
+docs/images/proofreading.png and docs/images/say.png. With --verify, for which the models folder needs a real Whisper,
+the last shows what it heard; what was said is written to --said.
 """
 
 from __future__ import annotations
@@ -31,16 +32,21 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "images"
 SIZE = {"width": 1280, "height": 860}
+SENTENCE = "She put the cake on the table and went away."
 LARGEST = 200_000
 """Bytes; pictures are loaded with README."""
 
 
-def main(run: Path, folder: Path) -> None:
-    """Take both pictures.
+def main(run: Path, models: Path, folder: Path, *, verify: bool, said: Path | None, only: str) -> None:
+    """Take the pictures.
 
     Args:
         run: Folder of a run of clone-voice that has ended.
+        models: Models folder, for the page that speaks.
         folder: Where the pictures go.
+        verify: Let that page show what Whisper hears.
+        said: Where the WAV file goes that it offers for download.
+        only: Name of the one picture to take; empty takes all.
     """
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if not chromium:
@@ -49,21 +55,44 @@ def main(run: Path, folder: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = browser.new_page(viewport=SIZE, color_scheme="light")
-        page.goto((run / "report.html").absolute().as_uri())
-        save(page, folder / "report.png")
-        with proofreading(run) as address:
-            page.goto(address)
-            page.wait_for_load_state("networkidle")
-            save(page, folder / "proofreading.png")
+        if only in ("", "report"):
+            page.goto((run / "report.html").absolute().as_uri())
+            save(page, folder / "report.png")
+        if only in ("", "proofreading"):
+            options = ["proofread", str(run), "--no-browser", "--port", "0", "--reviewer", "anna"]
+            with served(*options) as address:
+                page.goto(address)
+                page.wait_for_load_state("networkidle")
+                save(page, folder / "proofreading.png")
+        if only in ("", "say"):
+            options = ["serve", str(run / "voice"), "--models", str(models), "--port", "0"]
+            with served(*options, *(["--verify"] if verify else [])) as address:
+                page.goto(address)
+                speak(page, said, heard=verify)
+                save(page, folder / "say.png")
         browser.close()
 
 
+def speak(page: Page, said: Path | None, *, heard: bool) -> None:
+    """Type a sentence, let it be said and its phones be shown; wait until Whisper has heard it."""
+    page.wait_for_selector("body[data-ready]")
+    page.locator("#text").fill(SENTENCE)
+    page.keyboard.press("Alt+KeyP")
+    page.locator("#say").click()
+    page.wait_for_selector("#heard:visible" if heard else "#download:visible", timeout=300_000)
+    if heard:
+        print("heard:", page.locator("#heard q").inner_text())
+    if said:
+        with page.expect_download() as download:
+            page.locator("#download").click()
+        download.value.save_as(said)
+
+
 @contextmanager
-def proofreading(run: Path) -> Iterator[str]:
-    """The address of a run's proofreading page, which is served as long as the block lasts."""
+def served(*arguments: str) -> Iterator[str]:
+    """The address of a page that a command serves as long as the block lasts."""
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "voicemill", "proofread", str(run), "--no-browser", "--port", "0"]
-        command += ["--reviewer", "anna"]
+        command = [sys.executable, "-m", "voicemill", *arguments]
         environment = {**os.environ, "XDG_STATE_HOME": home}
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
             try:
@@ -71,7 +100,7 @@ def proofreading(run: Path) -> Iterator[str]:
                 line = server.stdout.readline()
                 found = re.search(r"http://\S+", line)
                 if not found:
-                    sys.exit(f"voicemill proofread does not serve {run}")
+                    sys.exit(f"voicemill {' '.join(arguments)} does not serve")
                 wait_for(found[0])
                 yield found[0]
             finally:
@@ -105,5 +134,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a run of clone-voice")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the pictures")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="models folder")
+    parser.add_argument("--verify", action="store_true", help="show what the models folder's Whisper hears")
+    parser.add_argument("--said", type=Path, help="where what was said is written, a WAV file")
+    parser.add_argument("--only", choices=("report", "proofreading", "say"), default="", help="take this one alone")
     given = parser.parse_args()
-    main(given.run, given.out)
+    main(given.run, given.models, given.out, verify=given.verify, said=given.said, only=given.only)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import wave
 from pathlib import Path
@@ -13,10 +12,9 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from tests.real_whisper import whisper_models
-from tests.small_voice import make_voice, small_models
+from tests.small_voice import hearing_models, make_voice, small_models
 from voicemill import UsageError
 from voicemill.cli.main import app
-from voicemill.models.layout import place
 
 __all__ = ["whisper_models"]
 LINE = "She put the cake on the table."
@@ -46,9 +44,7 @@ def test_a_text_becomes_a_marked_file_and_its_times_are_told(folder: Path, tmp_p
 
 @pytest.mark.whisper
 def test_what_whisper_hears_is_told(folder: Path, whisper_models: Path, tmp_path: Path) -> None:
-    models = tmp_path / "models"
-    shutil.copytree(small_models(), models, symlinks=True, ignore=shutil.ignore_patterns(place("whisper")))
-    (models / place("whisper")).symlink_to((whisper_models / place("whisper")).resolve())
+    models = hearing_models(tmp_path / "models", whisper_models)
     options = ["--voice", str(folder), "--models", str(models), "--device", "cpu"]
     done = CliRunner().invoke(app, ["say", LINE, *options, "--out", str(tmp_path / "said.wav"), "--verify"])
     assert done.exit_code == 0, done.output

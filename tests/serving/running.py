@@ -70,10 +70,10 @@ class Server:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[Server]:
-    """A server that runs as long as the block; no bug of its own may have shown in its log."""
+def serving(*arguments: str, models: Path | None = None) -> Iterator[Server]:
+    """A server that runs as long as the block, with the small base or another models folder."""
     command = [sys.executable, "-m", "voicemill", "serve", *arguments, "--port", "0"]
-    command += ["--models", str(small_models()), "--device", "cpu"]
+    command += ["--models", str(models or small_models()), "--device", "cpu"]
     process = subprocess.Popen(
         command,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

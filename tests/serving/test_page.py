@@ -12,8 +12,11 @@ import pytest
 import soundfile
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.real_whisper import whisper_models
 from tests.serving.running import Server, serving
-from tests.small_voice import make_voice
+from tests.small_voice import hearing_models, make_voice
+
+__all__ = ["whisper_models"]
 
 expect.set_options(timeout=60_000)
 LINE = "Good morning, the rain has stopped."
@@ -74,6 +77,17 @@ def test_a_typed_sentence_is_said_by_keys_alone_and_downloaded_with_its_mark(
         page.keyboard.press("Alt+KeyN")
         expect(page.locator("#seed")).not_to_have_value("0")
         expect(page.locator("#state")).to_have_text(re.compile("first sound after"))
+
+
+@pytest.mark.whisper
+def test_what_whisper_hears_stands_below_what_was_typed(browser: Browser, whisper_models: Path, tmp_path: Path) -> None:
+    voice, models = make_voice(tmp_path / "ada"), hearing_models(tmp_path / "models", whisper_models)
+    with serving(str(voice), "--verify", models=models) as server, opened(browser, server, key="") as page:
+        page.wait_for_selector("body[data-ready]")
+        page.locator("#text").fill("She put the cake on the table.")
+        page.locator("#say").click()
+        expect(page.locator("#heard")).to_contain_text("cake")
+        expect(page.locator("#heard")).to_contain_text("table")
 
 
 def test_what_would_be_pronounced_is_shown_while_typing(browser: Browser, server: Server) -> None:

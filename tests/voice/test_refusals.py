@@ -319,6 +319,28 @@ def import_into(run, sovits: Path, gpt: Path, out: Path) -> int:
     return run("voices", "import", sovits, gpt, *given)
 
 
+@pytest.mark.parametrize("header", [b"03", b"04", b"08"])
+@pytest.mark.parametrize("craft", CRAFTED)
+def test_the_header_of_a_lora_lets_nothing_more_through(
+    craft: Callable[[Path], None],
+    header: bytes,
+    pair: tuple[Path, Path],
+    voicemill,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "crafted_e2_s10_l4.pth"
+    path.write_bytes(pair[0].read_bytes())
+    craft(path)
+    path.write_bytes(header + path.read_bytes()[2:])
+    before = sorted(tmp_path.rglob("*"))
+    assert voicemill("voices", "inspect", path) == 65
+    with pytest.raises(InputError, match="crafted_e2_s10_l4"):
+        checkpoints.load_sovits(path)
+    assert sorted(tmp_path.rglob("*")) == before, "something of it ran"
+
+
 @pytest.mark.parametrize("craft", CRAFTED + NOT_TO_BE_SPOKEN_WITH)
 def test_a_crafted_file_is_refused_and_leaves_nothing(
     craft: Callable[[Path], None],

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.kernels.cpu import Linear
 from voicemill.gpt_sovits.sovits.layers import named
 
 BANDS = 100
@@ -207,8 +208,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
-        self.to_q, self.to_k, self.to_v = (nn.Linear(width, HEAD_CHANNELS * heads) for _ in range(3))
-        self.to_out = nn.ModuleList([nn.Linear(HEAD_CHANNELS * heads, width), nn.Dropout(DROPOUT)])
+        self.to_q, self.to_k, self.to_v = (Linear(width, HEAD_CHANNELS * heads) for _ in range(3))
+        self.to_out = nn.ModuleList([Linear(HEAD_CHANNELS * heads, width), nn.Dropout(DROPOUT)])
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor | None, rotation: tuple[Tensor, Tensor]) -> Tensor:
         q, k, v = self.to_q(x_BTD), self.to_k(x_BTD), self.to_v(x_BTD)
@@ -228,8 +229,8 @@ class Block(nn.Module):
         super().__init__()
         self.attn_norm = named(linear=nn.Linear(width, 6 * width))
         self.attn = Attention(width, heads)
-        first = nn.Sequential(nn.Linear(width, inner), nn.GELU(approximate="tanh"))
-        self.ff = named(ff=nn.Sequential(first, nn.Dropout(DROPOUT), nn.Linear(inner, width)))
+        first = nn.Sequential(Linear(width, inner), nn.GELU(approximate="tanh"))
+        self.ff = named(ff=nn.Sequential(first, nn.Dropout(DROPOUT), Linear(inner, width)))
 
     def forward(
         self, x_BTD: Tensor, time_BD: Tensor, mask_BT: Tensor | None, rotation: tuple[Tensor, Tensor]

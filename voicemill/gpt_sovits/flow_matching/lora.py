@@ -11,11 +11,11 @@ import math
 from collections.abc import Mapping
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.flow_matching.dit import Attention, Dit
+from voicemill.gpt_sovits.kernels.cpu import linear
 from voicemill.gpt_sovits.sovits.layers import named
 
 ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")
@@ -45,7 +45,7 @@ class LoraLinear(nn.Linear):
         self.lora_A, self.lora_B = named(default=a), named(default=b)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias) + self.lora_B(self.lora_A(x))
+        return linear(x, self.weight, self.bias) + self.lora_B(self.lora_A(x))
 
 
 def add_lora(estimator: Dit, rank: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from voicemill.gpt_sovits.kernels.operations import operations
 
@@ -45,18 +45,17 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
         ctx.save_for_backward(x_NI, weight_OI)
-        ctx.has_bias = bias_O is not None
         return operations().linear(x_NI, weight_OI, bias_O)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         gradient_NO = gradients[0].contiguous()
         x_NI, weight_OI = ctx.saved_tensors
-        needs_x, needs_weight, _ = ctx.needs_input_grad
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (
             operations().linear(gradient_NO, weight_OI.t()) if needs_x else None,
             operations().linear(gradient_NO.t(), x_NI.t()) if needs_weight else None,
-            gradient_NO.sum(0) if ctx.has_bias else None,
+            gradient_NO.sum(0) if needs_bias else None,
         )
 
 
@@ -66,6 +65,13 @@ def linear(x: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
         return F.linear(x, weight_OI, bias_O)
     y_NO = _Product.apply(x.reshape(-1, x.shape[-1]), weight_OI, bias_O)
     return y_NO.view(*x.shape[:-1], len(weight_OI))
+
+
+class Linear(nn.Linear):
+    """`nn.Linear`, by that product."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return linear(input, self.weight, self.bias)
 
 
 class _Dropout(torch.autograd.Function):
