@@ -74,7 +74,7 @@ def evaluate(
     from voicemill.gpt_sovits.dataset import DatasetFolder
     from voicemill.models import resolve_local
     from voicemill.synthesis.load import Pretrained
-    from voicemill.voice import pronunciation
+    from voicemill.voice import pronunciation, understood
     from voicemill.voice.manifest import main_language
 
     ledger = Ledger()
@@ -93,6 +93,9 @@ def evaluate(
     limits = trial.Limits(reference_candidates, 60 * max_minutes)
     found = trial.run(bench, weights_in(sovits), weights_in(gpt), rows, asked, limits, ledger)
     content = {"language": language, "recogniser": judge.recogniser.name, KEY: generation.record(), **found.content()}
+    if unclear := understood.warning(content["best"]):
+        content["warning"] = unclear
+        get_logger(__name__).warning("the voice is %s", unclear)
     text = json.dumps(content, ensure_ascii=False, indent=1)
     (evaluation / "evaluation.json").write_text(text + "\n", encoding="utf-8")
     best = found.best

@@ -157,6 +157,7 @@ def test_the_page_says_how_sure_the_choices_are(run: RunFolder, tmp_path: Path) 
     tried = [{**evaluation["pairs"][1], "reference": name, "lines": []} for name in ("b.wav", "d.wav", "e.wav")]
     evaluation["best"]["reference"] = "d.wav"
     evaluation |= {"confidence": 0.62, "as_good": ["sovits_e1_s10+gpt_e2_s20"], "left_out": ["3 of 12 lines: too slow"]}
+    evaluation["warning"] = "hardly understood: a recogniser hears 98 % of what it says wrong"
     evaluation["references"] = {"confidence": 1.0, "as_good": [], "tried": tried}
     file.write_text(json.dumps(evaluation))
     text = page_of(run, tmp_path)
@@ -166,4 +167,5 @@ def test_the_page_says_how_sure_the_choices_are(run: RunFolder, tmp_path: Path) 
         assert words in section, words
     assert "the same reference clip comes first 100 %" in section and "Left out: 3 of 12 lines: too slow." in section
     assert section.count(">chosen<") == 2 and section.count(">as good<") == 1
+    assert "The voice is hardly understood: a recogniser hears 98 %" in section
     assert "ERes2NetV2" not in section

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from voicemill.engine.slots import Request
 
 
+_GREETINGS = {
+    "en": "Good morning.",
+    "zh": "早上好。",
+    "yue": "早晨。",
+    "ja": "おはようございます。",
+    "ko": "좋은 아침입니다.",
+}
+
+
 def run(
     workflow: Annotated[
         str, typer.Argument(help="Name of a workflow (clone-voice), or a YAML or Python file that holds one.")
@@ -81,15 +90,18 @@ def run(
     conclude(result, out, console)
     if result.exit_code == 0 and (out / "voice" / "voice.json").is_file():
         models = given.get("models", "MODELS")
-        console.print(speak_with(out / "voice", models), markup=False, highlight=False, soft_wrap=True)
+        from voicemill.voice.manifest import read_voice
+
+        language = read_voice(out / "voice", verify=False).language
+        console.print(speak_with(out / "voice", models, language), markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(result.exit_code)
 
 
-def speak_with(voice: Path, models: str) -> str:
-    """Return the commands by which somebody hears a voice that was made."""
-    by = shlex.join(["--models", models])
+def speak_with(voice: Path, models: str, language: str) -> str:
+    """Return the commands by which somebody hears a voice that was made, in its language."""
+    greeting, by = _GREETINGS.get(language, _GREETINGS["en"]), shlex.join(["--models", models])
     return (
-        f"Hear it: voicemill say 'Good morning.' --voice {shlex.quote(str(voice))} {by} --out hello.wav\n"
+        f"Hear it: voicemill say '{greeting}' --voice {shlex.quote(str(voice))} {by} --out hello.wav\n"
         f"On a page: voicemill serve {shlex.quote(str(voice))} {by}"
     )
 

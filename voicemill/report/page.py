@@ -199,17 +199,21 @@ def _references_of(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choice(evaluation: Mapping[str, Any], pairs: int, references: int) -> list[str]:
-    """Return how sure the choices are, and what was left out, a sentence each."""
+    """Return whether the voice is understood, how sure the choices are, and what was left out, a sentence each."""
     sentences = []
     for what, count, found in (("pair", pairs, evaluation), ("reference clip", references, _references_of(evaluation))):
         confidence = collect.as_number(found.get("confidence"))
         if confidence is not None and count > 1:
             as_good = len(untrusted.shaped(list[str], found.get("as_good", []), "as_good of evaluation.json"))
-            others = f"{as_good} of the {count - 1} others" if as_good else "none of the others"
+            others = "none of the others"
+            if as_good:
+                others = "the other" if count == 2 else f"{as_good} of the {count - 1} others"
             sentences.append(
                 f"Drawing the lines anew, the same {what} comes first {100 * confidence:.0f} % of the time; "
                 f"{others} cannot be told from it by these lines."
             )
+    if unclear := untrusted.shaped(str, evaluation.get("warning") or "", "the warning of evaluation.json"):
+        sentences.insert(0, f"The voice is {unclear}.")
     left_out = untrusted.shaped(list[str], evaluation.get("left_out", []), "left_out of evaluation.json")
     return sentences + [f"Left out: {note}." for note in left_out]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from voicemill.models import record
+from voicemill.voice import understood
 from voicemill.voice.manifest import Voice, has_consent
 
 _CARD = """---
@@ -37,7 +38,7 @@ Use the voice only as far as this consent goes. Do not use it to deceive, to imp
 | transcripts | {transcripts} |
 
 ## Measured
-
+{understood}
 {metrics}
 
 Errors are counted by a speech recogniser and include its own; similarity is the cosine of two speaker embeddings
@@ -88,6 +89,7 @@ def model_card(
         speech=minutes if transcripts else unknown,
         consent=_consent(lineage),
         transcripts=f"{len(transcripts)} texts, {flagged} of them flagged as doubtful" if transcripts else unknown,
+        understood=f"\n> **It is {unclear}.**\n" if (unclear := understood.warning(metrics)) else "",
         metrics=_table(metrics) or "Not measured.",
         lineage=_table(_flat(lineage)),
         toys=_TOYS if _is_from_toys(lineage) else "",
