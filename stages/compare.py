@@ -25,10 +25,10 @@ def compare(
     registry: Destination,
     alias: AliasName = "prod",
     compare_lines: Annotated[int, Ge(1)] = 60,
-    most_takes: Annotated[int, Ge(1)] = 3,
+    most_takes: Annotated[int, Ge(1)] = 4,
     seed: Seed = 1234,
     backend: Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"] = "auto",
-    max_error_rate_rise: Annotated[float, Ge(0)] = 0.08,
+    max_error_rate_rise: Annotated[float, Ge(0)] = 0.09,
     max_similarity_drop: Annotated[float, Ge(0)] = 0.03,
 ) -> Ledger:
     """Let a new voice and the promoted one speak the same lines, and say whether the new one is worse.

@@ -8,7 +8,7 @@ from typing import Literal
 
 from voicemill.core.errors import InputError
 from voicemill.core.logs import get_logger
-from voicemill.evaluation.promotion_gate import Heard, Tolerance, Verdict, judge
+from voicemill.evaluation.promotion_gate import Heard, Tolerance, Verdict, judge, level_of
 from voicemill.text import scoring
 
 log = get_logger(__name__)
@@ -96,14 +96,14 @@ def decide(
         most_takes: After so many takes what is undecided is worse.
     """
     heard = listening.take(1)
-    verdict = judge(speaker, alias, heard[new], heard[old], tolerance)
+    verdict = judge(speaker, alias, heard[new], heard[old], tolerance, level_of(1, most_takes))
     for number in range(2, most_takes + 1):
         if verdict.is_decided:
             break
         log.info("undecided after %d takes: each voice speaks the lines again", number - 1)
         again = listening.take(number)
         heard = {version: one.and_again(again[version]) for version, one in heard.items()}
-        verdict = judge(speaker, alias, heard[new], heard[old], tolerance)
+        verdict = judge(speaker, alias, heard[new], heard[old], tolerance, level_of(number, most_takes))
     return verdict
 
 
