@@ -1,16 +1,18 @@
 """How many errors the first 10 % of the proofreading queue hold, by each signal alone and by all together.
 
-    python -m benchmarks.proofreading_order --models MODELS --language en ../shared/data/en_lj [--heard FILE]
+    python -m benchmarks.proofreading_order --models MODELS --heard heard.json \
+        en:../shared/data/en_lj en:../shared/data/en_kathleen zh:../shared/data/zh_s0150
 
-Each folder holds one speaker's recordings and a transcripts.csv (file|text|lang) that is right. The recogniser of the
-models folder hears each recording twice, as transcribe does. Two tables for each folder:
+Each folder, with the language before it, holds one speaker's recordings and a transcripts.csv (file|text|lang) that is
+right. Whisper hears each recording twice, as transcribe does. Two tables:
 
-- its own errors: which share of all of them the first 10 % of the clips hold (recall), how many of those clips have any
-  (precision), and the most that any order could reach;
+- its own errors: which share of all of them the first 10 % of each speaker's clips hold (recall), how many of those
+  clips have any (precision), and the most that any order could reach; for all clips and for either half, odd and even
+  ones, of which the weights of voicemill.asr.doubt were chosen by the odd ones alone;
 - errors planted in the right transcripts, which are labels then: a wrong word, dropped words (two to four), the
-  transcript of another clip; one of each a draw, a hundred draws. Recall by kind, and precision.
+  transcript of another clip; one of each a draw and a speaker, a hundred draws. Recall by kind, and precision.
 
-`--heard` keeps what was heard in a file, and takes it from there.
+`--heard` keeps what was heard in a file, and takes it from there; `--seconds` ends the hearing after that time.
 """
 
 from __future__ import annotations
@@ -18,35 +20,57 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from voicemill.asr import recognizer
 from voicemill.asr.doubt import doubt, odd_paces, pace
 from voicemill.asr.flags import flags
 from voicemill.asr.orthography import consistent
-from voicemill.asr.second_opinion import again, disagreement
+from voicemill.asr.second_opinion import disagreement
 from voicemill.asr.transcript import RATE
+from voicemill.asr.whisper import WhisperRecognizer
 from voicemill.audio.reading import read_mono
 from voicemill.dataset.labels import Label, read
+from voicemill.models import locate
 from voicemill.text import scoring
 
 _SHARE = 0.1
 _DRAWS = 100
 KINDS: tuple[str, ...] = ("wrong word", "dropped words", "swapped")
 
+Words = Sequence[tuple[str, float]]
+"""Words of a transcript, each with the chance that Whisper gives it."""
+
 
 @dataclass(frozen=True)
 class Heard:
-    """What a recogniser heard in a clip, and what else it heard the second time."""
+    """What is known of a clip.
 
+    Attributes:
+        language: Its code.
+        right: What is said.
+        text: What was heard.
+        confidence: Of that.
+        others: What else could have been heard.
+        seconds: Length.
+        words: Of the text that was heard.
+        right_words: Of the right one.
+        planted: By kind of error a wrong transcript, and its words.
+    """
+
+    language: str
+    right: str
     text: str
     confidence: float
     others: list[str]
     seconds: float
+    words: Words
+    right_words: Words
+    planted: Mapping[str, tuple[str, Words]]
 
 
 @dataclass(frozen=True)
@@ -56,44 +80,106 @@ class Signals:
     confidence: list[float]
     pace: list[float]
     disagreement: list[float]
+    word: list[float]
     together: list[float]
 
 
-def listen(folder: Path, models: Path, language: str, kept: Path | None) -> list[tuple[Label, Heard]]:
+def listen(folder: Path, language: str, models: Path, kept: Path | None, until: float) -> list[Heard]:
     """Hear the recordings of a folder; what the file holds already is not heard again."""
     known = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.is_file() else {}
-    found = []
-    listener = None
-    for label in read(folder / "transcripts.csv"):
+    labels = read(folder / "transcripts.csv")
+    found, listener = [], None
+    for number, label in enumerate(labels):
         name = f"{folder.name}/{label.path}"
         if name not in known:
-            listener = listener or recognizer("auto", models, language)
-            sound = read_mono(folder / label.path, RATE)
-            first = listener.transcribe(sound)
-            (others,) = again(listener)([sound], [language])
-            text, *others = (consistent(one, language, "simplified") for one in (first.text, *others))
-            known[name] = [text, first.confidence, others, len(sound) / RATE]
+            if time.monotonic() > until:
+                break
+            listener = listener or WhisperRecognizer(locate(models, "whisper"), language)
+            known[name] = asdict(_hear(listener, folder, labels, number, language))
             if kept:
                 kept.write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
-        found.append((label, Heard(*known[name])))
+        found.append(Heard(**known[name]))
     return found
+
+
+def _hear(listener: WhisperRecognizer, folder: Path, labels: Sequence[Label], number: int, language: str) -> Heard:
+    label = labels[number]
+    sound = read_mono(folder / label.path, RATE)
+    first = listener.transcribe(sound)
+    (again,) = listener.hear_again([sound], [language], [first.text])
+    encoding = listener.encode(sound, language)
+    texts, rng = [one.text for one in labels], random.Random(number)
+    planted = {kind: plant(texts, number, kind, language, rng) for kind in KINDS}
+    text, *others = (consistent(one, language, "simplified") for one in (first.text, *again.texts))
+    return Heard(
+        language,
+        label.text,
+        text,
+        first.confidence,
+        others,
+        len(sound) / RATE,
+        encoding.words(first.text),
+        encoding.words(label.text),
+        {kind: (wrong, encoding.words(wrong)) for kind, wrong in planted.items()},
+    )
+
+
+def plant(texts: Sequence[str], number: int, kind: str, language: str, rng: random.Random) -> str:
+    """Return a transcript with an error.
+
+    Args:
+        texts: Transcripts of one speaker.
+        number: Which of them.
+        kind: Of `KINDS`.
+        language: Of the texts.
+        rng: Draws it.
+    """
+    text, other = texts[number], rng.choice([one for one in texts if one != texts[number]])
+    if kind == "swapped":
+        return other
+    spaced = language not in scoring.BY_CHARACTER
+    units, pool = (one.split() if spaced else list(one) for one in (text, other))
+    if kind == "dropped words":
+        span = min(rng.randint(2, 4), len(units) - 1)
+        at = rng.randrange(len(units) - span + 1)
+        del units[at : at + span]
+    else:
+        span = 1 if spaced else min(2, len(units))
+        at = rng.randrange(len(units) - span + 1)
+        start = rng.randrange(max(1, len(pool) - span + 1))
+        units[at : at + span] = pool[start : start + span]
+    return (" " if spaced else "").join(units)
 
 
 def signals(
     texts: Sequence[str],
     confidences: Sequence[float],
     others: Sequence[Sequence[str]],
-    seconds: Sequence[float],
-    language: str,
+    words: Sequence[Words],
+    heard: Sequence[Heard],
 ) -> Signals:
-    """Everything that is known of some transcripts without knowing the right ones."""
+    """Everything that is known of some transcripts of one speaker without knowing the right ones."""
+    language, seconds = heard[0].language, [one.seconds for one in heard]
     differs = [disagreement(text, other, language) for text, other in zip(texts, others, strict=True)]
     odd = odd_paces([pace(text, language, length) for text, length in zip(texts, seconds, strict=True)])
-    rows = zip(differs, confidences, odd, texts, seconds, strict=True)
-    together = [
-        doubt(one, sure, strange, flags(text, language, length, sure, 0.0)) for one, sure, strange, text, length in rows
+    least = [min((chance for _, chance in row), default=None) for row in words]
+    flagged = [
+        flags(text, language, length, sure, 0.0) for text, length, sure in zip(texts, seconds, confidences, strict=True)
     ]
-    return Signals([1 - one for one in confidences], odd, differs, together)
+    together = [doubt(*row) for row in zip(differs, confidences, odd, flagged, least, strict=True)]
+    unsure = [1 - (1.0 if one is None else one) for one in least]
+    return Signals([1 - one for one in confidences], odd, differs, unsure, together)
+
+
+def own_signals(heard: Sequence[Heard]) -> Signals:
+    """Signals of what Whisper heard."""
+    return signals(
+        [one.text or "-" for one in heard],
+        [one.confidence for one in heard],
+        [one.others for one in heard],
+        [one.words for one in heard],
+        heard,
+    )
 
 
 def first_tenth(values: Sequence[float]) -> list[int]:
@@ -102,83 +188,75 @@ def first_tenth(values: Sequence[float]) -> list[int]:
     return list(np.argsort(-np.array(values), kind="stable")[:count])
 
 
-def plant(texts: Sequence[str], language: str, rng: random.Random) -> tuple[list[str], dict[int, str]]:
-    """Put one error of each kind into a clip of its own."""
-    changed, where = list(texts), dict(zip(rng.sample(range(len(texts)), len(KINDS)), KINDS, strict=True))
-    spaced = language not in scoring.BY_CHARACTER
-    for number, kind in where.items():
-        units = texts[number].split() if spaced else list(texts[number])
-        other = rng.choice([text for text in texts if text != texts[number]])
-        if kind == "swapped":
-            changed[number] = other
-            continue
-        if kind == "wrong word":
-            span = 1 if spaced else min(2, len(units))
-            at = rng.randrange(len(units) - span + 1)
-            pool = other.split() if spaced else list(other)
-            start = rng.randrange(max(1, len(pool) - span + 1))
-            units[at : at + span] = pool[start : start + span]
-        else:
-            span = min(rng.randint(2, 4), len(units) - 1)
-            at = rng.randrange(len(units) - span + 1)
-            del units[at : at + span]
-        changed[number] = (" " if spaced else "").join(units)
-    return changed, where
+def own_errors(heard: Sequence[Heard]) -> list[int]:
+    """Whisper's errors in each clip, in words or characters."""
+    return [scoring.score(one.right, one.text, one.language).words.errors for one in heard]
 
 
-def of_its_own(rows: Sequence[tuple[Label, Heard]], language: str) -> None:
-    """Print the table of the recogniser's own errors."""
-    scores = [scoring.score(label.text, heard.text, language).words for label, heard in rows]
-    errors = np.array([score.errors for score in scores])
-    found = signals(
-        [heard.text or "-" for _, heard in rows],
-        [heard.confidence for _, heard in rows],
-        [heard.others for _, heard in rows],
-        [heard.seconds for _, heard in rows],
-        language,
-    )
-    print(f"own errors: {scoring.pooled(scores).rate:.1%}, {errors.sum()} in {(errors > 0).sum()} of {len(rows)} clips")
-    print("| ordered by | recall | precision |\n| --- | --- | --- |")
-    for name, values in (*vars(found).items(), ("(the errors themselves)", errors.tolist())):
-        first = first_tenth(values)
-        recall = errors[first].sum() / max(1, errors.sum())
-        print(f"| {name} | {recall:.0%} | {np.mean(errors[first] > 0):.0%} |")
+def of_its_own(speakers: Mapping[str, Sequence[Heard]]) -> None:
+    """Print the table of the recogniser's own errors, for all clips of each speaker and for halves of them."""
+    for title, part in (("all", slice(None)), ("odd clips", slice(0, None, 2)), ("even clips", slice(1, None, 2))):
+        parts = {name: list(heard)[part] for name, heard in speakers.items()}
+        errors = {name: own_errors(heard) for name, heard in parts.items()}
+        wrong = sum(sum(found) for found in errors.values())
+        clips = [one for found in errors.values() for one in found]
+        print(f"\n{title}: {wrong} errors in {sum(one > 0 for one in clips)} of {len(clips)} clips")
+        print(f"| ordered by | {' | '.join(parts)} | all: recall | precision |\n| --- |" + " --- |" * (len(parts) + 2))
+        orders = {name: vars(own_signals(heard)) for name, heard in parts.items()}
+        for order in (*Signals.__dataclass_fields__, "(the errors themselves)"):
+            held, cells, hits = 0, [], []
+            for name, found in errors.items():
+                first = first_tenth(orders[name].get(order, found))
+                held += sum(found[number] for number in first)
+                hits += [found[number] > 0 for number in first]
+                cells.append(f"{sum(found[number] for number in first) / max(1, sum(found)):.0%}")
+            print(f"| {order} | {' | '.join(cells)} | {held / max(1, wrong):.0%} | {sum(hits)} of {len(hits)} |")
 
 
-def planted(rows: Sequence[tuple[Label, Heard]], language: str) -> None:
-    """Print the table of planted errors."""
-    texts, seconds = [label.text for label, _ in rows], [heard.seconds for _, heard in rows]
-    names = list(Signals.__dataclass_fields__)
-    recalls: dict[str, dict[str, list[bool]]] = {name: {kind: [] for kind in KINDS} for name in names}
-    precisions: dict[str, list[float]] = {name: [] for name in names}
+def planted(name: str, heard: Sequence[Heard]) -> None:
+    """Print the table of errors that were planted in a speaker's right transcripts."""
+    orders = [order for order in Signals.__dataclass_fields__ if order != "confidence"]
+    recalls: dict[str, dict[str, list[bool]]] = {order: {kind: [] for kind in KINDS} for order in orders}
+    precisions: dict[str, list[float]] = {order: [] for order in orders}
     for seed in range(_DRAWS):
-        changed, where = plant(texts, language, random.Random(seed))
-        found = signals(changed, [1.0] * len(rows), [[heard.text] for _, heard in rows], seconds, language)
-        for name in names:
-            first = set(first_tenth(getattr(found, name)))
-            precisions[name].append(len(first & where.keys()) / len(first))
+        where = dict(zip(random.Random(seed).sample(range(len(heard)), len(KINDS)), KINDS, strict=True))
+        rows = [
+            one.planted[where[number]] if number in where else (one.right, one.right_words)
+            for number, one in enumerate(heard)
+        ]
+        texts, words = [row[0] for row in rows], [row[1] for row in rows]
+        # Of a label Whisper's guesses are the second opinion.
+        found = signals(texts, [1.0] * len(heard), [one.others for one in heard], words, heard)
+        for order in orders:
+            first = set(first_tenth(getattr(found, order)))
+            precisions[order].append(len(first & where.keys()) / len(first))
             for number, kind in where.items():
-                recalls[name][kind].append(number in first)
-    print(f"planted errors: one of each kind in {len(rows)} clips, {_DRAWS} draws")
+                recalls[order][kind].append(number in first)
+    count = max(1, round(_SHARE * len(heard)))
+    print(f"\n{name}: one error of each kind in {len(heard)} right transcripts, the first {count}; {_DRAWS} draws")
     print("| ordered by | " + " | ".join(KINDS) + " | precision |\n| --- |" + " --- |" * (len(KINDS) + 1))
-    for name in names[1:]:
-        cells = [f"{np.mean(recalls[name][kind]):.0%}" for kind in KINDS]
-        print(f"| {name} | {' | '.join(cells)} | {np.mean(precisions[name]):.0%} |")
+    for order in orders:
+        cells = [f"{np.mean(recalls[order][kind]):.0%}" for kind in KINDS]
+        print(f"| {order} | {' | '.join(cells)} | {np.mean(precisions[order]):.0%} |")
 
 
 def main() -> None:
-    """Print both tables for each folder."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="+", metavar="LANGUAGE:FOLDER")
     parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--language", default="en")
     parser.add_argument("--heard", type=Path)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     given = parser.parse_args()
-    for folder in given.folders:
-        rows = listen(folder, given.models, given.language, given.heard)
-        print(f"\n{folder.name}: the first {_SHARE:.0%} of {len(rows)} clips")
-        of_its_own(rows, given.language)
-        planted(rows, given.language)
+    until = time.monotonic() + given.seconds
+    speakers: dict[str, Sequence[Heard]] = {}
+    for language, folder in (one.split(":", 1) for one in given.folders):
+        heard = listen(Path(folder), language, given.models, given.heard, until)
+        if len(heard) >= 10:
+            speakers[Path(folder).name] = heard
+    of_its_own(speakers)
+    for name, heard in speakers.items():
+        planted(name, heard)
 
 
 if __name__ == "__main__":

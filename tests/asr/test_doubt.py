@@ -12,7 +12,7 @@ from tests.asr.sherpa_models import make_sensevoice
 from tests.speech import speech
 from voicemill.asr.doubt import doubt, odd_paces, pace
 from voicemill.asr.second_opinion import again, disagreement, second_opinion
-from voicemill.asr.transcript import Transcript
+from voicemill.asr.transcript import Rehearing, Transcript
 
 RATE = 16_000
 
@@ -70,21 +70,23 @@ def test_the_pace_is_in_phones_a_second() -> None:
 class FakeWhisper(FakeRecognizer):
     """One that can guess."""
 
-    def guess_all(self, clips_16k: Sequence[np.ndarray], languages: Sequence[str]) -> list[list[str]]:
-        return [[language, "guess"] for language in languages]
+    def hear_again(
+        self, clips_16k: Sequence[np.ndarray], languages: Sequence[str], texts: Sequence[str]
+    ) -> list[Rehearing]:
+        return [Rehearing([language, "guess"], 0.5) for language in languages]
 
 
 CLIP = np.zeros(RATE, np.float32)
 
 
 def test_a_recogniser_that_can_guess_does_and_others_hear_slower_sound() -> None:
-    assert again(FakeWhisper())([CLIP], ["en"]) == [["en", "guess"]]
-    assert again(FakeRecognizer())([CLIP], ["en"]) == [[str(round(RATE * 1.15))]]
+    assert again(FakeWhisper())([CLIP], ["en"], ["hi"]) == [Rehearing(["en", "guess"], 0.5)]
+    assert again(FakeRecognizer())([CLIP], ["en"], ["hi"]) == [Rehearing([str(round(RATE * 1.15))])]
 
 
 def test_auto_asks_a_real_recogniser_again_and_no_other(tmp_path: Path) -> None:
     hears = second_opinion("auto", FakeWhisper(), tmp_path, "en")
-    assert hears is not None and hears([CLIP], ["en"]) == [["en", "guess"]]
+    assert hears is not None and hears([CLIP], ["en"], ["hi"]) == [Rehearing(["en", "guess"], 0.5)]
     assert second_opinion("auto", FakeWhisper(trusted_above=2.0), tmp_path, "zh") is None
     assert second_opinion("auto", FakeRecognizer("pocketsphinx", 0.7), tmp_path, "en") is None
     assert second_opinion("same", FakeRecognizer("pocketsphinx", 0.7), tmp_path, "en") is not None
@@ -93,7 +95,7 @@ def test_auto_asks_a_real_recogniser_again_and_no_other(tmp_path: Path) -> None:
 
 def test_another_recogniser_can_be_asked(tmp_path: Path) -> None:
     hears = second_opinion("pocketsphinx", FakeWhisper(), tmp_path, "en")
-    assert hears is not None and hears([CLIP], ["en"]) == [[""]]
+    assert hears is not None and hears([CLIP], ["en"], ["hi"]) == [Rehearing([""])]
 
 
 def test_labels_are_checked_by_a_real_recogniser_only_unless_one_is_named(tmp_path: Path) -> None:
@@ -101,4 +103,5 @@ def test_labels_are_checked_by_a_real_recogniser_only_unless_one_is_named(tmp_pa
     assert second_opinion("auto", None, tmp_path, "zh") is None
     make_sensevoice(tmp_path / "sensevoice")
     hears = second_opinion("auto", None, tmp_path, "en")
-    assert hears is not None and hears([speech(1.0)], ["en"]) == [["the morning train the morning train"]]
+    assert hears is not None
+    assert hears([speech(1.0)], ["en"], ["hi"]) == [Rehearing(["the morning train the morning train"])]

@@ -126,10 +126,13 @@ def test_without_any_model_for_a_language_the_way_to_one_is_told(tmp_path: Path)
         recognizer("auto", tmp_path, "zh")
 
 
-def test_whisper_guesses_three_times_and_nothing_but_words(models: Path, speech: np.ndarray) -> None:
+def test_whisper_guesses_three_times_and_reads_the_transcript_along(models: Path, speech: np.ndarray) -> None:
     listener = WhisperRecognizer(locate(models, "whisper"), "en", "cpu", is_toy=True)
     clips = [speech[: 2 * RATE], speech[3 * RATE : 6 * RATE]]
-    first, second = listener.guess_all(clips, ["en", "en"])
+    again = listener.hear_again(clips, ["en", "en"], ["good morning", "..."])
+    assert [one.word_confidence is None for one in again] == [False, True], "punctuation is no word"
+    assert 0 <= (again[0].word_confidence or 0.0) <= 1
+    first, second = (one.texts for one in again)
     assert len(first) == len(second) == 3 and all(first + second)
     assert len(set(first)) > 1
     assert "<|" not in "".join(first + second)

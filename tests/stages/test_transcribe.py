@@ -8,7 +8,7 @@ import pytest
 
 from tests.speech import DEMO_SPEAKER
 from voicemill.asr import clips as recognition
-from voicemill.asr.transcript import Transcript
+from voicemill.asr.transcript import Rehearing, Transcript
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.recordings import Recording, write_manifest
 from voicemill.core.errors import InputError
@@ -137,9 +137,10 @@ class Guessing:
     def transcribe_all(self, clips_16k: list[np.ndarray]) -> list[Transcript]:
         return [Transcript("the cat sat on the mat", "en", 0.9) for _ in clips_16k]
 
-    def guess_all(self, clips_16k: list[np.ndarray], languages: list[str]) -> list[list[str]]:
-        wrong = ["the cat sat on the hat", "the bat sat in the hall"]
-        return [wrong if len(clip) > 4.5 * 16_000 else ["The cat sat on the mat."] for clip in clips_16k]
+    def hear_again(self, clips_16k: list[np.ndarray], languages: list[str], texts: list[str]) -> list[Rehearing]:
+        sure = Rehearing(["The cat sat on the mat."], 0.8)
+        guessed = Rehearing(["the cat sat on the hat", "the bat sat in the hall"], 0.3)
+        return [guessed if len(clip) > 4.5 * 16_000 else sure for clip in clips_16k]
 
 
 def test_what_is_heard_differently_a_second_time_is_flagged_and_doubted(
@@ -151,6 +152,7 @@ def test_what_is_heard_differently_a_second_time_is_flagged_and_doubted(
     assert rows[4.0]["disagreement"] == 0 and "disagreement" not in rows[4.0]["flags"]
     assert rows[5.0]["disagreement"] > 0.2 and "disagreement" in rows[5.0]["flags"]
     assert rows[5.0]["doubt"] > rows[4.0]["doubt"] > 0
+    assert (rows[4.0]["word_confidence"], rows[5.0]["word_confidence"]) == (0.8, 0.3)
     assert rows[4.0]["pace"] == pytest.approx(16 / 4.0, abs=0.5)
     entry = next(entry for entry in ledger.entries if entry.get("seconds") == 5.0)
     assert entry["disagreement"] == rows[5.0]["disagreement"]

@@ -17,7 +17,7 @@ from voicemill.asr.flags import flags
 from voicemill.asr.orthography import Script, consistent
 from voicemill.asr.own_labels import Matches, match
 from voicemill.asr.second_opinion import DISAGREES, Hears, Opinion, disagreement, second_opinion
-from voicemill.asr.transcript import RATE, Recognizer, Transcript
+from voicemill.asr.transcript import RATE, Recognizer, Rehearing, Transcript
 from voicemill.audio.reading import read_mono
 from voicemill.audio.recordings import MANIFEST, read_manifest
 from voicemill.contract import Ledger, check_stop, progress
@@ -46,6 +46,7 @@ class ClipTranscript:
         flags: What a person should look at; see `voicemill.asr.flags` and `voicemill.asr.edges`.
         disagreement: Share that a second opinion heard differently, 0 to 1; None without one.
         pace: Phones a second.
+        word_confidence: Of the least likely word, see `voicemill.asr.transcript.Rehearing`; None without.
         doubt: 0 to 1; proofreading shows the highest first. See `voicemill.asr.doubt`.
     """
 
@@ -58,6 +59,7 @@ class ClipTranscript:
     flags: list[str]
     disagreement: float | None = None
     pace: float = 0.0
+    word_confidence: float | None = None
     doubt: float = 0.0
 
     def row(self) -> dict[str, Any]:
@@ -153,8 +155,8 @@ def _labelled(ledger: Ledger, paths: list[Path], own: Matches, hears: Hears | No
     for sounds in _batches(ledger, paths, "checking labels" if hears else "reading labels"):
         labels = [own.by_clip[path.name] for path in sounds]
         # The user's word is trusted, but a label on the wrong clip shows in its length and in what is heard.
-        languages = [label.language for label in labels]
-        others = hears(list(sounds.values()), languages) if hears else [None] * len(sounds)
+        languages, texts = [label.language for label in labels], [label.text for label in labels]
+        others = hears(list(sounds.values()), languages, texts) if hears else [None] * len(sounds)
         for (path, sound), label, other in zip(sounds.items(), labels, others, strict=True):
             with ledger.item(path.name):
                 transcript = Transcript(label.text, label.language, 1.0)
@@ -166,8 +168,8 @@ def _recognised(
 ) -> Iterator[ClipTranscript]:
     for sounds in _batches(ledger, paths, f"listening ({listener.name})"):
         heard = listener.transcribe_all(list(sounds.values()))
-        languages = [transcript.language for transcript in heard]
-        others = hears(list(sounds.values()), languages) if hears else [None] * len(sounds)
+        languages, texts = [one.language for one in heard], [one.text for one in heard]
+        others = hears(list(sounds.values()), languages, texts) if hears else [None] * len(sounds)
         for (path, sound), transcript, other in zip(sounds.items(), heard, others, strict=True):
             with ledger.item(path.name):
                 written = consistent(transcript.text, transcript.language, script)
@@ -192,7 +194,10 @@ def _doubted(transcripts: list[ClipTranscript]) -> list[ClipTranscript]:
     """Return the transcripts with how doubtful they are, which takes the pace of all of them."""
     odd = odd_paces([transcript.pace for transcript in transcripts])
     return [
-        replace(one, doubt=round(doubt(one.disagreement or 0.0, one.confidence, pace, one.flags), 4))
+        replace(
+            one,
+            doubt=round(doubt(one.disagreement or 0.0, one.confidence, pace, one.flags, one.word_confidence), 4),
+        )
         for one, pace in zip(transcripts, odd, strict=True)
     ]
 
@@ -204,7 +209,7 @@ def _keep(
     transcript: Transcript,
     source: str,
     trusted_above: float,
-    others: list[str] | None,
+    again: Rehearing | None,
     **extra: Any,
 ) -> ClipTranscript:
     seconds = round(len(sound) / RATE, 3)
@@ -212,11 +217,12 @@ def _keep(
     found = [*flags(text, language, seconds, confidence, trusted_above), *cut_edges(sound, RATE)]
     if "empty" in found:
         raise InputError("its transcript has no words" if source == "label" else "the recogniser found no words in it")
-    differs = None
-    if others is not None:
-        differs = round(disagreement(text, others, language), 4)
+    differs = least = None
+    if again is not None:
+        differs, least = round(disagreement(text, again.texts, language), 4), again.word_confidence
         extra["disagreement"] = differs
         found += ["disagreement"] if differs >= DISAGREES else []
     ledger.keep(path.name, seconds=seconds, source=source, confidence=confidence, flags=found, **extra)
     spoken = round(pace(text, language, seconds), 2)
-    return ClipTranscript(path.name, seconds, language, text, confidence, source, found, differs, spoken)
+    least = None if least is None else float(f"{least:.3g}")
+    return ClipTranscript(path.name, seconds, language, text, confidence, source, found, differs, spoken, least)

@@ -2,7 +2,7 @@
 
 It comes from the same recogniser, which guesses what else it could have heard (Whisper, by sampling) or hears slower
 sound (the others), or from another recogniser: what a recogniser is sure of it hears again, and where it guessed it
-guesses differently.
+guesses differently. Whisper also reads the transcript along with the sound and tells how well its words fit.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Literal
 import numpy as np
 
 from voicemill.asr.choice import recognizer, with_weights
-from voicemill.asr.transcript import RATE, Recognizer
+from voicemill.asr.transcript import RATE, Recognizer, Rehearing
 from voicemill.audio.resampling import resample
 from voicemill.core.errors import InputError
 from voicemill.text import scoring
 
 Opinion = Literal["auto", "same", "whisper", "sensevoice", "paraformer", "pocketsphinx", "none"]
-Hears = Callable[[Sequence[np.ndarray], Sequence[str]], list[list[str]]]
-"""Clips at 16 kHz and their languages -> what else is heard in each, one text or several."""
+Hears = Callable[[Sequence[np.ndarray], Sequence[str], Sequence[str]], list[Rehearing]]
+"""Clips at 16 kHz, their languages and transcripts -> what a second hearing says about each."""
 
 DISAGREES = 0.2
 """Disagreement from which a transcript is flagged."""
@@ -59,20 +59,21 @@ def second_opinion(opinion: Opinion, first: Recognizer | None, models: Path | st
 
 def again(listener: Recognizer) -> Hears:
     """Return how a recogniser hears clips a second time: by guessing, or 15 % slower (and lower)."""
-    guess = getattr(listener, "guess_all", None)
-    if guess is not None:
-        return guess
-
-    def hear(clips: Sequence[np.ndarray], languages: Sequence[str]) -> list[list[str]]:
-        slow = [resample(clip, RATE, round(RATE * _SLOWER)).astype(np.float32) for clip in clips]
-        return [[heard.text] for heard in listener.transcribe_all(slow)]
-
-    return hear
+    return _guesses(listener) or _hears(listener, _SLOWER)
 
 
 def _heard_by(listener: Recognizer) -> Hears:
-    def hear(clips: Sequence[np.ndarray], languages: Sequence[str]) -> list[list[str]]:
-        return [[heard.text] for heard in listener.transcribe_all(clips)]
+    return _guesses(listener) or _hears(listener)
+
+
+def _guesses(listener: Recognizer) -> Hears | None:
+    return getattr(listener, "hear_again", None)
+
+
+def _hears(listener: Recognizer, slower: float = 1.0) -> Hears:
+    def hear(clips: Sequence[np.ndarray], languages: Sequence[str], texts: Sequence[str]) -> list[Rehearing]:
+        sounds = [resample(clip, RATE, round(RATE * slower)).astype(np.float32) for clip in clips]
+        return [Rehearing([heard.text]) for heard in listener.transcribe_all(sounds)]
 
     return hear
 

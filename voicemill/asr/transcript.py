@@ -26,6 +26,20 @@ class Transcript:
     confidence: float
 
 
+@dataclass(frozen=True)
+class Rehearing:
+    """What a second hearing of a clip says about its transcript.
+
+    Attributes:
+        texts: What else was heard, one text or several.
+        word_confidence: Chance that the recogniser gives the least likely word of the transcript, 0 to 1, when it
+            reads the transcript along with the sound; None from one that cannot.
+    """
+
+    texts: list[str]
+    word_confidence: float | None = None
+
+
 class Recognizer(Protocol):
     """A speech recogniser.
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from voicemill.asr.cublas import load_cublas
 from voicemill.asr.flags import loops
-from voicemill.asr.transcript import RATE, Transcript
+from voicemill.asr.rehearing import Encoding
+from voicemill.asr.transcript import RATE, Rehearing, Transcript
 from voicemill.core.errors import InputError, OutOfGpuMemory, UsageError
 from voicemill.core.hardware import is_cuda_failure, use_gpu
 from voicemill.core.logs import get_logger
@@ -34,8 +35,8 @@ _BATCH = 8
 # Three tokens a character at the fastest speech: a decoder that has lost its way stops there, not at 448 tokens.
 _TOKENS_A_SECOND = 30
 _MOST_TOKENS = 400
-# How `guess_all` samples.
-_GUESSES, _TEMPERATURE, _SEED = 3, 0.6, 1
+_SEED = 1
+"""Of what `hear_again` guesses."""
 
 
 class WhisperRecognizer:
@@ -94,40 +95,30 @@ class WhisperRecognizer:
                 results[i] = transcript
         return results
 
-    def guess_all(self, clips_16k: Sequence[np.ndarray], languages: Sequence[str]) -> list[list[str]]:
-        """Sample what else could have been heard in some clips: three transcripts of each, by chance.
+    def hear_again(
+        self, clips_16k: Sequence[np.ndarray], languages: Sequence[str], texts: Sequence[str]
+    ) -> list[Rehearing]:
+        """Guess what else could have been heard in some clips, and tell how well their transcripts fit.
 
-        Decoded at a temperature of 0.6: words that the model is sure of come again, the others differ. Takes about as
-        long as `transcribe_all`. The same clips in the same order give the same guesses in each process.
+        Three transcripts of each are sampled at a temperature of 0.6: words that the model is sure of come again, the
+        others differ. Takes about as long as `transcribe_all`. The same clips in the same order give the same guesses
+        in each process.
 
         Args:
             clips_16k: float32 `[n]` each, at 16 kHz.
             languages: What is spoken in each.
+            texts: The transcript of each.
         """
-        return [self._guess(clip, language) for clip, language in zip(clips_16k, languages, strict=True)]
+        found = []
+        for clip, language, text in zip(clips_16k, languages, texts, strict=True):
+            encoding = self.encode(clip, language)
+            least = min((word.chance for word in encoding.words(text)), default=None)
+            found.append(Rehearing(encoding.guesses(_most_tokens(len(clip) / RATE)), least))
+        return found
 
-    def _guess(self, clip: np.ndarray, language: str) -> list[str]:
-        from faster_whisper.audio import pad_or_trim
-        from faster_whisper.tokenizer import Tokenizer
-
-        tokenizer = Tokenizer(
-            self._model.hf_tokenizer,
-            self._model.model.is_multilingual,
-            task="transcribe",
-            language=self._token_language(language),
-        )
-        encoded = self._model.encode(pad_or_trim(self._model.feature_extractor(clip[: _SLOT_SECONDS * RATE])))
-        (found,) = self._model.model.generate(
-            encoded,
-            [[*tokenizer.sot_sequence, tokenizer.no_timestamps]],
-            beam_size=1,
-            sampling_topk=0,
-            sampling_temperature=_TEMPERATURE,
-            num_hypotheses=_GUESSES,
-            max_length=min(_MOST_TOKENS, 20 + math.ceil(_TOKENS_A_SECOND * len(clip) / RATE)),
-            suppress_tokens=[-1],
-        )
-        return [one_line(tokenizer.decode(tokens)) for tokens in found.sequences_ids]
+    def encode(self, clip_16k: np.ndarray, language: str) -> Encoding:
+        """Return a clip in which a language is spoken as the encoder has it."""
+        return Encoding(self._model, clip_16k, language, self._token_language(language))
 
     def _language_of(self, clip: np.ndarray) -> str:
         if self.language != "auto":
@@ -177,7 +168,7 @@ class WhisperRecognizer:
             language=self._token_language(language),
             clip_timestamps=spans,
             batch_size=len(clips),
-            max_new_tokens=min(_MOST_TOKENS, 20 + math.ceil(_TOKENS_A_SECOND * longest)),
+            max_new_tokens=_most_tokens(longest),
             no_repeat_ngram_size=no_repeat_ngram_size,
         )
         heard: list[list[Segment]] = [[] for _ in clips]
@@ -189,6 +180,10 @@ class WhisperRecognizer:
         # Only large-v3 has a token for Cantonese.
         known = self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
         return language if known else {"yue": "zh"}.get(language, language)
+
+
+def _most_tokens(seconds: float) -> int:
+    return min(_MOST_TOKENS, 20 + math.ceil(_TOKENS_A_SECOND * seconds))
 
 
 def _compute_types(device: str) -> list[str]:
