@@ -3,16 +3,17 @@
     python -m benchmarks.pretraining C --say [--sentences FILE]
     python -m voicemill.stages.format --clips C/clips --transcripts C/texts --dataset C/dataset --models DIR
     python -m benchmarks.pretraining C/dataset --sovits FILE ... [--gpt FILE ... [--beams N]] [--base s2G.pth ...]
-        [--models DIR]
+        [--models DIR] [--whisper]
 
 --say has flite say the sentences of benchmarks.quality, which are not trained on, or those of a file. A copy is what
 SoVITS makes of the tokens of a clip, in its voice; with a token model, the same texts are spoken in the voice of
 another clip of the same speaker, where there is one that lasts 3 s. Base files also say a clip from its own
-spectrogram: what is lost then, the vocoder loses. pocketsphinx listens.
+spectrogram: what is lost then, the vocoder loses. pocketsphinx listens, with --whisper also the Whisper of the models
+folder; in brackets the 95 % interval of the words, by drawing the sentences anew.
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +22,12 @@ import torch
 
 from benchmarks.quality.sources import SENTENCES, sentences
 from benchmarks.quality.speaking import STEADY
-from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
+from voicemill.asr import Recognizer, recognizer
 from voicemill.asr.transcript import RATE
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.dataset import labels
+from voicemill.evaluation import intervals
 from voicemill.gpt_sovits.dataset import RATE as SPEECH_RATE
 from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.formats.checkpoints import build_generator, load_exactly, load_sovits
@@ -86,29 +88,42 @@ def spoken(
         yield np.asarray(speech.samples, np.float32)
 
 
-def report(title: str, sounds: Iterable[np.ndarray], texts: dict[str, str], audio: Path | None) -> None:
-    """Print the errors, those in words by voice too; keep the audio if asked."""
-    listener, rows = PocketsphinxRecognizer(), []
-    file_name = title.replace(" ", "_").replace("/", "-")
+def report(
+    title: str,
+    sounds: Iterable[np.ndarray],
+    texts: dict[str, str],
+    audio: Path | None,
+    listeners: Sequence[Recognizer],
+) -> None:
+    """Print the errors that each recogniser hears, those in words by voice too; keep the audio if asked."""
+    heard: dict[str, list[tuple[str, scoring.Score, str, str]]] = {listener.name: [] for listener in listeners}
+    file_name, seconds = title.replace(" ", "_").replace("/", "-"), 0.0
     for (name, text), samples in zip(texts.items(), sounds, strict=True):
-        heard = listener.transcribe(resample(samples, SPEECH_RATE, RATE)).text
-        wrong = scoring.score(text, heard, "en")
-        rows.append((name.partition("_")[0], wrong.words, wrong.phones, len(samples) / SPEECH_RATE, text, heard))
+        seconds += len(samples) / SPEECH_RATE
+        sound = resample(samples, SPEECH_RATE, RATE)
+        for listener in listeners:
+            words = listener.transcribe(sound).text
+            row = name.partition("_")[0], scoring.score(text, words, "en"), text, words
+            heard[listener.name].append(row)
         if audio:
             folder = audio / file_name
             folder.mkdir(parents=True, exist_ok=True)
             write_wav(folder / name, (np.clip(samples, -1, 1) * 32767).astype(np.int16), SPEECH_RATE, "PCM_16")
-    voices = dict.fromkeys(voice for voice, *_ in rows)
-    each = {voice: scoring.pooled(row[1] for row in rows if row[0] == voice).rate for voice in voices}
-    print(
-        f"{title}: {scoring.pooled(row[1] for row in rows).rate:.1%} word errors,",
-        f"{scoring.pooled(row[2] for row in rows).rate:.1%} phone errors, {sum(row[3] for row in rows):.0f} s; words:",
-        ", ".join(f"{voice} {rate:.0%}" for voice, rate in each.items()),
-        flush=True,
-    )
-    if audio:
-        lines = [f"{voice}\t{text}\t{heard}\n" for voice, *_, text, heard in rows]
-        (audio / f"{file_name}.tsv").write_text("".join(lines), encoding="utf-8")
+    for listener, rows in heard.items():
+        words = [found.words for _, found, *_ in rows]
+        ends = intervals.ratio([one.errors for one in words], [one.length for one in words])
+        interval = f" ({ends[0]:.1%} to {ends[1]:.1%})" if ends else ""
+        voices = dict.fromkeys(voice for voice, *_ in rows)
+        each = {voice: scoring.pooled(found.words for one, found, *_ in rows if one == voice).rate for voice in voices}
+        print(
+            f"{title}, by {listener}: {scoring.pooled(words).rate:.1%}{interval} word errors,",
+            f"{scoring.pooled(found.phones for _, found, *_ in rows).rate:.1%} phone errors, {seconds:.0f} s; words:",
+            ", ".join(f"{voice} {rate:.0%}" for voice, rate in each.items()),
+            flush=True,
+        )
+        if audio:
+            lines = [f"{voice}\t{text}\t{words}\n" for voice, _, text, words in rows]
+            (audio / f"{file_name}.{listener}.tsv").write_text("".join(lines), encoding="utf-8")
 
 
 def say(folder: Path, lines: list[str]) -> None:
@@ -136,6 +151,7 @@ def main() -> None:
     parser.add_argument("--gpt", nargs="*", type=Path, default=[])
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--beams", type=int, default=STEADY.sampling.num_beams, help="of texts; 1 is token by token")
+    parser.add_argument("--whisper", action="store_true", help="the Whisper of the models folder listens, too")
     parser.add_argument("--audio", type=Path)
     arguments = parser.parse_args()
     if arguments.say:
@@ -144,18 +160,23 @@ def main() -> None:
     folder = DatasetFolder(arguments.dataset)
     texts = {name: text.norm_text for name, text in sorted(folder.texts().items())}
     items = data.find_items(arguments.dataset, lambda phones: symbols.ids(phones, "v2")).items
+    listeners = [
+        recognizer(name, arguments.models, "en") for name in ("pocketsphinx", "whisper")[: 1 + arguments.whisper]
+    ]
     originals = (read_mono(folder.wav_path(name), SPEECH_RATE) for name in texts)
-    report("the clips", originals, texts, None)
+    report("the clips", originals, texts, None, listeners)
     for base in arguments.base:
-        report(f"vocoder of {base.parent.name}/{base.stem}", resyntheses(base, items), texts, arguments.audio)
+        report(
+            f"vocoder of {base.parent.name}/{base.stem}", resyntheses(base, items), texts, arguments.audio, listeners
+        )
     for sovits in arguments.sovits:
-        report(f"copies by {sovits.stem}", copies(sovits, items), texts, arguments.audio)
+        report(f"copies by {sovits.stem}", copies(sovits, items), texts, arguments.audio, listeners)
     prompts = prompts_of(items)
     asked = {name: texts[name] for name in prompts}
     for sovits in arguments.sovits:
         for gpt in arguments.gpt:
             sounds = spoken(sovits, gpt, arguments.models, texts, prompts, arguments.beams)
-            report(f"{sovits.stem} with {gpt.stem}", sounds, asked, arguments.audio)
+            report(f"{sovits.stem} with {gpt.stem}", sounds, asked, arguments.audio, listeners)
 
 
 if __name__ == "__main__":
