@@ -14,6 +14,7 @@ import soundfile
 from tests.factories import RunFolder, make_run
 from voicemill.core.errors import InputError
 from voicemill.report import Run, build
+from voicemill.report.rendering import shown
 from voicemill.report.sound import Snippet, loudest_stretch, read_snippet
 from voicemill.stages.report import report
 
@@ -169,3 +170,9 @@ def test_the_page_says_how_sure_the_choices_are(run: RunFolder, tmp_path: Path) 
     assert section.count(">chosen<") == 2 and section.count(">as good<") == 1
     assert "The voice is hardly understood: a recogniser hears 98 %" in section
     assert "ERes2NetV2" not in section
+
+
+def test_a_number_that_is_not_whole_does_not_seem_so() -> None:
+    assert [shown(value) for value in (0.999875, 1.0, 0.0001, 45.0, 2.71828, None)] == [
+        *("0.999875", "1", "0.0001", "45", "2.72", "–")
+    ]

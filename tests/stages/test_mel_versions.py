@@ -86,7 +86,8 @@ def test_a_published_voice_speaks_at_the_rate_of_its_version(made: Path, version
 def test_the_weights_are_a_lora_and_small(made: Path) -> None:
     file = next((made / "sovits").glob("*.safetensors"))
     assert checkpoints.load_sovits(file).lora_rank == 4
-    assert json.loads((made / "sovits" / "parameters.json").read_text())["lora_rank"] == 4
+    trained = json.loads((made / "sovits" / "parameters.json").read_text())
+    assert trained["lora_rank"] == 4 and "mel_weight" not in trained, "what a LoRA is not trained by is not told of it"
     rows = [json.loads(row) for row in (made / "sovits" / "metrics.jsonl").read_text().splitlines()]
     assert rows and all(row["loss_mel"] > 0 for row in rows)
 

@@ -33,12 +33,15 @@ def render(package: str, template: str, **context: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a page shows it: three digits of a float, a dash for None."""
+    """Return a value as a page shows it: a float with three digits (six, if it seemed whole with three)."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    seems_whole = float(f"{value:.3g}").is_integer() and not value.is_integer()
+    return f"{value:.6g}" if seems_whole else f"{value:.3g}"
 
 
 def player(snippet: Snippet) -> Markup:

@@ -94,3 +94,28 @@ def test_steps_and_guidance_change_what_is_heard(speakers: dict[str, Synthesizer
     ]
     assert (heard[0].samples == heard[3].samples).all()
     assert (heard[0].samples != heard[1].samples).any() and (heard[0].samples != heard[2].samples).any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("version", ["v3", "v4"])
+def test_half_precision_says_the_same(
+    speakers: dict[str, Synthesizer],
+    reference: Reference,
+    version: str,
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    synthesizer, mels = speakers[version], []
+    vocode = synthesizer.sound.vocode  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setattr(synthesizer.sound, "vocode", lambda mel: mels.append(mel) or vocode(mel))
+
+    def speak() -> np.ndarray:
+        script = synthesizer.script("你好。", "zh", seed=5)
+        return synthesizer.perform([script], synthesizer.prepare(reference), OPTIONS)[0].samples
+
+    exact = speak()
+    monkeypatch.setattr(synthesizer.sound, "autocast", lambda: torch.autocast("cpu", dtype))
+    said = speak()
+    assert said.dtype == np.float32 and said.shape == exact.shape and np.isfinite(said).all()
+    assert (mels[0] - mels[1]).abs().max() < 0.05 * mels[0].abs().max()
+    assert not torch.equal(*mels)

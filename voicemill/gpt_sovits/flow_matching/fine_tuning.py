@@ -62,6 +62,7 @@ class MelFineTuning(loop.FineTuning[list[int], MelBatch]):
     trainer: MelTrainer
     recipe: SovitsRecipe
     kind = "sovits"
+    heard = HEARD
     advice = "train with a lower --learning-rate, or look for damaged clips"
 
     def __init__(

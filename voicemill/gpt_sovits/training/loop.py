@@ -83,6 +83,8 @@ class FineTuning(ABC, Generic[Items, B]):
     recipe: Any
     kind: str
     """What weights files are called."""
+    heard: tuple[str, ...] | None = None
+    """Fields of the recipe that it is trained by; None means all."""
     advice: str
     """Advice for NaN losses."""
 
@@ -177,7 +179,8 @@ class FineTuning(ABC, Generic[Items, B]):
         for file in self.saved():
             shutil.copy2(file.path, weights)
         self.state.export_metrics(weights)
-        write_parameters(weights, self.recipe, self.precision.name, version, base)
+        told = {name: value for name, value in asdict(self.recipe).items() if self.heard is None or name in self.heard}
+        write_parameters(weights, told, self.precision.name, version, base)
 
     def _batches(self) -> Iterator[None]:
         for _ in range((self.epoch - 1) * self.batches + self.batch):

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -215,17 +214,17 @@ class Precision:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
-def write_parameters(weights: Path, recipe: Any, precision: str, version: str, base: Path) -> None:
+def write_parameters(weights: Path, recipe: dict[str, Any], precision: str, version: str, base: Path) -> None:
     """Say beside the weights how they were trained; publish puts it into the voice's lineage.
 
     Args:
         weights: Folder of the weights files; gets `parameters.json`.
-        recipe: The dataclass that the training was told by.
+        recipe: What the training was told, by the names of the recipe's fields.
         precision: Name of the arithmetic.
         version: Model version.
         base: File of the base weights.
     """
-    parameters = {**asdict(recipe), "precision": precision, "version": version, "base": base.name}
+    parameters = {**recipe, "precision": precision, "version": version, "base": base.name}
     (weights / "parameters.json").write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
 
 
