@@ -30,6 +30,7 @@ def compare(
     backend: Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"] = "auto",
     max_error_rate_rise: Annotated[float, Ge(0)] = 0.09,
     max_similarity_drop: Annotated[float, Ge(0)] = 0.03,
+    max_failing_rise: Annotated[float, Ge(0)] = 0.2,
 ) -> Ledger:
     """Let a new voice and the promoted one speak the same lines, and say whether the new one is worse.
 
@@ -51,6 +52,8 @@ def compare(
         backend: Recogniser that counts the errors: whisper, pocketsphinx (English), or auto.
         max_error_rate_rise: Margin of the error rate: by how much it may be higher, with 95 % chance at most.
         max_similarity_drop: Margin of the likeness: by how much it may be lower, with 95 % chance at most.
+        max_failing_rise: Margin of the share of lines that fail verification, and would have to be mended: by how
+            much it may be higher, with 95 % chance at most.
     """
     import json
     import tempfile
@@ -65,7 +68,7 @@ def compare(
     from voicemill.registry.records import lineage_and_metrics
 
     store = open_registry(registry)
-    tolerance = verdicts.Tolerance(max_error_rate_rise, max_similarity_drop)
+    tolerance = verdicts.Tolerance(max_error_rate_rise, max_similarity_drop, max_failing_rise)
     if known:
         found = verdicts.Verdict("unchanged", speaker, alias, verdicts.Heard(known, 0.0, 0.0))
     elif voice is None:
@@ -76,8 +79,9 @@ def compare(
         if promoted is None:
             # Nothing to compare with: what evaluate measured stands.
             best = lineage_and_metrics(voice)[1].get("best", {})
-            measures = (best.get(name, 0.0) for name in ("error_rate", "similarity"))
-            found = verdicts.judge(speaker, alias, verdicts.Heard(version, *measures), None, tolerance)
+            names_of = ("error_rate", "similarity", "failing")
+            heard = verdicts.Heard(version, **{name: best.get(name, 0.0) for name in names_of})
+            found = verdicts.judge(speaker, alias, heard, None, tolerance)
         else:
             folders = {version: voice}
             with tempfile.TemporaryDirectory() as place:

@@ -11,14 +11,18 @@ Drops   pairs whose training diverged
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from voicemill.contract import BaseWeights, InputDir, Ledger, OutputDir, Seed, stage
 from voicemill.voice.generation_config import KEY, Generation
 
 
 @stage(
-    family="evaluation", cpu=2, memory="8Gi", gpu_memory="4Gi", results=("sovits", "gpt", "error_rate", "similarity")
+    family="evaluation",
+    cpu=2,
+    memory="8Gi",
+    gpu_memory="4Gi",
+    results=("sovits", "gpt", "error_rate", "similarity", "failing"),
 )
 def evaluate(
     dataset: InputDir,
@@ -32,6 +36,7 @@ def evaluate(
     lines: Annotated[int, Ge(1)] = 12,
     reference_candidates: Annotated[int, Ge(1)] = 5,
     max_minutes: Annotated[float, Ge(0)] = 20.0,
+    max_failing: Annotated[float, Ge(0), Le(1)] = 1.0,
     generation: Generation,
     seed: Seed = 1234,
     backend: Literal["auto", "whisper", "sensevoice", "paraformer", "pocketsphinx"] = "auto",
@@ -56,6 +61,8 @@ def evaluate(
             without a trial.
         max_minutes: How long it may take; what does not fit is left out: first lines, down to six, then clips to
             try. 0 for no limit, which also makes the result independent of the machine's speed.
+        max_failing: Largest share of the best pair's lines that may fail verification, and would have to be mended;
+            fails with exit code 65 where it is larger with 95 % chance. 1 lets every voice pass.
         generation: How the pairs speak, and the voice from then on.
         seed: The same seed speaks the lines the same way.
         backend: Recogniser that counts the errors: whisper, pocketsphinx (English), or auto.
@@ -63,6 +70,7 @@ def evaluate(
     import json
 
     from voicemill import asr
+    from voicemill.core.errors import InputError
     from voicemill.core.logs import get_logger
     from voicemill.dataset.transcripts import read as read_transcripts
     from voicemill.evaluation import trial
@@ -100,6 +108,15 @@ def evaluate(
     (evaluation / "evaluation.json").write_text(text + "\n", encoding="utf-8")
     best = found.best
     ledger.note(sovits=best.sovits, gpt=best.gpt, error_rate=best.error_rate, similarity=best.similarity)
+    ledger.note(failing=best.failing, causes=best.causes)
+    if best.failing_interval and best.failing_interval[0] > max_failing:
+        causes = ", ".join(f"{cause} {count}" for cause, count in best.causes.items())
+        least, most = best.failing_interval
+        raise InputError(
+            f"{best.failing:.0%} of the best pair's {len(best.lines)} lines fail verification ({least:.0%} to"
+            f" {most:.0%} with 95 % chance; {causes}): more than max-failing, {max_failing:.0%};"
+            " train longer, or look for wrong transcripts among the flagged clips"
+        )
     return ledger
 
 

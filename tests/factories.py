@@ -68,12 +68,14 @@ def make_run(root: Path) -> RunFolder:
     soundfile.write(run.evaluation / "audio" / "1.wav", np.zeros(16_000), 32_000)
     measured = {"similarity": 0.7, "seconds": 0.5}
     line = {"text": "Asked.", "heard": "Ask it.", "error_rate": 1.0, "audio": "audio/1.wav", **measured}
+    line |= {"causes": ["words", "ending"]}
     pairs = [
         {
             "sovits": f"sovits_e{one}_s{one}0.safetensors",
             "gpt": f"gpt_e{two}_s{two}0.safetensors",
             "error_rate": 0.4 / one,
             "score": 0.3,
+            "failing": 1.0,
             "lines": [line],
             **measured,
         }

@@ -39,7 +39,7 @@ with workflow_template("build-voice", of="speaker", entrypoint="main", synchroni
         compare,
         {"voice": "clone/voice"},
         *("speaker", "models", "registry", "alias", "compare-lines", "seed"),
-        *("max-error-rate-rise", "max-similarity-drop"),
+        *("max-error-rate-rise", "max-similarity-drop", "max-failing-rise"),
         after="check-build-cache",
         gives={"known": KNOWN},
         backend="asr-backend",

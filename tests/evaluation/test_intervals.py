@@ -28,3 +28,10 @@ def test_two_lines_have_none() -> None:
 def test_voices_that_spoke_the_same_lines_are_resampled_alike() -> None:
     one, other = (intervals.resampled_ratio([added, 1 + added, 2 + added], [1, 1, 1]) for added in (0, 1))
     np.testing.assert_allclose(other - one, 1.0)
+
+
+def test_a_share_has_an_interval_at_its_ends_too() -> None:
+    # Values of Newcombe (1998), table I.
+    assert intervals.wilson(81, 263) == (0.2553, 0.3662)
+    assert intervals.wilson(0, 20) == (0.0, 0.1611) and intervals.wilson(29, 29) == (0.883, 1.0)
+    assert intervals.wilson(0, 0) == (0.0, 1.0)

@@ -26,6 +26,7 @@ def line(errors: int = 1, words: int = 8, **other: Any) -> dict[str, Any]:
         "similarity": 0.8,
         "second_similarity": None,
         "ovrl": 3.0,
+        "causes": [],
         "seconds": 2.5,
         **phones,
         **other,
@@ -52,6 +53,10 @@ def test_lines_are_pooled_and_come_with_intervals() -> None:
     assert found.score_interval and found.score_interval[0] < found.score < found.score_interval[1]
     assert float(np.mean(resampled_score(rows, 16.0))) == pytest.approx(found.score, abs=0.02)
     assert found.second_similarity is None and found.second_similarity_interval is None
+    assert found.failing == 0 and found.failing_interval and 0.4 < found.failing_interval[1] < 0.6
+    failing = [line(causes=["run", "words"]), line(causes=["run"]), line(), line()]
+    mixed = summed("s", "g", failing, None)
+    assert mixed.failing == 0.5 and mixed.causes == {"run": 2, "words": 1}
     few = summed("s", "g", rows[:2], None)
     assert few.error_rate_interval is None and few.score_interval is None and few.pace_ratio is None
 

@@ -85,6 +85,7 @@ def test_several_speakers_are_told_with_their_minutes(text: str) -> None:
 def test_everything_that_there_is_is_on_the_page(text: str) -> None:
     for section in ("stages", "cleaning", "clips", "training", "evaluation", "made-from"):
         assert f'id="{section}"' in text, section
+    assert "words, ending" in text, "why a line of the best pair fails verification"
     words = ["Failed", "silence &lt;b&gt;only&lt;/b&gt;", "bak", "3.91", "few words", "sovits_e2_s20", "Ask it."]
     for word in words:
         assert word in text, word

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from tests.factories import make_run
 from tests.speech import speech
+from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.decoding import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference
@@ -45,6 +47,8 @@ def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None
         (line,) = pair["lines"]
         assert soundfile.info(tmp_path / "out" / line["audio"]).samplerate == 32_000
         assert line["text"] and 0 < line["seconds"] < 20 and -1 <= line["similarity"] <= 1
+        assert line["causes"] and pair["failing"] == 1.0, "a toy does not say its text"
+    assert ledger.summary()["failing"] == 1.0
 
 
 def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
@@ -59,6 +63,10 @@ def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     pair = found["pairs"][0]
     (line,) = pair["lines"]
+
+    (tmp_path / "limited").mkdir()
+    with pytest.raises(InputError, match="100% of the best pair's 1 lines fail .* more than max-failing, 10%"):
+        evaluate(*folders, tmp_path / "limited", models=str(run.models), **options, max_failing=0.1)
 
     synthesizer = Pretrained(run.models).synthesizer(run.sovits / pair["sovits"], run.gpt / pair["gpt"])
     spoken_with = Options(Sampling(top_k=1, repetition_penalty=1.0, num_beams=2), text_split="cut0")

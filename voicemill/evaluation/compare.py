@@ -9,6 +9,7 @@ from typing import Literal
 from voicemill.core.errors import InputError
 from voicemill.core.logs import get_logger
 from voicemill.evaluation.promotion_gate import Heard, Tolerance, Verdict, judge, level_of
+from voicemill.synthesis.verification.rules import Cause
 from voicemill.text import scoring
 
 log = get_logger(__name__)
@@ -58,6 +59,7 @@ class Listening:
         Args:
             number: Which take it is, from 1; each has seeds of its own.
         """
+        from voicemill.evaluation.judging import asked_by
         from voicemill.synthesis.load import recite
         from voicemill.synthesis.options import options_of
 
@@ -67,17 +69,20 @@ class Listening:
             reference, options = generation.prompt(one.reference), options_of(generation)
             seed = self.seed + _SEEDS_A_TAKE * (number - 1)
             spoken = recite(one.synthesizer, reference, self.asked, language, seed, options, generation.speed)
+            manner = asked_by(reference, language, options, generation.speed)
             folder = self.audio / version
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                found = self.judge.measure("sovits", "gpt", self.asked, spoken, folder, name=f"take-{number}")
+                found = self.judge.measure(
+                    "sovits", "gpt", self.asked, spoken, folder, manner=manner, name=f"take-{number}"
+                )
             except InputError as error:
                 # What speaks no numbers is as bad as can be, and the report says why.
                 rows = [_silent(line, str(error), language) for line in self.asked]
-                heard[version] = Heard(version, 1.0, -1.0, [{**row, "take": number} for row in rows])
+                heard[version] = Heard(version, 1.0, -1.0, [{**row, "take": number} for row in rows], 1.0)
             else:
                 rows = [{**row, "take": number} for row in found.lines]
-                heard[version] = Heard(version, found.error_rate, found.similarity, rows)
+                heard[version] = Heard(version, found.error_rate, found.similarity, rows, found.failing)
         return heard
 
 
@@ -110,4 +115,4 @@ def decide(
 def _silent(line: str, reason: str, language: str) -> dict[str, object]:
     words = scoring.score(line, "", language).words.length
     numbers = {"errors": words, "words": words, "error_rate": 1.0, "similarity": -1.0, "seconds": 0.0}
-    return {"text": line, "heard": f"({reason})", **numbers, "audio": ""}
+    return {"text": line, "heard": f"({reason})", "causes": [str(Cause.NOT_FINITE)], **numbers, "audio": ""}

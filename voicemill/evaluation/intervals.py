@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -29,6 +30,22 @@ def ratio(parts: Sequence[float], wholes: Sequence[float], *, level: float = 0.9
     if len(parts) < FEWEST_LINES:
         return None
     return ends(resampled_ratio(parts, wholes), level=level)
+
+
+def wilson(count: int, of: int, *, z: float = 1.96) -> Interval:
+    """Return the interval of a share (Wilson 1927), which is right at 0 and 1 too, where a bootstrap has no width.
+
+    Args:
+        count: How many.
+        of: Of how many.
+        z: Deviations of the normal distribution on either side; 1.96 holds 95 %.
+    """
+    if not of:
+        return 0.0, 1.0
+    share, spread = count / of, z * z / of
+    middle = share + spread / 2
+    half = z * math.sqrt(share * (1 - share) / of + spread / (4 * of))
+    return round(max(0.0, (middle - half) / (1 + spread)), 4), round(min(1.0, (middle + half) / (1 + spread)), 4)
 
 
 def resampled_ratio(parts: Sequence[float] | np.ndarray, wholes: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,8 +16,11 @@ from voicemill.audio.resampling import resample
 from voicemill.core.errors import InputError
 from voicemill.evaluation.metrics import Measure, summed
 from voicemill.evaluation.speaker import Speaker
+from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.gpt_sovits.synthesis.waveform import pcm16
 from voicemill.synthesis.marking import encode_speech
+from voicemill.synthesis.verification.measures import Asked, Sound, examine
+from voicemill.synthesis.verification.rules import RULES
 from voicemill.text import scoring
 
 
@@ -28,6 +31,21 @@ class SpokenLine(Protocol):
     def samples(self) -> np.ndarray: ...
     @property
     def rate(self) -> int: ...
+    @property
+    def report(self) -> Mapping[str, Any]: ...
+
+
+def asked_by(reference: Reference, language: str, options: Options, speed: float) -> Asked:
+    """Return what lines have in common that a voice speaks: what must not leak into them, speed and pause.
+
+    Args:
+        reference: The clip that is imitated, its text as the voice is given it.
+        language: Of the lines.
+        options: How they are spoken.
+        speed: 2 is twice as fast.
+    """
+    said = reference.text if reference.language.lower() == language.lower() else ""
+    return Asked("", language, said, speed=speed, pause=options.pause_seconds)
 
 
 @dataclass(frozen=True)
@@ -52,6 +70,7 @@ class Judge:
         spoken: Sequence[SpokenLine],
         audio: Path,
         *,
+        manner: Asked | None = None,
         reference: str = "",
         name: str = "",
     ) -> Measure:
@@ -63,6 +82,7 @@ class Judge:
             asked: The lines.
             spoken: The same lines, spoken.
             audio: Folder for the sound.
+            manner: What they have in common beside their text: what is said in the reference clip, speed and pause.
             reference: File name of the clip that was imitated.
             name: Beginning of the sound files' names; those of the pair by default.
 
@@ -74,20 +94,26 @@ class Judge:
         heard = self.recogniser.transcribe_all([resample(one.samples, one.rate, ASR_RATE) for one in spoken])
         name = name or f"{Path(sovits).stem}+{Path(gpt).stem}"
         rows = []
+        manner = manner or Asked("", self.language)
         for number, (line, sound, transcript) in enumerate(zip(asked, spoken, heard, strict=True), start=1):
             file = audio / f"{name}_{number}.wav"
             content = encode_speech(pcm16(sound.samples), sound.rate, voice=f"{sovits}+{gpt}", text=line)
             file.write_bytes(content)
-            rows.append({**self._row(line, sound, transcript), "audio": f"{audio.name}/{file.name}"})
+            rows.append(
+                {**self._row(replace(manner, text=line), sound, transcript), "audio": f"{audio.name}/{file.name}"}
+            )
         return summed(sovits, gpt, rows, self.speaker.pace, reference=reference)
 
-    def _row(self, line: str, sound: SpokenLine, transcript: Transcript) -> dict[str, Any]:
-        found = scoring.score(line, transcript.text, self.language)
+    def _row(self, asked: Asked, sound: SpokenLine, transcript: Transcript) -> dict[str, Any]:
+        found = scoring.score(asked.text, transcript.text, self.language)
         samples, rate = sound.samples, sound.rate
+        rules, cut_off = RULES[self.recogniser.name], sound.report["cut_off"]
+        finding = examine(asked, transcript.text, Sound.of(samples, rate), rules, cut_off=cut_off)
         second = self.speaker.second
         return {
-            "text": line,
+            "text": asked.text,
             "heard": transcript.text,
+            "causes": [str(cause) for cause in finding.causes],
             "errors": found.words.errors,
             "words": found.words.length,
             "error_rate": round(found.words.rate, 4),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -31,9 +32,13 @@ class Measure:
         ovrl: DNSMOS P.835 opinion of the sound, 1 to 5, mean over the lines.
         error_rate_interval: Where the error rate lies with 95 % chance, by a bootstrap over the lines; None of fewer
             than three lines. The same for both similarities, pace and score.
-        lines: Per line: `text`, `heard`, `errors`, `words` (how many were asked), `error_rate`, `phone_error_rate`,
-            `longest_run`, `missing_at_start`, `missing_at_end`, `added_at_end` (in words or characters), `similarity`,
-            `second_similarity`, `phones`, `spoken_seconds`, `ovrl`, `seconds`, `audio`.
+        failing: Share of the lines that break a rule of verification: those that mending would speak again.
+        failing_interval: Where it lies with 95 % chance (Wilson).
+        causes: How many lines fail for each cause, the most frequent first.
+        lines: Per line: `text`, `heard`, `causes` (why it fails), `errors`, `words` (how many were asked),
+            `error_rate`, `phone_error_rate`, `longest_run`, `missing_at_start`, `missing_at_end`, `added_at_end` (in
+            words or characters), `similarity`, `second_similarity`, `phones`, `spoken_seconds`, `ovrl`, `seconds`,
+            `audio`.
     """
 
     sovits: str
@@ -52,6 +57,9 @@ class Measure:
     second_similarity_interval: Interval | None = None
     pace_interval: Interval | None = None
     score_interval: Interval | None = None
+    failing: float = 0.0
+    failing_interval: Interval | None = None
+    causes: dict[str, int] = field(default_factory=dict)
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -66,7 +74,7 @@ class Measure:
 
 def diverged(sovits: str, gpt: str, reference: str = "") -> Measure:
     """Return the measure of weights that speak no numbers: as bad as can be."""
-    return Measure(sovits, gpt, error_rate=1.0, similarity=-1.0, seconds=0.0, reference=reference)
+    return Measure(sovits, gpt, error_rate=1.0, similarity=-1.0, seconds=0.0, reference=reference, failing=1.0)
 
 
 def summed(sovits: str, gpt: str, rows: Sequence[dict[str, Any]], speaker_pace: float | None, **about: Any) -> Measure:
@@ -84,6 +92,7 @@ def summed(sovits: str, gpt: str, rows: Sequence[dict[str, Any]], speaker_pace: 
         [row[name] for row in rows] for name in ("errors", "words", "wrong_phones", "phones", "similarity", "ovrl")
     )
     second = [row["second_similarity"] for row in rows if row["second_similarity"] is not None]
+    failing = sum(bool(row["causes"]) for row in rows)
     # A line without speech has no pace; the score counts its words as missing already.
     paced = [(row["phones"], row["spoken_seconds"]) for row in rows if row["spoken_seconds"]]
     pace = sum(one for one, _ in paced) / sum(other for _, other in paced) if paced else None
@@ -103,6 +112,9 @@ def summed(sovits: str, gpt: str, rows: Sequence[dict[str, Any]], speaker_pace: 
         second_similarity_interval=intervals.ratio(second, [1.0] * len(second)),
         pace_interval=intervals.ratio([one for one, _ in paced], [other for _, other in paced]),
         score_interval=_score_interval(rows, speaker_pace),
+        failing=round(failing / len(rows), 4),
+        failing_interval=intervals.wilson(failing, len(rows)),
+        causes=dict(Counter(cause for row in rows for cause in row["causes"]).most_common()),
         lines=list(rows),
         **about,
     )

@@ -37,23 +37,26 @@ class Heard:
         version: In the registry.
         error_rate: Errors over asked words of all lines together; can exceed 1.
         similarity: Mean cosine to the speaker.
-        lines: Per line: `take` (1 where it is missing), `text`, `heard`, `errors`, `words`, `error_rate`, `similarity`,
-            `seconds`, `audio`.
+        lines: Per line: `take` (1 where it is missing), `text`, `heard`, `causes` (why it fails verification),
+            `errors`, `words`, `error_rate`, `similarity`, `seconds`, `audio`.
+        failing: Share of the lines that fail verification, which mending would speak again.
     """
 
     version: str
     error_rate: float
     similarity: float
     lines: Sequence[Mapping[str, Any]] = ()
+    failing: float = 0.0
 
     def and_again(self, again: Heard) -> Heard:
         """Return both takes of the lines together."""
         takes = {line.get("take", 1) for line in self.lines}
         share = len(takes) / (len(takes) + 1)
-        rate, similarity = (
-            share * getattr(self, name) + (1 - share) * getattr(again, name) for name in ("error_rate", "similarity")
+        rate, similarity, failing = (
+            round(share * getattr(self, name) + (1 - share) * getattr(again, name), 4)
+            for name in ("error_rate", "similarity", "failing")
         )
-        return Heard(self.version, round(rate, 4), round(similarity, 4), [*self.lines, *again.lines])
+        return Heard(self.version, rate, similarity, [*self.lines, *again.lines], failing)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Tolerance:
 
     error_rate_rise: float
     similarity_drop: float
+    failing_rise: float
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,11 @@ def judge(
     if old.version == new.version:
         return Verdict("same", speaker, alias, new, old)
     rise, drop = error_rate_rise(new, old, level), similarity_drop(new, old, level)
+    more = failing_rise(new, old, level)
     gates = (
         _gate("error rate", new.error_rate, old.error_rate, rise, tolerance.error_rate_rise),
         _gate("similarity", new.similarity, old.similarity, drop, tolerance.similarity_drop),
+        _gate("failing lines", new.failing, old.failing, more, tolerance.failing_rise),
     )
     outcome = "not worse" if all(gate.passed for gate in gates) else "worse"
     return Verdict(outcome, speaker, alias, new, old, gates)
@@ -192,6 +198,16 @@ def similarity_drop(new: Heard, old: Heard, level: float = LEVEL) -> Bounds:
         difference = old.similarity - new.similarity
         return difference, difference
     return _bounds(alike_old - alike_new, _by_sentence(new, lambda line: 1.0), level)
+
+
+def failing_rise(new: Heard, old: Heard, level: float = LEVEL) -> Bounds:
+    """Return by how much a larger share of the new voice's lines fails, at least and at most; as `error_rate_rise`."""
+    takes = _by_sentence(new, lambda line: 1.0)
+    if len(takes) < intervals.FEWEST_LINES:
+        difference = new.failing - old.failing
+        return difference, difference
+    fail_new, fail_old = (_by_sentence(one, lambda line: float(bool(line["causes"]))) for one in (new, old))
+    return _bounds(fail_new - fail_old, takes, level)
 
 
 def _by_sentence(heard: Heard, value: Callable[[Mapping[str, Any]], float]) -> np.ndarray:
@@ -246,9 +262,11 @@ def as_markdown(verdict: Verdict) -> str:
         rows.append("")
     for title, heard in (("new", verdict.new), (verdict.alias, verdict.old)):
         if heard and heard.lines:
-            rows += [f"## {title}: {heard.version}", "", "| asked | heard | errors | similarity |", "| --- " * 4 + "|"]
-            for line in heard.lines:
-                numbers = f"{line['error_rate']:.2f} | {line['similarity']:.2f}"
+            rows += [f"## {title}: {heard.version}", ""]
+            rows += ["| asked | heard | errors | similarity | fails by |", "| --- " * 5 + "|"]
+            # The worst first.
+            for line in sorted(heard.lines, key=lambda line: (not line["causes"], -line["error_rate"])):
+                numbers = f"{line['error_rate']:.2f} | {line['similarity']:.2f} | {', '.join(line['causes'])}"
                 rows.append(f"| {_cell(line['text'])} | {_cell(line['heard'])} | {numbers} |")
             rows.append("")
     return "\n".join(rows)

@@ -12,7 +12,7 @@ from voicemill.contract import Ledger
 from voicemill.core.errors import InputError
 from voicemill.core.logs import get_logger
 from voicemill.evaluation.choosing import Choice, TimeBudget, how_sure, search
-from voicemill.evaluation.judging import Judge
+from voicemill.evaluation.judging import Judge, asked_by
 from voicemill.evaluation.metrics import Measure, diverged, summed
 from voicemill.evaluation.references import best_reference, clean_candidates
 from voicemill.gpt_sovits.synthesis import Reference
@@ -68,9 +68,11 @@ class Bench:
         clip = Reference(self.clips / reference["clip"], reference["text"], reference["language"].lower())
         prompt, options = self.generation.prompt(clip), options_of(self.generation)
         language = self.judge.language
+        manner = asked_by(prompt, language, options, self.generation.speed)
         spoken = recite(synthesizer, prompt, asked, language, self.seed, options, self.generation.speed)
         files = sovits.name, gpt.name
-        return self.judge.measure(*files, asked, spoken, self.audio, reference=reference["clip"], name=name)
+        about = {"reference": reference["clip"], "name": name}
+        return self.judge.measure(*files, asked, spoken, self.audio, manner=manner, **about)
 
 
 @dataclass(frozen=True)

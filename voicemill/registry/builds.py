@@ -29,6 +29,7 @@ NOT_IN_THE_DIGEST = (
     "compare-lines",
     "max-error-rate-rise",
     "max-similarity-drop",
+    "max-failing-rise",
     # what it says when it is there
     "text",
     # how long a person has to answer, not what the answer is

@@ -65,6 +65,8 @@ class Pair:
     pace_ratio: float | None = None
     ovrl: float | None = None
     score: float | None = None
+    failing: float | None = None
+    failing_interval: list[float] | None = None
     error_rate_interval: list[float] | None = None
     similarity_interval: list[float] | None = None
     second_similarity_interval: list[float] | None = None

@@ -88,6 +88,9 @@ def _tiles(stages: list[StageRow], lengths: list[float], evaluation: Mapping[str
     error_rate, similarity = (collect.as_number(best.get(name)) for name in ("error_rate", "similarity"))
     if error_rate is not None:
         yield {"name": "words misheard", "value": f"{100 * error_rate:.0f}", "unit": "%"}
+    failing = collect.as_number(best.get("failing"))
+    if failing is not None:
+        yield {"name": "lines that fail", "value": f"{100 * failing:.0f}", "unit": "%"}
     if similarity is not None:
         yield {"name": "likeness", "value": f"{similarity:.2f}", "unit": "of 1"}
     if stages:
@@ -176,10 +179,17 @@ def _pairs(evaluation: Mapping[str, Any], folder: Path | None) -> list[dict[str,
         is_best = (row.sovits, row.gpt) == (best.get("sovits"), best.get("gpt"))
         # Audio of the best pair only, so that the page stays small.
         audio_in = folder if is_best else None
-        heard = [{**line, "audio": _snippet_of(audio_in, line.get("audio"))} for line in row.lines]
+        heard = [
+            {**line, "audio": _snippet_of(audio_in, line.get("audio"))} for line in sorted(row.lines, key=_badness)
+        ]
         name = f"{Path(row.sovits).stem}+{Path(row.gpt).stem}"
         rows.append({**vars(row), "best": is_best, "as_good": name in as_good, "heard": heard})
     return rows
+
+
+def _badness(line: Mapping[str, Any]) -> tuple[bool, float]:
+    """Return by what lines are ordered, the worst first: those that fail verification, then by errors."""
+    return not line.get("causes"), -(collect.as_number(line.get("error_rate")) or 0.0)
 
 
 def _references(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
