@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,13 @@ import soundfile
 from tests import speech as recorded
 from tests.small_voice import STEADY, make_voice, small_models
 from voicemill import InputError, MissingModelError, UsageError, Voice
+from voicemill.asr import Transcript
 from voicemill.audio.reading import write_wav
 from voicemill.core.digests import file_digest
+from voicemill.evaluation import verifying
 from voicemill.registry import open_registry, publish
 from voicemill.stages.synthesize import synthesize
+from voicemill.synthesis.verification.listening import Ear
 from voicemill.voice.manifest import ReferenceClip, read_voice
 
 LINE = "She put the cake on the table."
@@ -108,6 +112,42 @@ def test_a_line_can_ask_for_another_reference(voice: Voice, folder: Path, models
     assert (tmp_path / "speech" / "0002.vtt").read_text().endswith("\nYes.\n")
     with pytest.raises(InputError, match="no reference angry"):
         voice.say("No.", reference="angry")
+
+
+class AllButOne:
+    """Hears the line in every sound but that of one length."""
+
+    name, trusted_above = "whisper", 0.5
+
+    def __init__(self, wrong: int) -> None:
+        self.wrong = wrong
+
+    def transcribe(self, samples_16k: np.ndarray) -> Transcript:
+        is_wrong = abs(len(samples_16k) - self.wrong) < 100
+        return Transcript("Beans on toast for everybody" if is_wrong else LINE, "en", 1.0)
+
+    def transcribe_all(self, clips_16k: Sequence[np.ndarray]) -> list[Transcript]:
+        return [self.transcribe(clip) for clip in clips_16k]
+
+
+def test_a_line_that_fails_is_mended_as_the_stage_mends_it(
+    folder: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with Voice.load(folder, models=models, device="cpu") as voice:
+        plain = voice.say(LINE, seed=3)
+        assert plain.verification is None
+        ear = Ear(AllButOne(len(plain.samples) * 16_000 // plain.sample_rate))
+        monkeypatch.setattr(verifying, "choose", lambda verify, *_, **__: (verify, ear, None))
+        reported = voice.say(LINE, seed=3, verify="report")
+        assert np.array_equal(reported.samples, plain.samples)
+        assert reported.verification and reported.verification["outcome"] == "failed"
+        said = voice.say(LINE, seed=3, verify="mend")
+    assert said.verification and (said.verification["outcome"], said.verification["how"]) == ("mended", "seed")
+    assert said.seed == 3 != said.verification["seed"] and not np.array_equal(said.samples, plain.samples)
+    synthesize(folder, tmp_path / "speech", models=str(models), text=LINE, seed=3, verify="mend")
+    row = json.loads((tmp_path / "speech" / "manifest.jsonl").read_text())
+    assert row["verification"] == json.loads(json.dumps(said.verification))
+    assert soundfile.read(tmp_path / "speech" / row["file"], dtype="int16")[0].tolist() == said.pcm16().tolist()
 
 
 def test_several_lines_are_spoken_as_each_alone(voice: Voice):

@@ -1,6 +1,7 @@
 """The recognisers on speech whose words are known, and which of them is taken."""
 
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -136,3 +137,19 @@ def test_whisper_guesses_three_times_and_reads_the_transcript_along(models: Path
     assert len(first) == len(second) == 3 and all(first + second)
     assert len(set(first)) > 1
     assert "<|" not in "".join(first + second)
+
+
+def test_whisper_hears_at_a_glance_as_much_as_there_is(models: Path, speech: np.ndarray) -> None:
+    listener = WhisperRecognizer(locate(models, "whisper"), "en", "cpu", is_toy=True)
+    encoded: list[tuple[int, ...]] = []
+    encode = listener._model.encode
+
+    def watched(features: np.ndarray) -> Any:
+        encoded.append(features.shape)
+        return encode(features)
+
+    listener._model.encode = watched
+    assert "<|" not in listener.glance(speech[: 2 * RATE])
+    # Two seconds and one of silence, at a hundred frames a second, instead of thirty.
+    assert [shape[-1] for shape in encoded] == [300]
+    assert listener.glance(speech[: 2 * RATE]) == listener.glance(speech[: 2 * RATE])

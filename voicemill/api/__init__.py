@@ -6,6 +6,8 @@
         voice.say("Good morning.").save("morning.wav")
         for speech in voice.say_all(["One.", "Two.", "Three."]):
             print(speech.text, speech.seconds, speech.unpronounced)
+        sure = voice.say("Nobody listens to this one.", verify="mend")
+        print(sure.verification["outcome"])
         for samples in voice.stream("A long text, heard while it is spoken."):
             player.write(samples)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicemill.core.errors import UsageError
 
@@ -31,6 +31,8 @@ class Speech:
         unpronounced: The characters of the text that are not heard (`character`, `position`).
         watermark: The name of the inaudible mark in the samples; empty where they are not marked.
         cut_off: How many pieces of the text reached the length limit, so that their end may be missing.
+        verification: What a recogniser heard and what became of the line, as the manifest of `synthesize` has it:
+            `outcome`, `heard`, `causes` and so on; None where it was not verified.
     """
 
     samples: np.ndarray
@@ -44,6 +46,7 @@ class Speech:
     unpronounced: tuple[Unpronounced, ...] = ()
     cut_off: int = 0
     watermark: str = ""
+    verification: Mapping[str, Any] | None = None
 
     @property
     def seconds(self) -> float:

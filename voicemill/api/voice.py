@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
     from voicemill.gpt_sovits.synthesis import Options, Prompt, Script, Synthesizer
     from voicemill.synthesis.load import SpeakingVoice
+    from voicemill.synthesis.prompts import Prompts
+    from voicemill.synthesis.verification.verifier import Verifier
     from voicemill.voice.generation_config import Generation
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+Verify = Literal["off", "report", "mend"]
 
 
 class Voice:
@@ -30,9 +33,14 @@ class Voice:
     Several threads may share a voice: their lines are spoken one after the other.
     """
 
-    def __init__(self, speaking: SpeakingVoice, generation: Generation, version: str, resources: ExitStack):
-        self._speaking: SpeakingVoice | None = speaking
-        self._prompts: dict[str, Prompt] = {}
+    def __init__(
+        self, speaking: SpeakingVoice, generation: Generation, version: str, models: Path, resources: ExitStack
+    ):
+        from voicemill.synthesis.prompts import Prompts
+
+        self._loaded: Prompts | None = Prompts(speaking.prompted(generation))
+        self._models = models
+        self._verifiers: dict[tuple[Verify, str], Verifier | None] = {}
         self._resources = resources
         self._lock = Lock()
         self.generation = generation
@@ -116,13 +124,21 @@ class Voice:
                 watermark=watermark,
                 runtime=runtime,
             )
-            return cls(speaking, generation or speaking.voice.generation, version_of(folder).version, resources)
+            how, version = generation or speaking.voice.generation, version_of(folder).version
+            return cls(speaking, how, version, pretrained, resources)
         except BaseException:
             resources.close()
             raise
 
     def say(
-        self, text: str, *, language: str = "", speed: float | None = None, seed: int = 0, reference: str = ""
+        self,
+        text: str,
+        *,
+        language: str = "",
+        speed: float | None = None,
+        seed: int = 0,
+        reference: str = "",
+        verify: Verify = "off",
     ) -> Speech:
         """Speak a line.
 
@@ -132,11 +148,16 @@ class Voice:
             speed: 0.25 to 4; 2 is twice as fast. None goes by the generation config.
             seed: The same seed speaks the line the same way, as `voicemill stage synthesize` does with it.
             reference: Name of one of `references`; empty is the usual one.
+            verify: `report` lets a recogniser hear the line and says what differs from its text (`verification` of
+                what is returned); `mend` speaks it again in other ways where it fails. Whisper or SenseVoice of the
+                models folder hears, else pocketsphinx for English.
 
         Raises:
             InputError: If nothing in the text can be said, or the voice has no such reference.
+            UsageError: If it is to be verified, and no recogniser of that language is there.
         """
-        return next(self.say_all([text], language=language, speed=speed, seed=seed, reference=reference))
+        said = self.say_all([text], language=language, speed=speed, seed=seed, reference=reference, verify=verify)
+        return next(said)
 
     def say_all(
         self,
@@ -147,6 +168,7 @@ class Voice:
         seed: int = 0,
         batch_size: int = 16,
         reference: str = "",
+        verify: Verify = "off",
     ) -> Iterator[Speech]:
         """Speak several lines, many pieces of them at a time, which is faster than one after the other.
 
@@ -159,6 +181,7 @@ class Voice:
             seed: Of every line.
             batch_size: Lines and pieces of lines that are spoken at once.
             reference: As for `say`, of every line.
+            verify: As for `say`.
 
         Yields:
             The lines in their order, as they are spoken.
@@ -176,10 +199,10 @@ class Voice:
         for text in texts:
             waiting.append(text)
             if len(waiting) == batch_size:
-                yield from self._speak(waiting, language or self.language, speed, seed, options, reference)
+                yield from self._speak(waiting, language or self.language, speed, seed, options, reference, verify)
                 waiting = []
         if waiting:
-            yield from self._speak(waiting, language or self.language, speed, seed, options, reference)
+            yield from self._speak(waiting, language or self.language, speed, seed, options, reference, verify)
 
     def stream(
         self, text: str, *, language: str = "", speed: float | None = None, seed: int = 0, reference: str = ""
@@ -231,23 +254,52 @@ class Voice:
 
     def _prepared(self, reference: str) -> tuple[Synthesizer, Prompt]:
         """Return who speaks, and a reference as it was prepared once; the lock is held."""
-        if self._speaking is None:
+        prompts = self._prompts()
+        return prompts.speaking.synthesizer, prompts.of(reference)
+
+    def _prompts(self) -> Prompts:
+        if self._loaded is None:
             raise UsageError(f"the voice of {self.speaker} is closed; load it again")
-        synthesizer = self._speaking.synthesizer
-        if reference not in self._prompts:
-            self._prompts[reference] = synthesizer.prepare(self.generation.prompt(self._speaking.named(reference)))
-        return synthesizer, self._prompts[reference]
+        return self._loaded
+
+    def _verifier(self, verify: Verify, language: str, options: Options, reference: str) -> Verifier | None:
+        """Return who hears lines, with the recogniser that was loaded for the first of them; the lock is held."""
+        from dataclasses import replace
+
+        from voicemill.evaluation.verifying import verifier_for
+
+        speaking = self._prompts().speaking
+        key: tuple[Verify, str] = (verify, language)
+        if key not in self._verifiers:
+            self._verifiers[key] = verifier_for(verify, self._models, language, speaking, options)
+        found = self._verifiers[key]
+        return found and replace(found, reference=speaking.named(reference))
 
     def _speak(
-        self, texts: list[str], language: str, speed: float, seed: int, options: Options, reference: str
+        self,
+        texts: list[str],
+        language: str,
+        speed: float,
+        seed: int,
+        options: Options,
+        reference: str,
+        verify: Verify,
     ) -> list[Speech]:
         with self._lock:
             synthesizer, prompt = self._prepared(reference)
+            prompts, verifier = self._prompts(), self._verifier(verify, language, options, reference)
             scripts = [self._script(synthesizer, text, language, speed, seed, options) for text in texts]
             spoken = synthesizer.perform(scripts, prompt, options)
+            verifications: list[Mapping[str, Any] | None] = [None] * len(texts)
+            if verifier:
+                settings = [{"text": text, "language": language, "speed": speed, "seed": seed} for text in texts]
+                lines = list(zip(settings, spoken, strict=True))
+                heard = verifier.verify_all(lines, options, synthesizer, lambda step: prompts.of_step(step, reference))
+                spoken = [line.speech for line in heard]
+                verifications = [line.verification.row() for line in heard]
         return [
-            self._speech(said.samples, text, language, speed, seed, said.report)
-            for text, said in zip(texts, spoken, strict=True)
+            self._speech(said.samples, text, language, speed, seed, said.report, verification)
+            for text, said, verification in zip(texts, spoken, verifications, strict=True)
         ]
 
     def _script(
@@ -259,20 +311,27 @@ class Voice:
             raise InputError(f"{text[:60]!r} cannot be spoken: {error}") from error
 
     def _speech(
-        self, samples: np.ndarray, text: str, language: str, speed: float, seed: int, report: Mapping[str, Any]
+        self,
+        samples: np.ndarray,
+        text: str,
+        language: str,
+        speed: float,
+        seed: int,
+        report: Mapping[str, Any],
+        verification: Mapping[str, Any] | None = None,
     ) -> Speech:
         """Return what was spoken with what the synthesizer reports of it."""
         from voicemill.text import Unpronounced
 
         silent = tuple(Unpronounced(**sign) for sign in report["unpronounced"])
         about = (text, language, speed, seed, self.speaker, self.version)
-        return Speech(samples, self.sample_rate, *about, silent, report["cut_off"], report["watermark"])
+        return Speech(samples, self.sample_rate, *about, silent, report["cut_off"], report["watermark"], verification)
 
     def close(self) -> None:
         """Free the models; the voice cannot speak afterwards."""
         with self._lock:
-            self._speaking = None
-            self._prompts.clear()
+            self._loaded = None
+            self._verifiers.clear()
             self._resources.close()
 
     def __enter__(self) -> Self:

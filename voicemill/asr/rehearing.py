@@ -23,6 +23,7 @@ _TEMPERATURE = 0.6
 _SECONDS = 30
 # The encoder gives a frame each 20 ms, and alignment counts those of the spectrogram, two for each.
 _FRAMES_A_SECOND = 100
+_MARGIN_FRAMES = 100
 _SPACED = ("en", "ko")
 _UNKNOWN = "\ufffd"
 
@@ -42,28 +43,39 @@ class Encoding:
         clip: float32 `[n]` at 16 kHz; what goes beyond 30 s is not heard.
         language: What is spoken.
         token: Code of the language's token.
+        is_filled: Fill the clip up with silence to the 30 s that Whisper was trained on; otherwise with one second.
     """
 
-    def __init__(self, model: WhisperModel, clip: np.ndarray, language: str, token: str) -> None:
+    def __init__(
+        self, model: WhisperModel, clip: np.ndarray, language: str, token: str, *, is_filled: bool = True
+    ) -> None:
         from faster_whisper.audio import pad_or_trim
         from faster_whisper.tokenizer import Tokenizer
 
         self._model, self._is_spaced = model, language in _SPACED
         self._tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=token)
-        self._encoded = model.encode(pad_or_trim(model.feature_extractor(clip[: _SECONDS * RATE])))
-        self._frames = min(_SECONDS * _FRAMES_A_SECOND, math.ceil(len(clip) / RATE * _FRAMES_A_SECOND))
+        longest = _SECONDS * _FRAMES_A_SECOND
+        self._frames = min(longest, math.ceil(len(clip) / RATE * _FRAMES_A_SECOND))
+        filled = longest if is_filled else min(longest, self._frames + _MARGIN_FRAMES + self._frames % 2)
+        self._encoded = model.encode(pad_or_trim(model.feature_extractor(clip[: _SECONDS * RATE]), filled))
 
     def guesses(self, max_tokens: int) -> list[str]:
         """Sample what could be heard, three times, each at most so many tokens long."""
+        return self._generate(max_tokens, sampling_topk=0, sampling_temperature=_TEMPERATURE, num_hypotheses=GUESSES)
+
+    def likeliest(self, max_tokens: int) -> str:
+        """Return what is heard by the likeliest token each time, at most so many."""
+        (text,) = self._generate(max_tokens)
+        return text
+
+    def _generate(self, max_tokens: int, **options: float) -> list[str]:
         (found,) = self._model.model.generate(
             self._encoded,
             [[*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]],
             beam_size=1,
-            sampling_topk=0,
-            sampling_temperature=_TEMPERATURE,
-            num_hypotheses=GUESSES,
             max_length=max_tokens,
             suppress_tokens=[-1],
+            **options,
         )
         return [one_line(self._tokenizer.decode(tokens)) for tokens in found.sequences_ids]
 

@@ -116,6 +116,20 @@ class WhisperRecognizer:
             found.append(Rehearing(encoding.guesses(_most_tokens(len(clip) / RATE)), least))
         return found
 
+    def glance(self, clip_16k: np.ndarray) -> str:
+        """Return the words of one clip, heard several times as fast as by `transcribe`, and less surely.
+
+        The clip is not filled up with silence to the 30 s that Whisper was trained on, so that the encoder has as
+        much to do as there is to hear, and the likeliest token is taken. Now and then this loses its way where
+        `transcribe` does not, so that it can confirm what was expected, and refute nothing.
+
+        Args:
+            clip_16k: float32 `[n]` at 16 kHz.
+        """
+        token = self._token_language(language := self._language_of(clip_16k))
+        encoding = Encoding(self._model, clip_16k, language, token, is_filled=False)
+        return encoding.likeliest(_most_tokens(len(clip_16k) / RATE))
+
     def encode(self, clip_16k: np.ndarray, language: str) -> Encoding:
         """Return a clip in which a language is spoken as the encoder has it."""
         return Encoding(self._model, clip_16k, language, self._token_language(language))

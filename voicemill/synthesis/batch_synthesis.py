@@ -12,12 +12,12 @@ from voicemill import __version__
 from voicemill.contract import Ledger, check_stop, progress
 from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.synthesis import Options, Prompt, Script, Speech
+from voicemill.gpt_sovits.synthesis import Options, Script, Speech
 from voicemill.synthesis.load import SpeakingVoice
 from voicemill.synthesis.marking import encode_marked_speech
+from voicemill.synthesis.prompts import Prompts
 from voicemill.synthesis.resume_cache import Row, Takes
 from voicemill.synthesis.script import Line
-from voicemill.synthesis.verification.mending import OWN, WORDLESS
 from voicemill.synthesis.verification.outcome import KEY, Verification
 from voicemill.synthesis.verification.verifier import Verifier
 
@@ -104,7 +104,7 @@ def speak_lines(
         except InputError as error:
             wanted[line.name], reasons[line.name] = {}, str(error)
     waiting = [name for name in wanted if name not in reasons and not takes.find(_file(name), wanted[name])]
-    prompts = _Prompts(speaking, others)
+    prompts = Prompts(speaking, others)
     if waiting:
         prompts.of(manner.reference)
     together = _BATCHES * manner.options.batch_size
@@ -139,28 +139,6 @@ def speak_lines(
     return rows
 
 
-class _Prompts:
-    """References of a voice by name, each prepared when a line first asks for it."""
-
-    def __init__(self, speaking: SpeakingVoice, others: Sequence[Path]):
-        self._speaking, self._others = speaking, tuple(others)
-        self._prepared: dict[str | tuple[str, str], Prompt] = {}
-
-    def of(self, name: str, *, has_words: bool = True) -> Prompt:
-        key = name if has_words else (name, WORDLESS)
-        if key not in self._prepared:
-            reference = replace(self._speaking.named(name), others=self._others)
-            reference = reference if has_words else replace(reference, text="")
-            self._prepared[key] = self._speaking.synthesizer.prepare(reference)
-        return self._prepared[key]
-
-    def of_step(self, step: str, own: str) -> Prompt:
-        """Return the prompt that a step of mending names, for lines whose own reference is `own`."""
-        if step == WORDLESS:
-            return self.of(own, has_words=False)
-        return self.of(own if step == OWN else step)
-
-
 def _file(name: str) -> str:
     return f"{name}.wav"
 
@@ -169,7 +147,7 @@ def _perform(
     scripts: dict[str, Script],
     wanted: Mapping[str, Row],
     speaking: SpeakingVoice,
-    prompts: _Prompts,
+    prompts: Prompts,
     reference: str,
     options: Options,
     verifier: Verifier | None,

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from voicemill.asr import Transcript
+from voicemill.asr.whisper import WhisperRecognizer
 from voicemill.core.errors import MissingModelError, UsageError
+from voicemill.gpt_sovits.synthesis import Options, Reference, Speech
 from voicemill.models import record
 from voicemill.synthesis.verification import listening
 from voicemill.synthesis.verification.listening import Ear, choose, spoken_language
+from voicemill.synthesis.verification.verifier import Verifier
 
 
 def has(monkeypatch: pytest.MonkeyPatch, *names: str, base: str = record.TOY) -> None:
@@ -85,3 +88,38 @@ def test_what_cannot_be_heard_is_not_given_to_the_recogniser() -> None:
     assert ear.hear(np.ones(48_000, np.float32), 48_000, "en") == "16000 samples"
     assert ear.hear(np.zeros(0, np.float32), 48_000, "en") == ear.hear(np.array([np.nan]), 48_000, "en") == ""
     assert ear.knows("en") and not ear.knows("zh") and Ear(ear.recogniser).knows("zh")
+
+
+class Glancing(WhisperRecognizer):
+    """A Whisper of which it is told what it hears at a glance and in full."""
+
+    def __init__(self, glimpsed: str, heard: str) -> None:
+        self.glimpsed, self.heard, self.full = glimpsed, heard, 0
+
+    def of(self, language: str) -> Glancing:
+        return self
+
+    def glance(self, clip_16k: np.ndarray) -> str:
+        return self.glimpsed
+
+    def transcribe(self, samples_16k: np.ndarray) -> Transcript:
+        self.full += 1
+        return Transcript(self.heard, "en", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("glimpsed", "heard", "outcome", "full"),
+    [
+        ("the old mill turned slowly", "", "verified", 0),
+        ("to to to to to to", "The old mill turned slowly.", "verified", 1),
+        ("to to to to to to", "An old hill.", "failed", 1),
+    ],
+)
+def test_a_line_that_passes_at_a_glance_is_not_heard_again(glimpsed: str, heard: str, outcome: str, full: int) -> None:
+    whisper = Glancing(glimpsed, heard)
+    verifier = Verifier(Ear(whisper), Reference(None, "", "en"))  # pyright: ignore[reportArgumentType]
+    samples = np.sin(np.arange(2 * 16_000, dtype=np.float32))
+    settings = {"text": "The old mill turned slowly.", "language": "en", "speed": 1.0, "seed": 0}
+    found = verifier.verify(settings, Speech(samples, 16_000, {"cut_off": 0}), Options())
+    assert (found.verification.outcome, whisper.full) == (outcome, full)
+    assert found.verification.finding and found.verification.finding.heard == (heard if full else glimpsed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -51,12 +51,30 @@ class Ear:
             rate: Their rate in Hz.
             language: The line's.
         """
+        *_, surest = self.hearings(samples, rate, language, glances=False)
+        return surest
+
+    def hearings(self, samples: np.ndarray, rate: int, language: str, *, glances: bool = True) -> Iterator[str]:
+        """Return the words of a line as they were heard, each time more surely and at a higher cost.
+
+        A line that passes by what was heard first need not be heard again: it is unlikely to be misheard as its text.
+
+        Args:
+            samples: As for `hear`.
+            rate: As for `hear`.
+            language: As for `hear`.
+            glances: Whether to begin with what Whisper hears at a glance; see `WhisperRecognizer.glance`.
+        """
         if not samples.size or not np.isfinite(samples).all():
-            return ""
+            yield ""
+            return
         if language not in self._by_language:
             told = self.recogniser
             self._by_language[language] = told.of(language) if isinstance(told, WhisperRecognizer) else told
-        return self._by_language[language].transcribe(resample(samples, rate, RATE)).text
+        recogniser, clip = self._by_language[language], resample(samples, rate, RATE)
+        if glances and isinstance(recogniser, WhisperRecognizer):
+            yield recogniser.glance(clip)
+        yield recogniser.transcribe(clip).text
 
 
 def choose(

@@ -69,7 +69,7 @@ class Rules:
     ending: int
     babble: int
     reference: int
-    slowest: float = 5.0
+    slowest: float = 4.0
     fastest: float = 24.0
     pause: float = 1.2
     clipped: float = 0.01
@@ -80,11 +80,11 @@ class Rules:
 
 
 _WHISPER = Rules(
-    phone_error_rate=0.25,
+    phone_error_rate=0.3,
     run=10,
-    beginning=5,
+    beginning=4,
     ending=5,
-    babble=5,
+    babble=4,
     reference=7,
     short_error_rate=0.5,
     short_babble=6,

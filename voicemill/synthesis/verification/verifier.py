@@ -80,6 +80,30 @@ class Verifier:
             return Spoken(speech, Verification("not-heard", self.ear.name))
         return Spoken(speech, Verification("verified" if finding.passes else "failed", self.ear.name, finding))
 
+    def verify_all(
+        self,
+        spoken: Sequence[tuple[Settings, Speech]],
+        options: Options,
+        synthesizer: Synthesizer,
+        prompts: Callable[[str], Prompt],
+    ) -> list[Spoken]:
+        """Hear lines, and mend those that fail where there are steps.
+
+        Args:
+            spoken: Lines, what was asked and what was spoken.
+            options: How they were spoken.
+            synthesizer: As `mend`.
+            prompts: As `mend`.
+        """
+        heard = [self.verify(settings, speech, options) for settings, speech in spoken]
+        failed = {
+            str(place): (settings, line)
+            for place, ((settings, _), line) in enumerate(zip(spoken, heard, strict=True))
+            if line.failed and self.steps
+        }
+        mended = self.mend(failed, synthesizer, prompts)
+        return [mended.get(str(place), line) for place, line in enumerate(heard)]
+
     def mend(
         self,
         failed: Mapping[str, tuple[Settings, Spoken]],
@@ -128,9 +152,13 @@ class Verifier:
             speed=settings["speed"],
             pause=options.pause_seconds,
         )
-        heard = self.ear.hear(speech.samples, speech.rate, language)
-        sound = Sound.of(speech.samples, speech.rate)
-        return examine(asked, heard, sound, self.rules or RULES[self.ear.name], cut_off=speech.report["cut_off"])
+        sound, rules = Sound.of(speech.samples, speech.rate), self.rules or RULES[self.ear.name]
+        finding = None
+        for heard in self.ear.hearings(speech.samples, speech.rate, language):
+            finding = examine(asked, heard, sound, rules, cut_off=speech.report["cut_off"])
+            if finding.passes:
+                break
+        return finding
 
     def _scripts(self, line: _Line, step: Step, synthesizer: Synthesizer) -> list[Script]:
         """Return the takes of a step; none where the line would be cut as before and spoken as before."""
