@@ -168,6 +168,11 @@ class Run:
 
         return synthesize(self.of("publish", "voice"), self.to("synthesize", "speech"), text=LINE, **self.models)
 
+    def join(self) -> Ledger:
+        from voicemill.stages.join import join
+
+        return join(self.of("synthesize", "speech"), self.to("join", "audio"), title="A morning")
+
     def report(self) -> Ledger:
         from voicemill.stages.report import report
 

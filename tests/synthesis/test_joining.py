@@ -13,6 +13,7 @@ from tests.speech import speech
 from voicemill.audio.reading import read, read_mono
 from voicemill.audio.resampling import resample
 from voicemill.core.errors import InputError, UsageError
+from voicemill.stages.join import join as join_stage
 from voicemill.synthesis.detection import read_provenance
 from voicemill.synthesis.joining import loudness
 from voicemill.synthesis.joining.joining import join
@@ -202,3 +203,17 @@ def test_the_command(spoken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "of 6 lines, 2 chapters" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["book.m4b", "book.vtt"]
     assert run(spoken, tmp_path / "book.m4b", "--subtitles", "ass") == 64
+
+
+def test_the_stage_ends_a_workflow_with_one_file_and_its_subtitles(spoken: Path, tmp_path: Path):
+    ledger = join_stage(spoken, tmp_path / "audio", title="The mill")
+    names = {path.name for path in (tmp_path / "audio").iterdir()}
+    assert names == {f"speech.{ending}" for ending in ("m4b", "srt", "vtt", "json")}
+    with av.open(str(tmp_path / "audio" / "speech.m4b")) as file:
+        titles = [chapter["metadata"]["title"] for chapter in file.chapters()]
+        assert titles == ["Chapter one: The mill.", "Chapter two"] and file.metadata["title"] == "The mill"
+    entry, summary = ledger.entries[0], ledger.summary()
+    assert (entry["item"], entry["lines"], summary["chapters"], summary["word_times"]) == ("speech.m4b", 6, 2, True)
+    assert entry["seconds"] == pytest.approx(read(tmp_path / "audio" / "speech.m4b").seconds, abs=0.1)
+    one_chapter = join_stage(spoken, tmp_path / "flac", format="flac", chapters="boats", pauses=0.5)
+    assert one_chapter.entries[0]["seconds"] < entry["seconds"]

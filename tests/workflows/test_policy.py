@@ -16,6 +16,7 @@ KEPT = {
     "publish/voice",
     "synthesize/speech",
     "collect-speech/manifest",
+    "join/audio",
     "report/report",
     "compare/comparison",
     "batch-report/table",
