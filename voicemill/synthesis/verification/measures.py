@@ -113,11 +113,11 @@ def examine(asked: Asked, heard: str, sound: Sound, rules: Rules, *, cut_off: in
     is_short = words(asked.text, asked.language) <= rules.short_words
     broken = _short(difference, len(got), rules) if is_short else _long(difference, rules)
     seconds = sound.seconds * asked.speed
-    pace = len(wanted) / seconds if seconds else 0.0
+    pace, least = len(wanted) / seconds if seconds else 0.0, rules.least_pace(asked.language)
     if is_short:
-        is_paced = seconds <= len(wanted) / rules.slowest + rules.short_seconds and pace <= rules.fastest
+        is_paced = seconds <= len(wanted) / least + rules.short_seconds and pace <= rules.fastest
     else:
-        is_paced = rules.slowest <= pace <= rules.fastest
+        is_paced = least <= pace <= rules.fastest
     broken |= {
         Cause.SILENT: bool(wanted) and not got,
         Cause.LOOP: loops(heard, asked.language) and not loops(asked.text, asked.language),

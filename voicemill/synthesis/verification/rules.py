@@ -53,6 +53,7 @@ class Rules:
         babble: Most phones after the last one that agrees.
         reference: Most phones in a row of the reference clip's text that were heard and not asked.
         slowest: Least phones a second, from the first sound to the last, at a speed of 1. Short lines are exempt.
+        slowest_syllables: The same of Chinese, whose syllables are counted as two phones at most.
         fastest: Most phones a second.
         pause: Longest silence within a line, in seconds, beside the pause that is put after each piece.
         clipped: Largest share of samples at full scale.
@@ -69,7 +70,8 @@ class Rules:
     ending: int
     babble: int
     reference: int
-    slowest: float = 4.0
+    slowest: float = 5.5
+    slowest_syllables: float = 4.5
     fastest: float = 24.0
     pause: float = 1.2
     clipped: float = 0.01
@@ -77,6 +79,10 @@ class Rules:
     short_error_rate: float
     short_babble: int
     short_seconds: float = 1.0
+
+    def least_pace(self, language: str) -> float:
+        """Return the least phones a second of a language."""
+        return self.slowest_syllables if language in ("zh", "yue") else self.slowest
 
 
 _WHISPER = Rules(
