@@ -32,7 +32,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "images"
 SIZE = {"width": 1280, "height": 860}
-SENTENCE = "Good morning, the rain has stopped."
+SENTENCE = "We met at the museum on Sunday."
 LARGEST = 200_000
 """Bytes; pictures are loaded with README."""
 
