@@ -123,65 +123,72 @@ def throughput(server: Server, clients: int) -> str:
     return f"| {clients} | {made / took:.2f} | {first:.2f} | {whole:.2f} | {server.memory_mib():.0f} |"
 
 
-def soak(server: Server, seconds: float) -> Iterator[str]:
-    """Yield rows of what the process takes while clients of every kind come and go, and what they were answered."""
-    answered: Counter[str] = Counter()
-    end = time.monotonic() + seconds
+class Clients:
+    """Clients of every kind, and what they were answered.
 
-    def note(name: str, status: int | str) -> None:
-        answered[f"{name}: {status}"] += 1
+    Args:
+        server: Whom they ask.
+    """
 
-    def read(name: str, **fields: Any) -> None:
-        with server.ask(fields.pop("text", "One apple."), **fields) as answer:
-            size = sum(len(part) for part in answer.iter_content(8192))
-            note(name, answer.status_code if answer.status_code != 200 or size > 1000 else "200 without sound")
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.answered: Counter[str] = Counter()
+        self.kinds: list[tuple[int, Callable[[], None]]] = [
+            (6, lambda: self.read("whole, mp3", response_format="mp3")),
+            (6, lambda: self.read("streamed", text=SENTENCE)),
+            (4, lambda: self.read("unknown voice", voice="nobody")),
+            (4, lambda: self.read("nothing to speak", text="...")),
+            (3, lambda: self.read("given up", text=SENTENCE, gives_up=True)),
+            (2, lambda: self.read("10,000 characters, given up", text=LONG, gives_up=True)),
+            (1, self.burst),
+        ]
 
-    def leave(name: str, text: str) -> None:
-        with server.ask(text, stream_format="audio") as answer:
-            note(name, answer.status_code)
-            next(answer.iter_content(1000), b"")
+    def read(self, name: str, text: str = "One apple.", *, gives_up: bool = False, **fields: Any) -> None:
+        """Ask, and read all of the answer or its beginning."""
+        try:
+            with self.server.ask(text, **fields) as answer:
+                parts = answer.iter_content(1000)
+                size = len(next(parts, b"")) if gives_up else sum(len(part) for part in parts)
+        except requests.RequestException as error:
+            self.answered[f"{name}: {type(error).__name__}"] += 1
+            return
+        silent = answer.status_code == 200 and size < 1000 and not gives_up
+        self.answered[f"{name}: {'200 without sound' if silent else answer.status_code}"] += 1
 
-    def burst() -> None:
+    def burst(self) -> None:
+        """Ask for more at once than the queue holds."""
         with ThreadPoolExecutor(2 * QUEUE) as pool:
-            list(pool.map(lambda seed: read("burst", seed=seed), range(2 * QUEUE)))
+            list(pool.map(lambda seed: self.read("burst", seed=seed), range(2 * QUEUE)))
 
-    kinds: list[tuple[int, Callable[[], None]]] = [
-        (6, lambda: read("whole, mp3", response_format="mp3")),
-        (6, lambda: read("streamed", text=SENTENCE)),
-        (4, lambda: read("unknown voice", voice="nobody")),
-        (4, lambda: read("nothing to speak", text="...")),
-        (3, lambda: leave("given up", SENTENCE)),
-        (2, lambda: leave("10,000 characters, given up", LONG)),
-        (1, burst),
-    ]
-
-    def work(seed: int) -> None:
+    def work(self, seed: int, end: float) -> None:
+        """Be one client after the other until a time."""
         draw = random.Random(seed)
         while time.monotonic() < end:
-            (kind,) = draw.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])
+            (kind,) = draw.choices([kind for _, kind in self.kinds], [weight for weight, _ in self.kinds])
             kind()
 
-    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(WORKERS)]
+
+def soak(server: Server, seconds: float) -> Iterator[str]:
+    """Yield rows of what the process takes while clients of every kind come and go, and what they were answered."""
+    clients, began = Clients(server), time.monotonic()
+
+    def row(when: str) -> str:
+        requests_so_far = sum(clients.answered.values())
+        return f"| {when} | {requests_so_far} | {server.memory_mib():.0f} | {server.files()} | {server.threads()} |"
+
+    workers = [threading.Thread(target=clients.work, args=(seed, began + seconds)) for seed in range(WORKERS)]
     for each in workers:
         each.start()
-    began = time.monotonic()
-    for row in range(ROWS):
-        time.sleep(max(0.0, began + (row + 1) * seconds / ROWS - time.monotonic()))
-        so_far = sum(answered.values())
-        yield (
-            f"| {time.monotonic() - began:.0f} | {so_far} | {server.memory_mib():.0f} | {server.files()} "
-            f"| {server.threads()} |"
-        )
+    for number in range(ROWS):
+        time.sleep(max(0.0, began + (number + 1) * seconds / ROWS - time.monotonic()))
+        yield row(f"{time.monotonic() - began:.0f}")
     for each in workers:
         each.join()
     while server.queue():
         time.sleep(0.2)
-    yield (
-        f"| after the last | {sum(answered.values())} | {server.memory_mib():.0f} | {server.files()} "
-        f"| {server.threads()} |"
-    )
+    yield row("after the last")
     yield ""
-    yield "Answers: " + "; ".join(f"{name} {count} times" for name, count in sorted(answered.items())) + "."
+    yield "Answers: " + "; ".join(f"{name} {count} times" for name, count in sorted(clients.answered.items())) + "."
 
 
 def main() -> None:
