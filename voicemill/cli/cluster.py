@@ -20,7 +20,7 @@ Namespace = Annotated[
 Pairs = Annotated[list[str] | None, typer.Option("--parameter", "-p", metavar="KEY=VALUE")]
 Form = Literal["table", "json", "name"]
 _WIDE = 1000
-"""Columns where it is no terminal: nothing is cut or wrapped that a program reads."""
+"""Columns where the output is not a terminal: a program reads it, and nothing is cut or wrapped."""
 RUNS = "app.kubernetes.io/part-of=voicemill"
 
 

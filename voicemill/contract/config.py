@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import voicemill
 from voicemill import storage
@@ -26,6 +26,7 @@ from voicemill.contract.declaration import CONFIG, Declaration, ParameterField, 
 from voicemill.core import untrusted
 from voicemill.core.display import display
 from voicemill.core.errors import InputError, UsageError
+from voicemill.core.json_values import is_object
 from voicemill.core.text_or_path import path_in
 
 Sections = dict[str, dict[str, str]]
@@ -171,7 +172,7 @@ def _beside(place: str, file: str, declaration: Declaration) -> dict[str, str]:
 def _mapping(value: object, problem: str) -> dict[str, Any]:
     if value is None:
         return {}
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+    if not is_object(value) or not all(isinstance(key, str) for key in cast(dict[object, Any], value)):
         raise UsageError(problem)
     return value
 

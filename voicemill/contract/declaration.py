@@ -81,7 +81,7 @@ T = TypeVar("T")
 class Overrides(Generic[T]):
     """Of a recipe, the fields that were given; the others are as in a recipe that shows only when the stage runs."""
 
-    given: Mapping[str, Any] = defaulted(default_factory=dict)
+    given: Mapping[str, Any] = defaulted(default_factory=dict[str, Any])
 
     def over(self, base: T) -> T:
         """Return the recipe `base` with the fields that were given."""
@@ -119,7 +119,7 @@ class ParameterField:
     place: Place | None = None
     check: Callable[[str], str] | None = None
     optional: bool = False
-    bounds: dict[str, float] = defaulted(default_factory=dict)
+    bounds: dict[str, float] = defaulted(default_factory=dict[str, float])
 
     @property
     def is_location(self) -> bool:
@@ -285,7 +285,7 @@ def _parameter(name: str, hint: Any, default: Any, help_text: str, module: str) 
 def _recipe_parameters(recipe: type[Any], module: str) -> list[ParameterField]:
     """Return the fields of a recipe, with their docstrings as help."""
     hints, helps = get_type_hints(recipe, include_extras=True), _attribute_docstrings(recipe)
-    declared = []
+    declared: list[ParameterField] = []
     for field in fields(recipe):
         if field.name not in helps:
             raise TypeError(f"{module}: {recipe.__name__}.{field.name} has no docstring")

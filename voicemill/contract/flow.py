@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from voicemill.engine import templating
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, listed, rows, section
 from voicemill.engine.workflow import Templates, Workflow, calls_of, text_of
 
 
@@ -47,7 +47,7 @@ def uses_of(workflow: Workflow) -> Iterator[PodUse]:
     Raises:
         UnsupportedWorkflow: for a task whose template does not exist.
     """
-    names = [item["name"] for item in (workflow.spec.get("arguments") or {}).get("parameters") or []]
+    names = [item["name"] for item in rows(section(workflow.spec, "arguments"), "parameters")]
     # Argo gives the entrypoint and the exit handler the workflow's parameters as arguments.
     given: dict[str, Source] = {name: Use(name) for name in names}
     seen: set[tuple[str, str, tuple[tuple[str, Source], ...]]] = set()
@@ -59,7 +59,7 @@ def uses_of(workflow: Workflow) -> Iterator[PodUse]:
     while waiting:
         templates, template, arguments = waiting.pop(0)
         inputs: dict[str, Source] = {}
-        for item in (template.get("inputs") or {}).get("parameters") or []:
+        for item in rows(section(template, "inputs"), "parameters"):
             default = item.get("value", item.get("default"))
             own = None if default is None else source_of(text_of(default), {})
             inputs[item["name"]] = arguments.get(item["name"], own)
@@ -68,7 +68,7 @@ def uses_of(workflow: Workflow) -> Iterator[PodUse]:
             continue
         seen.add(way)
         if not calls_of(template):
-            waits = source_of(text_of((template.get("suspend") or {}).get("duration", "")), inputs)
+            waits = source_of(text_of(section(template, "suspend").get("duration", "")), inputs)
             durations = (waits,) if isinstance(waits, Use) else ()
             yield PodUse(template, inputs, _options(template, inputs), _in_keys(template, inputs), durations)
         for call in calls_of(template):
@@ -76,7 +76,7 @@ def uses_of(workflow: Workflow) -> Iterator[PodUse]:
                 continue  # which template it is shows only when it runs
             passed = {
                 item["name"]: source_of(text_of(item.get("value", "")), inputs)
-                for item in (call.get("arguments") or {}).get("parameters") or []
+                for item in rows(section(call, "arguments"), "parameters")
             }
             waiting.append((*workflow.resolve(templates, call), passed))
 
@@ -98,7 +98,7 @@ def source_of(text: str, inputs: Mapping[str, Source]) -> Source:
 
 
 def _options(template: Json, inputs: Mapping[str, Source]) -> dict[str, Source]:
-    words = [text_of(word) for word in (template.get("container") or {}).get("args") or []]
+    words = [text_of(word) for word in listed(section(template, "container"), "args")]
     return {
         option.removeprefix("--"): source_of(value, inputs)
         for option, value in itertools.pairwise(words)
@@ -107,6 +107,6 @@ def _options(template: Json, inputs: Mapping[str, Source]) -> dict[str, Source]:
 
 
 def _in_keys(template: Json, inputs: Mapping[str, Source]) -> tuple[Use, ...]:
-    keys = [(item.get("s3") or {}).get("key", "") for item in (template.get("outputs") or {}).get("artifacts") or []]
+    keys = [section(item, "s3").get("key", "") for item in rows(section(template, "outputs"), "artifacts")]
     sources = (source_of(f"{{{{{tag}}}}}", inputs) for tag in templating.tags(keys))
     return tuple(dict.fromkeys(source for source in sources if isinstance(source, Use)))

@@ -7,7 +7,7 @@ clip of a recording; the entry says `of`). Nothing may vanish: `close` fails on 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -76,7 +76,7 @@ class Ledger:
                 self._open.pop()
 
     @contextmanager
-    def item(self, name: str) -> Iterator[None]:
+    def item(self, name: str) -> Generator[None, None, None]:
         """One input item; an `InputError` inside drops it with that sentence.
 
         So does a `MemoryError`: an item that is too large for this machine must not end the stage with the exit code

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from voicemill.core import untrusted
+from voicemill.core.json_values import is_list
 
 
 def of_run(text: str) -> dict[str, str]:
@@ -20,7 +21,7 @@ def of_run(text: str) -> dict[str, str]:
         return {}
     name = "the run's parameters"
     given = untrusted.parse_json(text, name, object)
-    if isinstance(given, list):
+    if is_list(given):
         rows = untrusted.shaped(list[dict[str, Any]], given, name)
         return {untrusted.member(row, "name", str, name): row.get("value", "") for row in rows}
     return untrusted.shaped(dict[str, Any], given, name)

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -122,7 +122,7 @@ def check_stop() -> None:
 
 
 @contextmanager
-def at_safe_points(watcher: Callable[[], None]) -> Iterator[None]:
+def at_safe_points(watcher: Callable[[], None]) -> Generator[None, None, None]:
     """Call `watcher` at every safe point while inside."""
     _watchers.append(watcher)
     try:
@@ -132,7 +132,7 @@ def at_safe_points(watcher: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def stopping_on_signals(*, resumable: bool) -> Iterator[None]:
+def stopping_on_signals(*, resumable: bool) -> Generator[None, None, None]:
     """Turn SIGTERM and SIGINT into a stop request while inside.
 
     Args:

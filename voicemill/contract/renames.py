@@ -37,10 +37,10 @@ class Renames:
     """
 
     removed_in: str
-    stages: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    to_config: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    stages: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    to_config: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict[str, Mapping[str, Sequence[str]]])
 
 
 _GENERATION: Mapping[str, str] = {"beams": "num-beams", "cut": "text-split", "prompted": "use-prompt"}

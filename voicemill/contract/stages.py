@@ -110,7 +110,9 @@ class Stage(Generic[P]):
     @property
     def checked_together(self) -> tuple[ParameterField, ...]:
         """The parameters that `check` takes."""
-        named = inspect.signature(self.check).parameters if self.check else {}
+        if self.check is None:
+            return ()
+        named = inspect.signature(self.check).parameters
         return tuple(field for field in self.parameters if field.field in named)
 
     def container(self, *, image: str | None = None, keys: str | None = None, **overrides: Any) -> Container:

@@ -20,16 +20,17 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicemill.contract.progress import at_safe_points
 from voicemill.core import files as atomic_files
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError, VoicemillError
+from voicemill.core.json_values import is_object
 from voicemill.core.logs import get_logger
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ Signature = dict[str, tuple[int, int, int]]
 
 
 @contextmanager
-def kept(location: str | Path, sent: Path | None = None) -> Iterator[Path]:
+def kept(location: str | Path, sent: Path | None = None) -> Generator[Path, None, None]:
     """The local folder of a state.
 
     Args:
@@ -253,7 +254,7 @@ def _files_of(data: bytes) -> dict[str, str]:
         InputError: If it is not an index that a state wrote.
     """
     hint = "delete the state to start over"
-    files = untrusted.parse_json(data, f"the state's {INDEX}", dict, hint=hint).get("files")
-    if not isinstance(files, dict) or not all(isinstance(each, str) and each.isalnum() for each in files.values()):
+    files = untrusted.parse_json(data, f"the state's {INDEX}", dict[str, Any], hint=hint).get("files")
+    if not is_object(files) or not all(isinstance(each, str) and each.isalnum() for each in files.values()):
         raise InputError(f"the state's {INDEX} does not name its files; {hint}")
     return files

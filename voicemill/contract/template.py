@@ -102,7 +102,7 @@ def container(
     env = {**ENVIRONMENT, **retries.ENVIRONMENT, **own_env}
     of_pod = {hardware.NODE: "spec.nodeName"}
     annotations = {"voicemill.dev/stage": declaration.name}
-    shared = set() if declaration.takes_config else {CONFIG.name}
+    shared: set[str] = set() if declaration.takes_config else {CONFIG.name}
     locations = [field.name for field in declaration.parameters if field.is_location and field.name not in shared]
     if locations:
         annotations["voicemill.dev/locations"] = ",".join(locations)

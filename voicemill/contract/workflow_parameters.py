@@ -26,7 +26,7 @@ from voicemill.core import text_or_path
 from voicemill.core.errors import InputError, UsageError
 from voicemill.core.text_or_path import is_there, resolved
 from voicemill.engine.annotations import DESTINATIONS, LOCATIONS, annotated
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, listed, rows, section
 from voicemill.engine.retries import seconds_of
 from voicemill.engine.scope import NodeError
 from voicemill.engine.workflow import Workflow, text_of
@@ -175,7 +175,7 @@ class Parameters:
         }
 
     def _problems_of(self, name: str, value: str, here: Here) -> Iterator[str]:
-        enum = [text_of(choice) for choice in self.items[name].get("enum") or []]
+        enum = [text_of(choice) for choice in listed(self.items[name], "enum")]
         if enum and value not in enum:
             yield f"must be one of {', '.join(filter(None, enum))}, not {values.shown(value)}"
             return
@@ -271,7 +271,7 @@ def parameters_of(workflow: Workflow) -> Parameters:
     Raises:
         UnsupportedWorkflow: for a task whose template does not exist.
     """
-    items = {item["name"]: item for item in (workflow.spec.get("arguments") or {}).get("parameters") or []}
+    items = {item["name"]: item for item in rows(section(workflow.spec, "arguments"), "parameters")}
     fields: dict[str, list[ParameterField]] = {}
     calls: list[_Call] = []
     in_keys: set[Use] = set()
@@ -369,7 +369,7 @@ def _stages_in(module: str) -> tuple[Stage[...], ...]:
 
 def _stages_of(template: Json) -> tuple[Stage[...], ...]:
     """Return the stage that a container runs; none if it runs something else."""
-    command = (template.get("container") or {}).get("command") or []
+    command = listed(section(template, "container"), "command")
     module = command[command.index("-m") + 1] if "-m" in command[:-1] else ""
     return _stages_in(module) if module.startswith(_PACKAGES) else ()
 

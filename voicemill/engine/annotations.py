@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, section
 
 LOCATIONS = "voicemill.dev/locations"
 """On a template: parameters that name a place whose content counts, comma-separated."""
@@ -28,6 +28,6 @@ LINKED = "voicemill.dev/linked"
 
 def annotated(template: Json, annotation: str) -> list[str]:
     """Return the names that a template's annotation lists."""
-    metadata = template.get("metadata") or {}
-    annotations = {**(template.get("annotations") or {}), **(metadata.get("annotations") or {})}
+    metadata = section(template, "metadata")
+    annotations = {**section(template, "annotations"), **section(metadata, "annotations")}
     return [name.strip() for name in annotations.get(annotation, "").split(",") if name.strip()]

@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from voicemill.core.errors import InputError, UsageError
 from voicemill.core.files import write_text
@@ -25,7 +26,7 @@ from voicemill.core.text_or_path import is_there
 from voicemill.core.untrusted import read_json, shaped
 from voicemill.engine import fingerprints
 from voicemill.engine.digests import Digests, digest_of
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, listed, rows
 from voicemill.engine.fingerprints import Fingerprint
 from voicemill.engine.nodes import Node, Phase
 
@@ -58,7 +59,7 @@ def key_of(
         {
             "command": _command(container),
             "source": container.get("source"),
-            "env": container.get("env") or [],
+            "env": rows(container, "env"),
             "inputs": {name: digests.tree(path) for name, path in inputs.items()},
             "locations": {name: _location(value, digests) for name, value in path_parameters.items()},
             "code": code_version(module_of(container)),
@@ -73,7 +74,7 @@ def module_of(container: Json) -> str:
 
 
 def _command(container: Json) -> list[str]:
-    return [*(container.get("command") or []), *(container.get("args") or [])]
+    return [*listed(container, "command"), *listed(container, "args")]
 
 
 def _location(value: str, digests: Digests) -> str:
@@ -93,7 +94,7 @@ class Expected:
     """
 
     parameters: frozenset[str] = frozenset()
-    artifacts: dict[str, Path] = field(default_factory=dict)
+    artifacts: dict[str, Path] = field(default_factory=dict[str, Path])
     optional: frozenset[str] = frozenset()
 
 
@@ -209,7 +210,7 @@ class _Record:
 def _read(path: Path) -> _Record | None:
     """Return a record; None where there is none, or it is not what `save` writes: the task then runs again."""
     try:
-        record = shaped(_Record, read_json(path, dict), path)
+        record = shaped(_Record, read_json(path, dict[str, Any]), path)
     except InputError:
         return None
     return record if all(0 <= time < LATEST for time in (record.started, record.finished)) else None

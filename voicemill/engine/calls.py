@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError
+from voicemill.core.json_values import is_object
 from voicemill.engine import templating
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, listed, rows, section
 from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node
 from voicemill.engine.scope import Call, NodeError, Scope, filled
@@ -49,18 +50,18 @@ def match(
         NodeError: for an input that has neither.
     """
     variables: dict[str, str | None] = {**execution.variables, **own_name, "node.name": node.name}
-    inputs = template.get("inputs") or {}
+    inputs = section(template, "inputs")
     parameters: dict[str, str] = {}
-    for item in inputs.get("parameters") or []:
+    for item in rows(inputs, "parameters"):
         name = item["name"]
-        own = item.get("value", item.get("default", (item.get("valueFrom") or {}).get("default")))
+        own = item.get("value", item.get("default", section(item, "valueFrom").get("default")))
         if name not in given[0] and own is None:
             raise NodeError(f"inputs.parameters.{name} had no value")
         parameters[name] = given[0][name] if name in given[0] else filled(text_of(own), Scope(variables))
     variables |= {f"inputs.parameters.{name}": value for name, value in parameters.items()}
     variables["inputs.parameters"] = marshal([{"name": name, "value": value} for name, value in parameters.items()])
     artifacts: dict[str, Path] = {}
-    for item in inputs.get("artifacts") or []:
+    for item in rows(inputs, "artifacts"):
         path = given[1].get(item["name"]) or _from_store(execution, item, node.folder, Scope(variables))
         if path is not None:
             artifacts[item["name"]] = path
@@ -113,17 +114,17 @@ def pod_body(execution: Run, template: Json, variables: dict[str, str | None]) -
     for patch in (execution.workflow.spec.get("podSpecPatch"), template.get("podSpecPatch")):
         text = filled(patch, scope) if patch else ""
         try:
-            parsed = untrusted.parse_yaml(text, "podSpecPatch", dict) if text.strip() else {}
+            parsed: Json = untrusted.parse_yaml(text, "podSpecPatch", dict[str, Any]) if text.strip() else {}
         except InputError as error:
             raise NodeError(str(error)) from None
-        for change in parsed.get("containers") or []:
-            if isinstance(change, dict) and change.get("name") == "main":
+        for change in listed(parsed, "containers"):
+            if is_object(change) and change.get("name") == "main":
                 body = _patched(body, change)
     return body
 
 
 def _patched(body: Json, change: Json) -> Json:
     """Return a strategic merge: environment variables by name, maps by key, all else replaced."""
-    environment = {item["name"]: item for item in [*(body.get("env") or []), *(change.get("env") or [])]}
+    environment = {item["name"]: item for item in [*rows(body, "env"), *rows(change, "env")]}
     result: dict[str, Any] = merged(body, {key: value for key, value in change.items() if key not in ("env", "name")})
     return {**result, "env": list(environment.values())}

@@ -16,18 +16,18 @@ import math
 import operator
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from voicemill.engine.templating import TAG, Variables, value_of
 
 _LEVELS = (("||",), ("&&",), ("==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"), ("+", "-"), ("*", "/", "%"), ("**",))
-_ARITHMETIC: dict[str, Callable[[float, float], Any]] = {
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": operator.truediv,
+    "/": lambda left, right: left / right,
     "%": math.fmod,
-    "**": operator.pow,
+    "**": lambda left, right: left**right,
 }
 _ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _SYMBOLS = {symbol for level in _LEVELS for symbol in level} | {"!", "-"}
@@ -134,7 +134,8 @@ class _Reader:
 
     def _string(self) -> None:
         # govaluate lets either quote end a string, and a backslash escape anything.
-        out, at = [], self.at + 1
+        out: list[str] = []
+        at = self.at + 1
         while at < len(self.text) and self.text[at] not in "'\"":
             at += self.text[at] == "\\"
             out.append(self.text[at : at + 1])
@@ -215,7 +216,8 @@ class _Reader:
         if symbol == "in":
             if not isinstance(right, tuple):
                 raise self.fail("'in' wants a list in parentheses")
-            return any(type(left) is type(item) and left == item for item in right)
+            choices = cast(tuple[Any, ...], right)
+            return any(type(left) is type(item) and left == item for item in choices)
         if symbol in _ORDER:
             if not (isinstance(left, str) and isinstance(right, str)):
                 left, right = self.number(left, symbol), self.number(right, symbol)

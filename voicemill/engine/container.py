@@ -6,12 +6,12 @@ import asyncio
 import sys
 import time
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicemill.core import untrusted
 from voicemill.engine import cache, calls
 from voicemill.engine.annotations import CONFIG, LOCATIONS, STATE, annotated
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, listed, rows, section
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.pods import RUN_MARK, Outcome, Pod
 from voicemill.engine.retries import seconds_of
@@ -78,8 +78,8 @@ def output_place(artifact: Json, folder: Path) -> Path:
 
 
 def _outputs(call: Call) -> tuple[list[Json], list[Json]]:
-    outputs = call.template.get("outputs") or {}
-    return outputs.get("parameters") or [], outputs.get("artifacts") or []
+    outputs = section(call.template, "outputs")
+    return rows(outputs, "parameters"), rows(outputs, "artifacts")
 
 
 def _expected(call: Call, folder: Path) -> cache.Expected:
@@ -95,7 +95,7 @@ def _paths(call: Call, folder: Path) -> dict[str, str | None]:
     """Argo's path variables on this machine; an input that is not there has a path of its own."""
     parameters, artifacts = _outputs(call)
     paths: dict[str, str | None] = {}
-    for item in (call.template.get("inputs") or {}).get("artifacts") or []:
+    for item in rows(section(call.template, "inputs"), "artifacts"):
         place = call.artifacts.get(item["name"]) or folder / _INPUTS / item["name"]
         paths[f"inputs.artifacts.{item['name']}.path"] = str(place)
     for item in artifacts:
@@ -129,14 +129,14 @@ def _make_room(call: Call, folder: Path) -> None:
     (folder / _PARAMETERS).mkdir(exist_ok=True)
     for place in _state(call, folder).values():
         Path(str(place)).mkdir(parents=True, exist_ok=True)
-    for item in (call.template.get("inputs") or {}).get("artifacts") or []:
+    for item in rows(section(call.template, "inputs"), "artifacts"):
         # An optional key under which nothing lies leaves an empty folder in a pod: the mount of what would have come.
         if "s3" in item and item["name"] not in call.artifacts:
             (folder / _INPUTS / item["name"]).mkdir(parents=True, exist_ok=True)
 
 
 def _command(body: Json, folder: Path) -> list[str]:
-    command = [text_of(part) for part in [*(body.get("command") or []), *(body.get("args") or [])]]
+    command = [text_of(part) for part in [*listed(body, "command"), *listed(body, "args")]]
     if "source" in body:
         script = folder / _SCRIPT
         script.write_text(body["source"])
@@ -152,7 +152,7 @@ def _environment(execution: Execution, body: Json, folder: Path, gpus: list[int]
         RUN_MARK: str(execution.folder),
         "ARGO_PROGRESS_FILE": str(folder / _PROGRESS),
         "PYTHONUNBUFFERED": "1",
-        **{item["name"]: text_of(item["value"]) for item in body.get("env") or [] if item.get("value") is not None},
+        **{item["name"]: text_of(item["value"]) for item in rows(body, "env") if item.get("value") is not None},
     }
     if execution.slots.total.gpus:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
@@ -169,7 +169,7 @@ def _collect(call: Call, folder: Path, node: Node, wants_result: bool) -> list[s
     parameters, artifacts = _outputs(call)
     missing: list[str] = []
     for item in parameters:
-        file, default = folder / _PARAMETERS / item["name"], (item.get("valueFrom") or {}).get("default")
+        file, default = folder / _PARAMETERS / item["name"], section(item, "valueFrom").get("default")
         if file.is_file():
             # Argo drops one newline at the end, so that `echo x > file` gives x.
             node.parameters[item["name"]] = file.read_text().removesuffix("\n")
@@ -194,7 +194,7 @@ def _collect(call: Call, folder: Path, node: Node, wants_result: bool) -> list[s
 
 def _register(execution: Execution, call: Call, node: Node) -> None:
     for item in _outputs(call)[1]:
-        key = (item.get("s3") or {}).get("key")
+        key = section(item, "s3").get("key")
         if key and item["name"] in node.artifacts:
             rendered = filled(key, Scope({**call.variables, "pod.name": call.folder}))
             execution.keys[rendered.strip("/")] = node.artifacts[item["name"]]
@@ -216,7 +216,7 @@ def last_words(log: Path) -> str:
     for line in reversed([line.strip() for line in lines if line.strip()]):
         last = last or line
         try:
-            entry = untrusted.json_value(line, dict)
+            entry = untrusted.json_value(line, dict[str, Any])
         except untrusted.Unreadable:
             continue
         if str(entry.get("level") or entry.get("SeverityText")).lower() in ("error", "critical"):

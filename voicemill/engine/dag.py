@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from voicemill.engine import depends, fanout
 from voicemill.engine.digests import digest_of
 from voicemill.engine.expressions import ExpressionError
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, section
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.scope import Call, Scope, branch_of, node_scope, template_outputs
 
@@ -135,7 +135,7 @@ def _verdict(call: Call, tasks: dict[str, Json], targets: list[str], nodes: dict
         if nodes[name].phase is Phase.PENDING:
             return Phase.FAILED
         failures = sorted(phase for phase in nodes[name].branch if phase.unsuccessful)
-        go_on = tasks[name].get("continueOn") or {}
+        go_on = section(tasks[name], "continueOn")
         if not failures or go_on.get("failed" if failures[-1] is Phase.FAILED else "error"):
             continue
         verdict = failures[-1]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from voicemill.engine import expressions
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, listed, section
 from voicemill.engine.nodes import Node, Phase
 
 _OPERAND = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*)(\.[A-Z][a-zA-Z]+)?")
@@ -20,7 +20,7 @@ def expression_of(task: Json, tasks: Mapping[str, Json]) -> str:
     """Return the task's condition with every operand as `task.Result`; empty if it waits for nothing."""
 
     def plain(name: str) -> str:
-        go_on = tasks.get(name, {}).get("continueOn") or {}
+        go_on = section(tasks.get(name, {}), "continueOn")
         accepted = ["Succeeded", "Skipped", "Daemoned"]
         accepted += ["Errored"] if go_on.get("error") else []
         accepted += ["Failed"] if go_on.get("failed") else []
@@ -28,14 +28,14 @@ def expression_of(task: Json, tasks: Mapping[str, Json]) -> str:
 
     if task.get("depends"):
         return _OPERAND.sub(lambda match: match[0] if match[2] else plain(match[1]), task["depends"])
-    return " && ".join(plain(name) for name in task.get("dependencies") or [])
+    return " && ".join(plain(name) for name in listed(task, "dependencies"))
 
 
 def dependencies_of(task: Json) -> list[str]:
     """Return the names of the tasks that a task waits for, in the order written."""
     if task.get("depends"):
         return list(dict.fromkeys(match[1] for match in _OPERAND.finditer(task["depends"])))
-    return list(dict.fromkeys(task.get("dependencies") or []))
+    return list(dict.fromkeys(listed(task, "dependencies")))
 
 
 def problem_of(task: Json, tasks: Mapping[str, Json]) -> str | None:

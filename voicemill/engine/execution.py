@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from voicemill.core.errors import UsageError, known
 from voicemill.engine import calls, retries, templating
 from voicemill.engine.digests import Digests
 from voicemill.engine.events import Events
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, rows, section
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.scope import Call, NodeError
 from voicemill.engine.slots import Slots
@@ -98,14 +98,14 @@ class Execution:
     events: Events
     options: Options
     variables: dict[str, str | None]
-    nodes: list[Node] = field(default_factory=list)
-    keys: dict[str, Path] = field(default_factory=dict)
-    exported: dict[str, Path] = field(default_factory=dict)
-    waiting: list[str] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list[Node])
+    keys: dict[str, Path] = field(default_factory=dict[str, Path])
+    exported: dict[str, Path] = field(default_factory=dict[str, Path])
+    waiting: list[str] = field(default_factory=list[str])
     ask: Ask = _nobody
     pods: asyncio.Semaphore | None = None
-    mutexes: dict[str, asyncio.Lock] = field(default_factory=dict)
-    boundaries: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    mutexes: dict[str, asyncio.Lock] = field(default_factory=dict[str, asyncio.Lock])
+    boundaries: dict[str, asyncio.Semaphore] = field(default_factory=dict[str, asyncio.Semaphore])
 
     @property
     def reads_results(self) -> bool:
@@ -167,10 +167,10 @@ class Execution:
             return
         if node.phase is not Phase.SUCCEEDED:
             return
-        for artifact in (template.get("outputs") or {}).get("artifacts") or []:
+        for artifact in rows(section(template, "outputs"), "artifacts"):
             if artifact.get("globalName") and artifact["name"] in node.artifacts:
                 self.exported[artifact["globalName"]] = node.artifacts[artifact["name"]]
-        for parameter in (template.get("outputs") or {}).get("parameters") or []:
+        for parameter in rows(section(template, "outputs"), "parameters"):
             if parameter.get("globalName") and parameter["name"] in node.parameters:
                 name = f"workflow.outputs.parameters.{parameter['globalName']}"
                 self.variables[name] = node.parameters[parameter["name"]]
@@ -187,11 +187,11 @@ class Execution:
         return self.workflow.spec.get("retryStrategy") if is_pod else None
 
     @asynccontextmanager
-    async def _permission(self, call: Call, boundary: Call | None) -> AsyncIterator[None]:
+    async def _permission(self, call: Call, boundary: Call | None) -> AsyncGenerator[None, None]:
         """Hold the mutexes a template names, a place in its parent's parallelism and, for a pod, in the workflow's."""
         async with AsyncExitStack() as held:
-            locks = call.template.get("synchronization") or {}
-            names = [item.get("name", "") for item in [locks.get("mutex") or {}, *(locks.get("mutexes") or [])] if item]
+            locks = section(call.template, "synchronization")
+            names = [item.get("name", "") for item in [section(locks, "mutex"), *rows(locks, "mutexes")] if item]
             for name in sorted(names):
                 await held.enter_async_context(self.mutexes.setdefault(name, asyncio.Lock()))
             limit = (boundary.template if boundary else {}).get("parallelism")

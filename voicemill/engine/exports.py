@@ -17,7 +17,7 @@ import os
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicemill.core.errors import InputError
 from voicemill.core.files import write_text
@@ -26,7 +26,7 @@ from voicemill.core.safe_paths import safe_join
 from voicemill.core.untrusted import parse_json, read_json, shaped
 from voicemill.engine.annotations import EXPORTS, LINKED
 from voicemill.engine.digests import Digests
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, rows, section
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.workflow import RunFolderError, Workflow, calls_of, exit_name
 
@@ -125,7 +125,8 @@ def _free(execution: Execution, paths: dict[str, Path]) -> dict[str, Path]:
 
 def _record(execution: Execution, wanted: dict[str, Path], below: dict[str, Path]) -> None:
     """Write down what is about to be exported: where each link leads, and the content of a hard one."""
-    folder, made = execution.folder, {}
+    folder = execution.folder
+    made: dict[str, Json] = {}
     for name, path in wanted.items():
         of = os.path.relpath(path, folder)
         made[name] = {"of": of} if path.is_dir() else {"of": of, "digest": execution.digests.file(path)}
@@ -141,7 +142,7 @@ class _Exports:
 def _recorded(folder: Path, workflow: Workflow) -> dict[str, dict[str, str]]:
     """What earlier runs exported. Where no record says so: the links under names of exports that lead to tasks."""
     try:
-        return shaped(_Exports, {"links": read_json(folder / RECORD, dict)}, folder / RECORD).links
+        return shaped(_Exports, {"links": read_json(folder / RECORD, dict[str, Any])}, folder / RECORD).links
     except InputError:
         found: dict[str, dict[str, str]] = {}
     for name in _names(workflow):
@@ -192,7 +193,7 @@ def gather_ledgers(execution: Execution) -> None:
 
 def _entry(line: str) -> Json:
     try:
-        return parse_json(line, LEDGER, dict, nan=True)
+        return parse_json(line, LEDGER, dict[str, Any], nan=True)
     except InputError:
         return {"damaged": line}
 
@@ -209,7 +210,7 @@ def _names(workflow: Workflow) -> list[str]:
 
 
 def _artifacts(template: Json) -> list[Json]:
-    return (template.get("outputs") or {}).get("artifacts") or []
+    return rows(section(template, "outputs"), "artifacts")
 
 
 def _suffix(item: Json) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from voicemill.core.json_values import is_list, is_object
 from voicemill.engine.operators import FUNCTIONS, OPERATORS, ExpressionError, boolean, number
 
 Environment = Mapping[str, Any]
@@ -55,7 +56,7 @@ class Expression:
 
     text: str
     evaluate: Evaluate
-    names: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list[str])
 
     def __call__(self, variables: Mapping[str, Any]) -> Any:
         """Evaluate with flat, dotted variable names, as Argo keeps them.
@@ -268,9 +269,9 @@ def _member(value: Evaluate, index: Evaluate, *, optional: bool) -> Evaluate:
         container, key = value(env), index(env)
         if container is None and optional:
             return None
-        if isinstance(container, dict):
+        if is_object(container):
             return container.get(key)
-        if isinstance(container, (list, str)) and isinstance(key, int):
+        if (is_list(container) or isinstance(container, str)) and isinstance(key, int):
             return container[key]
         raise ExpressionError(f"cannot fetch {key} from {container!r}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicemill.core import untrusted
 from voicemill.core.display import display
+from voicemill.core.json_values import is_list, is_object
 from voicemill.engine import conditions, templating
 from voicemill.engine.fields import Json
 from voicemill.engine.nodes import Node, Phase
@@ -147,16 +148,18 @@ def _items(task: Json, scope: Scope) -> list[Any] | None:
         raise NodeError(
             f"withParam value could not be parsed as a JSON list: {display(text.strip())}: {error}"
         ) from None
-    if items is not None and not isinstance(items, list):
+    if items is None:
+        return []
+    if not is_list(items):
         raise NodeError(f"withParam value is not a JSON list: {display(text.strip())}")
-    return items or []
+    return items
 
 
 def _item_variables(item: Any) -> tuple[dict[str, str | None], str]:
     """`item` and `item.FIELD`, and the text that names the child. Source: Argo's operator.go, processItem."""
     variables: dict[str, str | None] = {"item": text_of(item)}
     label = text_of(item)
-    if isinstance(item, dict):
+    if is_object(item):
         fields = {key: text_of(value) for key, value in item.items()}
         variables |= {f"item.{key}": value for key, value in fields.items()}
         label = ",".join(sorted(f"{key}:{value}" for key, value in fields.items()))

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from voicemill.core.json_values import is_list, is_object
+
 Json = dict[str, Any]
 
 _PLACEMENT = (
@@ -142,8 +144,8 @@ def unsupported(value: Any, structure: str = "WorkflowSpec", path: str = "spec")
         path: Where it stands, for the paths that come back, as `spec.templates[slice].container.lifecycle`.
     """
     if structure.startswith("["):
-        items = value if isinstance(value, list) else [value]
-        named = [item.get("name") if isinstance(item, dict) else None for item in items]
+        items = value if is_list(value) else [value]
+        named = [item.get("name") if is_object(item) else None for item in items]
         return [
             found
             for number, item in enumerate(items)
@@ -151,7 +153,7 @@ def unsupported(value: Any, structure: str = "WorkflowSpec", path: str = "spec")
         ]
     if not structure or value is None:
         return []
-    if not isinstance(value, dict):
+    if not is_object(value):
         return [f"{path} (not an object)"]
     honoured, aside = _STRUCTURES[structure]
     found: list[str] = []
@@ -160,6 +162,24 @@ def unsupported(value: Any, structure: str = "WorkflowSpec", path: str = "spec")
             found += unsupported(item, honoured[key], f"{path}.{key}")
         elif key not in aside.split() and item not in (None, [], {}):
             found.append(f"{path}.{key}")
+    return found
+
+
+def section(value: Json, name: str) -> Json:
+    """Return a field that is an object; an empty one where it is absent or null."""
+    found: Json = value.get(name) or {}
+    return found
+
+
+def rows(value: Json, name: str) -> list[Json]:
+    """Return a field that is a list of objects; an empty one where it is absent or null."""
+    found: list[Json] = value.get(name) or []
+    return found
+
+
+def listed(value: Json, name: str) -> list[Any]:
+    """Return a field that is a list; an empty one where it is absent or null."""
+    found: list[Any] = value.get(name) or []
     return found
 
 

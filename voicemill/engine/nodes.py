@@ -55,13 +55,13 @@ class Node:
     is_pod: bool = False
     folder: str = ""
     is_group: bool = False
-    parameters: dict[str, str] = field(default_factory=dict)
-    artifacts: dict[str, Path] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict[str, str])
+    artifacts: dict[str, Path] = field(default_factory=dict[str, Path])
     result: str | None = None
     exit_code: int | None = None
     key: str = ""
-    branch: set[Phase] = field(default_factory=set)
-    children: list[Node] = field(default_factory=list)
+    branch: set[Phase] = field(default_factory=set[Phase])
+    children: list[Node] = field(default_factory=lambda: [])
 
     @property
     def display_name(self) -> str:

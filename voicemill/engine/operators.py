@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from voicemill.core import untrusted
+from voicemill.core.json_values import is_list
 from voicemill.engine.go_json import marshal
 
 
@@ -71,12 +72,16 @@ def _remainder(left: Any, right: Any) -> int:
     return int(math.fmod(left, right))  # the sign of the dividend, as in Go
 
 
+def _joined(items: list[str], separator: str = "") -> str:
+    return separator.join(items)
+
+
 def _contained(item: Any, container: Any) -> bool:
     if container is None:
         return False
     if isinstance(container, dict):
         return item in container
-    if not isinstance(container, list):
+    if not is_list(container):
         raise ExpressionError(f"'in' wants a list or a map, not {container!r}")
     return any(_equal(item, other) for other in container)
 
@@ -135,6 +140,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "upper": str.upper,
     "trim": str.strip,
     "split": str.split,
-    "join": lambda items, separator="": separator.join(items),
+    "join": _joined,
 }
 """Functions that an expression may call, by expr's names for them."""

@@ -6,7 +6,7 @@ import re
 import time
 
 from voicemill.engine.expressions import ExpressionError, parse
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, section
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.scope import NodeError
 from voicemill.engine.workflow import text_of
@@ -53,7 +53,7 @@ def pause_before_next(strategy: Json, tries: list[Node]) -> float | str:
         NodeError: if the strategy cannot be evaluated.
     """
     last = tries[-1]
-    pause: float | str = _pause(strategy.get("backoff") or {}, tries)
+    pause: float | str = _pause(section(strategy, "backoff"), tries)
     if isinstance(pause, str):
         return pause
     expression = strategy.get("expression")

@@ -9,11 +9,11 @@ import os
 import secrets
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from voicemill.core.errors import InputError
 from voicemill.core.files import write_text
@@ -61,10 +61,10 @@ class Result:
     phase: Phase
     exit_code: int
     nodes: list[Node]
-    exports: dict[str, Path] = field(default_factory=dict)
+    exports: dict[str, Path] = field(default_factory=dict[str, Path])
     failed: Node | None = None
-    waiting: list[str] = field(default_factory=list)
-    outputs: dict[str, str] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list[str])
+    outputs: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def run(
@@ -251,7 +251,7 @@ def _first_failed(entry: Node, nodes: list[Node]) -> Node:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[TextIO]:
+def _lock(folder: Path) -> Generator[TextIO, None, None]:
     """Hold the run folder; the lock goes with the process, however it ends."""
     # Not emptied, as the name may lead to somebody's file.
     with (folder / ".lock").open("a") as file:
@@ -301,7 +301,7 @@ class _Identity:
 def _read_identity(path: Path) -> Json | None:
     """Return what `run.json` says; None where it does not say all that it should."""
     try:
-        found = shaped(_Identity, read_json(path, dict), path)
+        found = shaped(_Identity, read_json(path, dict[str, Any]), path)
     except InputError:
         return None
     return asdict(found) if found.name and 0 <= found.created < LATEST else None

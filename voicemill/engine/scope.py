@@ -11,7 +11,7 @@ from typing import Any
 from voicemill.core import untrusted
 from voicemill.engine import templating
 from voicemill.engine.expressions import ExpressionError, parse
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, rows, section
 from voicemill.engine.go_json import marshal
 from voicemill.engine.nodes import Node, Phase, aggregated
 from voicemill.engine.templating import Unresolved
@@ -26,8 +26,8 @@ class NodeError(Exception):
 class Scope:
     """Variables and artifacts by dotted name; a variable that is None is the output of a task that did not run."""
 
-    variables: dict[str, str | None] = field(default_factory=dict)
-    artifacts: dict[str, Path] = field(default_factory=dict)
+    variables: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    artifacts: dict[str, Path] = field(default_factory=dict[str, Path])
 
     def joined(self, *others: Scope) -> Scope:
         """This and others, the later over the earlier."""
@@ -61,7 +61,7 @@ class Call:
     parameters: dict[str, str]
     artifacts: dict[str, Path]
     variables: dict[str, str | None]
-    upstream: list[str] = field(default_factory=list)
+    upstream: list[str] = field(default_factory=list[str])
 
     def child(self, task: str, index: int | None = None) -> tuple[str, str]:
         """Node name and folder of a task of this template; `index` is its place in a fan-out."""
@@ -90,8 +90,8 @@ def node_scope(prefix: str, name: str, node: Node, template: Json | None) -> Sco
         if moment:
             variables[f"{at}.{when}"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
     if node.phase in (Phase.SKIPPED, Phase.OMITTED):
-        for item in ((template or {}).get("outputs") or {}).get("parameters") or []:
-            default = (item.get("valueFrom") or {}).get("default")
+        for item in rows(section(template or {}, "outputs"), "parameters"):
+            default = section(item, "valueFrom").get("default")
             variables[f"{at}.outputs.parameters.{item['name']}"] = None if default is None else text_of(default)
         return Scope(variables)
     if node.is_group:
@@ -121,15 +121,15 @@ def resolve_arguments(task: Json, scope: Scope) -> tuple[dict[str, str], dict[st
     Raises:
         NodeError: for anything else that has no value.
     """
-    given = task.get("arguments") or {}
+    given = section(task, "arguments")
     parameters: dict[str, str] = {}
-    for item in given.get("parameters") or []:
+    for item in rows(given, "parameters"):
         name = templating.sole_name(item.get("value"))
         if item.get("value") is None or (name in scope.variables and scope.variables[name or ""] is None):
             continue
         parameters[item["name"]] = filled(text_of(item["value"]), scope)
     artifacts: dict[str, Path] = {}
-    for item in given.get("artifacts") or []:
+    for item in rows(given, "artifacts"):
         path = resolve_artifact(item, scope)
         if path is not None:
             artifacts[item["name"]] = path
@@ -177,9 +177,9 @@ def template_outputs(template: Json, scope: Scope, node: Node) -> None:
     Raises:
         NodeError: for an output without a value and without a default.
     """
-    outputs = template.get("outputs") or {}
-    for item in outputs.get("parameters") or []:
-        source = item.get("valueFrom") or {}
+    outputs = section(template, "outputs")
+    for item in rows(outputs, "parameters"):
+        source = section(item, "valueFrom")
         value: Any = None
         reason = f"the output parameter {item['name']} has no value"
         if "expression" in source:
@@ -195,7 +195,7 @@ def template_outputs(template: Json, scope: Scope, node: Node) -> None:
         if value is None:
             raise NodeError(reason)
         node.parameters[item["name"]] = text_of(value)
-    for item in outputs.get("artifacts") or []:
+    for item in rows(outputs, "artifacts"):
         path = resolve_artifact(item, scope)
         if path is not None:
             node.artifacts[item["name"]] = path

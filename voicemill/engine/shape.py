@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from voicemill.core.display import display
+from voicemill.core.json_values import is_list, is_object
 
 _MAPS = "metadata spec arguments inputs outputs container script dag templateDefaults workflowTemplateRef templateRef"
 _LISTS_OF_MAPS = "templates parameters artifacts tasks env volumes volumeMounts"
@@ -41,9 +42,9 @@ def _problems(fields: Mapping[Any, Any], place: str) -> Iterator[str]:
             yield f"{here} is {display(repr(value)[:200], 40)}, not {kind[1]}"
         elif name in ("annotations", "labels") or name in _FREE:
             continue
-        elif isinstance(value, Mapping):
+        elif is_object(value):
             yield from _problems(value, here)
-        elif isinstance(value, list):
+        elif is_list(value):
             yield from _of_list(name, value, here)
 
 
@@ -52,11 +53,11 @@ def _of_list(name: str, items: list[Any], place: str) -> Iterator[str]:
         here = f"{place}[{number}]"
         if name in ("command", "args") and not isinstance(item, str):
             yield f"{here} is {display(repr(item)[:200], 40)}, not a string; put it in quotes"
-        elif name in _LISTS_OF_MAPS.split() and not isinstance(item, Mapping):
+        elif name in _LISTS_OF_MAPS.split() and not is_object(item):
             yield f"{here} is {display(repr(item)[:200], 40)}, not a map"
         elif name in ("templates", "parameters", "artifacts", "tasks") and "name" not in item:
             yield f"{here} has no name"
-        elif isinstance(item, Mapping):
+        elif is_object(item):
             yield from _problems(item, here)
-        elif isinstance(item, list):
+        elif is_list(item):
             yield from _of_list("", item, here)

@@ -11,12 +11,12 @@ import math
 import os
 import re
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from voicemill.core.errors import UsageError
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, section
 
 GPU = "nvidia.com/gpu"
 _FACTORS = {
@@ -50,8 +50,8 @@ def quantity(text: str | int | float) -> float:
 
 def request_of(container: Json) -> Request:
     """Return what a container asks for; a limit stands in for a request that is not given, as in Kubernetes."""
-    resources = container.get("resources") or {}
-    asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    resources = section(container, "resources")
+    asked = {**section(resources, "limits"), **section(resources, "requests")}
     return Request(
         cpu=quantity(asked.get("cpu", 0)),
         memory=quantity(asked.get("memory", 0)),
@@ -94,7 +94,7 @@ class Slots:
         self._waiting: list[_Waiter] = []
 
     @asynccontextmanager
-    async def take(self, request: Request) -> AsyncIterator[list[int]]:
+    async def take(self, request: Request) -> AsyncGenerator[list[int], None]:
         """Wait for a place and hold it; gives the indexes of the GPUs that are the task's own."""
         request = Request(
             min(request.cpu, self.total.cpu), min(request.memory, self.total.memory), min(request.gpus, self.total.gpus)

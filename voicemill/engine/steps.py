@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from voicemill.engine import fanout
 from voicemill.engine.digests import digest_of
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, section
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.scope import Scope, branch_of, node_scope, template_outputs
+from voicemill.engine.workflow import groups_of
 
 if TYPE_CHECKING:
     from voicemill.engine.execution import Attempt, Execution
@@ -22,8 +23,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
     shown.phase = node.phase = Phase.RUNNING
     keys: list[str] = []
     ran: list[Node] = []
-    for steps in call.template["steps"]:
-        group: list[Json] = steps if isinstance(steps, list) else [steps]
+    for group in groups_of(call.template):
         nodes = [execution.node(call.child(step["name"])[0]) for step in group]
 
         def may_start(nodes: list[Node] = nodes) -> bool:
@@ -54,7 +54,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
 
 
 def _accepted(step: Json, node: Node) -> bool:
-    go_on = step.get("continueOn") or {}
+    go_on = section(step, "continueOn")
     members = node.children if node.is_group else [node]
     allowed = {Phase.FAILED: go_on.get("failed"), Phase.ERROR: go_on.get("error")}
     return all(member.phase is not Phase.PENDING and allowed.get(member.phase, True) for member in members)

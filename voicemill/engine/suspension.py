@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicemill.core.errors import InputError
 from voicemill.core.untrusted import read_json
 from voicemill.engine import cache
 from voicemill.engine.digests import digest_of
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, rows, section
 from voicemill.engine.nodes import Node, Phase
 from voicemill.engine.retries import seconds_of
 from voicemill.engine.scope import Call, NodeError, filled
@@ -50,7 +50,7 @@ async def run(execution: Execution, attempt: Attempt) -> None:
     if cache.started_key(folder) != node.key:
         cache.begin(folder, node.key)
     node.phase, node.started = Phase.RUNNING, time.time()
-    duration = (call.template["suspend"] or {}).get("duration")
+    duration = section(call.template, "suspend").get("duration")
     end = node.started + seconds_of(duration) if duration else None
     names = (node.name, node.display_name, "all")
     execution.events.emit("waits", node, approval=str(approval), inputs=call.parameters, duration=duration)
@@ -102,22 +102,22 @@ async def _approved(
 
 def _read(approval: Path) -> dict[str, str]:
     try:
-        found = read_json(approval, dict)
-        return {name: text_of(value) for name, value in found.get("parameters", {}).items()}
+        found = read_json(approval, dict[str, Any])
+        return {name: text_of(value) for name, value in section(found, "parameters").items()}
     except (InputError, AttributeError):
         raise NodeError(f'{approval} is not of the form {{"parameters": {{...}}}}') from None
 
 
 def _outputs(call: Call) -> list[Json]:
-    return (call.template.get("outputs") or {}).get("parameters") or []
+    return rows(section(call.template, "outputs"), "parameters")
 
 
 def _wanted(call: Call) -> dict[str, str | None]:
     """Parameters that an approval supplies, each with its default; an input of the same name lends its own."""
-    inputs = {item["name"]: item for item in (call.template.get("inputs") or {}).get("parameters") or []}
+    inputs = {item["name"]: item for item in rows(section(call.template, "inputs"), "parameters")}
     wanted: dict[str, str | None] = {}
     for item in _outputs(call):
-        default = (item.get("valueFrom") or {}).get("default", inputs.get(item["name"], {}).get("default"))
+        default = section(item, "valueFrom").get("default", inputs.get(item["name"], {}).get("default"))
         wanted[item["name"]] = None if default is None else filled(text_of(default), call.own_scope())
     return wanted
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from voicemill.core.json_values import is_list, is_object
 from voicemill.engine import expressions
 from voicemill.engine.operators import ExpressionError, as_text
 
@@ -31,10 +32,10 @@ def tags(value: Any) -> Iterator[str]:
     """Return every tag in the strings of a nested value, without its braces."""
     if isinstance(value, str):
         yield from (match.strip() for match in TAG.findall(value))
-    elif isinstance(value, dict):
+    elif is_object(value):
         for item in value.values():
             yield from tags(item)
-    elif isinstance(value, list):
+    elif is_list(value):
         for item in value:
             yield from tags(item)
 
@@ -105,8 +106,8 @@ def over_strings(value: Any, change: Callable[[str], str]) -> Any:
     """Return a copy of a nested value with every string in it changed."""
     if isinstance(value, str):
         return change(value)
-    if isinstance(value, dict):
+    if is_object(value):
         return {key: over_strings(item, change) for key, item in value.items()}
-    if isinstance(value, list):
+    if is_list(value):
         return [over_strings(item, change) for item in value]
     return value

@@ -13,8 +13,8 @@ from typing import Any
 
 from voicemill.engine import conditions, dag, depends, exports, expressions, fields, templating
 from voicemill.engine.annotations import INSTEAD
-from voicemill.engine.fields import Json
-from voicemill.engine.workflow import Templates, UnsupportedWorkflow, Workflow, calls_of, text_of
+from voicemill.engine.fields import Json, rows, section
+from voicemill.engine.workflow import Templates, UnsupportedWorkflow, Workflow, calls_of, groups_of, text_of
 
 _KINDS = ("container", "script", "dag", "steps", "suspend")
 _WORKFLOW = {
@@ -151,8 +151,7 @@ def _dag_problems(workflow: Workflow, called: Called, known: set[str]) -> Iterat
 
 
 def _steps_problems(workflow: Workflow, called: Called, known: set[str]) -> Iterator[str]:
-    for number, group in enumerate(called.template["steps"]):
-        steps = group if isinstance(group, list) else [group]
+    for number, steps in enumerate(groups_of(called.template)):
         for step in steps:
             yield from _call_problems(workflow, called, step, f".steps[{number}][{step.get('name')}]", known)
         known = known | {key for step in steps for key in _outputs(workflow, called, step, "steps")}
@@ -172,22 +171,22 @@ def _call_problems(workflow: Workflow, called: Called, call: Json, at: str, know
         if "not supported" in str(error) or "not closed" in str(error):
             yield f"{at}.{error}"
     template = workflow.resolve(called.templates, call)[1]
-    given = call.get("arguments") or {}
-    supplied = {item["name"] for item in [*(given.get("parameters") or []), *(given.get("artifacts") or [])]}
-    inputs = template.get("inputs") or {}
-    for item in inputs.get("parameters") or []:
+    given = section(call, "arguments")
+    supplied = {item["name"] for item in [*rows(given, "parameters"), *rows(given, "artifacts")]}
+    inputs = section(template, "inputs")
+    for item in rows(inputs, "parameters"):
         if item["name"] not in supplied and not ({"value", "default", "valueFrom"} & set(item)):
             yield f"{at} gives no argument for {template['name']}'s parameter {item['name']}"
-    for item in inputs.get("artifacts") or []:
+    for item in rows(inputs, "artifacts"):
         if item["name"] not in supplied and not item.get("optional") and not ({"raw", "s3"} & set(item)):
             yield f"{at} gives no argument for {template['name']}'s artifact {item['name']}"
 
 
 def _output_problems(template: Json, known: set[str]) -> Iterator[str]:
-    outputs = template.get("outputs") or {}
+    outputs = section(template, "outputs")
     yield from _tag_problems(outputs, known, ".outputs")
-    for item in [*(outputs.get("parameters") or []), *(outputs.get("artifacts") or [])]:
-        expression = (item.get("valueFrom") or {}).get("expression") or item.get("fromExpression")
+    for item in [*rows(outputs, "parameters"), *rows(outputs, "artifacts")]:
+        expression = section(item, "valueFrom").get("expression") or item.get("fromExpression")
         if expression:
             yield from _expression_problems(expression, known, f".outputs[{item['name']}]")
 
@@ -196,15 +195,15 @@ def _pod_problems(template: Json, known: set[str]) -> Iterator[str]:
     body = template.get("container") or template.get("script")
     paths: set[str] = set()
     for direction in ("inputs", "outputs"):
-        for item in (template.get(direction) or {}).get("artifacts") or []:
+        for item in rows(section(template, direction), "artifacts"):
             paths |= {f"{direction}.artifacts.{item['name']}.path"} if item.get("path") else set()
             if item.get("path") and any(item["path"] in text for text in _strings(body)):
                 yield (
                     f" writes out the path {item['path']}; here a path is known only by its variable, "
                     f"{{{{{direction}.artifacts.{item['name']}.path}}}}"
                 )
-    for item in (template.get("outputs") or {}).get("parameters") or []:
-        path = (item.get("valueFrom") or {}).get("path")
+    for item in rows(section(template, "outputs"), "parameters"):
+        path = section(item, "valueFrom").get("path")
         if path:
             paths.add(f"outputs.parameters.{item['name']}.path")
             if any(path in text for text in _strings(body)):
@@ -216,7 +215,7 @@ def _pod_problems(template: Json, known: set[str]) -> Iterator[str]:
     yield from _tag_problems(
         {key: template.get(key) for key in ("container", "script", "podSpecPatch", "outputs")}, known, ""
     )
-    expression = (template.get("retryStrategy") or {}).get("expression")
+    expression = section(template, "retryStrategy").get("expression")
     if expression:
         bare = expression.removeprefix("{{=").removesuffix("}}")
         yield from _expression_problems(bare, known | tries, ".retryStrategy.expression")
@@ -260,11 +259,11 @@ def _strings(value: Any) -> list[str]:
 
 
 def _globals(workflow: Workflow, called: list[Called]) -> set[str]:
-    parameters = (workflow.spec.get("arguments") or {}).get("parameters") or []
+    parameters = rows(section(workflow.spec, "arguments"), "parameters")
     outputs = [
         f"workflow.outputs.parameters.{item['globalName']}"
         for found in called
-        for item in (found.template.get("outputs") or {}).get("parameters") or []
+        for item in rows(section(found.template, "outputs"), "parameters")
         if "globalName" in item
     ]
     return {
@@ -276,23 +275,23 @@ def _globals(workflow: Workflow, called: list[Called]) -> set[str]:
 
 
 def _inputs(template: Json) -> set[str]:
-    inputs = template.get("inputs") or {}
-    parameters = [f"inputs.parameters.{item['name']}" for item in inputs.get("parameters") or []]
+    inputs = section(template, "inputs")
+    parameters = [f"inputs.parameters.{item['name']}" for item in rows(inputs, "parameters")]
     return {
         "inputs.parameters",
         *parameters,
-        *(f"inputs.artifacts.{item['name']}" for item in inputs.get("artifacts") or []),
+        *(f"inputs.artifacts.{item['name']}" for item in rows(inputs, "artifacts")),
     }
 
 
 def _outputs(workflow: Workflow, called: Called, call: Json, kind: str) -> set[str]:
     """Return what others may read of a task."""
     template = workflow.resolve(called.templates, call)[1]
-    outputs = template.get("outputs") or {}
+    outputs = section(template, "outputs")
     at = f"{kind}.{call['name']}"
     plain = ("status", "exitCode", "id", "startedAt", "finishedAt", "outputs.result", "outputs.parameters")
     return {
         *(f"{at}.{name}" for name in plain),
-        *(f"{at}.outputs.parameters.{item['name']}" for item in outputs.get("parameters") or []),
-        *(f"{at}.outputs.artifacts.{item['name']}" for item in outputs.get("artifacts") or []),
+        *(f"{at}.outputs.parameters.{item['name']}" for item in rows(outputs, "parameters")),
+        *(f"{at}.outputs.artifacts.{item['name']}" for item in rows(outputs, "artifacts")),
     }

@@ -13,8 +13,9 @@ from typing import Any
 
 from voicemill.core import untrusted
 from voicemill.core.errors import UsageError
+from voicemill.core.json_values import is_list, is_object
 from voicemill.engine import shape
-from voicemill.engine.fields import Json
+from voicemill.engine.fields import Json, listed, rows, section
 from voicemill.engine.operators import as_text
 
 PACKAGE = "voicemill.workflows"
@@ -38,8 +39,8 @@ class Templates:
 
     name: str
     by_name: dict[str, Json]
-    defaults: Json = field(default_factory=dict)
-    _merged: dict[str, Json] = field(default_factory=dict)
+    defaults: Json = field(default_factory=dict[str, Any])
+    _merged: dict[str, Json] = field(default_factory=dict[str, Json])
 
     def get(self, name: str) -> Json:
         """Return the template of a name with the defaults; the same object each time, not to be changed."""
@@ -142,7 +143,7 @@ def of_document(
         document=document,
         spec=document["spec"],
         templates=templates_of(document),
-        annotations=metadata.get("annotations") or {},
+        annotations=section(metadata, "annotations"),
         others=others or {},
         folders=folders or _package_folders(),
     )
@@ -151,16 +152,16 @@ def of_document(
         base = workflow.named(reference["name"])
         workflow.spec = _over(base["spec"], document["spec"])
         workflow.templates = templates_of({**base, "spec": workflow.spec})
-        workflow.annotations = {**(base["metadata"].get("annotations") or {}), **workflow.annotations}
+        workflow.annotations = {**section(base["metadata"], "annotations"), **workflow.annotations}
     return workflow
 
 
 def read(path: Path) -> list[Json]:
     """Return the Workflow and WorkflowTemplate objects of a file."""
     text = "\n---\n".join(_compiled(path)) if path.suffix == ".py" else untrusted.read_bytes(path)
-    documents = [each for each in untrusted.parse_yaml_documents(text, path) if isinstance(each, dict)]
+    documents = [each for each in untrusted.parse_yaml_documents(text, path) if is_object(each)]
     kinds = ("Workflow", "WorkflowTemplate")
-    found = [
+    found: list[Json] = [
         {"metadata": {}, **document} for document in documents if document.get("kind") in kinds and document.get("spec")
     ]
     for document in found:
@@ -172,7 +173,7 @@ def read(path: Path) -> list[Json]:
 
 def merged(base: Any, over: Any) -> Any:
     """`over` laid upon `base`, maps merged key by key and everything else replaced."""
-    if isinstance(base, dict) and isinstance(over, dict):
+    if is_object(base) and is_object(over):
         return {key: merged(base.get(key), over[key]) if key in over else base[key] for key in {**base, **over}}
     return copy.deepcopy(base if over is None else over)
 
@@ -181,8 +182,8 @@ def templates_of(document: Json) -> Templates:
     """Return the templates of a Workflow or WorkflowTemplate object."""
     metadata, spec = document["metadata"], document["spec"]
     name = metadata.get("name") or metadata.get("generateName", "workflow").rstrip("-")
-    by_name = {template["name"]: template for template in spec.get("templates") or []}
-    return Templates(name, by_name, spec.get("templateDefaults") or {})
+    by_name = {template["name"]: template for template in rows(spec, "templates")}
+    return Templates(name, by_name, section(spec, "templateDefaults"))
 
 
 def known() -> dict[str, Path]:
@@ -202,8 +203,12 @@ def text_of(value: Any) -> str:
 
 def calls_of(template: Json) -> list[Json]:
     """Return the tasks or steps of a template."""
-    groups = [group if isinstance(group, list) else [group] for group in template.get("steps") or []]
-    return [*((template.get("dag") or {}).get("tasks") or []), *(step for group in groups for step in group)]
+    return [*rows(section(template, "dag"), "tasks"), *(step for group in groups_of(template) for step in group)]
+
+
+def groups_of(template: Json) -> list[list[Json]]:
+    """Return the steps of a template, of which those of a group start together; one alone may stand for its group."""
+    return [group if is_list(group) else [group] for group in listed(template, "steps")]
 
 
 def exit_name(workflow: Workflow) -> str:
@@ -219,7 +224,7 @@ def arguments(workflow: Workflow, given: dict[str, str]) -> dict[str, str]:
     Raises:
         UnsupportedWorkflow: for a parameter that it does not know, lacks, or of which the value is not one of its enum.
     """
-    declared = {item["name"]: item for item in (workflow.spec.get("arguments") or {}).get("parameters") or []}
+    declared = {item["name"]: item for item in rows(section(workflow.spec, "arguments"), "parameters")}
     unknown = sorted(set(given) - set(declared))
     if unknown:
         options = ", ".join(declared) or "none"
@@ -232,7 +237,7 @@ def arguments(workflow: Workflow, given: dict[str, str]) -> dict[str, str]:
         if value is None:
             raise UnsupportedWorkflow(f"{workflow.name} needs a value for its parameter {name}: add -p {name}=VALUE.")
         values[name] = text_of(value)
-        choices = [text_of(choice) for choice in item.get("enum") or []]
+        choices = [text_of(choice) for choice in listed(item, "enum")]
         if choices and values[name] not in choices:
             raise UnsupportedWorkflow(f"The parameter {name} is one of {', '.join(choices)}, not {values[name]!r}.")
     return values
@@ -247,7 +252,7 @@ def _over(base: Json, spec: Json) -> Json:
     joined = {**base, **{key: value for key, value in spec.items() if key not in ("arguments", "workflowTemplateRef")}}
     parameters: dict[str, Json] = {}
     for source in (base, spec):
-        for item in (source.get("arguments") or {}).get("parameters") or []:
+        for item in rows(section(source, "arguments"), "parameters"):
             parameters[item["name"]] = {**parameters.get(item["name"], {}), **item}
     return {**joined, "arguments": {"parameters": list(parameters.values())}}
 
@@ -286,4 +291,4 @@ def _compiled(path: Path) -> Iterator[str]:
         spec.loader.exec_module(module)
     for value in list(vars(module).values()):
         if isinstance(value, HeraWorkflow):
-            yield value.to_yaml()
+            yield str(value.to_yaml())  # pyright: ignore[reportUnknownMemberType]: its options are untyped

@@ -99,7 +99,7 @@ def fetch(base: Base, report: Callable[[str], None] = log.info) -> bytes:
     partial.parent.mkdir(parents=True, exist_ok=True)
     report(f"fetching {url}, {base.size / 1e6:.1f} MB")
     try:
-        # Asked once and briefly: where there is no way out, the trial goes on with the base that is here.
+        # Asked once and briefly: without a network the trial goes on with the base that is here.
         hf_raise_for_status(get_session().head(url, timeout=TIMEOUT_SECONDS))
         transfer.fetch(url, partial, base.size, {}, base.name)
     except OfflineModeIsEnabled as error:

@@ -21,6 +21,7 @@ from typing import Any
 from voicemill.core import untrusted
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
+from voicemill.core.json_values import is_list, is_object
 
 COOKIE = "voicemill_reviewer"
 SESSION_SECONDS = 12 * 3600
@@ -155,9 +156,9 @@ def read_reviewers(path: Path) -> dict[str, Reviewer]:
     Raises:
         InputError: The file says something else, or a token is too short.
     """
-    content = untrusted.read_yaml(path, dict, hint=_HINT)
+    content = untrusted.read_yaml(path, dict[str, Any], hint=_HINT)
     entries = content.get("reviewers")
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not is_list(entries) or not all(map(is_object, entries)):
         raise InputError(f"{display(path)} has no list of reviewers; {_HINT}")
     found = [_reviewer(entry) for entry in entries]
     names = [reviewer.name for reviewer in found]
@@ -169,7 +170,7 @@ def read_reviewers(path: Path) -> dict[str, Reviewer]:
 def _reviewer(entry: dict[str, Any]) -> Reviewer:
     unknown = entry.keys() - {"name", "token", "token-sha256", "voices"}
     name, voices = entry.get("name"), entry.get("voices")
-    are_texts = isinstance(voices, list) and all(isinstance(voice, str | int) for voice in voices)
+    are_texts = is_list(voices) and all(isinstance(voice, str | int) for voice in voices)
     if unknown or not are_texts or not isinstance(name, str | int) or not str(name):
         raise InputError(f"reviewer {display(name)}: name, voices (a list), token or token-sha256 can be given")
     token, digest = entry.get("token"), entry.get("token-sha256")

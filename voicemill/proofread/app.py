@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ def create(site: Site, *, hosts: tuple[str, ...] | None = None) -> FastAPI:
     """
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         yield
         site.runs.close()
 
@@ -160,7 +160,7 @@ def sign_in(given: Token, here: Here, response: Response) -> dict[str, str]:
 @pages.get("/api/runs")
 def all_runs(here: Here, who: Someone) -> dict[str, Any]:
     """Return the runs whose voices were given to the reviewer."""
-    seen = []
+    seen: list[dict[str, Any]] = []
     for place in here.runs.places():
         # In a bucket the folder is the speaker, so that what was not given to a person is not even opened.
         if place.group != "-" and not who.may_see(place.group):

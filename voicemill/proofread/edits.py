@@ -6,7 +6,7 @@ faster: the edit is a `Conflict`, nothing is changed, and the reviewer is shown 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Protocol
 
@@ -160,7 +160,7 @@ def _text(row: Row, edit: Edit) -> Row:
     return replace(row, language=language, text=text, source="reviewer", checked=True)
 
 
-_SINGLE = {
+_SINGLE: dict[str, Callable[[Row, Edit], Row]] = {
     "text": _text,
     "drop": lambda row, edit: replace(row, dropped=True, checked=True),
     "restore": lambda row, edit: replace(row, dropped=False, checked=True),
@@ -210,7 +210,7 @@ def _split(row: Row, edit: Edit) -> tuple[Change, ...]:
     middle = start + edit.at
     if min(middle - start, end - middle) < SHORTEST_SECONDS * RATE:
         raise InvalidEdit("too-short", f"each part must be {SHORTEST_SECONDS:g} s or longer")
-    parts = []
+    parts: list[Row] = []
     for (first, last), text in zip(((start, middle), (middle, end)), map(one_line, edit.texts), strict=True):
         seconds = round((last - first) / RATE, 3)
         # The recogniser's doubt stays with both parts; what the length says is said anew.

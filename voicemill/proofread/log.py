@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,7 @@ class Entry:
     time: str
     action: str
     changes: tuple[Change, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def line(self) -> str:
         """As one line of JSON."""
@@ -62,7 +62,7 @@ class Entry:
         Raises:
             InputError: It is damaged.
         """
-        return shaped(cls, parse_json(line, name, dict, hint=_DAMAGED), name, hint=_DAMAGED)
+        return shaped(cls, parse_json(line, name, dict[str, Any], hint=_DAMAGED), name, hint=_DAMAGED)
 
 
 class Log(Protocol):
@@ -121,7 +121,7 @@ class SqliteLog:
         return Entry.from_line(row[0], self._path) if row else None
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self) -> Generator[None, None, None]:
         """What SQLite says, as a sentence: a locked or full disk may be better later, a damaged file will not be."""
         try:
             yield

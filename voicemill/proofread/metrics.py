@@ -58,7 +58,7 @@ class Counts:
 
     def text(self) -> str:
         """Return the counts in Prometheus's text format."""
-        lines = []
+        lines: list[str] = []
         for name, help_text, values in (
             ("voicemill_page_requests_total", "Requests that were answered.", self._number),
             ("voicemill_page_request_seconds_total", "Seconds that requests took.", self._seconds),

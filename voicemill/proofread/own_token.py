@@ -8,7 +8,7 @@ import re
 import secrets
 import stat
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ class OwnToken:
         return cls(token, folder)
 
     @contextmanager
-    def open_browser(self, address: str) -> Iterator[None]:
+    def open_browser(self, address: str) -> Generator[None, None, None]:
         """Open an address that holds the token, while the block runs.
 
         The browser is given a file that leads there: everybody on the machine can read what a program is started with.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voicemill.core.json_values import is_object
 from voicemill.registry.records import lineage_and_metrics
 from voicemill.voice.manifest import has_consent
 
@@ -37,7 +38,7 @@ def facts(folder: Path) -> dict[tuple[str, str], Any]:
     found: dict[tuple[str, str], Any] = {}
     for part, section in _SECTIONS.items():
         found |= {(section, name): value for name, value in _flat(lineage.get(part) or {}).items()}
-    best = metrics.get("best") or {}
+    best: dict[str, Any] = metrics.get("best") or {}
     found |= {("metrics", name): value for name, value in _flat(best).items() if isinstance(value, int | float)}
     found["consent", "on record"] = has_consent(lineage)
     return found
@@ -54,5 +55,5 @@ def differences(before: Mapping[tuple[str, str], Any], after: Mapping[tuple[str,
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for name, value in fields.items():
-        rows |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+        rows |= _flat(value, f"{prefix}{name}.") if is_object(value) else {prefix + name: value}
     return rows

@@ -30,7 +30,7 @@ def read(registry: Store, key: str) -> tuple[dict[str, Any], str] | None:
     if found.size > MOST_BYTES:
         raise InputError(f"{key} in the registry is damaged: it has {found.size} bytes")
     data, tag = registry.read(key)
-    return untrusted.parse_json(data, f"{key} in the registry", dict, hint=DAMAGED), tag
+    return untrusted.parse_json(data, f"{key} in the registry", dict[str, Any], hint=DAMAGED), tag
 
 
 def shaped(kind: type[T], fields: dict[str, Any], key: str) -> T:

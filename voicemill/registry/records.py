@@ -14,6 +14,7 @@ from voicemill.core import logs, untrusted
 from voicemill.core.digests import file_digest, listing_digest
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
+from voicemill.core.json_values import is_object
 from voicemill.core.names import Names, normal
 from voicemill.core.safe_paths import what_is_wrong
 from voicemill.registry import documents, names
@@ -55,7 +56,7 @@ class Record:
     published: str
     by: str
     files: dict[str, str]
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict[str, Any])
     format: int = _FORMAT
 
     def encode(self) -> bytes:
@@ -117,8 +118,8 @@ def describe(folder: Path, published: PublishedVersion) -> Record:
     """Return the record of a voice folder that is about to be published."""
     voice = read_voice(folder, verify=False)
     lineage, metrics = lineage_and_metrics(folder)
-    best = metrics.get("best") or {}
-    about = {
+    best: dict[str, Any] = metrics.get("best") or {}
+    about: dict[str, Any] = {
         "model": voice.version,
         "language": voice.language,
         "consent": has_consent(lineage),
@@ -134,10 +135,11 @@ def lineage_and_metrics(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         InputError: if one of them is damaged.
     """
     paths = (folder / "lineage.json", folder / "metrics.json")
-    lineage, metrics = (
-        untrusted.read_json(path, dict, hint=_HINT, nan=True) if path.is_file() else {} for path in paths
-    )
-    if not isinstance(metrics.get("best") or {}, dict):
+    found: list[dict[str, Any]] = [
+        untrusted.read_json(path, dict[str, Any], hint=_HINT, nan=True) if path.is_file() else {} for path in paths
+    ]
+    lineage, metrics = found
+    if not is_object(metrics.get("best") or {}):
         raise InputError(f"{display(paths[1])} cannot be used: best is not an object; {_HINT}")
     return lineage, metrics
 
@@ -184,7 +186,7 @@ def _problem(record: Record, speaker: str, version: str) -> str:
     about = record.about
     texts = all(isinstance(about.get(name, ""), str) for name in ("model", "language"))
     metrics = about.setdefault("metrics", {})
-    if not texts or not isinstance(about.setdefault("consent", False), bool) or not isinstance(metrics, dict):
+    if not texts or not isinstance(about.setdefault("consent", False), bool) or not is_object(metrics):
         return "its description of the voice was not written by voicemill"
     if not all(map(_is_finite, metrics.values())):
         return "its metrics are not numbers"

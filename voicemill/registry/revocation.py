@@ -18,6 +18,7 @@ from voicemill.core import logs
 from voicemill.core.digests import file_digest
 from voicemill.core.display import display
 from voicemill.core.errors import InputError, TryAgain
+from voicemill.core.json_values import is_object
 from voicemill.registry import documents, names, records, tombstones, uploads
 from voicemill.storage import Conflict, Store, Trace, normal_store
 
@@ -107,7 +108,7 @@ def revoke(registry: Store, speaker: str, *, why: str, by: str, artifacts: Store
             f"{len(after)} objects of {speaker} remain or were recreated, such as {trace.key} ({title}); "
             "stop the speaker's runs and revoke again"
         )
-    removed = Counter(record["removed"])
+    removed: Counter[str] = Counter(record["removed"])
     for _, trace in before:
         removed.update({f"{trace.kind}s": 1, "bytes": trace.size})
     record |= {"finished": documents.now(), "removed": dict(removed)}
@@ -122,7 +123,14 @@ def revoke(registry: Store, speaker: str, *, why: str, by: str, artifacts: Store
 
 def _bury(registry: Store, speaker: str, why: str, by: str) -> dict[str, Any]:
     """Write the tombstone, unless an earlier revocation did; gives what it says."""
-    record = {"speaker": speaker, "by": by, "at": documents.now(), "why": why, "finished": None, "removed": {}}
+    record: dict[str, Any] = {
+        "speaker": speaker,
+        "by": by,
+        "at": documents.now(),
+        "why": why,
+        "finished": None,
+        "removed": {},
+    }
     key = names.tombstone_key(speaker)
     try:
         registry.write(key, documents.encode(record), only_if_absent=True)
@@ -133,7 +141,7 @@ def _bury(registry: Store, speaker: str, why: str, by: str) -> dict[str, Any]:
         except InputError as error:
             log.warning("the tombstone is being rewritten: %s", error)
             earlier = {}
-    if not isinstance(earlier.get("removed"), dict):
+    if not is_object(earlier.get("removed")):
         registry.write(key, documents.encode(record))
         return record
     return record | earlier

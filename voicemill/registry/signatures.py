@@ -3,6 +3,9 @@
 It is a Sigstore bundle over the digests of all files, made with an elliptic-curve key; nothing is asked of any server.
 """
 
+# Methods of model-signing have parameters without types.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import importlib.util

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from voicemill.core import files as atomic_files
@@ -94,7 +95,7 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
 def _index(path: Path) -> dict[str, str]:
     """Tags of the files fetched before, by key; empty if the index is damaged, so that everything is fetched again."""
     try:
-        found = untrusted.read_json(path, dict)
+        found = untrusted.read_json(path, dict[str, Any])
     except InputError:
         return {}
     return {key: tag for key, tag in found.items() if isinstance(tag, str) and not what_is_wrong(key, portable=False)}

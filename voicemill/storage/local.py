@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -122,7 +122,7 @@ class LocalStore:
             shutil.copyfile(source, partial)
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self) -> Generator[None, None, None]:
         self.root.mkdir(parents=True, exist_ok=True)
         with self._lock_file.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

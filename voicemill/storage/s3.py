@@ -1,14 +1,17 @@
 """A prefix of an S3 bucket as a store (boto3; any server that speaks S3)."""
 
+# boto3 and botocore come without types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from voicemill.core import files as atomic_files
 from voicemill.core.digests import file_digest
@@ -54,7 +57,8 @@ def client(endpoint: str | None = None) -> BaseClient:
         os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if elsewhere else None)
     )
     # A session of its own: the default one keeps the credentials that it found first.
-    return boto3.Session().client("s3", endpoint_url=endpoint, config=config, region_name=region)
+    session: Any = boto3.Session()
+    return session.client("s3", endpoint_url=endpoint, config=config, region_name=region)
 
 
 class S3Store:
@@ -182,7 +186,7 @@ class S3Store:
             return None
 
     @contextmanager
-    def _errors(self, key: str) -> Iterator[None]:
+    def _errors(self, key: str) -> Generator[None, None, None]:
         """Tell S3's many errors apart as what a user can fix, what time fixes, and what someone else did."""
         from boto3.exceptions import RetriesExceededError
         from botocore import exceptions
@@ -191,14 +195,15 @@ class S3Store:
         try:
             yield
         except exceptions.ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
+            told: dict[str, Any] = cast(Any, error).response.get("Error", {})
+            code = str(told.get("Code", ""))
             if code in _ABSENT:
                 raise _Absent(f"{place} does not exist") from error
             if code in _CONFLICT:
                 raise Conflict(f"{place} was written by someone else") from error
             if code in _AWAY:
                 raise TryAgain(f"S3 is temporarily unavailable for {place} ({code})") from error
-            message = error.response.get("Error", {}).get("Message") or code
+            message = told.get("Message") or code
             if code in _REFUSED:
                 hint = "check the S3 key, its rights on the bucket and this machine's clock"
                 raise Unavailable(f"S3 denies access to {place}: {message}; {hint}") from error

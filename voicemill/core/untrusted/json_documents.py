@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from voicemill.core.display import display
+from voicemill.core.json_values import plain_type
 from voicemill.core.untrusted.files import MOST_BYTES, Unreadable, decoded, read_bytes, refused
 
 DEEPEST = 64
@@ -19,7 +20,7 @@ LONGEST_INTEGER = 40
 
 _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
-_KINDS = {dict: "object", list: "list", str: "string"}
+_KINDS: dict[type, str] = {dict: "object", list: "list", str: "string"}
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ def read_json(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = 
 
     Args:
         path: The file.
-        expect: Type of the whole: `dict`, `list`, or `object` for any.
+        expect: Type of the whole: `dict[str, Any]`, `list[Any]`, or `object` for any.
         hint: What the user may do about a file that cannot be used.
         most_bytes: Largest size.
         nan: Accept NaN and infinity, which Python writes for numbers of a training that diverged.
@@ -97,8 +98,9 @@ def json_value(data: bytes | str, expect: type[T], *, nan: bool = False) -> T:
         raise Unreadable(f"it is not valid JSON ({error.msg}, {place})") from error
     except UnicodeEncodeError as error:
         raise Unreadable("a string holds half a surrogate pair") from error
-    if not isinstance(found, expect):
-        raise Unreadable(f"it is not a JSON {_KINDS.get(expect, expect.__name__)}")
+    kind = plain_type(expect)
+    if not isinstance(found, kind):
+        raise Unreadable(f"it is not a JSON {_KINDS.get(kind, kind.__name__)}")
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 
 from voicemill.core.display import display
+from voicemill.core.json_values import plain_type
 from voicemill.core.untrusted.files import Unreadable, decoded, read_bytes, refused
 from voicemill.core.untrusted.json_documents import DEEPEST, LONGEST_INTEGER
 
@@ -62,7 +63,7 @@ def read_yaml(path: Path, expect: type[T], *, hint: str = "", most_bytes: int = 
 
     Args:
         path: The file.
-        expect: Type of the whole: `dict`, `list`, or `object` for any.
+        expect: Type of the whole: `dict[str, Any]`, `list[Any]`, or `object` for any.
         hint: What the user may do about a file that cannot be used.
         most_bytes: Largest size.
 
@@ -78,8 +79,9 @@ def parse_yaml(data: bytes | str, name: object, expect: type[T], *, hint: str = 
     found = documents[0] if documents else None
     if len(documents) > 1:
         raise refused(name, "it holds more than one YAML document", hint)
-    if not isinstance(found, expect):
-        kind = {dict: "mapping", list: "list"}.get(expect, expect.__name__)
+    wanted = plain_type(expect)
+    if not isinstance(found, wanted):
+        kind = {dict: "mapping", list: "list"}.get(wanted, wanted.__name__)
         raise refused(name, f"it is not a YAML {kind}", hint)
     return found
 

@@ -164,7 +164,7 @@ def _leaked(wanted: list[str], got: list[str], reference: list[str]) -> int:
             stretch += got[step.dest_start : step.dest_end]
             continue
         longest, stretch = max(longest, _common(stretch, reference)), []
-    # What stands in the text as well is no leak.
+    # Words that the text has too are not leaked ones.
     return longest if longest > _common(reference, wanted) else 0
 
 

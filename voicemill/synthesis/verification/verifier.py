@@ -73,7 +73,7 @@ class Verifier:
         Args:
             settings: What was asked.
             speech: What was spoken.
-            options: How; the pause after each piece is no silence of the line's own.
+            options: How; the pause after each piece does not count as silence of the line.
         """
         finding = self._examine(settings, speech, options)
         if finding is None:
