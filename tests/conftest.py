@@ -11,7 +11,14 @@ import pytest
 
 from tests.buckets import bucket, moto_address, place
 
-__all__ = ["bucket", "memory_is_given_back", "moto_address", "no_half_loaded_modules", "place"]
+__all__ = [
+    "bucket",
+    "memory_is_given_back",
+    "models_of_a_module_are_freed",
+    "moto_address",
+    "no_half_loaded_modules",
+    "place",
+]
 
 # Tests start processes by the hundred: none of them is to compile torch anew.
 sys.dont_write_bytecode = False
@@ -28,10 +35,12 @@ FIRST = (
 )
 """The longest files, begun first: a worker that begins one of them last would end minutes after the other."""
 
+MANY_BYTES = 2**30
+"""Memory of a process of tests from which it is looked for what can be freed."""
 STEP_BYTES = 2**29
-"""By how much a process of tests may grow before it is looked for what can be freed."""
+"""By how much it may grow within a module before that is done again."""
 
-_floor = 2 * STEP_BYTES
+_floor = MANY_BYTES
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,17 +60,30 @@ def no_half_loaded_modules() -> None:
     sys.modules.pop("samplerate", None)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def models_of_a_module_are_freed() -> Iterator[None]:
+    """Free what a module's fixtures held: this one is set up before them, and ends after them."""
+    yield
+    if resident_bytes() > MANY_BYTES:
+        give_memory_back()
+
+
 @pytest.fixture(autouse=True)
 def memory_is_given_back() -> Iterator[None]:
     """Free what a test's models took: a process that has trained keeps freed memory for itself (`kernels.cpu`)."""
-    global _floor
     yield
     if resident_bytes() > _floor + STEP_BYTES:
-        gc.collect()
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "malloc_trim"):
-            libc.malloc_trim(0)
-        _floor = resident_bytes()
+        give_memory_back()
+
+
+def give_memory_back() -> None:
+    """Collect objects that nothing holds, and return free memory to the system."""
+    global _floor
+    gc.collect()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+    _floor = max(MANY_BYTES, resident_bytes())
 
 
 def resident_bytes() -> int:
