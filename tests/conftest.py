@@ -20,9 +20,10 @@ __all__ = [
     "place",
 ]
 
-# Tests start processes by the hundred: none of them is to compile torch anew.
+# Tests start processes by the hundred: none of them is to compile torch anew, or to take more than a core.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 FIRST = (
     "workflows/test_clone_voice.py",

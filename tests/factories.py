@@ -38,13 +38,21 @@ class RunFolder:
         return self.root / name
 
 
-def make_run(root: Path) -> RunFolder:
-    """Make the folders `models`, `audio`, `clips`, `transcripts`, `dataset`, `sovits`, `gpt`, `evaluation`."""
+def make_run(root: Path, models: Path | None = None) -> RunFolder:
+    """Make the folders `models`, `audio`, `clips`, `transcripts`, `dataset`, `sovits`, `gpt`, `evaluation`.
+
+    Args:
+        root: Where they lie.
+        models: The models folder to take; by default toys, which babble long where the best token is always taken.
+    """
     run = RunFolder(root)
-    for name in ("models", "audio", "clips", "transcripts", "dataset", "sovits", "gpt", "evaluation/audio"):
+    for name in ("audio", "clips", "transcripts", "dataset", "sovits", "gpt", "evaluation/audio"):
         (root / name).mkdir(parents=True)
-    make_sovits(run.models, 0)
-    make_gpt(run.models, 0)
+    if models:
+        run.models.symlink_to(models)
+    else:
+        make_sovits(run.models, 0)
+        make_gpt(run.models, 0)
     rows = []
     for number, (clip, (seconds, text)) in enumerate(CLIPS.items()):
         time = np.arange(int(seconds * 32_000)) / 32_000

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from tests.factories import make_run
+from tests.small_voice import small_models
 from tests.speech import speech
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints
@@ -52,8 +53,7 @@ def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None
 
 
 def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    make_hubert(run.models, 0)
+    run = make_run(tmp_path, small_models())
     clip = run.clips / "b-0000_1.wav"
     soundfile.write(clip, speech(6.0), 16_000)
     folders = (run.dataset, run.clips, run.transcripts, run.sovits, run.gpt)
