@@ -44,7 +44,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], list[s
         "min-minutes": 0.3,
         "text": "Good morning, and welcome to the mill.",
         "sovits-epochs": 2,
-        "gpt-epochs": 2,
+        "gpt-epochs": 1,
         # Few clips would be gone through many times an epoch; here twice is enough.
         "config": "{train-sovits: {save-every: 1, min-clips-per-epoch: 8},"
         " train-gpt: {save-every: 1, min-clips-per-epoch: 8}, evaluate: {lines: 1}}",
