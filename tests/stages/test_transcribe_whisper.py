@@ -13,10 +13,12 @@ from opencc import OpenCC
 from tests.real_whisper import samples, whisper_models
 from voicemill.asr import recognizer
 from voicemill.asr.transcript import RATE
+from voicemill.asr.whisper import WhisperRecognizer
 from voicemill.audio.clip_names import place_of
 from voicemill.audio.reading import read_mono
 from voicemill.audio.recordings import read_manifest
 from voicemill.dataset.labels import read
+from voicemill.models import locate
 from voicemill.stages.ingest import ingest
 from voicemill.stages.normalize import normalize
 from voicemill.stages.slice import slice_clips
@@ -100,3 +102,19 @@ def test_the_language_is_found_where_it_is_not_told(whisper_models: Path, sample
     for folder, language in (("en_lj", "en"), ("zh_s0150", "zh")):
         path = sorted((samples / folder).glob("*.flac"))[0]
         assert listener.transcribe(read_mono(path, RATE)).language == language
+
+
+@pytest.mark.parametrize(
+    ("recording", "language", "right", "wrong"),
+    [
+        ("en_lj/LJ001-0002.flac", "en", "in being comparatively modern.", "in being comparatively ugly."),
+        ("zh_s0150/BAC009S0150W0121.flac", "zh", "其中有两个是内因的指标", "其中有两个是房价的指标"),
+    ],
+)
+def test_a_word_that_is_not_said_has_next_to_no_chance(
+    whisper_models: Path, samples: Path, recording: str, language: str, right: str, wrong: str
+) -> None:
+    listener = WhisperRecognizer(locate(whisper_models, "whisper"), language, "cpu")
+    encoding = listener.encode(read_mono(samples / recording, RATE), language)
+    least = [min(word.chance for word in encoding.words(text)) for text in (right, wrong)]
+    assert least[0] > 0.01 and least[1] < 0.001
