@@ -23,6 +23,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,8 @@ from voicemill.dataset.labels import Label, read
 from voicemill.models import locate
 from voicemill.text import scoring
 
+# Of a hundred draws most texts are the same.
+_disagreement, _pace = cache(disagreement), cache(pace)
 _SHARE = 0.1
 _DRAWS = 100
 KINDS: tuple[str, ...] = ("wrong word", "dropped words", "swapped")
@@ -160,8 +163,8 @@ def signals(
 ) -> Signals:
     """Everything that is known of some transcripts of one speaker without knowing the right ones."""
     language, seconds = heard[0].language, [one.seconds for one in heard]
-    differs = [disagreement(text, other, language) for text, other in zip(texts, others, strict=True)]
-    odd = odd_paces([pace(text, language, length) for text, length in zip(texts, seconds, strict=True)])
+    differs = [_disagreement(text, tuple(other), language) for text, other in zip(texts, others, strict=True)]
+    odd = odd_paces([_pace(text, language, length) for text, length in zip(texts, seconds, strict=True)])
     least = [min((chance for _, chance in row), default=None) for row in words]
     flagged = [
         flags(text, language, length, sure, 0.0) for text, length, sure in zip(texts, seconds, confidences, strict=True)
