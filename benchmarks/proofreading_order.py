@@ -31,7 +31,7 @@ import numpy as np
 from voicemill.asr.doubt import doubt, odd_paces, pace
 from voicemill.asr.flags import flags
 from voicemill.asr.orthography import consistent
-from voicemill.asr.second_opinion import disagreement
+from voicemill.asr.second_opinion import disagreement, disputed_words
 from voicemill.asr.transcript import RATE
 from voicemill.asr.whisper import WhisperRecognizer
 from voicemill.audio.reading import read_mono
@@ -40,7 +40,7 @@ from voicemill.models import locate
 from voicemill.text import scoring
 
 # Of a hundred draws most texts are the same.
-_disagreement, _pace = cache(disagreement), cache(pace)
+_disagreement, _disputed, _pace = cache(disagreement), cache(disputed_words), cache(pace)
 _SHARE = 0.1
 _DRAWS = 100
 KINDS: tuple[str, ...] = ("wrong word", "dropped words", "swapped")
@@ -83,6 +83,7 @@ class Signals:
     confidence: list[float]
     pace: list[float]
     disagreement: list[float]
+    disputed: list[float]
     word: list[float]
     together: list[float]
 
@@ -169,9 +170,10 @@ def signals(
     flagged = [
         flags(text, language, length, sure, 0.0) for text, length, sure in zip(texts, seconds, confidences, strict=True)
     ]
-    together = [doubt(*row) for row in zip(differs, confidences, odd, flagged, least, strict=True)]
+    disputed = [_disputed(text, tuple(other), language) for text, other in zip(texts, others, strict=True)]
+    together = [doubt(*row) for row in zip(disputed, confidences, odd, flagged, least, strict=True)]
     unsure = [1 - (1.0 if one is None else one) for one in least]
-    return Signals([1 - one for one in confidences], odd, differs, unsure, together)
+    return Signals([1 - one for one in confidences], odd, differs, disputed, unsure, together)
 
 
 def own_signals(heard: Sequence[Heard]) -> Signals:

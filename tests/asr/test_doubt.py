@@ -11,7 +11,7 @@ import pytest
 from tests.asr.sherpa_models import make_sensevoice
 from tests.speech import speech
 from voicemill.asr.doubt import doubt, odd_paces, pace
-from voicemill.asr.second_opinion import again, disagreement, second_opinion
+from voicemill.asr.second_opinion import again, disagreement, disputed_words, second_opinion
 from voicemill.asr.transcript import Rehearing, Transcript
 
 RATE = 16_000
@@ -46,9 +46,18 @@ def test_a_wrong_word_disagrees_by_its_share_and_another_text_wholly() -> None:
 
 def test_each_part_alone_makes_a_transcript_doubtful() -> None:
     assert doubt(0.0, 1.0, 0.0) == 0.0
-    parts = [doubt(0.3, 1.0, 0.0), doubt(0.0, 0.4, 0.0), doubt(0.0, 1.0, 1.0), doubt(0.0, 1.0, 0.0, ["loop"])]
-    assert parts == pytest.approx([0.3, 0.3, 0.5, 0.9])
-    assert max(parts) < doubt(0.3, 0.4, 1.0, ["loop"]) < 1
+    parts = [doubt(1.0, 1.0, 0.0), doubt(0.0, 0.4, 0.0), doubt(0.0, 1.0, 1.0), doubt(0.0, 1.0, 0.0, ["loop"])]
+    assert parts == pytest.approx([0.5, 0.3, 0.5, 0.9])
+    assert doubt(0.0, 1.0, 0.0, [], 0.0001) == pytest.approx(0.9)
+    assert max(parts) < doubt(1.0, 0.4, 1.0, ["loop"], 0.0001) < 1
+    assert doubt(0.0, 1.0, 0.0, [], 0.0) < 1
+
+
+def test_more_disputed_words_are_more_doubtful() -> None:
+    text = "the cat sat on the mat"
+    counts = [disputed_words(text, others, "en") for others in ([text], [text, "the cat sat on a hat"], ["a dog"], [])]
+    assert counts == [0, 1, 6, 0]
+    assert doubt(1.0, 1.0, 0.0) < doubt(2.0, 1.0, 0.0) < doubt(20.0, 1.0, 0.0) < 1
 
 
 @pytest.mark.parametrize("flag", ["low-confidence", "disagreement", "cut-end"])

@@ -16,7 +16,7 @@ from voicemill.asr.edges import cut_edges
 from voicemill.asr.flags import flags
 from voicemill.asr.orthography import Script, consistent
 from voicemill.asr.own_labels import Matches, match
-from voicemill.asr.second_opinion import DISAGREES, Hears, Opinion, disagreement, second_opinion
+from voicemill.asr.second_opinion import DISAGREES, Hears, Opinion, disagreement, disputed_words, second_opinion
 from voicemill.asr.transcript import RATE, Recognizer, Rehearing, Transcript
 from voicemill.audio.reading import read_mono
 from voicemill.audio.recordings import MANIFEST, read_manifest
@@ -47,6 +47,7 @@ class ClipTranscript:
         disagreement: Share that a second opinion heard differently, 0 to 1; None without one.
         pace: Phones a second.
         word_confidence: Of the least likely word, see `voicemill.asr.transcript.Rehearing`; None without.
+        disputed: Words (characters where words are not spaced) that a second opinion heard differently.
         doubt: 0 to 1; proofreading shows the highest first. See `voicemill.asr.doubt`.
     """
 
@@ -60,6 +61,7 @@ class ClipTranscript:
     disagreement: float | None = None
     pace: float = 0.0
     word_confidence: float | None = None
+    disputed: float = 0.0
     doubt: float = 0.0
 
     def row(self) -> dict[str, Any]:
@@ -196,7 +198,7 @@ def _doubted(transcripts: list[ClipTranscript]) -> list[ClipTranscript]:
     return [
         replace(
             one,
-            doubt=round(doubt(one.disagreement or 0.0, one.confidence, pace, one.flags, one.word_confidence), 4),
+            doubt=round(doubt(one.disputed, one.confidence, pace, one.flags, one.word_confidence), 4),
         )
         for one, pace in zip(transcripts, odd, strict=True)
     ]
@@ -218,11 +220,15 @@ def _keep(
     if "empty" in found:
         raise InputError("its transcript has no words" if source == "label" else "the recogniser found no words in it")
     differs = least = None
+    disputed = 0.0
     if again is not None:
         differs, least = round(disagreement(text, again.texts, language), 4), again.word_confidence
+        disputed = round(disputed_words(text, again.texts, language), 2)
         extra["disagreement"] = differs
         found += ["disagreement"] if differs >= DISAGREES else []
     ledger.keep(path.name, seconds=seconds, source=source, confidence=confidence, flags=found, **extra)
     spoken = round(pace(text, language, seconds), 2)
     least = None if least is None else float(f"{least:.3g}")
-    return ClipTranscript(path.name, seconds, language, text, confidence, source, found, differs, spoken, least)
+    return ClipTranscript(
+        path.name, seconds, language, text, confidence, source, found, differs, spoken, least, disputed
+    )

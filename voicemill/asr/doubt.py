@@ -1,12 +1,12 @@
 """How doubtful a transcript is: one number by which proofreading is ordered.
 
-    doubt = 1 - (1 - disagreement) * sqrt(word confidence) * (1 - unsure / 2) * (1 - odd pace / 2) * (0.1 if flagged)
+    doubt = 1 - word confidence ** 0.25 / (1 + disputed) * (1 - unsure / 2) * (1 - odd pace / 2) * (0.1 if flagged)
 
-`disagreement` is that of a second opinion, `word confidence` the chance of the least likely word, `unsure` what the
-recogniser's confidence lacks to 1; the pace is odd where it is beyond a quarter from the speaker's median, wholly so at
-half or double of it; flagged means a flag that says that the text is wrong. Each alone is enough to put a clip in
-front: the parts are not added but combined as chances that something is wrong. benchmarks/proofreading_order.py
-measures what each of them finds, and all together.
+`word confidence` is the chance of the least likely word, `disputed` how many words a second opinion heard differently,
+`unsure` what the recogniser's confidence lacks to 1; the pace is odd where it is beyond a quarter from the speaker's
+median, wholly so at half or double of it; flagged means a flag that says that the text is wrong. Each alone is enough
+to put a clip in front: the parts are not added but combined as chances that something is wrong.
+benchmarks/proofreading_order.py measures what each of them finds, and all together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from voicemill.text import scoring
 _UNSURE_WEIGHS = 0.5
 _PACE_WEIGHS = 0.5
 _FLAG_WEIGHS = 0.9
-_WORD_WEIGHS = 0.5
+_WORD_WEIGHS = 0.25
 _ODD_FROM, _ODD_WHOLLY = math.log(1.25), math.log(2.0)
 _HARMLESS = ("low-confidence", "disagreement", "cut-start", "cut-end")
 """Flags that say nothing about the text, or what the other parts say already."""
@@ -52,7 +52,7 @@ def odd_paces(paces: Sequence[float]) -> list[float]:
 
 
 def doubt(
-    disagreement: float,
+    disputed: float,
     confidence: float,
     odd_pace: float,
     flags: Sequence[str] = (),
@@ -61,14 +61,14 @@ def doubt(
     """Return how doubtful a transcript is, in [0, 1].
 
     Args:
-        disagreement: Of the second opinion, in [0, 1]; 0 where there is none.
+        disputed: Words that the second opinion heard differently; 0 where there is none.
         confidence: The recogniser's, in [0, 1]; 1 for labels of the user's own.
         odd_pace: See `odd_paces`.
         flags: See `voicemill.asr.flags`.
         word_confidence: Of the least likely word, in [0, 1]; None where it is not known.
     """
     is_flagged = any(flag not in _HARMLESS for flag in flags)
-    right = (1 - disagreement) * (1 - _UNSURE_WEIGHS * (1 - confidence)) * (1 - _PACE_WEIGHS * odd_pace)
+    right = 1 / (1 + disputed) * (1 - _UNSURE_WEIGHS * (1 - confidence)) * (1 - _PACE_WEIGHS * odd_pace)
     fits = 1.0 if word_confidence is None else max(word_confidence, 1e-9) ** _WORD_WEIGHS
     return 1 - right * fits * (1 - _FLAG_WEIGHS * is_flagged)
 

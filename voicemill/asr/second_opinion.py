@@ -92,6 +92,22 @@ def disagreement(text: str, others: Sequence[str], language: str) -> float:
     return float(np.mean([_differs(text, other, language) for other in others])) if others else 0.0
 
 
+def disputed_words(text: str, others: Sequence[str], language: str) -> float:
+    """Return how many words of a transcript (characters where words are not spaced) are heard differently.
+
+    As `disagreement`, which is a rate: a long transcript with two wrong words costs a reader more than a short one with
+    one.
+    """
+    return float(np.mean([_errors(text, other, language) for other in others])) if others else 0.0
+
+
+def _errors(text: str, other: str, language: str) -> int:
+    try:
+        return scoring.score(text, other, language).words.errors
+    except InputError:
+        return 1
+
+
 def _differs(text: str, other: str, language: str) -> float:
     try:
         found = scoring.score(text, other, language)
