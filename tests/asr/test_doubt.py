@@ -48,7 +48,7 @@ def test_each_part_alone_makes_a_transcript_doubtful() -> None:
     assert doubt(0.0, 1.0, 0.0) == 0.0
     parts = [doubt(1.0, 1.0, 0.0), doubt(0.0, 0.4, 0.0), doubt(0.0, 1.0, 1.0), doubt(0.0, 1.0, 0.0, ["loop"])]
     assert parts == pytest.approx([0.5, 0.3, 0.5, 0.9])
-    assert doubt(0.0, 1.0, 0.0, [], 0.0001) == pytest.approx(0.9)
+    assert doubt(0.0, 1.0, 0.0, [], 0.0001) == pytest.approx(0.99)
     assert max(parts) < doubt(1.0, 0.4, 1.0, ["loop"], 0.0001) < 1
     assert doubt(0.0, 1.0, 0.0, [], 0.0) < 1
 

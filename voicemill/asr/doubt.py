@@ -1,6 +1,6 @@
 """How doubtful a transcript is: one number by which proofreading is ordered.
 
-    doubt = 1 - word confidence ** 0.25 / (1 + disputed) * (1 - unsure / 2) * (1 - odd pace / 2) * (0.1 if flagged)
+    doubt = 1 - sqrt(word confidence) / (1 + disputed) * (1 - unsure / 2) * (1 - odd pace / 2) * (0.1 if flagged)
 
 `word confidence` is the chance of the least likely word, `disputed` how many words a second opinion heard differently,
 `unsure` what the recogniser's confidence lacks to 1; the pace is odd where it is beyond a quarter from the speaker's
@@ -21,7 +21,7 @@ from voicemill.text import scoring
 _UNSURE_WEIGHS = 0.5
 _PACE_WEIGHS = 0.5
 _FLAG_WEIGHS = 0.9
-_WORD_WEIGHS = 0.25
+_WORD_WEIGHS = 0.5
 _ODD_FROM, _ODD_WHOLLY = math.log(1.25), math.log(2.0)
 _HARMLESS = ("low-confidence", "disagreement", "cut-start", "cut-end")
 """Flags that say nothing about the text, or what the other parts say already."""
