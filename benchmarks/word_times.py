@@ -68,7 +68,7 @@ def main() -> None:
         took = seconds = 0.0
         for line in lines:
             spoken = flite.speak(line, voice)
-            features = hubert.features(synthesizer.hubert, resample(spoken.samples, flite.RATE, hubert.RATE))
+            features = synthesizer.hubert(resample(spoken.samples, flite.RATE, hubert.RATE))
             with torch.inference_mode():
                 tokens = synthesizer.sovits.extract_codes(features)[0, 0].cpu()
             fragment = pronounce(line, "en", "v2", synthesizer.bert)

@@ -5,6 +5,7 @@ Reads   sovits/, gpt/      weights of the saved epochs
         dataset/           which texts were trained on, and how they are read
 Writes  evaluation/evaluation.json   the pairs with their measures, the best one, how sure the choice is, the reference
                                      clip and those that were tried, the options that they spoke with
+        evaluation/references.safetensors   what the models found in the clips that the voice may have as references
         evaluation/audio/*.wav       what they said
 Drops   pairs whose training diverged
 """
@@ -104,6 +105,7 @@ def evaluate(
     if unclear := understood.warning(content["best"]):
         content["warning"] = unclear
         get_logger(__name__).warning("the voice is %s", unclear)
+    trial.read_references(found, bench, rows, weights_in(sovits)).write(evaluation)
     text = json.dumps(content, ensure_ascii=False, indent=1)
     (evaluation / "evaluation.json").write_text(text + "\n", encoding="utf-8")
     best = found.best

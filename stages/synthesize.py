@@ -79,7 +79,8 @@ def synthesize(
         speech: Where the files go, named by the number of their line.
         shard: Lines of a script, from plan-script, instead of `text`.
         state: What is spoken is kept here until all is; a stage that was stopped resumes from there.
-        models: Models folder, for HuBERT and, where Mandarin is spoken, BERT.
+        models: Models folder, for BERT where Mandarin is spoken, and for HuBERT and the speaker encoder where the voice
+            does not carry what they find in its reference clips.
         voice_at: Folder or s3:// address of a published voice, instead of `voice`; with a registry SPEAKER,
             SPEAKER@ALIAS or SPEAKER@VERSION.
         registry: Folder or s3:// address of the registry, where the voice is named by it.
@@ -163,7 +164,7 @@ def synthesize(
         verifier = verifier_for(verify, pretrained, manner.language, speaking, manner.options, max_tries)
         depends = {
             "voice": version,
-            "hubert": fingerprint(locate(pretrained, "hubert")),
+            "hubert": "" if speaking.is_read else fingerprint(locate(pretrained, "hubert")),
             "precision": precision,
             "runtime": runtime,
             "compiled": compiled,

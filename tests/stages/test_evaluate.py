@@ -12,6 +12,7 @@ import soundfile
 from tests.factories import make_run
 from tests.small_voice import small_models
 from tests.speech import speech
+from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.decoding import Sampling
@@ -19,6 +20,7 @@ from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.stages.evaluate import evaluate
 from voicemill.synthesis.load import Pretrained, recite
+from voicemill.voice import reference_features
 from voicemill.voice.generation_config import Generation
 
 
@@ -44,6 +46,10 @@ def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None
     assert found["recogniser"] == "pocketsphinx" and found["reference"]["clip"] == "b-0000_1.wav"
     assert (ledger.kept, ledger.dropped) == (2, 1)
     assert "diverged" in ledger.entries[0]["reason"]
+    read = reference_features.read(tmp_path / "out")
+    assert read is not None and read.sovits == file_digest(run.sovits / "sovits_e2_s20.safetensors")
+    (clip,) = read.clips.items()
+    assert clip[0] == file_digest(run.clips / "b-0000_1.wav") and len(clip[1].tokens_T) == round(25 * 6.6) - 1
     for pair in found["pairs"][1:]:
         (line,) = pair["lines"]
         assert soundfile.info(tmp_path / "out" / line["audio"]).samplerate == 32_000

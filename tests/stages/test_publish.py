@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,8 +20,9 @@ from voicemill.registry import publish as put
 from voicemill.registry import pull, version_of, versions
 from voicemill.stages.publish import publish
 from voicemill.storage import open_store
-from voicemill.voice import pronunciation
+from voicemill.voice import pronunciation, reference_features
 from voicemill.voice.manifest import choose_reference, main_language, read_voice
+from voicemill.voice.reference_features import ReferenceFile, StoredFeatures
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,21 @@ def test_the_voice_carries_how_its_training_texts_were_read(run: RunFolder, tmp_
     folder = make_voice(run, tmp_path / "voice")
     read = pronunciation.load(run.models, trained=folder)
     assert read.polyphones == "pypinyin" and read.reading.lexicon is not None and len(read.reading.lexicon) == 1
+
+
+def test_the_voice_carries_what_evaluation_found_in_its_reference_clip(run: RunFolder, tmp_path: Path) -> None:
+    assert reference_features.read(make_voice(run, tmp_path / "plain")) is None
+    run = RunFolder(shutil.copytree(run.root, tmp_path / "run"))
+    features = StoredFeatures(np.arange(5, dtype=np.int32), np.ones((1, 8, 1), dtype=np.float32))
+    clips = {file_digest(clip): features for clip in run.clips.iterdir()}
+    assert len(clips) > 1
+    best = file_digest(run.sovits / "sovits_e2_s20.safetensors")
+    ReferenceFile(best, "a digest", clips).write(run.evaluation)
+    folder = make_voice(run, tmp_path / "voice")
+    found, voice = reference_features.read(folder), read_voice(folder)
+    assert found is not None and (found.sovits, found.hubert) == (voice.sovits.sha256, "a digest")
+    assert list(found.clips) == [voice.reference.sha256]
+    assert np.array_equal(found.clips[voice.reference.sha256].tokens_T, features.tokens_T)
 
 
 def test_without_consent_the_card_says_so(run: RunFolder, tmp_path: Path) -> None:

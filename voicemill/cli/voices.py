@@ -33,6 +33,14 @@ def import_(
         typer.Option(help="Folder of more recordings, named by how they are spoken: happy.wav with happy.txt, ..."),
     ] = None,
     consent: Annotated[str, typer.Option(help="The speaker's consent, to be kept with the voice.")] = "",
+    models: Annotated[
+        str,
+        typer.Option(
+            envvar="VOICEMILL_MODELS",
+            help="Models folder or its s3:// address: its models read the recordings once, and not whenever the voice "
+            "is loaded.",
+        ),
+    ] = "",
 ) -> None:
     """Make a voice folder of GPT-SoVITS's files, which `synthesize` speaks with."""
     from voicemill.core.files import atomic
@@ -46,8 +54,22 @@ def import_(
     must_be_free(out)
     with atomic(out, is_folder=True) as folder:
         voice = import_voice(Source(sovits, gpt, reference, text, code, speaker, consent, references), folder)
+        if models:
+            _read_references(folder, models)
     named = f", with the references {', '.join(voice.references)}" if voice.references else ""
     typer.echo(f"{out}: a {voice.version} voice of {speaker}{named}")
+
+
+def _read_references(folder: Path, models: str) -> None:
+    from voicemill.core.extras import needs
+    from voicemill.models import resolve_local
+    from voicemill.voice import pronunciation
+
+    with needs("voice"):
+        from voicemill.synthesis.load import Pretrained
+        from voicemill.synthesis.reference_features import add_to_voice
+    place = resolve_local(models)
+    add_to_voice(folder, Pretrained(place), pronunciation.load(place, trained=folder).reading)
 
 
 @app.command("export")

@@ -11,6 +11,7 @@ from typing import Any
 from voicemill.contract import Ledger
 from voicemill.core.errors import InputError
 from voicemill.core.logs import get_logger
+from voicemill.core.safe_paths import safe_join
 from voicemill.evaluation.choosing import Choice, TimeBudget, how_sure, search
 from voicemill.evaluation.judging import Judge, asked_by
 from voicemill.evaluation.metrics import Measure, diverged, summed
@@ -18,8 +19,11 @@ from voicemill.evaluation.references import best_reference, clean_candidates
 from voicemill.gpt_sovits.synthesis import Reference
 from voicemill.synthesis.load import Pretrained, recite
 from voicemill.synthesis.options import options_of
+from voicemill.synthesis.reference_features import read_clips
 from voicemill.text import Reading
+from voicemill.voice import moods
 from voicemill.voice.generation_config import Generation
+from voicemill.voice.reference_features import ReferenceFile
 
 log = get_logger(__name__)
 
@@ -49,6 +53,10 @@ class Bench:
     clips: Path
     audio: Path
 
+    def clip(self, row: Mapping[str, Any]) -> Reference:
+        """Return a clip as a reference, from its row of transcripts.json."""
+        return Reference(safe_join(self.clips, row["clip"]), row["text"], row["language"].lower())
+
     def measure(
         self, sovits: Path, gpt: Path, reference: Mapping[str, Any], asked: Sequence[str], name: str = ""
     ) -> Measure:
@@ -65,8 +73,7 @@ class Bench:
             InputError: What it speaks are no numbers, or the clip cannot be used.
         """
         synthesizer = self.pretrained.synthesizer(sovits, gpt, reading=self.reading)
-        clip = Reference(self.clips / reference["clip"], reference["text"], reference["language"].lower())
-        prompt, options = self.generation.prompt(clip), options_of(self.generation)
+        prompt, options = self.generation.prompt(self.clip(reference)), options_of(self.generation)
         language = self.judge.language
         manner = asked_by(prompt, language, options, self.generation.speed)
         spoken = recite(synthesizer, prompt, asked, language, self.seed, options, self.generation.speed)
@@ -190,6 +197,23 @@ def run(
     for note in left_out:
         log.warning("left out %s", note)
     return found
+
+
+def read_references(
+    found: Found, bench: Bench, rows: Sequence[Mapping[str, Any]], sovits: Sequence[Path]
+) -> ReferenceFile:
+    """Let the models read the clips that the voice may have as its references, so that nobody who speaks needs to.
+
+    Args:
+        found: What the trial found.
+        bench: What the pairs had in common.
+        rows: Rows of transcripts.json.
+        sovits: Weights of the saved SoVITS epochs.
+    """
+    best = next(path for path in sovits if path.name == found.best.sovits)
+    named = moods.propose(bench.clips, rows, most=moods.MOST).values()
+    clips = {row["clip"]: bench.clip(row) for row in (found.reference, *named)}
+    return read_clips(bench.pretrained, best, clips.values(), bench.reading)
 
 
 def _try_references(

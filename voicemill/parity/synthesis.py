@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from voicemill.gpt_sovits.features import bert
+from voicemill.gpt_sovits.features import bert, hubert
 from voicemill.gpt_sovits.features import speaker_encoder as speaker_vectors
 from voicemill.gpt_sovits.features.pretrained import quiet
 from voicemill.gpt_sovits.flow_matching.model import MelGenerator
@@ -72,7 +73,7 @@ def build(
     return Synthesizer(
         sovits.eval(),
         gpt,
-        hubert_model.eval(),
+        partial(hubert.features, hubert_model.eval()),
         lambda segments: bert.segment_features(bert_model, segments),
         speaker_encoder,
         noise=noise,

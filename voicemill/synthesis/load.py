@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 
 from voicemill.core.display import display
@@ -28,6 +29,7 @@ from voicemill.gpt_sovits.training.run_state import choose_device
 from voicemill.models import locate
 from voicemill.registry.signatures import require_at_load
 from voicemill.synthesis import watermark as watermarks
+from voicemill.synthesis.reference_features import known_features
 from voicemill.text import BY_DICTIONARIES, Reading
 from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import Voice, read_voice
@@ -66,6 +68,14 @@ class Pretrained:
 
         return speaker_vectors.load(locate(self.models, "speaker-encoder"), self.device)
 
+    def content(self, wav16k: np.ndarray) -> torch.Tensor:
+        """HuBERT's features of samples `[n]` at 16 kHz; the model is loaded when it is first asked."""
+        return hubert.features(self.hubert, wav16k)
+
+    def speaker_vector(self, wav_1n: torch.Tensor) -> torch.Tensor:
+        """Speaker vector `[1, 20480]` of samples at 16 kHz; the model is loaded when it is first asked."""
+        return self.speaker_encoder(wav_1n)
+
     def bert_features(self, segments: Sequence[Any]) -> torch.Tensor:
         """BERT rows of a text's segments; the model is only loaded for Mandarin."""
         if any(segment.language == "zh" for segment in segments):
@@ -76,6 +86,15 @@ class Pretrained:
     def _bases(self) -> dict[str, SovitsCheckpoint]:
         """Bases that LoRAs were merged into; of one voice's epochs it is the same for all."""
         return {}
+
+    def generator(self, sovits: Path) -> Generator | MelGenerator:
+        """Return an acoustic model, for inference.
+
+        Raises:
+            InputError: When the file cannot be read or is another kind of model.
+            MissingModelError: When what it needs beside it is not in the models folder.
+        """
+        return self._generator(checkpoints.load_sovits(sovits), sovits)
 
     def _generator(self, acoustic: SovitsCheckpoint, path: Path) -> Generator | MelGenerator:
         version = acoustic.version
@@ -136,9 +155,9 @@ class Pretrained:
         return Synthesizer(
             self._generator(acoustic, sovits),
             self._token_model(Gpt.from_checkpoint(token.config, token.weights).float(), runtime, precision),
-            self.hubert,
+            self.content,
             self.bert_features,
-            self.speaker_encoder if acoustic.config.is_pro else None,
+            self.speaker_vector if acoustic.config.is_pro else None,
             precision,
             compiled,
             reading=reading,
@@ -154,6 +173,11 @@ class SpeakingVoice:
     synthesizer: Synthesizer
     reference: Reference
     references: Mapping[str, Reference] = field(default_factory=dict)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the voice carries what HuBERT finds in each of its reference clips."""
+        return all(clip.features for clip in (self.reference, *self.references.values()))
 
     def named(self, name: str) -> Reference:
         """Return a reference of the voice by its name; the usual one for an empty name.
@@ -189,7 +213,8 @@ def load_voice(
 
     Args:
         folder: What `publish` made.
-        models: Models folder, for HuBERT and, where Mandarin is spoken, BERT; or those of it that are loaded already.
+        models: Models folder, for BERT where Mandarin is spoken, and for HuBERT and the speaker encoder where the voice
+            does not carry what they find in its reference clips; or those of it that are loaded already.
         device: Where to compute; None takes the GPU where there is one.
         precision: As `Pretrained.synthesizer`.
         compiled: The same.
@@ -214,7 +239,10 @@ def load_voice(
         runtime=runtime,
     )
     clips = (voice.reference, *voice.references.values())
-    usual, *named = (Reference(folder / clip.file, clip.text, clip.language) for clip in clips)
+    known = known_features(folder, voice, synthesizer.sovits.config.gin_channels, reading)
+    usual, *named = (
+        Reference(folder / clip.file, clip.text, clip.language, features=known.get(clip.sha256)) for clip in clips
+    )
     return SpeakingVoice(voice, synthesizer, usual, dict(zip(voice.references, named, strict=True)))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError, UsageError
 from voicemill.text import symbols
 from voicemill.text.blocks import blocks
@@ -44,6 +45,12 @@ class Reading:
 
     lexicon: Lexicon | None = None
     polyphones: Polyphones | None = None
+
+    @property
+    def digest(self) -> str:
+        """Digest of who reads: the lexicon's words, and what kind of model tells polyphones apart."""
+        polyphones = type(self.polyphones).__name__ if self.polyphones else ""
+        return content_digest(f"{polyphones}\n{self.lexicon.digest if self.lexicon else ''}")
 
 
 BY_DICTIONARIES = Reading()

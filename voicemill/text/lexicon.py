@@ -7,11 +7,14 @@ language's own phonetics have it, syllables apart by spaces: pinyin for zh (`cho
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from voicemill.core import untrusted
+from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
 from voicemill.text import notation
 from voicemill.text.notation import BY_CHARACTER, LANGUAGES, Entry
@@ -41,6 +44,12 @@ class Lexicon:
         self._patterns: dict[str, re.Pattern[str] | None] = {}
         for entry in entries:
             self._add(*entry)
+
+    @property
+    def digest(self) -> str:
+        """Digest of its words and their readings."""
+        words = {language: {word: asdict(entry) for word, entry in of.items()} for language, of in self._words.items()}
+        return content_digest(json.dumps(words, sort_keys=True, ensure_ascii=False))
 
     def __len__(self) -> int:
         return sum(map(len, self._words.values()))

@@ -20,7 +20,7 @@ from voicemill.gpt_sovits.versions import spec
 from voicemill.models import locate, record
 from voicemill.models.layout import base_names, place
 from voicemill.storage import fingerprint
-from voicemill.voice import moods, pronunciation
+from voicemill.voice import moods, pronunciation, reference_features
 from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import REFERENCES, Part, ReferenceClip, Voice, choose_reference, main_language
 from voicemill.voice.model_card import model_card
@@ -81,6 +81,8 @@ def assemble(target: Path, sources: Sources, *, speaker: str, export: bool = Fal
         generation=Generation.recorded(evaluation, sources.evaluation / "evaluation.json"),
     )
     voice.write(target)
+    if found := reference_features.read(sources.evaluation):
+        found.only({clip.sha256 for clip in (voice.reference, *voice.references.values())}).write(target)
     if export:
         exports = target / "exports"
         exports.mkdir()

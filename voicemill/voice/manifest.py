@@ -5,6 +5,7 @@ sovits.safetensors    acoustic model
 gpt.safetensors       token model
 reference.wav         a clip of the speaker, 3 to 10 s
 references/           more of them by name (`happy.wav`), if the voice has any
+references.safetensors   what the models found in these clips (voicemill.voice.reference_features)
 metrics.json          what the evaluation measured
 lineage.json          what the voice was made from
 README.md             model card

@@ -16,6 +16,8 @@ import numpy as np
 from voicemill.core.safe_paths import safe_join
 from voicemill.voice.manifest import LONGEST_REFERENCE, SHORTEST_REFERENCE
 
+MOST = 6
+"""Most clips that a voice takes."""
 FEWEST_CLIPS = 20
 """Of fewer clips nothing is proposed: what is unusual is not known."""
 DISTINCT = 0.8

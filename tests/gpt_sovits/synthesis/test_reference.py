@@ -1,14 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from torch import Tensor
 
 from tests.factories import RECORDING
 from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.sovits.model import Generator
 from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
-from voicemill.gpt_sovits.synthesis.reference import voice_of
+from voicemill.gpt_sovits.synthesis.reference import Voice, features_of, levelled, speaker_embedding
 
 
 def cut(target: Path, seconds: float, gain: float = 1.0) -> Path:
@@ -16,6 +19,10 @@ def cut(target: Path, seconds: float, gain: float = 1.0) -> Path:
     samples = np.resize(samples, round(seconds * rate)) * gain
     soundfile.write(target, samples, rate, subtype="FLOAT")
     return target
+
+
+def embedding(synthesizer: Synthesizer, file: Path) -> Tensor:
+    return speaker_embedding(file, synthesizer.sovits, None)
 
 
 @pytest.mark.parametrize("seconds", [2.9, 10.1])
@@ -38,21 +45,43 @@ def test_without_a_text_only_the_voice_is_taken(synthesizer: Synthesizer):
     prompt = synthesizer.prepare(Reference(RECORDING))
     assert prompt.tokens is None
     assert prompt.text is None
-    assert len(prompt.voice.spectrograms) == 1
+    assert isinstance(prompt.voice, Voice)
+    assert torch.equal(prompt.voice.g_1G1, embedding(synthesizer, RECORDING))
 
 
 def test_further_recordings_count_whatever_their_length(synthesizer: Synthesizer, tmp_path: Path):
     other = cut(tmp_path / "other.wav", 1.0)
     prompt = synthesizer.prepare(Reference(RECORDING, "你好。", "zh", (other,)))
-    assert [spec.shape[-1] for spec in prompt.voice.spectrograms][1] == 50
+    assert isinstance(prompt.voice, Voice)
+    both = (embedding(synthesizer, RECORDING) + embedding(synthesizer, other)) / 2
+    torch.testing.assert_close(prompt.voice.g_1G1, both)
 
 
 def test_a_reference_beyond_full_scale_is_heard_as_if_it_were_not(tmp_path: Path):
     full, loud = (cut(tmp_path / f"{gain}.wav", 3.0, gain) for gain in (1.0, 1.9))
     peak = float(np.abs(soundfile.read(full)[0]).max())
-    once, twice = (voice_of([file], None, torch.device("cpu")).spectrograms[0] for file in (full, loud))
-    expected = once * min(1.9, 1 / peak)
-    torch.testing.assert_close(twice, expected, rtol=1e-3, atol=1e-2)
+    once, twice = (levelled(file) for file in (full, loud))
+    torch.testing.assert_close(twice, once * min(1.9, 1 / peak), rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_known_of_a_reference_is_not_looked_for_again(synthesizer: Synthesizer, tmp_path: Path):
+    other = cut(tmp_path / "other.wav", 1.0)
+    reference = Reference(RECORDING, "你好。", "zh", (other,))
+    assert isinstance(synthesizer.sovits, Generator)
+    found = features_of(reference, synthesizer.sovits, synthesizer.hubert, None, synthesizer.bert)
+
+    def absent(_: object) -> Tensor:
+        raise AssertionError("a model was asked")
+
+    alone = replace(synthesizer, hubert=absent, bert=absent)
+    once, again = synthesizer.prepare(reference), alone.prepare(replace(reference, features=found))
+    assert once.tokens is not None and again.tokens is not None and torch.equal(once.tokens, again.tokens)
+    assert once.text is not None and again.text is not None and again.text.phones == once.text.phones
+    assert torch.equal(once.text.bert_CX, again.text.bert_CX)
+    assert isinstance(once.voice, Voice) and isinstance(again.voice, Voice)
+    assert torch.equal(once.voice.g_1G1, again.voice.g_1G1)
+    without_text = alone.prepare(replace(reference, text="", features=found))
+    assert without_text.tokens is None and without_text.text is None
 
 
 def test_a_text_that_cannot_be_pronounced_is_refused(synthesizer: Synthesizer):

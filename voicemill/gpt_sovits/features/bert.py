@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, BertModel, PreTrainedTokenizerBase
 
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.features.pretrained import loading
+
+if TYPE_CHECKING:
+    from transformers import BertModel, PreTrainedTokenizerBase
 
 CHANNELS = 1024
 # The features are the output of the third layer from the end; those above it are never run.
@@ -48,6 +49,10 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bert:
     Raises:
         InputError: The folder does not hold one.
     """
+    from transformers import AutoConfig, AutoTokenizer, BertModel
+
+    from voicemill.gpt_sovits.features.pretrained import loading
+
     with loading(folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         config.num_hidden_layers -= _UNUSED_LAYERS

@@ -277,8 +277,22 @@ class Generator(Tokenizing):
         Returns:
             Waveform at 32 kHz in [-1, 1], `[B, 1, samples]`.
         """
+        g_1G1 = self.reference(spectrograms, speaker_vectors)
+        return self.speak(codes_B1T, phones_BP, g_1G1, noise_scale, speed, noise, lengths)
+
+    @torch.no_grad()
+    def speak(
+        self,
+        codes_B1T: Tensor,
+        phones_BP: Tensor,
+        g_BG1: Tensor,
+        noise_scale: float = NOISE_SCALE,
+        speed: float = 1.0,
+        noise: Tensor | None = None,
+        lengths: Lengths | None = None,
+    ) -> Tensor:
+        """Return the speech of semantic tokens by the voice of an embedding from `reference`; else as `decode`."""
         assert lengths is None or speed == 1, "stretching depends on the length of an item"
-        g_BG1 = self.reference(spectrograms, speaker_vectors)
         m_BCT, logs_BCT, mask_B1T = self.prior(codes_B1T, phones_BP, g_BG1, speed, lengths)
         noise = torch.randn_like(m_BCT) if noise is None else noise
         z_BCT = self.flow.reverse(m_BCT + noise * torch.exp(logs_BCT) * noise_scale, mask_B1T, g_BG1)

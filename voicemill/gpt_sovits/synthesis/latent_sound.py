@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS
 from voicemill.gpt_sovits.sovits.model import Generator, Lengths
 from voicemill.gpt_sovits.synthesis.fragments import Fragment, batches
 from voicemill.gpt_sovits.synthesis.parts import Noise, Part, padded
-from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder, Voice, voice_of
+from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, speaker_embedding
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt
 
 
@@ -38,9 +38,16 @@ class LatentSound:
         self.device = next(generator.parameters()).device
         self.rate = generator.config.spec.output_rate
 
-    def voice(self, files: Sequence[Path], tokens: Tensor, text: Fragment | None) -> Voice:
-        """Return the voice of some recordings, the first of which is the prompt's."""
-        return voice_of(files, self.speaker_encoder, self.device)
+    def speaker(self, file: Path) -> Tensor:
+        """Speaker embedding `[1, G, 1]` of a recording."""
+        with self.autocast():
+            return speaker_embedding(file, self.generator, self.speaker_encoder)
+
+    def voice(self, reference: Reference, tokens: Tensor | None, text: Fragment | None) -> Voice:
+        """Return the voice of a reference: the mean of its recordings' embeddings."""
+        known = reference.features
+        first_1G1 = known.g_1G1.to(self.device) if known else self.speaker(reference.audio)
+        return Voice(torch.stack([first_1G1, *map(self.speaker, reference.others)]).mean(0))
 
     def decode(self, utterances: list[list[Part]], prompt: Prompt, options: Options) -> None:
         """Give parts their sound, several utterances of like length at once.
@@ -79,13 +86,12 @@ class LatentSound:
             noise.append(self.noise(parts[0].seed("noise"), shape)[0].T)
         lengths = Lengths.of(tokens, phones, self.device) if len(utterances) > 1 else None
         with self.autocast():
-            wav_B1L = self.generator.decode(
+            wav_B1L = self.generator.speak(
                 padded(tokens).unsqueeze(1).to(self.device),
                 padded(phones).to(self.device),
-                voice.spectrograms,
+                voice.g_1G1,
                 noise_scale=options.noise_scale,
                 speed=speed,
-                speaker_vectors=voice.speaker_vectors,
                 noise=padded(noise).transpose(1, 2).to(self.device),
                 lengths=lengths,
             )

@@ -8,23 +8,21 @@ Shapes: B batch, C features, M mel bands, T frames, P prompt frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.features.spectrogram import linear_spectrogram
 from voicemill.gpt_sovits.flow_matching.dit import BANDS
 from voicemill.gpt_sovits.flow_matching.model import MelGenerator, denormalized
 from voicemill.gpt_sovits.flow_matching.sampling import sample
 from voicemill.gpt_sovits.sovits.model import Lengths
 from voicemill.gpt_sovits.synthesis.fragments import Fragment, batches
 from voicemill.gpt_sovits.synthesis.parts import Noise, Part, padded
-from voicemill.gpt_sovits.synthesis.reference import levelled, prompt_mel
+from voicemill.gpt_sovits.synthesis.reference import Reference, prompt_mel, speaker_embedding
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt
 
 
@@ -80,27 +78,29 @@ class MelSound:
         self.mel = generator.mel
         self.rate = self.mel.output_rate
 
-    def voice(self, files: Sequence[Path], tokens: Tensor, text: Fragment | None) -> MelVoice:
-        """Return the voice of a recording; as in the reference, others than the first do not count.
+    def voice(self, reference: Reference, tokens: Tensor | None, text: Fragment | None) -> MelVoice:
+        """Return the voice of a recording; as in GPT-SoVITS, a reference's other recordings do not count.
 
         Args:
-            files: The prompt's recording, and others.
-            tokens: The prompt's tokens.
+            reference: The prompt's recording, and others.
+            tokens: The prompt's tokens; None without a text.
             text: What is said in it.
 
         Raises:
             InputError: Without a text.
         """
-        if text is None:
+        if text is None or tokens is None:
             version = self.generator.config.version
             raise InputError(
                 f"{version} resumes from the words of its reference and cannot speak without them: give what is said "
                 "in the reference recording, and leave use_prompt on"
             )
         with torch.no_grad(), self.autocast():
-            g_1G1 = self.generator.speaker(linear_spectrogram(levelled(files[0])).to(self.device))
+            known = reference.features
+            g_1G1 = known.g_1G1.to(self.device) if known else speaker_embedding(reference.audio, self.generator, None)
             phones_1P = torch.tensor([text.phones], device=self.device)
             features_1CT = self.generator.features(tokens.view(1, 1, -1).to(self.device), phones_1P, g_1G1)
+        files = [reference.audio, *reference.others]
         return self.cut(g_1G1, features_1CT, prompt_mel(files[-1 if self.mel_of_last else 0], self.mel, self.device))
 
     def cut(self, g_1G1: Tensor, features_1CT: Tensor, mel_1MT: Tensor) -> MelVoice:

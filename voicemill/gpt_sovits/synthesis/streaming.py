@@ -61,7 +61,6 @@ class Stream:
     begun: int = 0
     heard: int = 0
     sound: ChunkedSound | None = None
-    g_BG1: Tensor | None = None
 
     def __post_init__(self) -> None:
         self.parts = [Part(0, index, piece, self.script) for index, piece in enumerate(self.script.fragments)]
@@ -183,10 +182,8 @@ class StreamingSynthesizer:
             # v3 and v4 make a mel spectrogram of the whole fragment.
             return
         if stream.sound is None:
-            if stream.g_BG1 is None:
-                stream.g_BG1 = sound.generator.reference(voice.spectrograms, voice.speaker_vectors)
             scale = stream.options.noise_scale
-            stream.sound = ChunkedSound(sound, part, stream.g_BG1, line.limit, scale, self.chunking)
+            stream.sound = ChunkedSound(sound, part, voice.g_1G1, line.limit, scale, self.chunking)
         if len(line.spoken) >= stream.sound.wanted:
             self._hear(stream, self.synthesizer.marked(stream.sound.extend(line.spoken, is_last=False)))
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from voicemill.core.errors import InputError, UsageError
+from voicemill.core.errors import UsageError
 from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE
 from voicemill.gpt_sovits.flow_matching.model import MelGenerator
 from voicemill.gpt_sovits.gpt.decoder import Decoder, TokenDecoder
@@ -25,19 +24,21 @@ from voicemill.gpt_sovits.synthesis.fragments import (
     BertFeatures,
     batches,
     fragments,
-    full_stop,
-    pronounce,
     unpronounced,
 )
 from voicemill.gpt_sovits.synthesis.latent_sound import LatentSound
 from voicemill.gpt_sovits.synthesis.mel_sound import MelSound
 from voicemill.gpt_sovits.synthesis.parts import Noise, Part, report_of, token_limit
-from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, prompt_tokens
+from voicemill.gpt_sovits.synthesis.reference import (
+    ContentEncoder,
+    Reference,
+    SpeakerEncoder,
+    prompt_samples,
+    prompt_tokens,
+    said_in,
+)
 from voicemill.gpt_sovits.synthesis.script import Mark, Options, Prompt, Quirks, Script, Speech
 from voicemill.text import BY_DICTIONARIES, Reading
-
-if TYPE_CHECKING:
-    from transformers import HubertModel
 
 AS_REFERENCE = Options()
 _DRAWN = 16
@@ -77,7 +78,7 @@ class Synthesizer:
 
     sovits: Generator | MelGenerator
     gpt: Gpt | TokenDecoder
-    hubert: HubertModel
+    hubert: ContentEncoder
     bert: BertFeatures
     speaker_encoder: SpeakerEncoder | None = None
     precision: str = "auto"
@@ -118,22 +119,14 @@ class Synthesizer:
         Raises:
             InputError: When it cannot be read, is not 3 to 10 seconds long, or its text cannot be pronounced.
         """
-        tokens = prompt_tokens(reference.audio, self.hubert, self.sovits)
-        text = full_stop(reference.text, reference.language)
-        fragment = None
-        if text:
-            fragment = pronounce(
-                text,
-                reference.language,
-                self.version,
-                self.bert,
-                as_reference=self.quirks.read_as_reference,
-                reading=self.reading,
-            )
-            if not fragment.is_heard(self.version):
-                raise InputError(f"the reference's text {reference.text!r} cannot be pronounced; correct it")
-        voice = self.sound.voice([reference.audio, *reference.others], tokens, fragment)
-        return Prompt(tokens if fragment else None, fragment, voice)
+        known = reference.features
+        if known is None and not reference.text.strip("\n"):
+            prompt_samples(reference.audio)
+        fragment = said_in(reference, self.version, self.bert, self.reading, as_reference=self.quirks.read_as_reference)
+        tokens = None
+        if fragment:
+            tokens = known.tokens_T if known else prompt_tokens(reference.audio, self.hubert, self.sovits)
+        return Prompt(tokens, fragment, self.sound.voice(reference, tokens, fragment))
 
     def script(
         self, text: str, language: str, *, text_split: str = "cut5", speed: float = 1.0, seed: int = 0
