@@ -171,7 +171,7 @@ def test_stage_keeps_names_drops_what_is_broken_and_loads_the_model_once(
     for name in ("plain", AWKWARD):
         write_wav(audio / f"{name}.wav", speech, 22_050)
     (audio / "broken.wav").write_bytes(b"RIFF\x00\x00\x00\x00WAVEfmt ")
-    ledger = separate(audio, tmp_path / "vocals", models=str(models))
+    ledger = separate(audio, tmp_path / "vocals", models=str(models), when="always")
     assert len(loads) == 1
     assert {path.name for path in (tmp_path / "vocals").iterdir()} == {"plain.wav", f"{AWKWARD}.wav"}
     assert [entry["item"] for entry in ledger.entries if entry["outcome"] == "dropped"] == ["broken"]

@@ -70,7 +70,7 @@ class Run:
     def separate(self) -> Ledger:
         from voicemill.stages.separate import separate
 
-        return separate(self.of("ingest", "audio"), self.to("separate", "vocals"), **self.models)
+        return separate(self.of("ingest", "audio"), self.to("separate", "vocals"), **self.models, when="always")
 
     def assess_quality(self) -> Ledger:
         from voicemill.stages.assess_quality import assess_quality

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voicemill.audio import background
 from voicemill.audio.audio_separator import RATE, is_out_of_memory, open_separator, reason, require_files
+from voicemill.audio.quality import Gate
 from voicemill.audio.reading import read, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.core import untrusted
@@ -256,6 +258,37 @@ def separate_files(
                     level_change_db=_level_change(audio.samples, kept),
                 )
         ledger.note(model=model, stem=stem, device=separator.device, model_loads=separator.loads)
+
+
+def pass_by(ledger: "Ledger", sources: dict[str, Path], target: Path, when: Gate) -> dict[str, Path]:
+    """Copy the recordings that need no separation to `target`, and enter each into the ledger with what was measured.
+
+    Args:
+        ledger: Gets an entry for each recording that is copied, or cannot be read.
+        sources: Recording name -> file.
+        target: Existing folder.
+        when: `auto` separates what has music or noise behind the voice.
+
+    Returns:
+        Those that need it, name -> file.
+    """
+    if when == "always":
+        return sources
+    needing: dict[str, Path] = {}
+    for recording, path in ledger.each(
+        sources.items(), total=len(sources), name=lambda item: item[0], label="measuring"
+    ):
+        with ledger.item(recording):
+            audio = read(path)
+            found = background.measure(audio.samples, audio.rate) if when == "auto" else None
+            if found and found.needs_separation:
+                log.info("%s is separated: %s", recording, found.reason)
+                needing[recording] = path
+                continue
+            write_wav(target / f"{recording}.wav", audio.samples, audio.rate)
+            why = {"background_db": found.level_db, "because": found.reason} if found else {"because": "when=never"}
+            ledger.keep(recording, seconds=round(audio.seconds, 3), separated=False, **why)
+    return needing
 
 
 def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str, Path]:
