@@ -16,11 +16,11 @@ from tests.voice.conftest import reference, write_pair
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError, MissingModelError
 from voicemill.gpt_sovits.sovits.config import Version
-from voicemill.gpt_sovits.synthesis import Options
+from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models.toy.speaker import make_speaker_encoder
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.synthesis.load import Pretrained, load_voice
-from voicemill.synthesis.reference_features import add_to_voice
+from voicemill.synthesis.reference_features import add_to_voice, read_clips
 from voicemill.text import BY_DICTIONARIES, Lexicon, Reading
 from voicemill.voice import reference_features
 from voicemill.voice.manifest import read_voice
@@ -108,6 +108,17 @@ def test_what_another_clip_or_acoustic_model_gave_is_not_believed(
     replace(found, sovits="0" * 64).write(voice)
     assert load_voice(voice, models).reference.features is None
     assert "of another acoustic model" in caplog.text
+
+
+def test_a_clip_that_cannot_be_used_is_left_out(
+    voicemill, models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    voice = imported(voicemill, tmp_path / "import")
+    clips = [Reference(voice / "reference.wav", words, "en") for words in ("שלום", SAID)]
+    read = read_clips(Pretrained(models), voice / "sovits.safetensors", clips[:1], BY_DICTIONARIES)
+    assert not read.clips and "reference.wav is left out" in caplog.text
+    read = read_clips(Pretrained(models), voice / "sovits.safetensors", clips, BY_DICTIONARIES)
+    assert [clip.said.text for clip in read.clips.values() if clip.said] == [SAID]
 
 
 def test_another_reading_pronounces_the_words_anew_and_keeps_the_rest(voicemill, models: Path, tmp_path: Path) -> None:

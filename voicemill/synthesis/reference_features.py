@@ -11,6 +11,7 @@ import torch
 
 from voicemill.contract.code import code_version
 from voicemill.core.digests import content_digest, file_digest
+from voicemill.core.errors import InputError
 from voicemill.core.logs import get_logger
 from voicemill.gpt_sovits.features.bert import CHANNELS
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
@@ -34,7 +35,7 @@ def front_end(reading: Reading) -> str:
 
 
 def read_clips(pretrained: Pretrained, sovits: Path, clips: Iterable[Reference], reading: Reading) -> ReferenceFile:
-    """Let the models read reference clips.
+    """Let the models read reference clips; one that cannot be used is left out with a warning.
 
     Args:
         pretrained: HuBERT and, where the version or the language needs them, speaker encoder and BERT.
@@ -43,7 +44,6 @@ def read_clips(pretrained: Pretrained, sovits: Path, clips: Iterable[Reference],
         reading: How the voice is read.
 
     Raises:
-        InputError: If a clip is not 3 to 10 seconds long, or its text cannot be pronounced.
         MissingModelError: If a model is not in the models folder.
     """
     generator = pretrained.generator(sovits)
@@ -54,7 +54,11 @@ def read_clips(pretrained: Pretrained, sovits: Path, clips: Iterable[Reference],
         if key in found and (found[key].said or not clip.text):
             # One recording under two names: its words are those that it is given first.
             continue
-        features = features_of(clip, generator, pretrained.content, encoder, pretrained.bert_features, reading)
+        try:
+            features = features_of(clip, generator, pretrained.content, encoder, pretrained.bert_features, reading)
+        except InputError as error:
+            log.warning("the reference clip %s is left out: %s", clip.audio.name, error)
+            continue
         said = _stored_text(features.text, clip.language, reading) if features.text else None
         tokens_T = features.tokens_T.to(torch.int32).numpy()
         found[key] = StoredFeatures(tokens_T, features.g_1G1.float().numpy(), said)
@@ -66,7 +70,7 @@ def add_to_voice(folder: Path, pretrained: Pretrained, reading: Reading) -> None
     """Let the models read a voice's reference clips, and keep what they find in its folder.
 
     Raises:
-        InputError: As `read_clips`.
+        InputError: If the folder is not a voice.
         MissingModelError: As `read_clips`.
     """
     voice = read_voice(folder)
