@@ -21,7 +21,7 @@ from voicemill.audio.resampling import resample
 
 RATE = 16_000
 LOUDEST_CLEAN_DB = -34.0
-"""Clean recordings of 20 s lie at -35 dB and below; with music or noise 20 dB below the speech at -32 to -24."""
+"""Clean recordings of 20 s lie at -35 dB and below; with music or noise 20 dB below the speech at -33 to -24."""
 SILENT_DB = -120.0
 
 _WINDOW, _HOP = 512, 320
