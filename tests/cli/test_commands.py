@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from tests.fakes.argo_api import ARGO, Cluster
 from voicemill.cli.main import app
-from voicemill.cluster import following, image_pulls
+from voicemill.cluster import following, image_pulls, nodes
 from voicemill.core.errors import TryAgain, VoicemillError
 from voicemill.storage import open_store
 
@@ -293,6 +293,17 @@ def test_an_image_that_cannot_be_pulled_is_told_once_and_ends_the_waiting(
     assert "reg/slice:1" in str(result.exception) and "images.registry" in str(result.exception)
     assert len([line for line in result.output.splitlines() if line.startswith("slice ")]) == 1
     assert door.objects["workflows", "anna-1"]["spec"]["shutdown"] == "Stop"
+
+
+def test_a_run_that_was_ended_for_its_image_says_so_later_too(door: Cluster) -> None:
+    ended = status("Failed", node("slice", "Failed", message="workflow shutdown with strategy:  Stop"))
+    door.add("workflows", {"metadata": {"name": "anna-1"}, "spec": {"shutdown": "Stop"}, "status": ended})
+    assert voicemill("status", "anna-1").exit_code == 130
+    because = {nodes.STOPPED_BECAUSE: "the image of slice could not be pulled"}
+    door.objects["workflows", "anna-1"]["metadata"]["annotations"] = because
+    result = voicemill("status", "anna-1")
+    assert result.exit_code == 75
+    assert "the image of slice could not be pulled" in result.output
 
 
 OF_EXECUTOR = 'time=2026-01-01T00:00:00.6Z level=INFO msg="exited" argo=true error="x"\nError: exit status 65'

@@ -7,11 +7,12 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import yaml
 from kubernetes import client, config, dynamic
+from kubernetes.dynamic.exceptions import NotFoundError
 
 Object = dict[str, Any]
 ENDED = ("Succeeded", "Failed", "Error")
@@ -47,7 +48,8 @@ class Cluster:
         kind = self.resource({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"})
         change = {"metadata": {"finalizers": None}}
         for workflow in kind.get(namespace=namespace).items:
-            kind.patch(change, workflow.metadata.name, namespace, content_type="application/merge-patch+json")
+            with suppress(NotFoundError):  # its CronWorkflow is gone, and takes it along
+                kind.patch(change, workflow.metadata.name, namespace, content_type="application/merge-patch+json")
 
 
 class Namespace:

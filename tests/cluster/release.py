@@ -36,10 +36,10 @@ class Release:
         metadata = {"name": "voicemill-s3"}
         namespace.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys})
 
-    def apply(self, **values: Any) -> str:
+    def apply(self, chart: Path = CHART, **values: Any) -> str:
         """Install or upgrade, with more values; gives what Helm prints."""
         self.file.write_text(yaml.safe_dump(self.values | values))
-        return self.run("upgrade", "--install", RELEASE, str(CHART), "--values", str(self.file))
+        return self.run("upgrade", "--install", RELEASE, str(chart), "--values", str(self.file))
 
     def run(self, *arguments: str) -> str:
         done = self.helm.run(*arguments, "--namespace", self.namespace.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from kubernetes.dynamic.exceptions import NotFoundError
 
-from tests.charts.helm import Helm, find
+from tests.charts.helm import CHART, Helm, find
 from tests.cluster import images
 from tests.cluster.kube import Cluster, Object
 from tests.cluster.release import Release
@@ -27,9 +29,19 @@ STAGES = sorted(path.stem.replace("_", "-") for path in (images.ROOT / "stages")
 class Site:
     """An installation of voicemill with toy models in its bucket."""
 
-    def __init__(self, release: Release, bucket: str) -> None:
+    def __init__(self, release: Release, bucket: str, stage_images: dict[str, str]) -> None:
+        self.release = release
         self.namespace = release.namespace
         self.bucket = bucket
+        self.images = stage_images
+
+    def apply(self, chart: Path = CHART, **values: Any) -> None:
+        """Upgrade the release, with more values than it has by default here."""
+        # Small requests: the node has two cores and runs everything else too.
+        stages = {stage: {"image": name, "cpu": "100m"} for stage, name in self.images.items()}
+        for stage, changed in values.pop("stages", {}).items():
+            stages[stage] |= changed
+        self.release.apply(chart, stages=stages, **values)
 
     def submit(self, speaker: str, source: Path, *options: str, **parameters: str) -> subprocess.Popen[str]:
         """`voicemill submit clone-voice`, running."""
@@ -93,9 +105,9 @@ def site(argo: Cluster, registry: str, bucket: str, tmp_path_factory: pytest.Tem
         models.upload(file, file.relative_to(folder / "toy").as_posix())
     with argo.namespace("voices") as namespace:
         release = Release(Helm(find("helm")), namespace, bucket, folder)
-        # Small requests: the node has two cores and runs everything else too.
-        release.apply(stages={stage: {"image": name, "cpu": "100m"} for stage, name in names.items()})
-        yield Site(release, bucket)
+        made = Site(release, bucket, names)
+        made.apply()
+        yield made
 
 
 def workflow(name: str) -> Object:
@@ -125,3 +137,21 @@ def wait_for(condition: Any, *, seconds: float) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"it took over {seconds} s"
         time.sleep(0.5)
+
+
+def restart_controller() -> None:
+    """End the controller as a lost node would, and start it again by the same command."""
+    record = Path(os.environ.get("CLUSTER_BIN", "")).parent / "run" / "workflow-controller.pid"
+    if not record.is_file():
+        pytest.skip("needs the test cluster's record of its controller (a process of this machine; $CLUSTER_BIN)")
+    process = Path("/proc", record.read_text().split()[0])
+    command = [os.fsdecode(word) for word in (process / "cmdline").read_bytes().split(b"\0")[:-1]]
+    variables = [os.fsdecode(word) for word in (process / "environ").read_bytes().split(b"\0") if b"=" in word]
+    os.kill(int(process.name), signal.SIGKILL)
+    wait_for(lambda: not (process / "exe").exists(), seconds=20)
+    environment = dict(word.split("=", 1) for word in variables)
+    quiet = subprocess.DEVNULL
+    begun = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet, start_new_session=True)
+    # Process id and start time: by these the cluster's own scripts end it.
+    started = Path(f"/proc/{begun.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    record.write_text(f"{begun.pid} {started}\n")

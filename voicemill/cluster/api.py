@@ -56,8 +56,13 @@ class Api(Protocol):
         """Name, labels and annotations of the Workflows whose labels fit, a page at a time: for thousands of them."""
         ...
 
-    def stop(self, name: str) -> None:
-        """End a Workflow; its exit handler still runs."""
+    def stop(self, name: str, because: str = "") -> None:
+        """End a Workflow; its exit handler still runs.
+
+        Args:
+            name: The Workflow.
+            because: Why it is not a person who stops it; a later look at the run shows it. An Argo server drops it.
+        """
         ...
 
     def resume(self, name: str, node_id: str, parameters: dict[str, str]) -> None:

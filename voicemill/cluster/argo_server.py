@@ -79,11 +79,11 @@ class ArgoServer:
                 return
             query["listOptions.continue"] = token
 
-    def stop(self, name: str) -> None:
+    def stop(self, name: str, because: str = "") -> None:
         from hera.workflows import models
 
         with _errors(f"workflow {name} in the namespace {self.namespace}"):
-            self.service.stop_workflow(name, models.WorkflowStopRequest(), self.namespace)
+            self.service.stop_workflow(name, models.WorkflowStopRequest(message=because or None), self.namespace)
 
     def resume(self, name: str, node_id: str, parameters: dict[str, str]) -> None:
         from hera.workflows import models

@@ -73,7 +73,7 @@ def follow(api: Api, run: str, view: View, *, sleep: Callable[[float], None] = t
             return workflow
         if reason := pulls.overdue(workflow):
             # Its exit handler may wait for an image as well; nobody waits for that.
-            retry_while_unavailable(lambda: api.stop(run), sleep=sleep)
+            retry_while_unavailable(lambda: api.stop(run, because=reason), sleep=sleep)
             raise TryAgain(f"{reason}; {run} was stopped")
         sleep(_SECONDS_BETWEEN_LOOKS)
 
@@ -174,7 +174,7 @@ def conclude(workflow: Json, console: Console) -> int:
         if task.phase in ("Failed", "Error"):
             code = f" (exit code {task.exit_code})" if task.exit_code is not None else ""
             console.print(Text(f"  {task.name}: {task.node['message']}{code}"), soft_wrap=True)
-    message = (workflow.get("status") or {}).get("message")
+    message = nodes.stopped_because(workflow) or (workflow.get("status") or {}).get("message")
     if outcome != "done" and message:
         console.print(Text(f"  {message}"), soft_wrap=True)
     for task in nodes.tasks(workflow):

@@ -83,8 +83,9 @@ class Kube:
             if not token:
                 return
 
-    def stop(self, name: str) -> None:
-        self._patch(name, {"spec": {"shutdown": "Stop"}})
+    def stop(self, name: str, because: str = "") -> None:
+        reason = {"metadata": {"annotations": {nodes.STOPPED_BECAUSE: because}}} if because else {}
+        self._patch(name, {**reason, "spec": {"shutdown": "Stop"}})
 
     def terminate(self, name: str) -> None:
         """End a Workflow at once; its exit handler does not run."""

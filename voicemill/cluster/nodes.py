@@ -18,6 +18,8 @@ from voicemill.core.errors import InputError, TryAgain, cause_of
 Json = dict[str, Any]
 PHASE = "workflows.argoproj.io/phase"
 """Label in which the controller repeats a workflow's phase."""
+STOPPED_BECAUSE = "voicemill.dev/stopped-because"
+"""Annotation of a run that voicemill stopped by itself: why."""
 ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 Outcome = Literal["done", "data", "infrastructure", "bug", "stopped"]
 EXIT_CODES: dict[Outcome, int] = {"done": 0, "data": 65, "infrastructure": 75, "bug": 1, "stopped": 130}
@@ -135,7 +137,7 @@ def outcome_of(workflow: Json) -> Outcome:
     if phase_of(workflow) == "Succeeded":
         return "done"
     if (workflow.get("spec") or {}).get("shutdown"):
-        return "stopped"
+        return "infrastructure" if stopped_because(workflow) else "stopped"
     codes = [task.exit_code for task in tasks(workflow) if task.phase in ("Failed", "Error")]
     causes = {cause_of(code) for code in codes if code}
     for cause in ("data", "bug"):
@@ -143,6 +145,11 @@ def outcome_of(workflow: Json) -> Outcome:
             return cause
     # Pods that were lost, images that cannot be pulled, limits and deadlines leave no exit code.
     return "infrastructure"
+
+
+def stopped_because(workflow: Json) -> str:
+    """Return why voicemill stopped a run by itself; empty where a person did, or nobody."""
+    return (workflow["metadata"].get("annotations") or {}).get(STOPPED_BECAUSE, "")
 
 
 def place(workflow: Json, key: str) -> str:

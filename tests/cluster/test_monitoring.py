@@ -1,0 +1,155 @@
+"""A real Prometheus collects what Argo's controller emits of our stages, and the alert for failing stages fires."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.helm import Helm, find, one
+from tests.cluster.kube import Object
+from tests.cluster.site import Site, restart_controller, site, wait_for
+from tests.cluster.test_own_workflows import CLIP, upload
+
+__all__ = ["site"]
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+
+SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "workflow-controller-configmap"}}
+
+
+class Prometheus:
+    """A Prometheus that collects the controller's metrics.
+
+    Args:
+        program: Path of `prometheus`.
+        target: Host and port of the controller's metrics.
+        groups: Groups of alerting rules.
+        folder: Where it keeps everything.
+    """
+
+    def __init__(self, program: str, target: str, groups: list[Object], folder: Path) -> None:
+        (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
+        scraped = {"job_name": "argo", "static_configs": [{"targets": [target]}]}
+        times = {"scrape_interval": "2s", "evaluation_interval": "2s"}
+        settings = {"global": times, "rule_files": ["rules.yaml"], "scrape_configs": [scraped]}
+        (folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
+        self.address = f"127.0.0.1:{free_port()}"
+        files = [f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}"]
+        command = [program, *files, f"--web.listen-address={self.address}"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=20)
+
+    def ask(self, path: str, **query: str) -> Any:
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}") as got:
+                return json.load(got)["data"]
+        except OSError:  # not up yet
+            return {}
+
+    def value(self, query: str) -> float:
+        """The value of a query that gives one number; 0 where it gives none."""
+        found = self.ask("query", query=query).get("result", [])
+        return float(found[0]["value"][1]) if found else 0.0
+
+    def firing(self) -> set[str]:
+        """Names of the alerts that fire."""
+        alerts = self.ask("alerts").get("alerts", [])
+        return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+
+
+@pytest.fixture
+def prometheus(site: Site, tmp_path: Path) -> Iterator[Prometheus]:
+    """Prometheus on this cluster's controller, with the chart's rules; the release emits metrics meanwhile."""
+    program = os.environ.get("PROMETHEUS") or shutil.which("prometheus")
+    if not program:
+        pytest.skip("needs Prometheus ($PROMETHEUS, or Debian's package)")
+    rules = Helm(find("helm")).render("metrics.rules.enabled=true")
+    groups = one(rules, "PrometheusRule", "voicemill")["spec"]["groups"]
+    site.apply(metrics={"stages": {"enabled": True}})
+    kind = site.namespace.cluster.resource(SETTINGS)
+    before = kind.get(name=SETTINGS["metadata"]["name"], namespace="argo").to_dict()["data"]["metricsConfig"]
+    port = free_port()
+
+    def set_metrics(text: str) -> None:
+        change = {"data": {"metricsConfig": text}}
+        kind.patch(
+            body=change,
+            name=SETTINGS["metadata"]["name"],
+            namespace="argo",
+            content_type="application/merge-patch+json",
+        )
+        restart_controller()
+
+    set_metrics(yaml.safe_dump({"enabled": True, "path": "/metrics", "port": port, "secure": False}))
+    running = Prometheus(program, f"127.0.0.1:{port}", groups, tmp_path)
+    try:
+        yield running
+    finally:
+        running.end()
+        set_metrics(before)
+        site.apply()
+
+
+def test_stages_are_measured_and_an_alert_fires_when_they_fail(site: Site, prometheus: Prometheus) -> None:
+    source = upload(site, "own/measured", CLIP)
+    good = site.namespace.create(ingests(source, keys="measured/good", minutes="0.01", times=1))
+    bad = site.namespace.create(ingests(source, keys="measured/bad", minutes="60", times=1))
+    site.namespace.workflow_end(good, seconds=300)
+    site.namespace.workflow_end(bad, seconds=300)
+    failures = 'argo_workflows_voicemill_stage_failures{stage="ingest",exit_code="65"}'
+    wait_for(lambda: prometheus.value(failures) == 1, seconds=30)
+    ended = 'argo_workflows_voicemill_stage_seconds_count{stage="ingest",status="Succeeded"}'
+    assert prometheus.value(ended) == 1
+    assert 1 < prometheus.value("argo_workflows_voicemill_speech_seconds") < 60
+    assert "VoicemillStagesFail" not in prometheus.firing()
+
+    more = site.namespace.create(ingests(source, keys="measured/more", minutes="60", times=5))
+    site.namespace.workflow_end(more, seconds=300)
+    wait_for(lambda: "VoicemillStagesFail" in prometheus.firing(), seconds=60)
+
+
+def ingests(source: str, *, keys: str, minutes: str, times: int) -> Object:
+    """A workflow that reads the same recording some times at once."""
+    tasks = [
+        {
+            "name": f"ingest-{number}",
+            "templateRef": {"name": "voicemill-stages", "template": "ingest"},
+            "arguments": {
+                "parameters": [
+                    {"name": "keys", "value": f"{keys}/{number}"},
+                    {"name": "source", "value": source},
+                    {"name": "min-minutes", "value": minutes},
+                    {"name": "consent", "value": "given"},
+                ]
+            },
+        }
+        for number in range(times)
+    ]
+    spec = {"entrypoint": "main", "templates": [{"name": "main", "dag": {"failFast": False, "tasks": tasks}}]}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"generateName": "read-"},
+        "spec": spec,
+    }
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
