@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.speech import DEMO_SPEAKER
 from voicemill.audio.reading import read_mono, write_wav
@@ -46,8 +47,18 @@ def test_the_mark_is_that_of_the_package_itself(speech: np.ndarray, marked: np.n
     # Recorded from perth.PerthImplicitWatermarker 1.0.1: what it adds at five samples, and its scores.
     added = [float(marked[at] - speech[at]) for at in (10_000, 30_000, 50_000, 70_000, 90_000)]
     assert added == pytest.approx([4e-06, -0.009968, 0.021303, -0.000512, -0.013486], abs=2e-6)
-    assert watermark.scores(speech, RATE) == pytest.approx([0.00176], abs=1e-4)
-    assert watermark.scores(marked, RATE) == pytest.approx([1.0], abs=1e-4)
+    network = watermark._network()
+    for samples, score in ((speech, 0.00176), (marked, 1.0)):
+        levels = watermark._levels(watermark._spectrum(torch.from_numpy(samples)))
+        assert network.score(levels) == pytest.approx(score, abs=1e-4)
+
+
+def test_the_mark_is_found_in_noise_by_the_frames_that_stand_above_it(speech: np.ndarray, marked: np.ndarray):
+    noise = np.random.default_rng(1).standard_normal(len(speech)).astype(np.float32)
+    noise *= np.sqrt(np.mean(speech**2)) * 10 ** (-20 / 20)
+    assert min(watermark.scores(marked + noise, RATE)) >= SURE
+    assert max(watermark.scores(speech + noise, RATE)) < DOUBTFUL
+    assert min(watermark.scores(marked, RATE)) > 0.9 and max(watermark.scores(speech, RATE)) < 0.1
 
 
 def test_the_same_samples_are_marked_the_same_way_and_keep_their_length(speech: np.ndarray, marked: np.ndarray):

@@ -11,7 +11,7 @@ from voicemill.core import untrusted
 from voicemill.core.display import display
 from voicemill.core.errors import InputError
 
-SURE, DOUBTFUL = 0.5, 0.3
+SURE, DOUBTFUL = 0.55, 0.45
 """Scores from which a piece is marked, and below which it is not; docs/explanation/marks.md has the measurements."""
 
 Verdict = Literal["found", "unsure", "not found", "too short", "not looked for"]

@@ -37,6 +37,7 @@ _FLOOR = 1e-9
 _DECIBELS = 195.0
 """Levels of -180 to 15 dB are 0 to 1 for the network."""
 _SPEECH_SHARE = 0.05
+_QUIETEST, _ABOVE_NOISE_DB, _NOISE_OVER_FLOOR, _LEAST_GAIN = 0.1, 12.0, 4.0, 0.3
 _PIECE_SECONDS = 10.0
 _SHORTEST_SECONDS = 1.0
 _HOW = "pip install 'voicemill[watermark]'"
@@ -74,9 +75,14 @@ class Network(nn.Module):
         change_WT = self.encoder["layers"](level_FT[None, :_BAND])[0]
         return change_WT * _speech(level_FT) * _DECIBELS
 
-    def score(self, level_FT: Tensor) -> float:
-        """Return how much levels look marked, from 0 to 1."""
-        speech_11T = _speech(level_FT)[None, None]
+    def score(self, level_FT: Tensor, counted_T: Tensor | None = None) -> float:
+        """Return how much levels look marked, from 0 to 1.
+
+        Args:
+            level_FT: Levels, from 0 to 1.
+            counted_T: 1 for frames that count, 0 for the others; None counts those in which there is sound.
+        """
+        speech_11T = (_speech(level_FT) if counted_T is None else counted_T)[None, None]
         if not speech_11T.any():
             return 0.0
         found = []
@@ -96,6 +102,24 @@ def _speech(level_FT: Tensor) -> Tensor:
     """Return 1 for frames in which there is sound, 0 for the others `[T]`."""
     total_T = level_FT.sum(0)
     return (total_T > _SPEECH_SHARE * total_T.max()).float()
+
+
+def _above_noise(level_FT: Tensor) -> Tensor:
+    """Return 1 for frames in which speech stands above the noise, 0 for the others `[T]`.
+
+    Where noise covers the mark its score is chance. A frame counts from 12 dB above the quietest tenth, below 2 kHz.
+    """
+    loudness_T = _DECIBELS * level_FT[:_BAND].mean(0)
+    return _speech(level_FT) * (loudness_T > loudness_T.quantile(_QUIETEST) + _ABOVE_NOISE_DB)
+
+
+def _without_noise(spectrum_FT: Tensor) -> Tensor:
+    """Return a spectrum less the steady noise in it (spectral subtraction, Boll 1979), by its quietest tenth."""
+    power_FT = spectrum_FT.abs().square()
+    # The quietest tenth of noise lies some 3 dB and more below its mean; twice the mean leaves little of its peaks.
+    noise_F1 = _NOISE_OVER_FLOOR * power_FT.quantile(_QUIETEST, dim=1, keepdim=True)
+    gain_FT = ((power_FT - noise_F1).clamp(min=0) / power_FT.clamp(min=_FLOOR**2)).sqrt()
+    return spectrum_FT * gain_FT.clamp(min=_LEAST_GAIN)
 
 
 def _spectrum(samples: Tensor) -> Tensor:
@@ -191,4 +215,10 @@ def scores(samples: np.ndarray, rate: int) -> list[float]:
     at_32k = torch.from_numpy(np.ascontiguousarray(resample(samples.astype(np.float32, copy=False), rate, RATE)))
     size, shortest = int(_PIECE_SECONDS * RATE), int(_SHORTEST_SECONDS * RATE)
     pieces = [at_32k[start : start + size] for start in range(0, len(at_32k), size)]
-    return [network.score(_levels(_spectrum(piece))) for piece in pieces if len(piece) >= shortest]
+    found: list[float] = []
+    for piece in pieces:
+        if len(piece) >= shortest:
+            spectrum_FT = _spectrum(piece)
+            counted_T = _above_noise(_levels(spectrum_FT))
+            found.append(network.score(_levels(_without_noise(spectrum_FT)), counted_T))
+    return found
