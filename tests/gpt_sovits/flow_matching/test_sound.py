@@ -1,5 +1,6 @@
 """Speaking with v3 and v4: rates, chunks, steps, and lines beside one another."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ import torch
 
 from tests.gpt_sovits.synthesis.conftest import RECORDING
 from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.flow_matching.model import MelGenerator
 from voicemill.gpt_sovits.synthesis import Options, Reference, Synthesizer
 from voicemill.gpt_sovits.synthesis import mel_sound as mel_sound_module
+from voicemill.gpt_sovits.synthesis.mel_sound import MelVoice
+from voicemill.gpt_sovits.synthesis.reference import features_of
 from voicemill.models import locate
 from voicemill.synthesis.load import Pretrained
 
@@ -47,6 +51,19 @@ def test_each_version_speaks_at_its_rate(
 def test_without_the_words_of_the_reference_it_says_what_to_do(speakers: dict[str, Synthesizer]) -> None:
     with pytest.raises(InputError, match="v4 resumes from the words of its reference"):
         speakers["v4"].prepare(Reference(RECORDING))
+
+
+def test_what_is_known_of_a_reference_gives_the_same_voice(
+    speakers: dict[str, Synthesizer], reference: Reference
+) -> None:
+    synthesizer = speakers["v4"]
+    assert isinstance(synthesizer.sovits, MelGenerator)
+    found = features_of(reference, synthesizer.sovits, synthesizer.hubert, None, synthesizer.bert)
+    once = synthesizer.prepare(reference).voice
+    again = synthesizer.prepare(replace(reference, features=found)).voice
+    assert isinstance(once, MelVoice) and isinstance(again, MelVoice)
+    for one, other in zip(vars(once).values(), vars(again).values(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_lines_sound_the_same_together_and_alone(speakers: dict[str, Synthesizer], reference: Reference) -> None:
