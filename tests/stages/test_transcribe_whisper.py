@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from opencc import OpenCC
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.whisper
 _EVERY = 6
 
 
-def labelled(models: Path, speaker: Path, folder: Path, language: str) -> list[dict[str, Any]]:
+def labelled(models: Path, speaker: Path, folder: Path, language: Literal["en", "zh"]) -> list[dict[str, Any]]:
     """The rows of transcripts.json, each with the `recording` that its clip was cut from."""
     source = folder / "source"
     source.mkdir(parents=True)
