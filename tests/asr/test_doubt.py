@@ -60,7 +60,7 @@ def test_more_disputed_words_are_more_doubtful() -> None:
     assert doubt(1.0, 1.0, 0.0) < doubt(2.0, 1.0, 0.0) < doubt(20.0, 1.0, 0.0) < 1
 
 
-@pytest.mark.parametrize("flag", ["low-confidence", "disagreement", "cut-end"])
+@pytest.mark.parametrize("flag", ["low-confidence", "disagreement", "unlikely-word", "cut-end"])
 def test_a_flag_that_says_the_same_again_adds_nothing(flag: str) -> None:
     assert doubt(0.3, 0.4, 0.0, [flag]) == doubt(0.3, 0.4, 0.0)
 

@@ -139,7 +139,7 @@ class Guessing:
 
     def hear_again(self, clips_16k: list[np.ndarray], languages: list[str], texts: list[str]) -> list[Rehearing]:
         sure = Rehearing(["The cat sat on the mat."], 0.8)
-        guessed = Rehearing(["the cat sat on the hat", "the bat sat in the hall"], 0.3)
+        guessed = Rehearing(["the cat sat on the hat", "the bat sat in the hall"], 0.00003)
         return [guessed if len(clip) > 4.5 * 16_000 else sure for clip in clips_16k]
 
 
@@ -152,7 +152,8 @@ def test_what_is_heard_differently_a_second_time_is_flagged_and_doubted(
     assert rows[4.0]["disagreement"] == 0 and "disagreement" not in rows[4.0]["flags"]
     assert rows[5.0]["disagreement"] > 0.2 and "disagreement" in rows[5.0]["flags"]
     assert rows[5.0]["doubt"] > rows[4.0]["doubt"] > 0
-    assert (rows[4.0]["word_confidence"], rows[5.0]["word_confidence"]) == (0.8, 0.3)
+    assert (rows[4.0]["word_confidence"], rows[5.0]["word_confidence"]) == (0.8, 0.00003)
+    assert "unlikely-word" in rows[5.0]["flags"] and "unlikely-word" not in rows[4.0]["flags"]
     assert rows[4.0]["pace"] == pytest.approx(16 / 4.0, abs=0.5)
     entry = next(entry for entry in ledger.entries if entry.get("seconds") == 5.0)
     assert entry["disagreement"] == rows[5.0]["disagreement"]

@@ -16,7 +16,15 @@ from voicemill.asr.edges import cut_edges
 from voicemill.asr.flags import flags
 from voicemill.asr.orthography import Script, consistent
 from voicemill.asr.own_labels import Matches, match
-from voicemill.asr.second_opinion import DISAGREES, Hears, Opinion, disagreement, disputed_words, second_opinion
+from voicemill.asr.second_opinion import (
+    DISAGREES,
+    UNLIKELY,
+    Hears,
+    Opinion,
+    disagreement,
+    disputed_words,
+    second_opinion,
+)
 from voicemill.asr.transcript import RATE, Recognizer, Rehearing, Transcript
 from voicemill.audio.reading import read_mono
 from voicemill.audio.recordings import MANIFEST, read_manifest
@@ -226,6 +234,7 @@ def _keep(
         disputed = round(disputed_words(text, again.texts, language), 2)
         extra["disagreement"] = differs
         found += ["disagreement"] if differs >= DISAGREES else []
+        found += ["unlikely-word"] if least is not None and least < UNLIKELY else []
     ledger.keep(path.name, seconds=seconds, source=source, confidence=confidence, flags=found, **extra)
     spoken = round(pace(text, language, seconds), 2)
     least = None if least is None else float(f"{least:.3g}")

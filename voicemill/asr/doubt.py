@@ -23,7 +23,7 @@ _PACE_WEIGHS = 0.5
 _FLAG_WEIGHS = 0.9
 _WORD_WEIGHS = 0.5
 _ODD_FROM, _ODD_WHOLLY = math.log(1.25), math.log(2.0)
-_HARMLESS = ("low-confidence", "disagreement", "cut-start", "cut-end")
+_HARMLESS = ("low-confidence", "disagreement", "unlikely-word", "cut-start", "cut-end")
 """Flags that say nothing about the text, or what the other parts say already."""
 
 

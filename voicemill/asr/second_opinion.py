@@ -25,6 +25,9 @@ Hears = Callable[[Sequence[np.ndarray], Sequence[str], Sequence[str]], list[Rehe
 
 DISAGREES = 0.2
 """Disagreement from which a transcript is flagged."""
+UNLIKELY = 0.0001
+"""Chance of the least likely word below which a transcript is flagged: 2 of 70 right transcripts, rare names all, and
+96 % of those with a wrong word (benchmarks/proofreading_order.py)."""
 _SLOWER = 1.15
 
 
