@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,7 @@ def test_a_pod_that_trains_a_lora_asks_for_a_larger_card(
     run = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "lora"}, "spec": spec}
     release.namespace.create(run)
     core, deadline = argo.core, time.monotonic() + 120
+    pods: list[Any] = []
     while not (pods := core.list_namespaced_pod(release.namespace.name).items):
         assert time.monotonic() < deadline, "the pod was not made"
         time.sleep(0.5)

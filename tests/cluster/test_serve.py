@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -21,7 +22,7 @@ import soundfile
 
 from tests.charts.helm import Helm, find
 from tests.cluster import images
-from tests.cluster.kube import Cluster, Namespace, Object
+from tests.cluster.kube import Cluster, Namespace
 from tests.cluster.release import Release
 from tests.cluster.site import wait_for
 from tests.small_voice import STEADY, make_voice, small_models
@@ -49,7 +50,7 @@ class Served:
     def __init__(self, namespace: Namespace, registry: Store, origin: str) -> None:
         self.namespace, self.registry, self.origin = namespace, registry, origin
 
-    def ask(self, path: str, **fields: object) -> requests.Response:
+    def ask(self, path: str, **fields: Any) -> requests.Response:
         """Post JSON, with the shop's key."""
         headers = {"authorization": f"Bearer {KEY}"}
         return requests.post(f"{self.origin}{path}", json=fields, headers=headers, timeout=300)
@@ -167,5 +168,5 @@ def test_a_pod_that_is_deleted_finishes_what_it_has_begun(served: Served) -> Non
 
 def pods(namespace: Namespace) -> list[str]:
     label = "app.kubernetes.io/component=serve"
-    found: Object = namespace.cluster.core.list_namespaced_pod(namespace.name, label_selector=label)
-    return [pod.metadata.name for pod in found.items]  # type: ignore[attr-defined]
+    found: Any = namespace.cluster.core.list_namespaced_pod(namespace.name, label_selector=label)
+    return [pod.metadata.name for pod in found.items]
