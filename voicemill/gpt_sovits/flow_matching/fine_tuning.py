@@ -173,16 +173,17 @@ def memory_needs(
     """Return the bytes that training takes whatever the batch, and for each clip of so many spectrogram frames.
 
     Fixed: what does not learn takes its weights alone, what learns also gradients and two optimizer tensors, 4 bytes
-    each. For a clip: on the full-size model a step in fp32 keeps 2.4 MB for each mel frame over the fixed part, 0.2 MB
-    with gradient checkpointing (`python -m benchmarks.memory --versions v3,v4`); half precision halves it.
+    each. For a clip: on the full-size model a step in fp32 keeps 0.11 GB and 1.25 MB for each mel frame, with gradient
+    checkpointing 0.2 MB (counted at 1, 4 and 8 s by `python -m benchmarks.memory --versions v3,v4`); half precision
+    halves it.
     """
     learns = sum(p.numel() for name, p in generator.named_parameters() if ".lora_" in name)
     learns += sum(p.numel() for name, p in generator.named_parameters() if name.startswith(lora.TRAINED_WHOLE))
     whole = sum(p.numel() for p in generator.parameters())
     halves = 1.0 if precision.dtype == torch.float32 else 0.5
     width = generator.sizes.width * generator.sizes.layers / (1024 * 22)
-    each = (0.2e6 if recomputed else 2.4e6) * halves * width * frames * generator.mel.stretch
-    return 4.0 * whole + 12.0 * learns, each
+    each = (0.2e6 if recomputed else 1.25e6) * halves * width * frames * generator.mel.stretch
+    return 4.0 * whole + 12.0 * learns + 0.11e9 * halves * width, each
 
 
 @torch.no_grad()
