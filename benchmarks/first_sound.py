@@ -88,8 +88,8 @@ def make_voice(folder: Path, version: Version) -> None:
     rng = np.random.default_rng(5)
     write_wav(folder / "reference.wav", rng.normal(0, 0.05, 5 * RATE).astype(np.float32), RATE, "PCM_16")
     clip = ReferenceClip("reference.wav", file_digest(folder / "reference.wav"), "It is raining.", "en", 5.0)
-    parts = [Part(file.name, file_digest(file), file.name) for file in (sovits, gpt)]
-    Voice("seeded", version, "en", RATE, *parts, clip).write(folder)
+    acoustic, spoken = (Part(file.name, file_digest(file), file.name) for file in (sovits, gpt))
+    Voice("seeded", version, "en", RATE, acoustic, spoken, clip).write(folder)
 
 
 def start(voice: Path, models: Path, work: Path, checkout: Path | None) -> Start:

@@ -87,7 +87,7 @@ def load(folder: Path, given: dict[str, np.ndarray], threads: int, variant: str)
         for _ in range(count - 1):
             fed = dict(zip(names, [y, embedded, *cache], strict=True))
             y, embedded, _, *cache = stage.run(None, fed)
-        return y.shape[1] - prompts.shape[1]
+        return np.shape(y)[1] - np.shape(prompts)[1]
 
     def sound() -> int:
         fed = {
@@ -95,6 +95,6 @@ def load(folder: Path, given: dict[str, np.ndarray], threads: int, variant: str)
             "pred_semantic": given["tokens"][None, None],
             "ref_audio": given["audio"][None],
         }
-        return vits.run(None, fed)[0].size
+        return np.size(np.asarray(vits.run(None, fed)[0]))
 
     return {"tokens": tokens, "sound": sound}
