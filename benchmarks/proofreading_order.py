@@ -8,7 +8,7 @@ right. Whisper hears each recording twice, as transcribe does. Two tables:
 
 - its own errors: which share of all of them the first 10 % of each speaker's clips hold (recall), how many of those
   clips have any (precision), and the most that any order could reach; for all clips and for either half, odd and even
-  ones, of which the weights of voicemill.asr.doubt were chosen by the odd ones alone;
+  ones, of which the weights of voicemill.asr.doubt were chosen by the odd ones, while the even ones were looked at;
 - errors planted in the right transcripts, which are labels then: a wrong word, dropped words (two to four), the
   transcript of another clip; one of each a draw and a speaker, a hundred draws. Recall by kind, and precision.
 
