@@ -35,10 +35,11 @@ def separate(
     from voicemill.models import locate
 
     ledger = Ledger()
-    needing = separation.pass_by(ledger, overlay(audio), vocals, when)
+    needing, why = separation.pass_by(ledger, overlay(audio), vocals, when)
     if needing:
         folder = locate(models, "separation")
-        separation.separate_files(ledger, needing, vocals, models=folder, model=model, stem=separation.VOCALS)
+        of_model = {"model": model, "stem": separation.VOCALS}
+        separation.separate_files(ledger, needing, vocals, models=folder, why=why, **of_model)
     ledger.note(separated=len(needing))
     ledger.require(1, "recordings")
     return ledger

@@ -80,6 +80,7 @@ def test_the_stage_separates_what_needs_it_and_says_why(voice: np.ndarray, tmp_p
     entries = {entry["item"]: entry for entry in ledger.entries}
     assert entries["clean"]["separated"] is False and "the pauses are quiet" in entries["clean"]["because"]
     assert "level_change_db" in entries["music"] and ledger.kept == 2
+    assert entries["music"]["separated"] and "something sounds in the pauses" in entries["music"]["because"]
     before, after = (read(folder / "clean.wav") for folder in (audio, tmp_path / "vocals"))
     assert before.rate == after.rate and np.array_equal(before.samples, after.samples)
     assert not np.array_equal(read(audio / "music.wav").samples, read(tmp_path / "vocals" / "music.wav").samples)

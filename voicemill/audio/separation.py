@@ -13,8 +13,10 @@ import math
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -228,7 +230,14 @@ class StemSeparator:
 
 
 def separate_files(
-    ledger: "Ledger", sources: dict[str, Path], target: Path, *, models: Path, model: str, stem: str
+    ledger: "Ledger",
+    sources: dict[str, Path],
+    target: Path,
+    *,
+    models: Path,
+    model: str,
+    stem: str,
+    why: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
     """Write the stem of each recording to `target/<recording>.wav` (float32) and enter each into the ledger.
 
@@ -239,6 +248,7 @@ def separate_files(
         models: audio-separator's model folder.
         model: File name of the model in it.
         stem: The stem to keep.
+        why: Recording name -> what its entry says besides, such as why it is separated.
 
     Raises:
         MissingModelError, OutOfGpuMemory: As `StemSeparator`.
@@ -256,11 +266,14 @@ def separate_files(
                     recording,
                     seconds=round(audio.seconds, 3),
                     level_change_db=_level_change(audio.samples, kept),
+                    **why.get(recording, {}),
                 )
         ledger.note(model=model, stem=stem, device=separator.device, model_loads=separator.loads)
 
 
-def pass_by(ledger: "Ledger", sources: dict[str, Path], target: Path, when: Gate) -> dict[str, Path]:
+def pass_by(
+    ledger: "Ledger", sources: dict[str, Path], target: Path, when: Gate
+) -> tuple[dict[str, Path], dict[str, dict[str, Any]]]:
     """Copy the recordings that need no separation to `target`, and enter each into the ledger with what was measured.
 
     Args:
@@ -270,11 +283,12 @@ def pass_by(ledger: "Ledger", sources: dict[str, Path], target: Path, when: Gate
         when: `auto` separates what has music or noise behind the voice.
 
     Returns:
-        Those that need it, name -> file.
+        Those that need it, name -> file; and why each needs it, name -> fields of its ledger entry.
     """
     if when == "always":
-        return sources
+        return sources, {name: {"separated": True, "because": "when=always"} for name in sources}
     needing: dict[str, Path] = {}
+    reasons: dict[str, dict[str, Any]] = {}
     for recording, path in ledger.each(
         sources.items(), total=len(sources), name=lambda item: item[0], label="measuring"
     ):
@@ -284,11 +298,16 @@ def pass_by(ledger: "Ledger", sources: dict[str, Path], target: Path, when: Gate
             if found and found.needs_separation:
                 log.info("%s is separated: %s", recording, found.reason)
                 needing[recording] = path
+                reasons[recording] = {"separated": True, **_found(found)}
                 continue
             write_wav(target / f"{recording}.wav", audio.samples, audio.rate)
-            why = {"background_db": found.level_db, "because": found.reason} if found else {"because": "when=never"}
+            why = _found(found) if found else {"because": "when=never"}
             ledger.keep(recording, seconds=round(audio.seconds, 3), separated=False, **why)
-    return needing
+    return needing, reasons
+
+
+def _found(measured: background.Background) -> dict[str, Any]:
+    return {"background_db": measured.level_db, "because": measured.reason}
 
 
 def flagged(recordings: dict[str, Path], measures: Path, flag: str) -> dict[str, Path]:
