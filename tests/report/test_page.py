@@ -33,6 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         {"stage": "slice", "item": "a_1.wav", "outcome": "kept", "of": "a", "seconds": 90.0},
         {"stage": "slice", "item": "a_2.wav", "outcome": "dropped", "reason": "silence <b>only</b>"},
         {"stage": "ingest", "item": "a.wav", "outcome": "kept", "seconds": 120.0},
+        {"stage": "separate", "item": "a-0000", "outcome": "kept", "seconds": 120.0, "separated": True},
         {"stage": "identify-speakers", "item": "a_1.wav", "outcome": "kept", "speech": {"1": 90.0, "2": 30.0}},
         {"stage": "identify-speakers", "item": "a_2.wav", "outcome": "dropped", "reason": "2", "speech": {"2": 6.0}},
     ]
@@ -89,6 +90,7 @@ def test_everything_that_there_is_is_on_the_page(text: str) -> None:
     words = ["Failed", "silence &lt;b&gt;only&lt;/b&gt;", "bak", "3.91", "few words", "sovits_e2_s20", "Ask it."]
     for word in words:
         assert word in text, word
+    assert "<b>1</b> of 1 recordings went through separate" in text
     page = Page(text)
     assert page.tags.count("audio") == 3, "two states of a recording, one line of the best pair"
     assert page.tags.count("svg") == 4, "histogram, two trainings, pairs"

@@ -139,6 +139,12 @@ def speakers(stages: list[StageRow]) -> list[SpeakerRow]:
     return [found[number] for number in sorted(found)]
 
 
+def separated(stages: list[StageRow]) -> int | None:
+    """Return how many recordings went through separation; None where the ledger does not say, as earlier ones."""
+    entries = [entry for stage in stages if stage.name == "separate" for entry in stage.kept if "separated" in entry]
+    return sum(bool(entry["separated"]) for entry in entries) if entries else None
+
+
 def cleaning_states(run: Run) -> dict[str, list[tuple[str, Path]]]:
     """For each recording the states it went through, as (stage, file), from the original to the levelled one."""
     folders = {

@@ -27,6 +27,7 @@ def build(run: Run) -> str:
         run: Whatever is there of the run; parts without data are left out.
     """
     stages = collect.stage_rows(run.ledgers)
+    separated = collect.separated(stages)
     transcripts = _transcripts(run.transcripts)
     evaluation = _evaluation(run.evaluation)
     lengths = _clip_seconds(run, transcripts)
@@ -45,7 +46,8 @@ def build(run: Run) -> str:
         "stages": stages,
         "measures": measures,
         "measure_names": list(dict.fromkeys(key for _, row in measures for key in row)),
-        "gates": [
+        "gates": ([("separate", separated)] if separated is not None else [])
+        + [
             (gate, sum(bool(row.get(gate)) for _, row in measures))
             for gate in GATES
             if measures and gate in measures[0][1]
