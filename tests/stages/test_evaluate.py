@@ -57,6 +57,11 @@ def test_each_epoch_speaks_and_a_diverged_one_is_dropped(tmp_path: Path) -> None
         assert line["causes"] and pair["failing"] == 1.0, "a toy does not say its text"
     assert ledger.summary()["failing"] == 1.0
 
+    (tmp_path / "limited").mkdir()
+    options = {"lines": 1, "reference_candidates": 1, "max_failing": 0.1}
+    with pytest.raises(InputError, match="100% of the best pair's 1 lines fail .* more than max-failing, 10%"):
+        evaluate(*folders, tmp_path / "limited", models=str(run.models), **options)
+
 
 def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
     run = make_run(tmp_path, small_models())
@@ -69,10 +74,6 @@ def test_epochs_are_chosen_by_how_the_voice_will_speak(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     pair = found["pairs"][0]
     (line,) = pair["lines"]
-
-    (tmp_path / "limited").mkdir()
-    with pytest.raises(InputError, match="100% of the best pair's 1 lines fail .* more than max-failing, 10%"):
-        evaluate(*folders, tmp_path / "limited", models=str(run.models), **options, max_failing=0.1)
 
     synthesizer = Pretrained(run.models).synthesizer(run.sovits / pair["sovits"], run.gpt / pair["gpt"])
     spoken_with = Options(Sampling(top_k=1, repetition_penalty=1.0, num_beams=2), text_split="cut0")
