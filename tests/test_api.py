@@ -211,8 +211,10 @@ def test_a_registered_voice_is_loaded_and_freed(folder: Path, models: Path, tmp_
 
 
 def test_missing_models_and_voices_are_named(folder: Path, models: Path, tmp_path: Path):
-    with pytest.raises(MissingModelError, match="voicemill models pull"):
-        Voice.load(folder, models=tmp_path)
+    with Voice.load(folder, models=tmp_path, device="cpu", watermark="off") as loaded:
+        assert loaded.say("Yes.").seconds > 0, "English by this voice needs no other model"
+        with pytest.raises(MissingModelError, match="voicemill models pull .* bert"):
+            loaded.say("你好，世界。", language="zh")
     with pytest.raises(InputError, match="is not a voice"):
         Voice.load(tmp_path, models=models)
 

@@ -37,8 +37,8 @@ class InputError(VoicemillError):
     exit_code = 65
 
 
-class MissingModelError(InputError):
-    """A pretrained model is not in the models folder."""
+class MissingModelError(VoicemillError):
+    """A pretrained model is not in the models folder: nothing is wrong with the item it was meant for."""
 
     exit_code = 66
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from voicemill.core.errors import InputError, TryAgain, UsageError
+from voicemill.core.errors import InputError, MissingModelError, TryAgain, UsageError
 from voicemill.core.logs import get_logger
 from voicemill.gpt_sovits.synthesis import Prompt, Synthesizer
 from voicemill.gpt_sovits.synthesis.streaming import StreamingSynthesizer
@@ -216,7 +216,7 @@ class Voices:
                 except TryAgain as error:
                     log.warning("the registry was not reached, %s goes on: %s", voice.name, error)
                     self.metrics.registry_reached.set(0)
-                except InputError as error:
+                except (InputError, MissingModelError) as error:
                     log.error("%s goes on in version %s: %s", voice.name, voice.version, error)
 
     def _look(self, voice: ServedVoice) -> None:

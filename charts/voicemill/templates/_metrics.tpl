@@ -4,7 +4,7 @@ No label has a speaker or a run: each would be a series for ever.
 */}}
 {{- define "voicemill.stage.metrics" -}}
 {{- $name := .stage.name -}}
-{{- $figures := list "accuracy" "bytes" "dropped" "edited" "epochs" "error_rate" "flagged" "kept" "lines" "loss" "loss_mel" "mended" "not_spoken" "perplexity" "seconds" "similarity" "speakers" "spoken" "unfixable" -}}
+{{- $figures := list "accuracy" "bytes" "chapters" "dropped" "edited" "epochs" "error_rate" "failing" "flagged" "kept" "lines" "loss" "loss_mel" "mended" "not_spoken" "perplexity" "seconds" "similarity" "speakers" "spoken" "unfixable" -}}
 prometheus:
   - name: voicemill_stage_seconds
     help: Seconds that a stage ran, by how it ended
