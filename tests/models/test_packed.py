@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from voicemill.cli.models import app
 from voicemill.core.digests import file_digest
-from voicemill.core.errors import InputError
+from voicemill.core.errors import InputError, MissingModelError
 from voicemill.gpt_sovits.features import hubert
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.formats.safetensors_files import METADATA
@@ -153,7 +153,7 @@ def test_what_is_not_a_whole_packed_base_is_refused(packed: Path, tmp_path: Path
 
 def test_a_base_that_lacks_a_model_is_not_packed(tmp_path: Path) -> None:
     make_hubert(tmp_path)
-    with pytest.raises(InputError, match="is missing"):
+    with pytest.raises(MissingModelError, match="is missing"):
         packed_base.pack(tmp_path, tmp_path / "packed")
 
 

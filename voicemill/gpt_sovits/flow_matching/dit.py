@@ -205,6 +205,10 @@ def _rotated(x_BTD: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
 class Attention(nn.Module):
     """Self-attention over frames."""
 
+    to_q: nn.Linear
+    to_k: nn.Linear
+    to_v: nn.Linear
+
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
