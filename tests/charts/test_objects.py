@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.charts.helm import CHART, NAMESPACE, Helm, Json, one
+from tests.charts.helm import CHART, EXAMPLES, NAMESPACE, Helm, Json, one
 
 
 def test_pods_may_report_results_and_nothing_else_but_conduct_batches(helm: Helm) -> None:
@@ -191,3 +191,9 @@ def containers(objects: list[Json]) -> Iterator[Json]:
 def ours(objects: list[Json]) -> list[Json]:
     """The objects that do not belong to `helm test`."""
     return [each for each in objects if each["metadata"].get("annotations", {}).get("helm.sh/hook") != "test"]
+
+
+@pytest.mark.parametrize("values", EXAMPLES)
+def test_the_same_values_give_the_same_text(helm: Helm, values: str) -> None:
+    """Tools that compare what is rendered with what is there (Argo CD, Flux) would else apply it without end."""
+    assert helm.template(values=values).stdout == helm.template(values=values).stdout != ""

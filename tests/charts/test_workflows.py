@@ -173,7 +173,21 @@ def test_a_namespace_that_wants_every_limit_gets_them(helm: Helm) -> None:
         "stages.train-gpt.cpuLimit=8",
         "stages.train-gpt.ephemeralStorage=40Gi",
         f"argo.executorResources={json.dumps(executor)}",
+        *("proofread.enabled=true", "proofread.reviewersSecret=reviewers"),
+        *("serve.enabled=true", 'serve.voices=["anna@prod"]', "serve.keysSecret=keys"),
+        'serve.resources.limits={"cpu": "2", "memory": "8Gi"}',
+        "serve.models=s3://voices/models",
     )
+    pods = [
+        *(
+            one(objects, "Deployment", f"voicemill-{name}")["spec"]["template"]["spec"]
+            for name in ("proofread", "serve")
+        ),
+        one(objects, "Pod", "voicemill-test")["spec"],
+    ]
+    limits = [container["resources"]["limits"] for pod in pods for container in pod["containers"]]
+    assert [each["cpu"] for each in limits] == ["4", "2", "4"]
+    assert all(each["ephemeral-storage"] == "20Gi" and each["memory"] for each in limits)
     for name, stage in stages(objects).items():
         resources = stage["container"]["resources"]
         own = name == "train-gpt"

@@ -221,6 +221,29 @@ def test_earlier_versions_and_unfinished_uploads_are_erased_too(bucket: str) -> 
     assert list(store.traces()) == []
 
 
+def test_a_bucket_that_locks_versions_takes_everything_and_says_what_it_does_not_give_up(bucket: str) -> None:
+    client: Any = s3_module.client()
+    locked = f"{bucket}-locked"
+    try:
+        client.create_bucket(Bucket=locked, ObjectLockEnabledForBucket=True)
+    except client.exceptions.ClientError as error:
+        pytest.skip(f"this server locks nothing ({error})")
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    client.put_object_lock_configuration(
+        Bucket=locked, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+    )
+    store = open_store(f"s3://{locked}/runs")
+    tag = store.write("anna/index", b"one", only_if_absent=True)
+    with pytest.raises(Conflict):
+        store.write("anna/index", b"two", only_if_absent=True)
+    store.write("anna/index", b"two", replaces=tag)
+    store.write("anna/file", b"x")
+    store.delete("anna/file")
+    assert [entry.key for entry in store.list()] == ["anna/index"] and store.read("anna/index")[0] == b"two"
+    with pytest.raises(Unavailable, match="did not delete"):
+        store.erase(store.traces("anna/"))
+
+
 def test_what_a_killed_writer_left_in_a_folder_is_a_trace(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.write("anna/a", b"x")

@@ -79,3 +79,15 @@ fsGroup: {{ int . }}
 {{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
+
+{{/* Resources of a pod that is no stage's, with the limits that namespaces with quotas want. Takes root, resources. */}}
+{{- define "voicemill.resources" -}}
+{{- $resources := deepCopy .resources }}
+{{- $limits := dict }}
+{{- with .root.Values.pods.cpuLimit }}{{ $_ := set $limits "cpu" (toString .) }}{{ end }}
+{{- with .root.Values.pods.ephemeralStorage }}{{ $_ := set $limits "ephemeral-storage" (toString .) }}{{ end }}
+{{- if $limits }}
+{{- $_ := set $resources "limits" (mergeOverwrite (dict) $limits ($resources.limits | default dict)) }}
+{{- end }}
+{{- toYaml $resources }}
+{{- end }}
