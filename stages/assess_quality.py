@@ -5,6 +5,7 @@ Writes  measures.json    of each recording bak, sig, ovrl (DNSMOS), decay (dB/s)
 Drops   recordings that cannot be read
 """
 
+from pathlib import Path
 from typing import Literal
 
 from voicemill.contract import InputDir, Ledger, OutputFile, stage
@@ -32,20 +33,25 @@ def assess_quality(
 
     from voicemill.audio import quality, reading
     from voicemill.audio.recordings import overlay
+    from voicemill.core.parallel import ahead
+
+    def measure(item: tuple[str, Path]) -> tuple[float, quality.Quality]:
+        sound = reading.read(item[1])
+        return sound.seconds, quality.measure(reading.to_mono(sound.samples)[0], sound.rate)
 
     ledger = Ledger()
     measured: dict[str, dict[str, object]] = {}
     sources = overlay(audio)
-    for name, path in ledger.each(sources.items(), total=len(sources), name=lambda item: item[0], label="measuring"):
+    working = ahead(measure, sources.items(), size=lambda item: item[1].stat().st_size)
+    for (name, _), done in ledger.each(working, total=len(sources), name=lambda pair: pair[0][0], label="measuring"):
         with ledger.item(name):
-            sound = reading.read(path)
-            found = quality.measure(reading.to_mono(sound.samples)[0], sound.rate)
+            seconds, found = done.result()
             decisions = {
                 "dereverb": quality.opens(dereverb, found.reverberant),
                 "denoise": quality.opens(denoise, found.noisy),
             }
             measured[name] = {**asdict(found), **decisions}
-            ledger.keep(name, seconds=round(sound.seconds, 3), **measured[name])
+            ledger.keep(name, seconds=round(seconds, 3), **measured[name])
     ledger.require(1, "recordings")
     measures.write_text(json.dumps(measured, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     ledger.note(**{gate: sum(bool(row[gate]) for row in measured.values()) for gate in ("dereverb", "denoise")})

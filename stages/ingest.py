@@ -39,23 +39,29 @@ def ingest(
     from voicemill.core.errors import InputError
     from voicemill.core.folders import refuse_inside
     from voicemill.core.logs import get_logger
+    from voicemill.core.parallel import ahead
     from voicemill.core.unreadable import as_input_error
     from voicemill.storage import fetch
+
+    def take(file: intake.SourceFile) -> tuple[str, reading.Audio]:
+        if file.problem:
+            raise InputError(file.problem)
+        with as_input_error(file.name):
+            digest = file_digest(file.path)
+        return digest, intake.take(file.path, track)
 
     place = fetch(source)
     refuse_inside(place, audio.parent, f"--audio lies inside --source {source}")
     ledger = Ledger()
     taken: list[recordings.Recording] = []
     first_of: dict[str, str] = {}
-    for file in ledger.each(intake.files_in(place), label="reading"):
+    files = intake.files_in(place)
+    working = ahead(take, files, size=intake.decoded_size)
+    for file, done in ledger.each(working, total=len(files), name=lambda pair: pair[0].name, label="reading"):
         with ledger.item(file.name):
-            if file.problem:
-                raise InputError(file.problem)
-            with as_input_error(file.name):
-                digest = file_digest(file.path)
+            digest, sound = done.result()
             if digest in first_of:
                 raise InputError(f"duplicate of {first_of[digest]}")
-            sound = intake.take(file.path, track)
             first_of[digest] = file.name
             name = recordings.name_for(file.name, digest)
             reading.write_wav(audio / f"{name}.wav", sound.samples, sound.rate)

@@ -5,6 +5,7 @@ Writes  clips/*.wav       32 kHz mono PCM_16, named <recording>_<start>_<end>.wa
 Drops   silence, and clips that are too short to train on or without speech, with the reason in the ledger
 """
 
+from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
@@ -55,24 +56,36 @@ def slice_clips(
         normalise_peak: Peak that clips are moved towards.
         normalise_share: How far they are moved, 0 to 1.
     """
+    import numpy as np
+
     from voicemill.audio import reading, slicing
     from voicemill.audio.clip_names import name_of
     from voicemill.audio.recordings import overlay
     from voicemill.audio.resampling import resample_ffmpeg
     from voicemill.core.hardware import gpu_memory_gib
+    from voicemill.core.parallel import ahead
+
+    def cut(item: tuple[str, Path]) -> tuple[float, list[tuple[slicing.Span, str | None]], list[np.ndarray]]:
+        """Return a recording's seconds, its spans with the reason of each that is dropped, samples of the others."""
+        sound = reading.read(item[1])
+        samples = resample_ffmpeg(reading.to_mono(sound.samples)[0], sound.rate, slicing.RATE)
+        spans = list(slicing.cut(samples, longest, settings))
+        kept = [samples[span.start : span.end] for span, reason in spans if not reason]
+        levelled = [slicing.normalise(clip, normalise_peak, normalise_share) for clip in kept]
+        return sound.seconds, spans, [slicing.to_int16(clip) for clip in levelled]
 
     ledger = Ledger()
     settings = slicing.Settings(threshold, min_length, min_interval, hop, max_silence_kept)
     longest = max_seconds or slicing.longest_for(gpu_memory_gib())
     silence = 0
     sources = overlay(audio)
-    for name, path in ledger.each(sources.items(), total=len(sources), name=lambda item: item[0], label="slicing"):
+    working = ahead(cut, sources.items(), size=lambda item: item[1].stat().st_size)
+    for (name, _), done in ledger.each(working, total=len(sources), name=lambda pair: pair[0][0], label="slicing"):
         with ledger.item(name):
-            sound = reading.read(path)
-            samples = resample_ffmpeg(reading.to_mono(sound.samples)[0], sound.rate, slicing.RATE)
-            spans = list(slicing.cut(samples, longest, settings))
+            whole, spans, samples = done.result()
             if all(reason == slicing.SILENCE for _, reason in spans):
-                ledger.drop(name, "only silence", seconds=round(sound.seconds, 3))
+                ledger.drop(name, "only silence", seconds=round(whole, 3))
+            remaining = iter(samples)
             for span, reason in spans:
                 item = name_of(name, span.start, span.end)
                 seconds = round(len(span) / slicing.RATE, 3)
@@ -81,8 +94,7 @@ def slice_clips(
                 elif reason:
                     ledger.drop(item, reason, seconds=seconds)
                 else:
-                    clip = slicing.normalise(samples[span.start : span.end], normalise_peak, normalise_share)
-                    reading.write_wav(clips / item, slicing.to_int16(clip), slicing.RATE, "PCM_16")
+                    reading.write_wav(clips / item, next(remaining), slicing.RATE, "PCM_16")
                     ledger.keep(item, seconds=seconds)
     ledger.note(max_seconds=longest, silence_seconds=round(silence / slicing.RATE, 3))
     ledger.require(1, "clips")

