@@ -98,7 +98,7 @@ def synthesize(
         batch_size: Pieces that are spoken at once.
         seed: The same seed speaks a line the same way.
         precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU, bf16 is faster where the
-            processor has it, and int8, which is for the token model only, faster still.
+            processor has it, and int8, which has the token model's weights in int8 and the rest as bf16, faster still.
         runtime: What the token model runs by on a CPU: torch, or ONNX Runtime (fp32 or int8), whose int8 is the
             fastest for single lines and rounds each line by itself.
         compiled: Compile the part that makes the sound, which takes a minute and a C++ compiler; for many lines.

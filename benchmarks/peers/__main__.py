@@ -133,7 +133,7 @@ def main() -> None:
         prog="python -m benchmarks.peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--with", dest="peers", default="genie", help="peers, with commas: genie, cpufast, upstream")
-    parser.add_argument("--variants", default="fp32,int8", help="ours: fp32, int8, onnx-fp32, onnx-int8")
+    parser.add_argument("--variants", default="fp32,int8", help="ours: fp32, bf16, int8, onnx-fp32, onnx-int8")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--venvs", type=Path, default=Path.home() / ".cache" / "voicemill" / "peers")

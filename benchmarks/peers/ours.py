@@ -1,4 +1,4 @@
-"""voicemill itself; variants fp32, int8, and onnx-fp32 and onnx-int8 of the token model."""
+"""voicemill itself; variants fp32, bf16, int8, and onnx-fp32 and onnx-int8 for the token model by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def load(folder: Path, given: dict[str, np.ndarray], threads: int, variant: str)
     torch.set_num_threads(threads)
     tensors = {name: torch.from_numpy(value) for name, value in given.items()}
     generator = checkpoints.build_generator(checkpoints.load_sovits(folder / "sovits.pth"))
-    pack_vocoder(generator, torch.float32)
+    # As `Synthesizer` has it: a coarser precision takes the vocoder with it.
+    pack_vocoder(generator, torch.float32 if variant.endswith("fp32") else torch.bfloat16)
     decoder = _decoder(folder / "gpt.ckpt", variant)
     phones_X = torch.cat([tensors["ref_phones"], tensors["phones"]])
     bert_CX = torch.cat([tensors["ref_bert"], tensors["bert"]]).T.contiguous()

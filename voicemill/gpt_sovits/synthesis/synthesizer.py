@@ -66,8 +66,9 @@ class Synthesizer:
         hubert: Content of the reference.
         bert: BERT rows of Mandarin text.
         speaker_encoder: v2Pro* only.
-        precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or `int8` for the token model's weights on
-            a CPU, with which a line's tokens may depend a little on the lines beside it.
+        precision: `auto` (half precision on a GPU), `fp32`, `bf16`, `fp16`, or on a CPU `int8`: the token model's
+            weights in int8, with which a line's tokens may depend a little on the lines beside it, and the vocoder in
+            bfloat16 where the processor has it.
         compiled: Compile the vocoder when it is first used.
         sound: How tokens become sound, which depends on the version.
         noise: Where SoVITS's noise comes from: (seed, shape).
@@ -102,7 +103,7 @@ class Synthesizer:
         if self.compiled:
             compile_vocoder(self.sovits)
         else:
-            pack_vocoder(self.sovits, self.dtype)
+            pack_vocoder(self.sovits, torch.bfloat16 if name == "int8" else self.dtype)
         if isinstance(self.sovits, MelGenerator):
             last = self.quirks.mel_of_last_reference
             self.sound = MelSound(self.sovits, self.noise, self._autocast, mel_of_last=last)

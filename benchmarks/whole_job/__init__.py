@@ -1,0 +1,1 @@
+"""What a whole clone costs, stage by stage."""
