@@ -13,7 +13,7 @@ from typing import Any
 
 from hera.workflows import DAG, Artifact, Container, Parameter, S3Artifact, Task, models
 
-from voicemill.contract import Stage, template
+from voicemill.contract import Stage, reuse, template
 from voicemill.contract.declaration import CONFIG
 from voicemill.workflows.policy import KEYS
 
@@ -84,6 +84,9 @@ class Chain:
         own: dict[str, Any] = {}
         if alone:
             own["synchronization"] = models.Synchronization(mutexes=[models.Mutex(name=alone)])
+        if stage.is_reusable and each is None:
+            own["reuse_mode"] = "{{workflow.parameters.reuse}}"
+            self.parameters.setdefault("reuse", reuse_parameter(value="auto"))
         own["env"] = self._speaker_of(each.keys if each else self.keys)
         # Hera adds the container to the workflow whose context this is.
         container = self._container_of_each(stage, each, own) if each else stage.container(keys=self.keys, **own)
@@ -175,6 +178,20 @@ class Chain:
             self.parameters.setdefault(public, parameter)
             arguments.append(Parameter(name=name, value=f"{{{{workflow.parameters.{public}}}}}"))
         return arguments
+
+
+def reuse_parameter(*, value: str | None = None, default: str | None = None) -> Parameter:
+    """Return the parameter that says whether stages take over what earlier runs made: a workflow's has a value, a
+    template's a default.
+    """
+    return Parameter(
+        name="reuse",
+        enum=list(reuse.MODES),
+        description="On a cluster, of stages that need a GPU: take over what an earlier run of the speaker made from"
+        " the same (auto), compute it anew for this run and those after it (refresh), or neither (never).",
+        value=value,
+        default=default,
+    )
 
 
 def reference(source: str) -> str:

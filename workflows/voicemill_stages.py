@@ -9,6 +9,7 @@ from hera.workflows import Container, Parameter
 
 from voicemill.contract import Stage
 from voicemill.stages import every
+from voicemill.workflows.chain import reuse_parameter
 from voicemill.workflows.policy import workflow_template
 
 KEYS = Parameter(
@@ -23,7 +24,7 @@ def callable_template(stage: Stage[...]) -> Container:
 
     An input's default cannot name another input: where the state lies by default is said where it is used.
     """
-    container = stage.container(keys="{{inputs.parameters.keys}}")
+    container = stage.container(keys="{{inputs.parameters.keys}}", reuse_mode="{{inputs.parameters.reuse}}")
     inputs = list(container.inputs or [])  # pyright: ignore
     for state in stage.declaration.of_role("state"):
         (parameter,) = (item for item in inputs if item.name == state.name)
@@ -33,7 +34,7 @@ def callable_template(stage: Stage[...]) -> Container:
         container.args = [chosen if argument == tag else argument for argument in container.args or []]
         parameter.default = ""
         parameter.description = f"{parameter.description} Default: below `keys`."
-    container.inputs = [*inputs, KEYS]
+    container.inputs = [*inputs, KEYS, *([reuse_parameter(default="auto")] if stage.is_reusable else [])]
     return container
 
 

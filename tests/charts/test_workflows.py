@@ -218,3 +218,23 @@ def test_a_platform_that_chooses_users_itself_is_not_told_one(helm: Helm) -> Non
 def test_a_run_says_how_long_an_image_may_be_waited_for(helm: Helm) -> None:
     annotations = one(helm.render("images.pullLimitSeconds=90"), "WorkflowTemplate", "clone-voice")["metadata"]
     assert annotations["annotations"]["voicemill.dev/image-pull-seconds"] == "90"
+
+
+def test_pods_know_where_their_run_is_stored_and_whether_to_reuse(helm: Helm) -> None:
+    """So that a stage finds what an earlier run made; a value turns it off for a release."""
+    of_clone = stages(helm.render())["train-gpt"]
+    annotations = of_clone["metadata"]["annotations"]
+    assert annotations["voicemill.dev/reuse"] == "{{workflow.parameters.reuse}}"
+    assert annotations["voicemill.dev/artifact-keys"] == "voices/{{workflow.parameters.speaker}}/{{workflow.name}}"
+    from_pod = {
+        item["name"]: item["valueFrom"]["fieldRef"]["fieldPath"]
+        for item in of_clone["container"]["env"]
+        if "fieldRef" in item.get("valueFrom", {})
+    }
+    assert from_pod["VOICEMILL_REUSE"] == "metadata.annotations['voicemill.dev/reuse']"
+    assert from_pod["VOICEMILL_KEYS"] == "metadata.annotations['voicemill.dev/artifact-keys']"
+    assert from_pod["VOICEMILL_NAMESPACE"] == "metadata.namespace"
+    never = helm.render('workflows.parameters={"reuse": "never"}')
+    for name in ("clone-voice", "build-voice"):
+        parameters = one(never, "WorkflowTemplate", name)["spec"]["arguments"]["parameters"]
+        assert next(item["value"] for item in parameters if item["name"] == "reuse") == "never"

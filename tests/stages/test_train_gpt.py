@@ -6,29 +6,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from voicemill.core.errors import InputError, MissingModelError
-from voicemill.gpt_sovits.dataset import DatasetFolder, Text
+from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.formats.checkpoints import load_gpt
 from voicemill.gpt_sovits.gpt.recipe import GptRecipe
-from voicemill.models.toy.gpt import make_gpt
 from voicemill.stages.train_gpt import train_gpt
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    make_gpt(folder, 0)
-    return folder
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    folder = DatasetFolder(tmp_path / "dataset")
-    folder.root.mkdir()
-    folder.create()
-    phones = ["HH", "AH0", "L", "OW1", "W", "ER1", "L", "D", "."]
-    folder.write_texts({"a.wav": Text(phones, None, "hello world."), "bad.wav": Text(["nonsense"], None, "?")})
-    folder.write_codes({"a.wav": [n % 1024 for n in range(0, 600, 15)], "bad.wav": [1] * 25})
-    return folder.root
 
 
 def test_it_writes_weights_metrics_and_how_it_was_trained(dataset: Path, models: Path, tmp_path: Path):

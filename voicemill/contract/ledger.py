@@ -52,6 +52,23 @@ class Ledger:
         self._accounted: dict[str, bool] = {}
         self._names: set[str] = set()
 
+    @classmethod
+    def restored(cls, entries: list[dict[str, Any]], notes: dict[str, Any]) -> Ledger:
+        """Return the ledger of work that was done before.
+
+        Args:
+            entries: Its entries.
+            notes: What was noted.
+        """
+        ledger = cls()
+        ledger.entries, ledger._notes = list(entries), dict(notes)
+        return ledger
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What was noted for the summary."""
+        return dict(self._notes)
+
     def each(
         self,
         items: Iterable[T],

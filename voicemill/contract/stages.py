@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
 import click
 
-from voicemill.contract import command_line, renames, state, template
+from voicemill.contract import command_line, renames, reuse, state, template
 from voicemill.contract.declaration import CONFIG, ArtifactField, Declaration, ParameterField, declare
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
@@ -79,6 +79,11 @@ class Stage(Generic[P]):
         return self.name
 
     @property
+    def is_reusable(self) -> bool:
+        """Whether a run on a cluster takes over what an earlier one made: what needs a GPU, where it is possible."""
+        return self.gpu_memory is not None and reuse.is_possible(self.declaration)
+
+    @property
     def inputs(self) -> tuple[ArtifactField, ...]:
         return self.declaration.of_role("input")
 
@@ -115,7 +120,9 @@ class Stage(Generic[P]):
         named = inspect.signature(self.check).parameters
         return tuple(field for field in self.parameters if field.field in named)
 
-    def container(self, *, image: str | None = None, keys: str | None = None, **overrides: Any) -> Container:
+    def container(
+        self, *, image: str | None = None, keys: str | None = None, reuse_mode: str = "", **overrides: Any
+    ) -> Container:
         """Return the stage as a Hera template, which brings all that its pod needs, so that any workflow can have it.
 
         Within a workflow's context (`with Workflow(...):`) it is added to it, under the stage's name.
@@ -123,6 +130,8 @@ class Stage(Generic[P]):
         Args:
             image: Full image reference; by default the published image's name without a registry.
             keys: Prefix of the S3 keys of its artifacts; None leaves them to the artifact repository.
+            reuse_mode: `auto` takes over what an earlier run made from the same, where the stage can be reused and
+                `keys` are given; or a tag of Argo's, such as `{{workflow.parameters.reuse}}`. Empty reuses nothing.
             **overrides: See `voicemill.contract.template.container`.
         """
         return template.container(
@@ -136,6 +145,7 @@ class Stage(Generic[P]):
             kept=self.kept,
             conducts=self.conducts,
             keys=keys,
+            reuse=reuse_mode if self.is_reusable else "",
             **overrides,
         )
 
@@ -176,14 +186,15 @@ class Stage(Generic[P]):
         written = ledger or self._ledger_beside_output(values)
         latest.set(None)
         try:
-            record = self._run(values)
+            record = self._reused_or_run(values)
         except BaseException:
             # A failed stage's ledger says which items failed it.
             if written and (unfinished := latest.get()):
                 files.write_text(written, unfinished.lines(**context))
             raise
         if written:
-            files.write_text(written, record.lines(**context))
+            reused = {name: record.notes[name] for name in ("reused_from",) if name in record.notes}
+            files.write_text(written, record.lines(**context, **reused))
         fields = {**context, **record.summary()}
         for name, path in result.items():
             assert name in fields, f"{self.name} promises the result {name} and did not note it"
@@ -193,6 +204,15 @@ class Stage(Generic[P]):
             files.write_text(summary, text)
         else:
             click.echo(text)
+
+    def _reused_or_run(self, values: dict[str, Any]) -> Ledger:
+        task = reuse.task(self.declaration, values) if self.is_reusable else None
+        if task is not None and (reused := task.take(values)):
+            return reused
+        record = self._run(dict(values))
+        if task is not None:
+            task.remember(values, record)
+        return record
 
     def _run(self, values: dict[str, Any]) -> Ledger:
         self.check_together(values)

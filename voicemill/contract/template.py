@@ -37,6 +37,13 @@ GPU_MEMORY_FLOORS = {"4Gi": 3700, "6Gi": 5600, "8Gi": 7500}
 MORE_GPU_MEMORY = "voicemill.dev/more-gpu-memory"
 """Annotation of a stage that needs a larger GPU with some values of a parameter, for the chart and `doctor`: JSON."""
 
+REUSE = "voicemill.dev/reuse"
+"""Annotation of a stage's pod: whether it takes over what an earlier run made; see `voicemill.contract.reuse`."""
+ARTIFACT_KEYS = "voicemill.dev/artifact-keys"
+"""Annotation of a stage's pod: prefix of the S3 keys of its run's artifacts."""
+REUSE_MODE, KEYS, NAMESPACE = "VOICEMILL_REUSE", "VOICEMILL_KEYS", "VOICEMILL_NAMESPACE"
+"""Environment variables with both, and with the namespace, which only a cluster fills in."""
+
 
 @dataclass(frozen=True)
 class MoreGpuMemory:
@@ -72,6 +79,7 @@ def container(
     keys: str | None = None,
     part: str = "",
     ledgers: str | None = None,
+    reuse: str = "",
     gpu_affinity: bool = True,
     **overrides: Any,
 ) -> Container:
@@ -93,6 +101,7 @@ def container(
         part: Of a stage that is one task of a fan-out, what tells this one from the others, such as
             `{{inputs.parameters.shard}}`: the last part of its keys. Its state is for the task to say.
         ledgers: Prefix of the ledger's key, where it is not `keys`.
+        reuse: Mode of `voicemill.contract.reuse`, or a tag that gives it; empty, or without `keys`, reuses nothing.
         gpu_affinity: False where nodes do not carry GPU feature discovery's labels.
         **overrides: Any argument of Hera's `Container`; `env`, `annotations` and `labels` are added to the stage's own.
     """
@@ -114,6 +123,12 @@ def container(
     states = declaration.of_role("state")
     if states:
         annotations["voicemill.dev/state"] = ",".join(state.name for state in states)
+    if reuse and keys and not part:
+        annotations |= {REUSE: reuse, ARTIFACT_KEYS: keys}
+        # Only a cluster fills these in: on one machine the engine avoids work.
+        of_pod[REUSE_MODE] = f"metadata.annotations['{REUSE}']"
+        of_pod[KEYS] = f"metadata.annotations['{ARTIFACT_KEYS}']"
+        of_pod[NAMESPACE] = "metadata.namespace"
     resources = Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory)
     if gpu_memory:
         resources.gpus = 1

@@ -32,6 +32,8 @@ NOT_IN_THE_DIGEST = (
     "max-failing-rise",
     # what it says when it is there
     "text",
+    # whether work is done again that was done before
+    "reuse",
     # how long a person has to answer, not what the answer is
     "proofread-limit",
 )

@@ -1,8 +1,9 @@
 """Revocation: everything of a speaker is found, removed for good, and shown to be gone.
 
 It takes the speaker's part of the registry and, of the artifacts that runs leave (a bucket's or a folder's
-`voices/<speaker>/...`, `uploads/` and `batches/`), the runs' artifacts with the state of trainings, what was uploaded
-for this speaker and for no other, and what batches keep of the speaker.
+`voices/<speaker>/...`, `uploads/`, `batches/` and `tasks/`), the runs' artifacts with the state of trainings, what was
+uploaded for this speaker and for no other, what batches keep of the speaker, and the records by which a run takes over
+what an earlier one made.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voicemill.contract.reuse import TASKS
 from voicemill.core import logs
 from voicemill.core.digests import file_digest
 from voicemill.core.display import display
@@ -61,7 +63,8 @@ def search(registry: Store, speaker: str, artifacts: Store | None) -> list[Place
         artifacts = normal_store(artifacts)
         own = uploads.of_no_other(artifacts, speaker)
         kept = (f"{BATCHES}/{batch}/speakers/{speaker}.json" for batch in artifacts.folders(f"{BATCHES}/"))
-        places.append(Place("artifacts", artifacts, (f"{RUNS}/{speaker}/", *own, *kept)))
+        runs = (f"{RUNS}/{speaker}/", f"{TASKS}/{RUNS}/{speaker}/")
+        places.append(Place("artifacts", artifacts, (*runs, *own, *kept)))
     return places
 
 
