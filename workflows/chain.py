@@ -86,7 +86,7 @@ class Chain:
             own["synchronization"] = models.Synchronization(mutexes=[models.Mutex(name=alone)])
         if stage.is_reusable and each is None:
             own["reuse_mode"] = "{{workflow.parameters.reuse}}"
-            self.parameters.setdefault("reuse", reuse_parameter(value="auto"))
+            self.parameters.setdefault("reuse", reuse_parameter())
         own["env"] = self._speaker_of(each.keys if each else self.keys)
         # Hera adds the container to the workflow whose context this is.
         container = self._container_of_each(stage, each, own) if each else stage.container(keys=self.keys, **own)
@@ -180,17 +180,14 @@ class Chain:
         return arguments
 
 
-def reuse_parameter(*, value: str | None = None, default: str | None = None) -> Parameter:
-    """Return the parameter that says whether stages take over what earlier runs made: a workflow's has a value, a
-    template's a default.
-    """
+def reuse_parameter() -> Parameter:
+    """Return the parameter that says whether stages take over what earlier runs made."""
     return Parameter(
         name="reuse",
+        value="auto",
         enum=list(reuse.MODES),
         description="On a cluster, of stages that need a GPU: take over what an earlier run of the speaker made from"
         " the same (auto), compute it anew for this run and those after it (refresh), or neither (never).",
-        value=value,
-        default=default,
     )
 
 

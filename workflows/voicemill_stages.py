@@ -34,7 +34,7 @@ def callable_template(stage: Stage[...]) -> Container:
         container.args = [chosen if argument == tag else argument for argument in container.args or []]
         parameter.default = ""
         parameter.description = f"{parameter.description} Default: below `keys`."
-    container.inputs = [*inputs, KEYS, *([reuse_parameter(default="auto")] if stage.is_reusable else [])]
+    container.inputs = [*inputs, KEYS, *([reuse_parameter()] if stage.is_reusable else [])]
     return container
 
 

@@ -238,3 +238,6 @@ def test_pods_know_where_their_run_is_stored_and_whether_to_reuse(helm: Helm) ->
     for name in ("clone-voice", "build-voice"):
         parameters = one(never, "WorkflowTemplate", name)["spec"]["arguments"]["parameters"]
         assert next(item["value"] for item in parameters if item["name"] == "reuse") == "never"
+    for template in one(helm.render(), "WorkflowTemplate", "voicemill-stages")["spec"]["templates"]:
+        taken = [item for item in template["inputs"]["parameters"] if item["name"] == "reuse"]
+        assert [item["value"] for item in taken] == ["auto"] * len(taken), "for whoever calls the stage by itself"
