@@ -138,8 +138,6 @@ def read_pair(sovits: Path, gpt: Path) -> tuple[SovitsCheckpoint, GptCheckpoint]
     Raises:
         InputError: If not.
     """
-    import torch
-
     from voicemill.gpt_sovits.gpt.model import Gpt
 
     acoustic, token = checkpoints.load_sovits(sovits), checkpoints.load_gpt(gpt)
@@ -154,8 +152,7 @@ def read_pair(sovits: Path, gpt: Path) -> tuple[SovitsCheckpoint, GptCheckpoint]
     except InputError as error:
         raise InputError(f"{sovits} is refused: {error}") from error
     try:
-        with torch.device("meta"):
-            Gpt.from_checkpoint(token.config, {key: value.to("meta") for key, value in token.weights.items()})
+        Gpt.from_checkpoint(token.config, token.weights)
     except InputError as error:
         raise InputError(f"{gpt} is refused: {error}") from error
     rows, needed = len(token.weights["ar_text_embedding.word_embeddings.weight"]), SYMBOLS.get(acoustic.version, 732)

@@ -32,6 +32,7 @@ from voicemill.gpt_sovits.formats.gpt_sovits_files import (
 from voicemill.gpt_sovits.formats.safetensors_files import METADATA, read_weights
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.uninitialized import Uninitialized
 from voicemill.gpt_sovits.versions import VERSIONS, Version, spec
 
 _OF_OTHER_VERSIONS = ("enc_q.", "dec.", "flow.")
@@ -247,7 +248,7 @@ def build_generator(checkpoint: SovitsCheckpoint, device: torch.device | str = "
         InputError: If the weights do not fit the checkpoint's own configuration.
     """
     weights = {key: value for key, value in checkpoint.weights.items() if not key.startswith("enc_q.")}
-    with torch.device("meta"):
+    with Uninitialized():
         model = Generator(checkpoint.config)
     del model.enc_q
     load_exactly(model, weights)
@@ -318,7 +319,7 @@ def mel_generator(checkpoint: SovitsCheckpoint) -> MelGenerator:
     Raises:
         InputError: If the weights do not fit the checkpoint's own configuration.
     """
-    with torch.device("meta"):
+    with Uninitialized():
         model = MelGenerator(checkpoint.config, DitSizes.of(checkpoint.weights))
     held = {key: value for key, value in checkpoint.weights.items() if not key.startswith(_OF_OTHER_VERSIONS)}
     # Not every release of the reference's library for rotary positions writes what it computes them from.
@@ -327,7 +328,7 @@ def mel_generator(checkpoint: SovitsCheckpoint) -> MelGenerator:
 
 
 def load_exactly(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give a model on the meta device its weights in single precision, every one of them and no other.
+    """Give a model its weights in single precision, every one of them and no other.
 
     Raises:
         InputError: If a weight is missing, unknown or of another shape.

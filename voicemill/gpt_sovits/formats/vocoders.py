@@ -17,6 +17,7 @@ from voicemill.gpt_sovits.formats.checkpoints import load_exactly
 from voicemill.gpt_sovits.formats.safe_reader import UnreadableCheckpoint, read_archive
 from voicemill.gpt_sovits.sovits.layers import fold_weight_norm
 from voicemill.gpt_sovits.sovits.vocoder import Vocoder, VocoderSizes
+from voicemill.gpt_sovits.uninitialized import Uninitialized
 
 _CONFIG, _WEIGHTS = "config.json", "bigvgan_generator.pt"
 _BLOCK_WIDTHS = 3
@@ -40,7 +41,7 @@ def load_vocoder(path: Path, device: torch.device | str = "cpu") -> nn.Module:
 
 
 def _built(kind: Any, sizes: Any, weights: dict[str, Tensor], path: Path, device: torch.device | str) -> nn.Module:
-    with torch.device("meta"):
+    with Uninitialized():
         model = kind(sizes)
     try:
         load_exactly(model, normed(weights, model))

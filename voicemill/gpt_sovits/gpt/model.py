@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
 from voicemill.gpt_sovits.kernels import cpu
+from voicemill.gpt_sovits.uninitialized import Uninitialized
 
 
 class Embedding(nn.Module):
@@ -134,7 +135,8 @@ class Gpt(nn.Module):
             InputError: When keys or shapes do not fit the configuration.
         """
         try:
-            model = cls(GptConfig.from_dict(config))
+            with Uninitialized():
+                model = cls(GptConfig.from_dict(config))
             model.load_state_dict({key.removeprefix("model."): value for key, value in weights.items()})
         except (RuntimeError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())

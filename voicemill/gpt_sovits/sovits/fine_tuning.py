@@ -32,6 +32,7 @@ from voicemill.gpt_sovits.sovits.vocoder import ResidualBlock
 from voicemill.gpt_sovits.training import loop
 from voicemill.gpt_sovits.training.monitor import recompute
 from voicemill.gpt_sovits.training.run_state import Precision, first_micro_batch
+from voicemill.gpt_sovits.uninitialized import Uninitialized
 
 if TYPE_CHECKING:
     from transformers import HubertModel
@@ -155,8 +156,7 @@ def start_models(
     """
     if not any(key.startswith("enc_q.") for key in base.weights):
         raise InputError("the SoVITS base weights lack the posterior encoder; training needs a base file, not a voice")
-    # Random initial weights would only be thrown away.
-    with torch.device("meta"):
+    with Uninitialized():
         generator = Generator(base.config)
         discriminator = Discriminator(base.config.discriminator_periods, Discriminator.width_of(discriminator_weights))
     load_exactly(generator, base.weights)
