@@ -7,7 +7,7 @@ hera generate yaml examples/workflows/clone_in_a_dag.py | \\
 from hera.workflows import DAG, Container, Task, Workflow
 from hera.workflows.models import TemplateRef
 
-from voicemill.workflows.clone_voice import workflow as clone_voice
+from voicemill.workflows import clone_voice
 
 with Workflow(generate_name="narrator-", entrypoint="main", service_account_name="voicemill") as workflow:
     Container(
@@ -19,4 +19,4 @@ with Workflow(generate_name="narrator-", entrypoint="main", service_account_name
         end = Task(name="end", template="say", arguments={"words": "the voice is there"})
         begin >> clone >> end
     # A template that is referred to reads the parameters of the workflow that runs.
-    workflow.arguments = clone_voice.arguments
+    workflow.arguments = clone_voice.workflow.arguments

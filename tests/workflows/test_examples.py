@@ -42,6 +42,12 @@ def test_an_example_is_valid_by_argos_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_an_example_is_one_object(name: str) -> None:
+    """What is piped into `argo submit` must not hold the workflows that an example imports."""
+    assert [each["kind"] for each in documents(name)] in (["Workflow"], ["CronWorkflow"])
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_an_example_calls_what_there_is_with_what_it_takes(name: str) -> None:
     for document in documents(name):
         if document["kind"] == "CronWorkflow":
