@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -15,15 +16,18 @@ from typing import Any
 
 import pytest
 import yaml
+from playwright.sync_api import sync_playwright
 
-from tests.charts.helm import Helm, find, one
+from tests.charts.helm import CHART, Helm, find, one
 from tests.cluster.kube import Object
-from tests.cluster.site import Site, restart_controller, site, wait_for
+from tests.cluster.site import Site, finish, restart_controller, site, wait_for
 from tests.cluster.test_own_workflows import CLIP, upload
+from tests.cluster.test_proofread import REVIEWERS, page
+from tests.proofread.conftest import CHROMIUM
 
 __all__ = ["site"]
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
 SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "workflow-controller-configmap"}}
 
@@ -33,14 +37,14 @@ class Prometheus:
 
     Args:
         program: Path of `prometheus`.
-        target: Host and port of the controller's metrics.
+        targets: Hosts and ports of what it collects from: the controller, the proofreading page.
         groups: Groups of alerting rules.
         folder: Where it keeps everything.
     """
 
-    def __init__(self, program: str, target: str, groups: list[Object], folder: Path) -> None:
+    def __init__(self, program: str, targets: list[str], groups: list[Object], folder: Path) -> None:
         (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
-        scraped = {"job_name": "argo", "static_configs": [{"targets": [target]}]}
+        scraped = {"job_name": "argo", "static_configs": [{"targets": targets}]}
         times = {"scrape_interval": "2s", "evaluation_interval": "2s"}
         settings = {"global": times, "rule_files": ["rules.yaml"], "scrape_configs": [scraped]}
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
@@ -57,13 +61,18 @@ class Prometheus:
         try:
             with urllib.request.urlopen(f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}") as got:
                 return json.load(got)["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{query}: {error.read().decode()}") from error
         except OSError:  # not up yet
             return {}
 
+    def values(self, query: str) -> list[float]:
+        """The values of all series that a query gives."""
+        return [float(each["value"][1]) for each in self.ask("query", query=query).get("result", [])]
+
     def value(self, query: str) -> float:
         """The value of a query that gives one number; 0 where it gives none."""
-        found = self.ask("query", query=query).get("result", [])
-        return float(found[0]["value"][1]) if found else 0.0
+        return next(iter(self.values(query)), 0.0)
 
     def firing(self) -> set[str]:
         """Names of the alerts that fire."""
@@ -72,14 +81,17 @@ class Prometheus:
 
 
 @pytest.fixture
-def prometheus(site: Site, tmp_path: Path) -> Iterator[Prometheus]:
+def prometheus(site: Site, registry: str, tmp_path: Path) -> Iterator[Prometheus]:
     """Prometheus on this cluster's controller, with the chart's rules; the release emits metrics meanwhile."""
     program = os.environ.get("PROMETHEUS") or shutil.which("prometheus")
     if not program:
         pytest.skip("needs Prometheus ($PROMETHEUS, or Debian's package)")
     rules = Helm(find("helm")).render("metrics.rules.enabled=true")
     groups = one(rules, "PrometheusRule", "voicemill")["spec"]["groups"]
-    site.apply(metrics={"stages": {"enabled": True}})
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "reviewers"}}
+    site.namespace.create({**secret, "stringData": {"reviewers.yaml": REVIEWERS}})
+    site.apply(metrics={"stages": {"enabled": True}}, proofread=page(registry))
+    service = site.namespace.get({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "voicemill-proofread"}})
     kind = site.namespace.cluster.resource(SETTINGS)
     before = kind.get(name=SETTINGS["metadata"]["name"], namespace="argo").to_dict()["data"]["metricsConfig"]
     port = free_port()
@@ -95,13 +107,14 @@ def prometheus(site: Site, tmp_path: Path) -> Iterator[Prometheus]:
         restart_controller()
 
     set_metrics(yaml.safe_dump({"enabled": True, "path": "/metrics", "port": port, "secure": False}))
-    running = Prometheus(program, f"127.0.0.1:{port}", groups, tmp_path)
+    running = Prometheus(program, [f"127.0.0.1:{port}", f"{service['spec']['clusterIP']}:80"], groups, tmp_path)
     try:
         yield running
     finally:
         running.end()
         set_metrics(before)
         site.apply()
+        site.namespace.cluster.resource(secret).delete(name="reviewers", namespace=site.namespace.name)
 
 
 def test_stages_are_measured_and_an_alert_fires_when_they_fail(site: Site, prometheus: Prometheus) -> None:
@@ -116,10 +129,60 @@ def test_stages_are_measured_and_an_alert_fires_when_they_fail(site: Site, prome
     assert prometheus.value(ended) == 1
     assert 1 < prometheus.value("argo_workflows_voicemill_speech_seconds") < 60
     assert "VoicemillStagesFail" not in prometheus.firing()
+    # Each counter's first event is shown too.
+    asked = panels()
+    assert prometheus.values(asked["Stages that ended, an hour"]) == [2]
+    assert prometheus.values(asked["Failures by stage and exit code, an hour"]) == [1]
+    (median,) = prometheus.values(asked["Median seconds of a stage"])
+    assert 0 < median < 300
+    (hours,) = prometheus.values(asked["Hours of speech that came in and that was kept, a day"])
+    assert 1 < 3600 * hours < 60
 
     more = site.namespace.create(ingests(source, keys="measured/more", minutes="60", times=5))
     site.namespace.workflow_end(more, seconds=300)
     wait_for(lambda: "VoicemillStagesFail" in prometheus.firing(), seconds=60)
+
+
+def test_every_panel_of_the_dashboard_shows_something_after_a_run(site: Site, prometheus: Prometheus) -> None:
+    done = site.submit_few("ursel", "--wait")
+    said = finish(done)
+    assert done.returncode == 0, said
+    failed = site.namespace.create(ingests(upload(site, "own/short", CLIP), keys="short", minutes="60", times=1))
+    site.namespace.workflow_end(failed, seconds=300)
+    asked = panels()
+    wait_for(lambda: all(prometheus.values(expression) for expression in asked.values()), seconds=60)
+    for title in (title for title, expression in asked.items() if "argo_workflows_voicemill" in expression):
+        shown = prometheus.values(asked[title])
+        assert min(shown) >= 0 and max(shown) > 0, f"{title}: {shown}"  # what is not a number is neither
+    ended = prometheus.values('argo_workflows_voicemill_stage_seconds_count{status="Succeeded"}')
+    assert len(ended) >= 12, "a stage of the run is missing"
+    assert sum(prometheus.values("argo_workflows_voicemill_gpu_seconds")) > 10
+    if path := os.environ.get("DASHBOARD_PICTURE"):
+        picture(prometheus.address, list(asked.values()), path)
+
+
+def panels() -> dict[str, str]:
+    """Expressions of the dashboard by their titles."""
+    found = json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]
+    asked = {panel["title"]: panel["targets"][0]["expr"] for panel in found}
+    asked.pop("GPU use")  # of NVIDIA's exporter, which a node without a GPU has not
+    return asked
+
+
+def picture(address: str, expressions: list[str], path: str) -> None:
+    """Keep a picture of expressions as Prometheus's own page draws them."""
+    fields = [
+        (f"g{number}.{name}", value)
+        for number, expression in enumerate(expressions)
+        for name, value in (("expr", expression), ("tab", "0"), ("range_input", "15m"))
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        shown = browser.new_page(viewport={"width": 1300, "height": 900})
+        shown.goto(f"http://{address}/classic/graph?{urllib.parse.urlencode(fields)}")
+        shown.wait_for_timeout(5000)
+        shown.screenshot(path=path, full_page=True)
+        browser.close()
 
 
 def ingests(source: str, *, keys: str, minutes: str, times: int) -> Object:
