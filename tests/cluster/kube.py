@@ -77,7 +77,7 @@ class Namespace:
         name = item["metadata"]["name"]
         return kind.patch(body=change, name=name, namespace=self.name, content_type=content_type).to_dict()
 
-    def wait(self, item: Object, until: Callable[[Object], bool], *, seconds: float, every: float = 0.5) -> Object:
+    def wait(self, item: Object, until: Callable[[Object], bool], *, seconds: float, every: float = 2) -> Object:
         """The object once a condition holds of it. Raises AssertionError when it does not in time."""
         deadline = time.monotonic() + seconds
         while True:

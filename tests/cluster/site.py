@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +25,13 @@ from voicemill.models import toy
 from voicemill.storage import Store, open_store
 
 SHORT = {"sovits-epochs": "2", "gpt-epochs": "2"}
-SHORT["config"] = "{train-sovits: {save-every: 1}, train-gpt: {save-every: 1}}"
+SHORT["config"] = (
+    "{train-sovits: {save-every: 1}, train-gpt: {save-every: 1}, evaluate: {lines: 2, reference-candidates: 1}}"
+)
+SPEAKER = images.ROOT / "examples" / "demo_speaker"
+FEW = ("02_bread.ogg", "04_winter.ogg")
+"""A minute of it, for runs in which the data is not what is looked at."""
+LITTLE = {"min_minutes": "0.5", "sovits_epochs": "1", "gpt_epochs": "1"}
 STAGES = sorted(path.stem.replace("_", "-") for path in (images.ROOT / "stages").glob("[a-z]*.py"))
 
 
@@ -37,8 +46,8 @@ class Site:
 
     def apply(self, chart: Path = CHART, **values: Any) -> None:
         """Upgrade the release, with more values than it has by default here."""
-        # Small requests: the node has two cores and runs everything else too.
-        stages = {stage: {"image": name, "cpu": "100m"} for stage, name in self.images.items()}
+        # Small requests, enough for toys: the node has two cores and runs everything else too.
+        stages = {stage: {"image": name, "cpu": "100m", "memory": "4Gi"} for stage, name in self.images.items()}
         for stage, changed in values.pop("stages", {}).items():
             stages[stage] |= changed
         self.release.apply(chart, stages=stages, **values)
@@ -51,6 +60,16 @@ class Site:
         given = {"speaker": speaker, "source": str(source), "language": "en", **SHORT}
         given |= {name.replace("_", "-"): value for name, value in parameters.items()}
         return self.start("submit", "clone-voice", "--name", speaker, *self.pairs(given), *options)
+
+    def submit_few(self, speaker: str, *options: str, **parameters: str) -> subprocess.Popen[str]:
+        """`voicemill submit clone-voice` of a minute of speech, running."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in FEW:
+                shutil.copy(SPEAKER / name, folder)
+            made = self.submit(speaker, Path(folder), *options, **{**LITTLE, **parameters})
+            # What is on this machine is uploaded before anything is submitted.
+            wait_for(lambda: self._is_submitted(speaker) or made.poll() is not None, seconds=600)
+            return made
 
     def pairs(self, given: dict[str, str]) -> list[str]:
         """Parameters as words of a command, with the toy models among them."""
@@ -65,7 +84,7 @@ class Site:
     def workflow(self, name: str) -> Object:
         return self.namespace.get(workflow(name))
 
-    def until(self, name: str, task: str, *phases: str, seconds: float = 900) -> Object:
+    def until(self, name: str, task: str, *phases: str, seconds: float = 1800) -> Object:
         """The run once a task is in one of some phases; gives the task's node."""
 
         def reached(found: Object) -> bool:
@@ -127,6 +146,12 @@ def node(found: Object, task: str) -> dict[str, Any]:
     return next((each for each in tasks(found) if each["displayName"] == task), {})
 
 
+def has_checkpoint(run: Store, stage: str) -> bool:
+    """Whether a training's state in S3 has a checkpoint."""
+    index = f"{stage}/state/index.json"
+    return bool(run.find(index)) and "checkpoint.pt" in json.loads(run.read(index)[0])["files"]
+
+
 def finish(process: subprocess.Popen[str]) -> str:
     """What a command printed, once it has ended."""
     return process.communicate(timeout=2400)[0]
@@ -136,7 +161,7 @@ def wait_for(condition: Any, *, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"it took over {seconds} s"
-        time.sleep(0.5)
+        time.sleep(2)
 
 
 def restart_controller() -> None:

@@ -16,16 +16,14 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import images
 from tests.cluster.kube import Object
-from tests.cluster.site import Site, finish, node, restart_controller, site
+from tests.cluster.site import SPEAKER, Site, finish, node, restart_controller, site
 from voicemill.storage import open_store
 
 __all__ = ["site"]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
-SPEAKER = images.ROOT / "examples" / "demo_speaker"
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "voicemill-s3"}}
 
 
@@ -66,7 +64,7 @@ def test_missing_models_are_named(site: Site) -> None:
 
 
 def test_two_submissions_of_one_name_are_one_run(site: Site) -> None:
-    first = site.submit("jutta", SPEAKER)
+    first = site.submit_few("jutta")
     said = finish(first)
     assert first.returncode == 0, said
     given = site.pairs({"speaker": "jutta", "source": str(SPEAKER), "language": "en"})
@@ -78,7 +76,7 @@ def test_two_submissions_of_one_name_are_one_run(site: Site) -> None:
 
 
 def test_a_controller_that_is_restarted_loses_no_run(site: Site) -> None:
-    done = site.submit("karla", SPEAKER, "--wait")
+    done = site.submit_few("karla", "--wait")
     site.until("karla", "slice", "Running", "Succeeded")
     restart_controller()
     said = finish(done)

@@ -18,7 +18,7 @@ import yaml
 
 from tests.cluster import images
 from tests.cluster.kube import Object
-from tests.cluster.site import SHORT, Site, node, site, tasks
+from tests.cluster.site import FEW, SHORT, SPEAKER, Site, node, site, tasks
 from voicemill.engine import workflow as workflows
 from voicemill.storage import open_store
 
@@ -28,7 +28,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 EXAMPLES = images.ROOT / "examples" / "workflows"
 CLIP = images.ROOT / "charts" / "voicemill" / "files" / "one-clip.ogg"
-SPEAKER = images.ROOT / "examples" / "demo_speaker"
 OTHERS_IMAGE = "localhost/testcluster-python:1"
 DROPPED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 OTHERS = {
@@ -126,8 +125,15 @@ def test_argo_submits_one_stage(site: Site) -> None:
 
 def test_a_clone_in_a_larger_workflow(site: Site) -> None:
     (document,) = workflows.read(EXAMPLES / "clone_in_a_dag.py")
-    source = upload(site, "own/demo", *sorted(SPEAKER.glob("*.ogg")))
-    given = {"models": f"s3://{site.bucket}/models/toy", "language": "en", **SHORT, "speaker": "own", "source": source}
+    source = upload(site, "own/demo", *(SPEAKER / name for name in FEW))
+    given = {
+        "models": f"s3://{site.bucket}/models/toy",
+        "language": "en",
+        **SHORT,
+        "min-minutes": "0.5",
+        "speaker": "own",
+        "source": source,
+    }
     given = {name.replace("-", "_"): value for name, value in given.items()}
     made = site.namespace.create(with_parameters(runnable(document, site.images), **given))
     found = succeeded(site, made, seconds=1500)

@@ -5,14 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -23,6 +19,7 @@ import soundfile
 from tests.charts.helm import Helm, find
 from tests.cluster import images
 from tests.cluster.kube import Cluster, Namespace
+from tests.cluster.kubectl import forwarded
 from tests.cluster.release import Release
 from tests.cluster.site import wait_for
 from tests.small_voice import STEADY, make_voice, small_models
@@ -91,27 +88,8 @@ def served(cluster: Cluster, registry: str, bucket: str, tmp_path_factory: pytes
             }
         )
         namespace.wait(DEPLOYMENT, lambda found: bool(found["status"].get("availableReplicas")), seconds=900)
-        with forwarded(namespace) as origin:
+        with forwarded(namespace, "voicemill-serve") as origin:
             yield Served(namespace, store, origin)
-
-
-@contextmanager
-def forwarded(namespace: Namespace) -> Iterator[str]:
-    """The Service's port at an address of this machine's, as `kubectl port-forward` brings it."""
-    ours = Path(os.environ.get("CLUSTER_BIN", "")) / "kubectl"
-    kubectl = str(ours) if ours.is_file() else shutil.which("kubectl")
-    if not kubectl:
-        pytest.skip("needs kubectl, on the PATH or in $CLUSTER_BIN")
-    command = [kubectl, "-n", namespace.name, "port-forward", "service/voicemill-serve", ":80"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout
-        found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
-        assert found, "kubectl did not forward the port"
-        yield f"http://127.0.0.1:{found[1]}"
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def seconds(wav: bytes) -> float:

@@ -10,14 +10,11 @@ import pytest
 import yaml
 
 from tests.charts.helm import CHART
-from tests.cluster import images
 from tests.cluster.site import Site, finish, node, site, tasks
 
 __all__ = ["site"]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
-
-SPEAKER = images.ROOT / "examples" / "demo_speaker"
 
 
 @pytest.fixture
@@ -33,7 +30,7 @@ def earlier(tmp_path: Path) -> Path:
 
 def test_a_run_ends_by_the_chart_that_it_began_with(site: Site, earlier: Path) -> None:
     site.apply(chart=earlier)
-    done = site.submit("mina", SPEAKER, "--wait")
+    done = site.submit_few("mina", "--wait")
     site.until("mina", "slice", "Running", "Succeeded")
     began = site.workflow("mina")["status"]["storedWorkflowTemplateSpec"]
     # What is installed meanwhile would fail at once: a run under way is not to see it.
@@ -48,7 +45,7 @@ def test_a_run_ends_by_the_chart_that_it_began_with(site: Site, earlier: Path) -
 
 
 def test_a_run_ends_and_its_voice_stays_when_the_release_is_removed(site: Site) -> None:
-    done = site.submit("nora", SPEAKER, "--wait")
+    done = site.submit_few("nora", "--wait")
     site.until("nora", "publish", "Succeeded")
     site.release.run("uninstall", "voicemill", "--wait")
     finish(done)
