@@ -25,6 +25,7 @@ def publish(
     dataset: InputDir,
     voice: OutputDir,
     recordings: InputDir | None = None,
+    ledgers: InputDir | None = None,
     *,
     models: FolderLocation,
     speaker: SpeakerName,
@@ -43,6 +44,7 @@ def publish(
         transcripts: What is said in them.
         dataset: What was trained on; its digest goes into the lineage.
         recordings: Ingest's folder, for the consent on record.
+        ledgers: Folder of the ledgers of the stages before; the GPU seconds that they took go into the lineage.
         models: Folder of pretrained models; the digests of the base weights go into the lineage.
         speaker: Name of the voice.
         registry: Folder or s3:// address to put the version in as well; none if empty.
@@ -60,7 +62,9 @@ def publish(
 
     made = assembling.assemble(
         voice,
-        assembling.Sources(sovits, gpt, evaluation, clips, transcripts, dataset, recordings, resolve_local(models)),
+        assembling.Sources(
+            sovits, gpt, evaluation, clips, transcripts, dataset, recordings, resolve_local(models), ledgers
+        ),
         speaker=speaker,
         export=export,
         references=references,

@@ -50,7 +50,7 @@ def run_batch(
         cpu_hour: Price of a CPU core's hour.
         records: Folder or s3:// address below which what came of each speaker is kept.
     """
-    from voicemill.batch import batch_plan, conductor, summary
+    from voicemill.batch import batch_plan, conductor, events, metrics, summary
     from voicemill.batch.records import Records
     from voicemill.batch.speaker_workflows import BatchSettings
     from voicemill.cluster.kube import Kube
@@ -70,16 +70,21 @@ def run_batch(
     settings = BatchSettings(batch, run, run_uid, max_parallel, priority, queue)
     voices = conductor.Conductor(cluster, asked, settings, Records(records, batch))
     total, rows = len(asked.batch.jobs), []
-    try:
-        for row in ledger.each(voices.rows(), total=total, name=lambda row: row.speaker, label="speakers"):
-            rows.append(row)
-            if row.outcome == "voice":
-                ledger.keep(row.speaker, voice=row.voice)
-            else:
+    told = events.Events(cluster, run, run_uid)
+    with metrics.served_if_asked(lambda: metrics.text_of(batch, voices.counts(), len(voices.failed_again))):
+        try:
+            for row in ledger.each(voices.rows(), total=total, name=lambda row: row.speaker, label="speakers"):
+                rows.append(row)
+                if row.outcome == "voice":
+                    ledger.keep(row.speaker, voice=row.voice)
+                    continue
                 ledger.drop(row.speaker, row.reason or row.outcome)
-    except Interrupted:
-        voices.leave()
-        raise
+                if row.speaker in voices.failed_again:
+                    told.failed_again(row.speaker, row.reason)
+        except Interrupted:
+            voices.leave()
+            raise
+    told.done(ledger.kept, total)
     ledger.note(voices=ledger.kept)
     if error := summary.too_few(rows, min_success_ratio):
         raise error

@@ -90,7 +90,11 @@ with workflow_template(
     trained = spoken | dataset | {"sovits": "train-sovits/weights", "gpt": "train-gpt/weights"}
     chain.task(evaluate, trained, "models", "seed", backend="asr-backend")
     published = trained | {"evaluation": "evaluate/evaluation", "recordings": "ingest/audio"}
-    chain.task(publish, published, "speaker", "models", "registry", export="export-reference")
+    chain.task(
+        *(publish, published, "speaker", "models", "registry"),
+        below={"ledgers": "ledgers"},
+        export="export-reference",
+    )
     chain.task(synthesize, {"voice": "publish/voice"}, "models", "text", "language", "lexicon", "seed")
 
     dag.outputs = [

@@ -10,7 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +22,9 @@ import pytest
 from tests.cli.conftest import cluster
 from tests.fakes.argo_api import ARGO, Cluster
 from tests.fakes.argo_controller import Controller, speaker
-from voicemill.batch import conductor, speaker_workflows
+from voicemill.batch import conductor, events, metrics, speaker_workflows
 from voicemill.cluster import image_pulls, retrying
+from voicemill.core import gpu_cost
 from voicemill.stages.batch_report import batch_report
 from voicemill.stages.run_batch import run_batch
 from voicemill.storage import Store, open_store
@@ -148,11 +152,72 @@ def test_one_bad_speaker_harms_no_other_and_the_summary_tells_of_all(batch: Batc
         assert figures == dict(zip(figures, ("5", "4", "0.1", "0.9", "0.8"), strict=True))
         assert (anna["voice"], anna["gpu_minutes"], anna["cpu_minutes"]) == ("0123456789abcdef", "60", "120")
         assert float(anna["cost"]) == pytest.approx(2 * 1 + 0.5 * 2)
+        # 10 minutes of format, 40 of train-gpt, and 10 of pods that the status does not have any more.
+        assert (anna["training_gpu_minutes"], anna["inference_gpu_minutes"]) == ("50", "10")
         assert anna["folder"].startswith("s3://studio/voices/anna/heroes-anna-")
         batch.again()
         assert batch.conduct(min_success_ratio=0.8) == 0
     page = (batch.folder / "table-clone-batch-1" / "summary.html").read_text()
     assert "5 of 6 speakers have a voice, 1 failed" in page and "90 s are too short" in page
+
+
+def test_a_gpu_of_each_class_has_its_price_where_the_batch_names_none(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(gpu_cost.PRICES, '{"training": 3, "inference": 0.6}')
+    monkeypatch.setenv(gpu_cost.CURRENCY, "EUR")
+    with Controller(batch.cluster):
+        assert batch.conduct() == 0
+        assert float(batch.summary()["anna"]["cost"]) == pytest.approx(3 * 50 / 60 + 0.6 * 10 / 60)
+    page = (batch.folder / "table-clone-batch-1" / "summary.html").read_text()
+    assert "300 of training" in page and "about 15.6 EUR in all" in page
+
+
+def test_events_and_figures_tell_of_who_failed_again_and_of_the_end(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[str] = []
+    text_of = metrics.text_of
+
+    @contextmanager
+    def looked_at_in_the_end(asked: Callable[[], str]) -> Iterator[None]:
+        yield
+        figures.append(asked())
+
+    monkeypatch.setenv(events.ENABLED, "true")
+    monkeypatch.setattr(metrics, "served_if_asked", looked_at_in_the_end)
+    with Controller(batch.cluster, fails={"ben": "too short"}):
+        assert batch.conduct() == 65
+        batch.again()
+        assert batch.conduct() == 65
+    counts = {"waiting": 0, "running": 0, "voice": 5, "failed": 1, "stopped": 0}
+    assert figures == [text_of("heroes", counts, 0), text_of("heroes", counts, 1)]
+    told = [item for (plural, _), item in batch.cluster.objects.items() if plural == "events"]
+    assert [(each["type"], each["reason"], each["message"]) for each in told] == [
+        ("Warning", "BatchDone", "5 of 6 speakers have a voice"),
+        ("Warning", "SpeakerFailedAgain", "ben failed again: ingest: too short (exit code 65)"),
+        ("Warning", "BatchDone", "5 of 6 speakers have a voice"),
+    ]
+    assert told[1]["involvedObject"]["name"] == "clone-batch-2" and told[1]["involvedObject"]["kind"] == "Workflow"
+
+
+def test_a_conductor_that_may_not_create_events_makes_the_voices(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(events.ENABLED, "true")
+    batch.cluster.status["/api/v1/namespaces/voices/events"] = 403
+    with Controller(batch.cluster):
+        assert batch.conduct() == 0
+    assert not [plural for plural, _ in batch.cluster.objects if plural == "events"]
+
+
+def test_figures_are_served_to_whoever_asks_for_them() -> None:
+    with metrics.served(lambda: metrics.text_of("heroes", {"voice": 3}, 1), 0, "127.0.0.1") as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/")
+    assert 'voicemill_batch_speakers{batch="heroes",state="voice"} 3' in lines
+    assert 'voicemill_batch_speakers_failed_again{batch="heroes"} 1' in lines
+    assert metrics.served_if_asked(str).__enter__() is None, "not without a port"
 
 
 def test_submitted_again_only_what_is_missing_or_changed_is_made(batch: Batch) -> None:

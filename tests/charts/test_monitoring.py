@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.charts.helm import CHART, Helm, Json, one, stages
+from voicemill.batch import events, metrics
 from voicemill.stages import every
 
 ON = (
@@ -78,7 +79,7 @@ def test_alerts_and_dashboard_ask_for_metrics_that_are_emitted(helm: Helm) -> No
     names = {name for stage in stages(objects).values() for name in emitted(stage)}
     rules = one(objects, "PrometheusRule", "voicemill")
     alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
-    assert len(alerts) == 3 and rules["metadata"]["labels"]["release"] == "prometheus"
+    assert len(alerts) == 4 and rules["metadata"]["labels"]["release"] == "prometheus"
     assert all(rule["annotations"]["summary"] and rule["for" if "for" in rule else "expr"] for rule in alerts)
     assert "$labels.stage" in alerts[1]["annotations"]["summary"]
     dashboard = json.loads(one(objects, "ConfigMap", "voicemill-dashboard")["data"]["voicemill.json"])
@@ -100,6 +101,32 @@ def test_the_page_is_found_by_its_monitor_and_reached_by_prometheus(helm: Helm) 
     (rule,) = one(objects, "NetworkPolicy", "voicemill-proofread")["spec"]["ingress"]
     assert yaml.safe_load(peer)[0] in rule["from"]
     assert "proofread.enabled" in helm.refused("metrics.serviceMonitor.enabled=true")
+
+
+def test_conductors_are_found_by_their_monitor_and_reached_by_prometheus(helm: Helm) -> None:
+    peer = '[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}]'
+    objects = helm.render("metrics.podMonitor.enabled=true", f"metrics.scrapedFrom={peer}")
+    conductor = stages(objects, "clone-batch")["run-batch"]
+    assert {"name": metrics.PORT, "value": "9108"} in conductor["container"]["env"]
+    assert conductor["container"]["ports"] == [{"name": "metrics", "containerPort": 9108}]
+    monitor = one(objects, "PodMonitor", "voicemill-conductor")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= conductor["metadata"]["labels"].items()
+    assert monitor["podMetricsEndpoints"] == [{"port": "metrics", "path": "/metrics"}]
+    policy = one(objects, "NetworkPolicy", "voicemill-conductor-metrics")["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= conductor["metadata"]["labels"].items()
+    assert policy["ingress"] == [{"ports": [{"port": 9108, "protocol": "TCP"}], "from": yaml.safe_load(peer)}]
+    others = [name for name, stage in stages(objects, "voicemill-stages").items() if "ports" in stage["container"]]
+    assert others == ["run-batch"]
+
+
+def test_the_conductor_creates_events_only_where_a_value_lets_it(helm: Helm) -> None:
+    def of(objects: list[Json]) -> tuple[bool, bool]:
+        rules = one(objects, "Role", "voicemill-conductor")["rules"]
+        told = {"name": events.ENABLED, "value": "true"} in stages(objects, "clone-batch")["run-batch"]["container"]["env"]
+        return {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]} in rules, told
+
+    assert of(helm.render()) == (False, False)
+    assert of(helm.render("rbac.conductorEvents=true")) == (True, True)
 
 
 @pytest.mark.parametrize("values", ["minimal", "production"])

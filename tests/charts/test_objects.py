@@ -127,6 +127,14 @@ def test_stages_have_the_same_place_and_credentials(helm: Helm) -> None:
     assert one(with_identity, "ConfigMap", "voicemill")["data"]["AWS_MAX_ATTEMPTS"] == "10"
 
 
+def test_every_pod_knows_the_prices_of_gpus_where_there_are_any(helm: Helm) -> None:
+    assert "VOICEMILL_GPU_PRICES" not in one(helm.render(), "ConfigMap", "voicemill")["data"]
+    priced = helm.render("gpu.prices.training=1.8", "gpu.prices.inference=0.6", "gpu.prices.currency=EUR")
+    data = one(priced, "ConfigMap", "voicemill")["data"]
+    assert json.loads(data["VOICEMILL_GPU_PRICES"]) == {"training": 1.8, "inference": 0.6}
+    assert data["VOICEMILL_CURRENCY"] == "EUR"
+
+
 def test_a_private_certificate_authority_is_trusted_by_argo_and_stages(helm: Helm) -> None:
     objects = helm.render("s3.ca.secretName=minio-ca", "s3.endpoint=https://minio.example.com")
     repository = yaml.safe_load(one(objects, "ConfigMap", "artifact-repositories")["data"]["voicemill"])

@@ -136,6 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
         *_, plural, name = path.split("/") if "/namespaces/" in path else ["", path.split("/")[-1], ""]
         if name in ("workflows", "pods"):
             plural, name = name, ""
+        if method == "POST" and name == "events":
+            return 201, self.cluster.add("events", body)
         if method == "POST":
             return self._create(body)
         if not name:

@@ -109,7 +109,8 @@ def nodes_of(failure: str | None, code: str = "65") -> Json:
     published = {"version": "0123456789abcdef", "error_rate": 0.1, "similarity": 0.9, "score": 0.8}
     return {
         "i": _pod("ingest", "Succeeded", {"seconds": 300.0}),
-        "f": _pod("format", "Succeeded", {"seconds": 240.0}),
+        "f": _pod("format", "Succeeded", {"seconds": 240.0}) | {"resourcesDuration": {"nvidia.com/gpu": 600}},
+        "t": _pod("train-gpt", "Succeeded", {"epochs": 8}) | {"resourcesDuration": {"nvidia.com/gpu": 2400}},
         "p": _pod("publish", "Succeeded", published),
     }
 

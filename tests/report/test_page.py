@@ -179,3 +179,17 @@ def test_a_number_that_is_not_whole_does_not_seem_so() -> None:
     assert [shown(value) for value in (0.999875, 1.0, 0.0001, 45.0, 2.71828, None)] == [
         *("0.999875", "1", "0.0001", "45", "2.72", "–")
     ]
+
+
+def test_it_says_what_the_run_took_of_gpus_what_that_costs_and_what_it_took_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_gpu = {"item": "a", "outcome": "kept", "gpu_class": "training", "gpu_seconds": 90.0}
+    taken_over = {"reused_from": "clone-1", "reused_gpu_seconds": 3600.0}
+    rows = [{"stage": "train-sovits", **of_gpu}, {"stage": "train-gpt", **of_gpu, **taken_over}]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = build(Run(ledgers=tmp_path))
+    assert "<b>3.0</b> min of training." in page and "train-gpt (clone-1)" in page
+    monkeypatch.setenv("VOICEMILL_GPU_PRICES", '{"training": 4}')
+    monkeypatch.setenv("VOICEMILL_CURRENCY", "EUR")
+    assert "about <b>0.20 EUR</b>" in build(Run(ledgers=tmp_path))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.factories import RunFolder, make_run
+from voicemill.core import gpu_cost
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints
@@ -55,6 +56,29 @@ def test_the_lineage_leads_back_to_data_base_weights_consent_and_code(run: RunFo
     card = (folder / "README.md").read_text()
     for words in ("She agreed on paper.", "generated speech", "| error_rate | 0.2 |", "Licence", "Limits", "Consent"):
         assert words in card
+
+
+def test_lineage_and_card_say_what_the_voice_took_of_gpus(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where training was taken over from an earlier run, what it took there."""
+    rows = [
+        {"stage": "format", "gpu_class": "inference", "gpu_seconds": 60.0},
+        {"stage": "train-gpt", "gpu_class": "training", "gpu_seconds": 4.0, "reused_gpu_seconds": 1800.0},
+    ]
+    ledgers = tmp_path / "ledgers"
+    ledgers.mkdir()
+    (ledgers / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = json.loads((make_voice(run, tmp_path / "unpriced", ledgers=ledgers) / "lineage.json").read_text())
+    assert made["gpu"] == {"inference seconds": 60, "training seconds": 1800}
+    monkeypatch.setenv(gpu_cost.PRICES, '{"training": 2.5, "inference": 0.6}')
+    monkeypatch.setenv(gpu_cost.CURRENCY, "EUR")
+    folder = make_voice(run, tmp_path / "priced", ledgers=ledgers)
+    priced = json.loads((folder / "lineage.json").read_text())
+    assert priced["gpu"] == made["gpu"] | {"cost": 1.26, "currency": "EUR"}
+    card = (folder / "README.md").read_text()
+    assert "| gpu training seconds | 1800 |" in card and "| gpu cost | 1.26 |" in card
+    assert "gpu" not in json.loads((make_voice(run, tmp_path / "on-a-cpu") / "lineage.json").read_text())
 
 
 def test_lineage_and_card_tell_toys_a_trained_base_and_public_weights_apart(run: RunFolder, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from voicemill.batch import manifest as manifests
 from voicemill.batch import speaker_workflows, validation
 from voicemill.batch.manifest import Manifest, ManifestError
-from voicemill.batch.state import Batch
+from voicemill.batch.state import Batch, gpu_classes
 from voicemill.cluster import argo_text, submission
 from voicemill.cluster.api import Api
 from voicemill.cluster.submission import Plan
@@ -96,7 +96,8 @@ def read(api: Api, request: BatchRequest, *, look: bool = True) -> BatchPlan:
     ]
     title = "the manifest" if "\n" in request.manifest else request.manifest
     prices = (request.gpu_hour, request.cpu_hour)
-    batch = Batch(request.workflow, title, tuple(jobs), request.min_success_ratio, *prices)
+    classes = gpu_classes(plan.workflow)
+    batch = Batch(request.workflow, title, tuple(jobs), request.min_success_ratio, *prices, gpu_classes=classes)
     return BatchPlan(batch, plan, errors)
 
 

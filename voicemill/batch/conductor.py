@@ -9,7 +9,7 @@ each speaker's workflow its creation, its end and a note that it was recorded.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -94,6 +94,11 @@ class Conductor:
         self.waiting: deque[tuple[SpeakerJob, str]] = deque()
         self.active: dict[str, tuple[SpeakerJob, str]] = {}
         """Workflow's name -> the speaker's order and its mark."""
+        self.ended: Counter[str] = Counter()
+        """Speakers by their outcome."""
+        self.failed_before: set[str] = set()
+        """Speakers who failed under a conductor before this one."""
+        self.failed_again: set[str] = set()
         self._counted = time.monotonic()
         self._pulls: dict[str, ImagePulls] = {}
 
@@ -104,6 +109,18 @@ class Conductor:
             TryAgain: The cluster or S3 was away for minutes; the workflows go on.
             NotAllowed: The cluster refuses.
         """
+        for row in self._rows():
+            self.ended[row.outcome] += 1
+            if row.outcome == "failed" and row.speaker in self.failed_before:
+                self.failed_again.add(row.speaker)
+            yield row
+
+    def counts(self) -> dict[str, int]:
+        """Return how many speakers stand how: `waiting`, `running`, or as they ended."""
+        now = {"waiting": len(self.waiting), "running": len(self.active)}
+        return now | {outcome: self.ended[outcome] for outcome in ("voice", "failed", "stopped")}
+
+    def _rows(self) -> Iterator[State]:
         yield from retry_while_unavailable(self._take_stock)
         while self.waiting or self.active:
             yield from self._start()
@@ -131,6 +148,8 @@ class Conductor:
             self._adopt(child, input_digests.get(child.speaker))
         adopted = {job.speaker for job, _ in self.active.values()}
         before = self.kept.read(self.jobs)
+        failed = (record for record in before.values() if record.row.outcome == "failed")
+        self.failed_before = {record.row.speaker for record in failed if record.conductor != self.settings.run}
         known: list[State] = []
         for speaker, job in self.jobs.items():
             record = before.get(speaker)

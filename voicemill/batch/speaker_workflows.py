@@ -193,17 +193,30 @@ def row_of(workflow: Json, job: SpeakerJob, batch: Batch) -> State:
         row.outcome = "stopped"
     elif outcome != "done":
         row.reason, row.cause = _reason(tasks, status)[:_LONGEST_REASON], outcome
-    used = status.get("resourcesDuration") or {}
-    # Of what pods ask for, only devices have a vendor's name before a slash.
-    gpu_seconds = sum(seconds for name, seconds in used.items() if "/" in name)
     row.minutes = nodes.seconds_between(status.get("startedAt"), status.get("finishedAt")) / 60
-    row.gpu_minutes, row.cpu_minutes = gpu_seconds / 60, used.get("cpu", 0) / 60
-    row.cost = (gpu_seconds * batch.gpu_hour + used.get("cpu", 0) * batch.cpu_hour) / 3600
+    row.spend(_gpu_seconds(status), (status.get("resourcesDuration") or {}).get("cpu", 0), batch)
     row.minutes_in, row.minutes_used = _minutes(tasks.get("ingest")), _minutes(tasks.get("format"))
     published = _summary(tasks.get("publish")) if row.outcome == "voice" else {}
     row.voice = published.get("version")
     row.error_rate, row.similarity, row.score = (published.get(name) for name in ("error_rate", "similarity", "score"))
     return row
+
+
+def _gpu_seconds(status: Json) -> dict[str, float]:
+    """Return the GPU seconds of a run by stage, of all tries, also of those that were lost."""
+    found: dict[str, float] = {}
+    for node in (status.get("nodes") or {}).values():
+        if node["type"] == "Pod" and (seconds := _of_devices(node)):
+            stage = node.get("templateName") or node["displayName"]
+            found[stage] = found.get(stage, 0.0) + seconds
+    # What the whole has more than its nodes is of nodes that are not there any more.
+    rest = _of_devices(status) - sum(found.values())
+    return {**found, "": rest} if rest > 0 else found
+
+
+def _of_devices(of: Json) -> float:
+    # Of what pods ask for, only devices have a vendor's name before a slash.
+    return sum(seconds for name, seconds in (of.get("resourcesDuration") or {}).items() if "/" in name)
 
 
 def _reason(tasks: dict[str, nodes.Task], status: Json) -> str:

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from voicemill.batch.validation import SpeakerJob
-from voicemill.core import untrusted
+from voicemill.contract.flow import uses_of
+from voicemill.contract.template import GPU_MEMORY
+from voicemill.core import gpu_cost, untrusted
 from voicemill.core.display import display
 from voicemill.core.errors import Cause, InputError
 from voicemill.core.files import write_text
+from voicemill.core.gpu_cost import Prices
 from voicemill.core.safe_paths import what_is_wrong
 from voicemill.engine.digests import digest_of
+from voicemill.engine.fields import section
+from voicemill.engine.workflow import Workflow
 from voicemill.storage import is_remote, open_store
 
 RUNS = "voices"
@@ -42,8 +47,9 @@ class Batch:
         manifest: The manifest's path, for the heading.
         jobs: A voice each.
         min_success_ratio: Share of voices that must come out.
-        gpu_hour: Price of an hour of a GPU.
+        gpu_hour: Price of an hour of any GPU; 0 takes those of the environment, by class.
         cpu_hour: Price of an hour of a CPU core.
+        gpu_classes: Task -> class of the GPU that it asks for.
     """
 
     workflow: str
@@ -52,6 +58,18 @@ class Batch:
     min_success_ratio: float = 1.0
     gpu_hour: float = 0.0
     cpu_hour: float = 0.0
+    gpu_classes: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def gpu_prices(self) -> Prices:
+        """Prices of a GPU hour by class."""
+        told = gpu_cost.prices()
+        return Prices(dict.fromkeys(gpu_cost.CLASSES.values(), self.gpu_hour), told.currency) if self.gpu_hour else told
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether costs can be said."""
+        return bool(self.gpu_prices or self.cpu_hour)
 
     def write(self, out: Path) -> None:
         """Keep it in the batch's folder."""
@@ -59,6 +77,18 @@ class Batch:
         fields = asdict(self)
         fields["orders"] = fields.pop("jobs")
         write_text(out / _BATCH, json.dumps({"format": _FORMAT, **fields}, ensure_ascii=False, indent=2) + "\n")
+
+
+def gpu_classes(workflow: Workflow) -> dict[str, str]:
+    """Return the class of the GPU that each task of a workflow asks for, of those that ask for one."""
+    annotations = (
+        (use.template["name"], section(section(use.template, "metadata"), "annotations")) for use in uses_of(workflow)
+    )
+    return {
+        name: gpu_cost.CLASSES[given[GPU_MEMORY]]
+        for name, given in annotations
+        if given.get(GPU_MEMORY) in gpu_cost.CLASSES
+    }
 
 
 def read_batch(out: Path) -> Batch:
@@ -91,6 +121,7 @@ class Work:
         seconds: For which anything ran.
         gpu_seconds: Seconds times GPUs, of all tries.
         cpu_seconds: Seconds times cores asked for, of all tries.
+        gpu_by_task: The GPU seconds of each task that had any.
         failure: The message of the last task that failed.
     """
 
@@ -99,6 +130,7 @@ class Work:
     seconds: float = 0.0
     gpu_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    gpu_by_task: dict[str, float] = field(default_factory=dict[str, float])
     failure: str = ""
 
 
@@ -119,10 +151,27 @@ class State:
     score: float | None = None
     minutes: float = 0.0
     gpu_minutes: float = 0.0
+    training_gpu_minutes: float = 0.0
+    inference_gpu_minutes: float = 0.0
     cpu_minutes: float = 0.0
     cost: float = 0.0
     folder: str = ""
     tasks: tuple[str, ...] = ()
+
+    def spend(self, gpu_seconds: Mapping[str, float], cpu_seconds: float, batch: Batch) -> None:
+        """Fill in what it took and what that costs.
+
+        Args:
+            gpu_seconds: By task, of all tries; those of a task without a class count as the dearer one.
+            cpu_seconds: Seconds times cores.
+            batch: Has the prices.
+        """
+        by_class = dict.fromkeys(gpu_cost.CLASSES.values(), 0.0)
+        for task, seconds in gpu_seconds.items():
+            by_class[batch.gpu_classes.get(task, "training")] += seconds
+        self.training_gpu_minutes, self.inference_gpu_minutes = by_class["training"] / 60, by_class["inference"] / 60
+        self.gpu_minutes, self.cpu_minutes = sum(by_class.values()) / 60, cpu_seconds / 60
+        self.cost = batch.gpu_prices.cost(by_class) + cpu_seconds / 3600 * batch.cpu_hour
 
 
 def run_folder(out: Path, job: SpeakerJob) -> Path:
@@ -155,8 +204,8 @@ def state(batch: Batch, job: SpeakerJob, out: Path, *, running: bool) -> State:
     elif work is not None:
         row.outcome, row.tasks = ("running", tuple(work.tasks)) if running and work.tasks else ("stopped", ())
     if work is not None:
-        row.minutes, row.gpu_minutes, row.cpu_minutes = work.seconds / 60, work.gpu_seconds / 60, work.cpu_seconds / 60
-        row.cost = (work.gpu_seconds * batch.gpu_hour + work.cpu_seconds * batch.cpu_hour) / 3600
+        row.minutes = work.seconds / 60
+        row.spend(work.gpu_by_task, work.cpu_seconds, batch)
     row.minutes_in = _minutes(folder, "ingest")
     row.minutes_used = _minutes(folder, "format")
     published = _summary(folder, "publish") if row.outcome == "voice" else {}
@@ -216,6 +265,8 @@ def replay(events: Path) -> Work | None:
         since, cpu, gpus = going.pop(task)
         work.cpu_seconds += (at - since) * cpu
         work.gpu_seconds += (at - since) * gpus
+        if gpus:
+            work.gpu_by_task[task] = work.gpu_by_task.get(task, 0.0) + (at - since) * gpus
 
     for event in _lines(events):
         at, task = event.get("time"), event.get("task")

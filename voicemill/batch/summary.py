@@ -14,6 +14,7 @@ from voicemill.core.files import write_text
 
 CSV = "summary.csv"
 PAGE = "summary.html"
+_TIMES = ("gpu_minutes", "training_gpu_minutes", "inference_gpu_minutes", "cpu_minutes")
 _SHOWN = [field.name for field in fields(State) if field.name != "tasks"]
 
 
@@ -49,7 +50,7 @@ def totals(rows: list[State]) -> dict[str, float]:
     """Return how many of which outcome, and the sums of time and cost."""
     counts = Counter(row.outcome for row in rows)
     sums = {name: sum(getattr(row, name) or 0 for row in rows) for name in ("minutes_in", "minutes_used", "cost")}
-    times = {name: sum(getattr(row, name) for row in rows) for name in ("gpu_minutes", "cpu_minutes")}
+    times = {name: sum(getattr(row, name) for row in rows) for name in _TIMES}
     return {"speakers": len(rows), **counts, **sums, **times}
 
 

@@ -88,7 +88,7 @@ class Board:
         if time.monotonic() - at > _EVERY_SECONDS:
             for job in list(self.begun.values()):
                 self.rows[job.speaker] = states.state(self.batch, job, self.out, running=True)
-            priced = bool(self.batch.gpu_hour or self.batch.cpu_hour)
+            priced = self.batch.has_prices
             shown = table(list(self.rows.values()), priced=priced)
             self.shown = (time.monotonic(), shown)
         return shown
@@ -124,7 +124,7 @@ def looking_at(batch: str, namespace: str | None) -> Callable[[], Seen]:
     folder = Path(batch)
     if folder.is_dir() or "/" in batch:
         made = states.read_batch(folder)
-        priced = bool(made.gpu_hour or made.cpu_hour)
+        priced = made.has_prices
         return lambda: Seen(states.states(made, folder), states.is_running(folder), priced)
     from voicemill.batch import remote
     from voicemill.cluster.connection import connect

@@ -82,7 +82,9 @@ def run(
     jobs = _jobs(manifest, pairs(parameter or []), chosen)
     for job in jobs:
         apart(job.values, out)
-    batch = state.Batch(workflow, str(manifest), tuple(jobs), min_success_ratio, gpu_hour, cpu_hour)
+    prices = (gpu_hour, cpu_hour)
+    classes = state.gpu_classes(chosen)
+    batch = state.Batch(workflow, str(manifest), tuple(jobs), min_success_ratio, *prices, gpu_classes=classes)
     slots = room(cpus, memory, gpus)
     options = Options(approve=tuple(approve or ()), grace=grace, code_version=code_version, own_config=own_config)
     console = Console()

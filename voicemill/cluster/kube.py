@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,37 @@ class Kube:
     def note(self, name: str, **metadata: Any) -> None:
         """Add to a Workflow's metadata, such as `labels` and `annotations`."""
         self._patch(name, {"metadata": metadata})
+
+    def event(self, name: str, uid: str, reason: str, message: str, *, is_warning: bool) -> None:
+        """Create an event on a Workflow.
+
+        Args:
+            name: The Workflow's.
+            uid: The Workflow's.
+            reason: In one word.
+            message: In a sentence; the API server takes 1,024 characters.
+            is_warning: Whether a person should look.
+        """
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body: Any = {
+            "metadata": {"name": f"{name}.{uuid.uuid4().hex[:16]}", "namespace": self.namespace},
+            "involvedObject": {
+                "apiVersion": f"{GROUP}/{VERSION}",
+                "kind": "Workflow",
+                "name": name,
+                "namespace": self.namespace,
+                "uid": uid,
+            },
+            "reason": reason,
+            "message": message[:1024],
+            "type": "Warning" if is_warning else "Normal",
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "source": {"component": "voicemill"},
+        }
+        with errors(f"event of the workflow {name} in the namespace {self.namespace}"):
+            self.core.create_namespaced_event(self.namespace, body, _request_timeout=_SECONDS)
 
     def resume(self, name: str, node_id: str, parameters: dict[str, str]) -> None:
         for _ in range(_TRIES):

@@ -114,9 +114,9 @@ def task(declaration: Declaration, values: Mapping[str, Any]) -> Task | None:
         return None
     try:
         key = _key(declaration, values)
+    except Interrupted:
+        raise
     except (InputError, TryAgain, Unavailable) as error:
-        if isinstance(error, Interrupted):
-            raise
         # The stage itself says better what is wrong with a place.
         log.info("nothing is reused: %s", error)
         return None
@@ -155,9 +155,9 @@ class Task:
             return None
         try:
             return self._take(values)
+        except Interrupted:
+            raise
         except (InputError, TryAgain, Unavailable) as error:
-            if isinstance(error, Interrupted):
-                raise
             log.warning("nothing is reused: %s", error)
             return None
 
@@ -195,9 +195,7 @@ class Task:
             log.info("reused from the run %s: it did this with the same inputs, options, models and code", origin.run)
             others = [each for each in record.origins if each.keys != self.here.keys]
             self._write(replace(record, origins=[self.here, *others][:_RUNS]))
-            ledger = Ledger.restored(record.entries, record.notes)
-            ledger.note(reused_from=origin.run)
-            return ledger
+            return _taken_over(record, origin)
         log.warning("no run has these outputs any more: they are computed anew")
         return None
 
@@ -263,10 +261,18 @@ class Task:
         try:
             # Of two runs that end at once the last one wins; what either wrote is true.
             self.store.write(self.place, json.dumps(asdict(record), ensure_ascii=False).encode())
+        except Interrupted:
+            raise
         except (InputError, TryAgain, Unavailable) as error:
-            if isinstance(error, Interrupted):
-                raise
             log.warning("later runs cannot reuse what this stage made: %s", error)
+
+
+def _taken_over(record: Record, origin: Origin) -> Ledger:
+    notes = {**record.notes, "reused_from": origin.run}
+    if "gpu_seconds" in notes:
+        # They were spent where it was made.
+        notes["reused_gpu_seconds"] = notes.pop("gpu_seconds")
+    return Ledger.restored(record.entries, notes)
 
 
 def _key(declaration: Declaration, values: Mapping[str, Any]) -> str:

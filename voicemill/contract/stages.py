@@ -15,6 +15,7 @@ import click
 
 from voicemill.contract import command_line, renames, reuse, state, template
 from voicemill.contract.declaration import CONFIG, ArtifactField, Declaration, ParameterField, declare
+from voicemill.contract.gpu_use import GpuUse
 from voicemill.contract.ledger import Ledger, as_json, latest
 from voicemill.contract.progress import stopping_on_signals
 from voicemill.contract.template import MoreGpuMemory
@@ -25,6 +26,9 @@ from voicemill.core.extras import needs
 
 if TYPE_CHECKING:
     from hera.workflows import Container
+
+_OF_TASK = ("reused_from", "gpu_class", "gpu_seconds", "reused_gpu_seconds")
+"""Notes that each line of the ledger repeats, so that a run's ledgers tell what it reused and what it cost."""
 
 P = ParamSpec("P")
 log = logs.get_logger(__name__)
@@ -185,16 +189,17 @@ class Stage(Generic[P]):
         context = {key: value for key, value in context.items() if value}
         written = ledger or self._ledger_beside_output(values)
         latest.set(None)
+        use = GpuUse(self.name, self.gpu_memory)
         try:
-            record = self._reused_or_run(values)
+            record = self._reused_or_run(values, use)
         except BaseException:
-            # A failed stage's ledger says which items failed it.
+            # A failed stage's ledger says which items failed it, and what the try has cost.
             if written and (unfinished := latest.get()):
-                files.write_text(written, unfinished.lines(**context))
+                files.write_text(written, unfinished.lines(**context, **use.fields()))
             raise
         if written:
-            reused = {name: record.notes[name] for name in ("reused_from",) if name in record.notes}
-            files.write_text(written, record.lines(**context, **reused))
+            of_task = {name: record.notes[name] for name in _OF_TASK if name in record.notes}
+            files.write_text(written, record.lines(**context, **of_task))
         fields = {**context, **record.summary()}
         for name, path in result.items():
             assert name in fields, f"{self.name} promises the result {name} and did not note it"
@@ -205,11 +210,13 @@ class Stage(Generic[P]):
         else:
             click.echo(text)
 
-    def _reused_or_run(self, values: dict[str, Any]) -> Ledger:
+    def _reused_or_run(self, values: dict[str, Any], use: GpuUse) -> Ledger:
         task = reuse.task(self.declaration, values) if self.is_reusable else None
         if task is not None and (reused := task.take(values)):
+            reused.note(**use.fields())
             return reused
         record = self._run(dict(values))
+        record.note(**use.fields())
         if task is not None:
             task.remember(values, record)
         return record

@@ -34,6 +34,9 @@ GPU_MEMORY_LABEL = "nvidia.com/gpu.memory"
 GPU_MEMORY_FLOORS = {"4Gi": 3700, "6Gi": 5600, "8Gi": 7500}
 """Nominal size -> MiB that the label must exceed: cards report less than their name says, and `Gt` is strict."""
 
+GPU_MEMORY = "voicemill.dev/gpu-memory"
+"""Annotation of a stage that asks for a GPU: the least memory that it must have."""
+
 MORE_GPU_MEMORY = "voicemill.dev/more-gpu-memory"
 """Annotation of a stage that needs a larger GPU with some values of a parameter, for the chart and `doctor`: JSON."""
 
@@ -123,20 +126,22 @@ def container(
     states = declaration.of_role("state")
     if states:
         annotations["voicemill.dev/state"] = ",".join(state.name for state in states)
-    if reuse and keys and not part:
-        annotations |= {REUSE: reuse, ARTIFACT_KEYS: keys}
-        # Only a cluster fills these in: on one machine the engine avoids work.
-        of_pod[REUSE_MODE] = f"metadata.annotations['{REUSE}']"
+    # Only a cluster fills these in: on one machine the engine avoids work.
+    if gpu_memory and keys and not part:
+        annotations[ARTIFACT_KEYS] = keys
         of_pod[KEYS] = f"metadata.annotations['{ARTIFACT_KEYS}']"
-        of_pod[NAMESPACE] = "metadata.namespace"
+        if reuse:
+            annotations[REUSE] = reuse
+            of_pod[REUSE_MODE] = f"metadata.annotations['{REUSE}']"
+            of_pod[NAMESPACE] = "metadata.namespace"
     resources = Resources(cpu_request=cpu, memory_request=memory, memory_limit=memory)
     if gpu_memory:
         resources.gpus = 1
-        annotations["voicemill.dev/gpu-memory"] = gpu_memory
+        annotations[GPU_MEMORY] = gpu_memory
         if more_gpu_memory:
             annotations[MORE_GPU_MEMORY] = json.dumps(asdict(more_gpu_memory))
         # Only a cluster fills this in; on one machine the stage takes the GPU that there is, if there is one.
-        of_pod[hardware.GPU_GIVEN] = "metadata.annotations['voicemill.dev/gpu-memory']"
+        of_pod[hardware.GPU_GIVEN] = f"metadata.annotations['{GPU_MEMORY}']"
         if gpu_affinity:
             overrides.setdefault("affinity", affinity(gpu_memory, more_gpu_memory))
     arguments: dict[str, Any] = {

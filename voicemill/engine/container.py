@@ -22,6 +22,8 @@ from voicemill.engine.workflow import text_of
 if TYPE_CHECKING:
     from voicemill.engine.execution import Attempt, Execution
 
+GPUS = "VOICEMILL_GPUS"
+"""Environment variable with the numbers of the GPUs that a task was given."""
 _INPUTS = ".inputs"
 _PARAMETERS = ".outputs"
 _PROGRESS = ".progress"
@@ -155,7 +157,7 @@ def _environment(execution: Execution, body: Json, folder: Path, gpus: list[int]
         **{item["name"]: text_of(item["value"]) for item in rows(body, "env") if item.get("value") is not None},
     }
     if execution.slots.total.gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+        environment["CUDA_VISIBLE_DEVICES"] = environment[GPUS] = ",".join(map(str, gpus))
     return environment
 
 

@@ -87,6 +87,11 @@ class StageRow:
         return sum(as_number(entry.get("seconds")) or 0.0 for entry in self.kept)
 
     @property
+    def reused_from(self) -> str:
+        """The run that its outputs were taken over from; empty where it ran itself."""
+        return str(next((entry["reused_from"] for entry in self.kept if "reused_from" in entry), ""))
+
+    @property
     def reasons(self) -> list[tuple[str, int]]:
         """Reasons for dropping, most frequent first."""
         return Counter(str(entry.get("reason", "")) for entry in self.dropped).most_common()

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from voicemill.core import untrusted
+from voicemill.core import gpu_cost, untrusted
 from voicemill.core.safe_paths import safe_join
 from voicemill.report import collect, plots, sound
 from voicemill.report.collect import Pair, Run, StageRow, Transcript
@@ -35,8 +35,12 @@ def build(run: Run) -> str:
     references = _references(evaluation)
     states = collect.cleaning_states(run)
     measures = _measures(run.measures)
+    gpu, prices = gpu_cost.of_ledgers(run.ledgers).spent, gpu_cost.prices()
     context: dict[str, Any] = {
         "run": run,
+        "gpu": gpu,
+        "gpu_cost": f"{prices.cost(gpu):.2f} {prices.currency}".strip() if prices else "",
+        "reused": [(stage.name, stage.reused_from) for stage in stages if stage.reused_from],
         "status_kind": {"succeeded": "good", "failed": "failed", "error": "failed"}.get(run.status.lower(), "other"),
         "tiles": list(_tiles(stages, lengths, evaluation)),
         "longest": int(sound.LONGEST_SECONDS),

@@ -10,7 +10,7 @@ from typing import Any
 
 from voicemill import __version__
 from voicemill.contract.code import code_version
-from voicemill.core import untrusted
+from voicemill.core import gpu_cost, untrusted
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError, MissingModelError
 from voicemill.core.safe_paths import safe_join
@@ -29,7 +29,7 @@ from voicemill.voice.stages import STAGES
 
 @dataclass(frozen=True)
 class Sources:
-    """Folders of the stages before; `recordings` may be missing, and with it the consent."""
+    """Folders of the stages before; `recordings` may be missing, and with it the consent; so may `ledgers`."""
 
     sovits: Path
     gpt: Path
@@ -39,6 +39,7 @@ class Sources:
     dataset: Path
     recordings: Path | None
     models: Path
+    ledgers: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def _lineage(sources: Sources, voice: Voice) -> dict[str, Any]:
         "base": _base_weights(sources.models, voice.version),
         "base_sources": _base_sources(sources.models, voice.version),
         "weights": {"sovits": voice.sovits.origin, "gpt": voice.gpt.origin},
+        **_gpu(sources.ledgers),
         "training": {name: _training(getattr(sources, name)) for name in ("sovits", "gpt")},
         "code": {"voicemill": __version__, **{name: code_version(f"voicemill.stages.{name}") for name in STAGES}},
     }
@@ -156,6 +158,17 @@ def _base_weights(models: Path, version: str) -> dict[str, str]:
             # A model that this voice's language never needed may be missing; its absence is part of the lineage.
             digests[name] = "not there"
     return digests
+
+
+def _gpu(ledgers: Path | None) -> dict[str, Any]:
+    """Return the GPU seconds by class that the voice took, and their price; nothing where no GPU was used."""
+    seconds = gpu_cost.of_ledgers(ledgers).made
+    if not seconds:
+        return {}
+    prices = gpu_cost.prices()
+    cost = {"cost": round(prices.cost(seconds), 2), "currency": prices.currency} if prices else {}
+    rounded = {f"{name} seconds": round(each) for name, each in seconds.items()}
+    return {"gpu": {**rounded, **{name: value for name, value in cost.items() if value != ""}}}
 
 
 def _training(weights: Path) -> Any:

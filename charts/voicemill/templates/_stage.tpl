@@ -17,6 +17,16 @@
 {{- $_ := set $container "imagePullPolicy" $values.images.pullPolicy -}}
 {{- $_ := set $container "envFrom" (include "voicemill.envFrom" $root | fromYamlArray) -}}
 {{- $env = concat $env (include "voicemill.s3.env" $root | fromYamlArray) -}}
+{{- if eq $stage.name "run-batch" }}
+{{- with $values.metrics.podMonitor }}
+{{- if .enabled }}
+{{- $env = append $env (dict "name" "VOICEMILL_METRICS_PORT" "value" (toString (int .port))) }}
+{{- $_ := set $container "ports" (list (dict "name" "metrics" "containerPort" (int .port))) }}
+{{- include "voicemill.metadata.add" (dict "of" $stage "field" "metadata" "labels" (dict "app.kubernetes.io/component" "conductor")) }}
+{{- end }}
+{{- end }}
+{{- if $values.rbac.conductorEvents }}{{ $env = append $env (dict "name" "VOICEMILL_EVENTS" "value" "true") }}{{ end }}
+{{- end }}
 {{- range $name, $value := $own.env }}{{ $env = append $env (dict "name" $name "value" $value) }}{{ end }}
 {{- if $env }}{{ $_ := set $container "env" $env }}{{ end }}
 
