@@ -122,7 +122,9 @@ def test_conductors_are_found_by_their_monitor_and_reached_by_prometheus(helm: H
 def test_the_conductor_creates_events_only_where_a_value_lets_it(helm: Helm) -> None:
     def of(objects: list[Json]) -> tuple[bool, bool]:
         rules = one(objects, "Role", "voicemill-conductor")["rules"]
-        told = {"name": events.ENABLED, "value": "true"} in stages(objects, "clone-batch")["run-batch"]["container"]["env"]
+        told = {"name": events.ENABLED, "value": "true"} in stages(objects, "clone-batch")["run-batch"]["container"][
+            "env"
+        ]
         return {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]} in rules, told
 
     assert of(helm.render()) == (False, False)

@@ -11,6 +11,7 @@ import yaml
 
 from tests.charts.helm import CHART, NAMESPACE, Helm, Json, one, stages
 from voicemill import __version__
+from voicemill.models.layout import SHARED_CACHE
 
 GENERATED = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CHART / "workflows").glob("*.yaml"))}
 RELEASE_LABELS = (
@@ -241,3 +242,22 @@ def test_pods_know_where_their_run_is_stored_and_whether_to_reuse(helm: Helm) ->
     for template in one(helm.render(), "WorkflowTemplate", "voicemill-stages")["spec"]["templates"]:
         taken = [item for item in template["inputs"]["parameters"] if item["name"] == "reuse"]
         assert [item["value"] for item in taken] == ["auto"] * len(taken), "for whoever calls the stage by itself"
+
+
+def test_models_from_s3_are_kept_on_nodes_where_a_value_says_so(helm: Helm) -> None:
+    from_s3 = ("models.from=s3", "models.s3.location=s3://b/models")
+    assert not any(
+        "hostPath" in volume for each in stages(helm.render(*from_s3)).values() for volume in each["volumes"]
+    )
+    kept = stages(helm.render(*from_s3, "models.cache.hostPath=/var/cache/models"))
+    volume = {"name": "models-cache", "hostPath": {"path": "/var/cache/models", "type": "DirectoryOrCreate"}}
+    for name, stage in kept.items():
+        takes = "models" in stage["metadata"]["annotations"].get("voicemill.dev/locations", "").split(",")
+        assert (volume in stage["volumes"]) == takes, name
+        told = {each["name"]: each.get("value") for each in stage["container"]["env"]}
+        mounts = {each["name"]: each["mountPath"] for each in stage["container"]["volumeMounts"]}
+        assert (
+            told.get(SHARED_CACHE) == mounts.get("models-cache") == ("/var/cache/voicemill-models" if takes else None)
+        )
+    assert "models.from=s3" in helm.refused("models.cache.hostPath=/var/cache/models")
+    assert "hostPath" in helm.refused(*from_s3, "models.cache.hostPath=/var/cache/models", "namespace.create=true")

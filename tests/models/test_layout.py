@@ -1,5 +1,6 @@
 """Where models lie, and that the catalogue puts them there."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -100,3 +101,32 @@ def test_of_models_in_s3_only_those_that_are_used_are_brought(
         locate(folder, "hubert")
     with pytest.raises(MissingModelError, match="voicemill submit prepare-models"):
         layout.resolve_local(f"s3://{bucket}/nothing")
+
+
+def test_pods_of_a_node_share_the_models_that_they_fetched(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pods that fetch the same model at once take turns, and the second finds it there."""
+    node = tmp_path / "node"
+    node.mkdir()
+    monkeypatch.setenv(layout.SHARED_CACHE, str(node))
+    store = open_store(f"s3://{bucket}/models")
+    store.write("whisper/model.bin", bytes(3_000_000))
+    with ThreadPoolExecutor() as pods:
+        found = {each.result() for each in [pods.submit(locate, f"s3://{bucket}/models", "whisper") for _ in range(4)]}
+    (folder,) = found
+    assert folder.is_relative_to(node) and (folder / "model.bin").stat().st_size == 3_000_000
+    inode = (folder / "model.bin").stat().st_ino
+    monkeypatch.setenv("VOICEMILL_CACHE", str(tmp_path / "pod"))
+    assert (locate(f"s3://{bucket}/models", "whisper") / "model.bin").stat().st_ino == inode, "not fetched again"
+    store.write("whisper/model.bin", bytes(3_000_001))
+    assert (locate(f"s3://{bucket}/models", "whisper") / "model.bin").stat().st_size == 3_000_001
+
+
+def test_a_shared_cache_that_cannot_be_written_is_done_without(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(layout.SHARED_CACHE, str(tmp_path / "not-there"))
+    monkeypatch.setenv("VOICEMILL_CACHE", str(tmp_path / "pod"))
+    open_store(f"s3://{bucket}/models").write("whisper/model.bin", b"x")
+    assert locate(f"s3://{bucket}/models", "whisper").is_relative_to(tmp_path / "pod")

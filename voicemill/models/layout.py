@@ -1,5 +1,6 @@
 """Where each model lies in a models folder: the places of GPT-SoVITS's `pretrained_models`, so that one can be used."""
 
+import os
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -7,8 +8,11 @@ from voicemill import storage
 from voicemill.core import files
 from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError, MissingModelError
+from voicemill.core.logs import get_logger
 from voicemill.gpt_sovits.versions import spec
 from voicemill.models import record
+
+log = get_logger(__name__)
 
 Version = Literal["v2", "v2Pro", "v2ProPlus", "v3", "v4"]
 VERSIONS: tuple[Version, ...] = get_args(Version)
@@ -18,6 +22,8 @@ V2 = "gsv-v2final-pretrained"
 V4 = "gsv-v4-pretrained"
 V2_GPT = f"{V2}/s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt"
 
+SHARED_CACHE = "VOICEMILL_MODELS_CACHE"
+"""Environment variable: folder in which models from S3 are kept for others on the same machine."""
 _ADDRESS = ".voicemill-address"
 """In the folder that stands for one in S3: its address."""
 
@@ -170,9 +176,23 @@ def _address(models_dir: Path | str) -> str | None:
     return note.read_text() if note.is_file() else None
 
 
+def shared_cache() -> Path | None:
+    """Return the folder in which models from S3 are kept for all pods of a node; None where there is none.
+
+    Only models: nothing of a speaker outlives the pod there.
+    """
+    place = os.environ.get(SHARED_CACHE)
+    if not place:
+        return None
+    if not os.access(place, os.W_OK | os.X_OK):
+        log.warning("the models' cache %s cannot be written: models are fetched for this pod alone", place)
+        return None
+    return Path(place)
+
+
 def _fetch(address: str, where: str) -> Path:
     try:
-        return storage.fetch(f"{address}/{where}")
+        return storage.fetch(f"{address}/{where}", shared_cache())
     except InputError as error:
         raise MissingModelError(
             f"{where} is missing at {address}: upload what `voicemill models pull` puts into a folder"

@@ -6,8 +6,11 @@ brings it here, `open_store` reads and writes it, `fingerprint` tells whether it
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,7 +59,7 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
     """Bring what is at a location to this machine.
 
     A local path is returned as it is. From S3, an object comes as a file and a prefix as a folder; what an earlier
-    fetch brought and is unchanged there is not brought again.
+    fetch brought and is unchanged there is not brought again. Processes that share a cache take turns.
 
     Args:
         location: Local path or `s3://bucket/key`.
@@ -77,19 +80,30 @@ def fetch(location: str | Path, cache: Path | None = None) -> Path:
             raise InputError(f"{path} cannot be read: permission denied; change its permissions")
         return path
     folder = (cache or cache_folder()) / "s3" / content_digest(str(location))[:16]
-    store, entries, is_object = _remote(str(location))
-    index_file = folder / "index.json"
-    index = _index(index_file)
     content = folder / "content"
-    targets = [safe_join(content, entry.key, portable=False) for entry in entries]
-    for entry, target in zip(entries, targets, strict=True):
-        if index.get(entry.key) != entry.tag or not target.exists() or target.stat().st_size != entry.size:
-            store.download(entry.key, target)
-    wanted = {entry.key: entry.tag for entry in entries}
-    for key in index.keys() - wanted.keys():
-        safe_join(content, key, portable=False).unlink(missing_ok=True)
-    atomic_files.write_text(index_file, json.dumps(wanted))
+    with _turn(folder):
+        store, entries, is_object = _remote(str(location))
+        index_file = folder / "index.json"
+        index = _index(index_file)
+        targets = [safe_join(content, entry.key, portable=False) for entry in entries]
+        for entry, target in zip(entries, targets, strict=True):
+            if index.get(entry.key) != entry.tag or not target.exists() or target.stat().st_size != entry.size:
+                store.download(entry.key, target)
+        wanted = {entry.key: entry.tag for entry in entries}
+        for key in index.keys() - wanted.keys():
+            safe_join(content, key, portable=False).unlink(missing_ok=True)
+        if index != wanted:
+            atomic_files.write_text(index_file, json.dumps(wanted))
     return content / entries[0].key if is_object else content
+
+
+@contextmanager
+def _turn(folder: Path) -> Generator[None, None, None]:
+    """Hold a folder of the cache: whoever writes a file removes what others have begun of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _index(path: Path) -> dict[str, str]:

@@ -210,6 +210,15 @@
 {{- $volumes = append $volumes (merge (dict "name" "models") $source) }}
 {{- $mounts = append $mounts (dict "name" "models" "mountPath" $values.models.mountPath "readOnly" (not (has "writes" (values $places)))) }}
 {{- end }}
+{{- with $values.models.cache.hostPath }}
+{{- if ne $values.models.from "s3" }}{{ fail "models.cache.hostPath: only models from S3 are kept on nodes; set models.from=s3" }}{{ end }}
+{{- if $values.namespace.create }}{{ fail "models.cache.hostPath: the Pod Security levels of namespace.podSecurity allow no hostPath; make the namespace yourself" }}{{ end }}
+{{- if has "reads" (values $places) }}
+{{- $volumes = append $volumes (dict "name" "models-cache" "hostPath" (dict "path" . "type" "DirectoryOrCreate")) }}
+{{- $mounts = append $mounts (dict "name" "models-cache" "mountPath" "/var/cache/voicemill-models") }}
+{{- $_ := set $.stage.container "env" (append ($.stage.container.env | default list) (dict "name" "VOICEMILL_MODELS_CACHE" "value" "/var/cache/voicemill-models")) }}
+{{- end }}
+{{- end }}
 {{- with $values.s3.ca.secretName }}
 {{- $volumes = append $volumes (dict "name" "s3-ca" "secret" (dict "secretName" .)) }}
 {{- $mounts = append $mounts (dict "name" "s3-ca" "mountPath" "/etc/voicemill/s3" "readOnly" true) }}
