@@ -101,13 +101,16 @@ class Site:
         return True
 
     def pod(self, name: str, task: str) -> str:
-        """Name of the pod that a task runs in at the moment."""
+        """Name of the pod that a task runs in at the moment, once it runs."""
+        wait_for(lambda: len(self._running(name, task)) == 1, seconds=300)
+        return self._running(name, task)[0]
+
+    def _running(self, name: str, task: str) -> list[str]:
         pods = self.namespace.cluster.core.list_namespaced_pod(
             self.namespace.name, label_selector=f"workflows.argoproj.io/workflow={name}"
         )
-        running = [pod for pod in pods.items if pod.status.phase == "Running" and f"-{task}-" in pod.metadata.name]
-        assert len(running) == 1, [pod.metadata.name for pod in pods.items]
-        return running[0].metadata.name
+        running = (pod.metadata.name for pod in pods.items if pod.status.phase == "Running")
+        return [each for each in running if f"-{task}-" in each]
 
     def stored(self, name: str) -> Store:
         """A run's artifacts; runs here are called like their speaker."""

@@ -98,4 +98,4 @@ def test_a_manifest_with_mistakes_begins_nothing(site: Site, tmp_path: Path) -> 
     done = site.start("submit", "clone-batch", *words, "--wait")
     said = finish(done)
     assert done.returncode == 65, said
-    assert "20 mistakes" in said and not listed(site, speaker_workflows.of_batch("wrong"))
+    assert "20 errors" in said and not listed(site, speaker_workflows.of_batch("wrong"))
