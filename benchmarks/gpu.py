@@ -24,7 +24,8 @@ from voicemill.gpt_sovits.features.spectrogram import HOP, SAMPLE_RATE
 from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND, GptConfig
 from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.decoder import Decoder
-from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
+from voicemill.gpt_sovits.gpt.decoding import generate
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer

@@ -22,7 +22,8 @@ from voicemill.gpt_sovits.formats.vocoders import normed
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.data import Batch as GptBatch
 from voicemill.gpt_sovits.gpt.decoder import Decoder
-from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
+from voicemill.gpt_sovits.gpt.decoding import generate
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer

@@ -33,7 +33,8 @@ from voicemill.gpt_sovits.dataset import DatasetFolder
 from voicemill.gpt_sovits.formats.checkpoints import build_generator, load_exactly, load_sovits
 from voicemill.gpt_sovits.sovits import data
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.synthesis.reference import LONGEST_SECONDS, SHORTEST_SECONDS, Reference
+from voicemill.gpt_sovits.synthesis.recordings import LONGEST_SECONDS, SHORTEST_SECONDS
+from voicemill.gpt_sovits.synthesis.reference import Reference
 from voicemill.pretraining import corpus
 from voicemill.pretraining.flite import VOICES
 from voicemill.synthesis.load import Pretrained

@@ -16,10 +16,11 @@ import torch
 
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
 from voicemill.gpt_sovits.gpt.decoder import Decoder, TokenDecoder
-from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
+from voicemill.gpt_sovits.gpt.decoding import generate
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.kernels.linear import weights_for
-from voicemill.gpt_sovits.onnx.decoder import OnnxDecoder
+from voicemill.gpt_sovits.onnx.conversion import decoder_of
 
 PHONES, PROMPT = 90, 160
 CASES = {"reading a line": (1, 1), "a step of 1 line": (1, 0), "a step of 16 lines": (16, 0)}
@@ -35,9 +36,9 @@ def main() -> None:
     makers: dict[str, Callable[[], TokenDecoder]] = {
         "torch": lambda: Decoder(model, weights_for("fp32", torch.device("cpu"), model)),
         "torch int8": lambda: Decoder(model, "int8"),
-        "onnx": lambda: OnnxDecoder.of(model),
-        "onnx int8": lambda: OnnxDecoder.of(model, 8),
-        "onnx int4": lambda: OnnxDecoder.of(model, 4),
+        "onnx": lambda: decoder_of(model),
+        "onnx int8": lambda: decoder_of(model, 8),
+        "onnx int4": lambda: decoder_of(model, 4),
     }
     decoders = {name: make() for name, make in makers.items()}
     print(f"{'':20}" + "".join(f"{name:>20}" for name in decoders))

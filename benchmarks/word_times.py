@@ -58,7 +58,7 @@ def main() -> None:
     synthesizer = pretrained.synthesizer(
         locate(arguments.models, "sovits-g"), locate(arguments.models, "gpt"), watermark="off"
     )
-    assert isinstance(synthesizer.gpt, Decoder)
+    assert isinstance(synthesizer.decoder, Decoder)
     lines = [line for line in SENTENCES.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     lines = lines[: arguments.sentences or None]
     print("| voice | words | median | mean | 90 % under | starts, signed median | ends | ms to align a second |")
@@ -73,7 +73,7 @@ def main() -> None:
                 tokens = synthesizer.sovits.extract_codes(features)[0, 0].cpu()
             fragment = pronounce(line, "en", "v2", synthesizer.bert)
             begin = time.perf_counter()
-            words = fragment_times(synthesizer.gpt, fragment, tokens, "v2", BY_DICTIONARIES)
+            words = fragment_times(synthesizer.decoder, fragment, tokens.numpy(), "v2", BY_DICTIONARIES)
             took, seconds = took + time.perf_counter() - begin, seconds + len(spoken.samples) / flite.RATE
             own = units(fragment.segments, "v2")
             table = symbols.table("v2")

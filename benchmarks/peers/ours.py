@@ -11,7 +11,8 @@ import torch
 from voicemill.gpt_sovits.features.spectrogram import linear_spectrogram
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.decoder import Decoder, TokenDecoder
-from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
+from voicemill.gpt_sovits.gpt.decoding import generate
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.kernels.linear import weights_for
 from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
@@ -48,7 +49,7 @@ def _decoder(file: Path, variant: str) -> TokenDecoder:
     token = checkpoints.load_gpt(file)
     model = Gpt.from_checkpoint(token.config, token.weights).float().eval()
     if variant.startswith("onnx"):
-        from voicemill.gpt_sovits.onnx.decoder import OnnxDecoder
+        from voicemill.gpt_sovits.onnx.conversion import decoder_of
 
-        return OnnxDecoder.of(model, 8 if variant.endswith("int8") else 32)
+        return decoder_of(model, 8 if variant.endswith("int8") else 32)
     return Decoder(model, weights_for(variant, torch.device("cpu"), model))

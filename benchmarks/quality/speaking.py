@@ -13,9 +13,10 @@ from benchmarks.quality.listening import Listener
 from benchmarks.quality.measures import Sentence, Summary
 from benchmarks.quality.sources import Prompted
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.gpt.decoding import Sampling
-from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
-from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
+from voicemill.gpt_sovits.gpt.lines import Sampling
+from voicemill.gpt_sovits.synthesis import Options, Reference, Speech
+from voicemill.gpt_sovits.synthesis.speaker import AS_REFERENCE
+from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.models import locate
 from voicemill.models.layout import Version
 from voicemill.synthesis.load import Pretrained, SpeakingVoice, load_voice, recite

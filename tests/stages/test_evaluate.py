@@ -15,7 +15,7 @@ from tests.speech import speech
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats import checkpoints
-from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.stages.evaluate import evaluate

@@ -17,7 +17,8 @@ from voicemill.core.extras import needs
 if TYPE_CHECKING:
     import numpy as np
 
-    from voicemill.gpt_sovits.synthesis import Options, Prompt, Script, Synthesizer
+    from voicemill.gpt_sovits.synthesis import Options, Prompt, Script
+    from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
     from voicemill.synthesis.load import SpeakingVoice
     from voicemill.synthesis.prompts import Prompts
     from voicemill.synthesis.verification.verifier import Verifier

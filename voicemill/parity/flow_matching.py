@@ -203,10 +203,10 @@ class Recorded:
         self.seed, self.key = case.config["noise_seed"], case.config["noise_key"]
         self.shapes: list[list[int]] = []
 
-    def __call__(self, seed: int, shape: tuple[int, ...]) -> Tensor:
+    def __call__(self, seed: int, shape: tuple[int, ...]) -> np.ndarray:
         key = self.key.replace("<i>", str(len(self.shapes)))
         self.shapes.append(list(shape))
-        return torch.from_numpy(recipe_tensor(self.seed, key, shape, "uniform", 0.0, float(np.sqrt(3))))
+        return recipe_tensor(self.seed, key, shape, "uniform", 0.0, float(np.sqrt(3)))
 
 
 def prompt_of(sound: MelSound, given: dict[str, Any]) -> Prompt:
@@ -215,12 +215,12 @@ def prompt_of(sound: MelSound, given: dict[str, Any]) -> Prompt:
     g = model.speaker(given["refer_spec"])
     features = model.features(given["prompt_semantic"].view(1, 1, -1), given["prompt_phones"].view(1, -1), g)
     audio = resample_sinc(given["raw_audio"], given["raw_sr"], sound.mel.rate)
-    return Prompt(given["prompt_semantic"], None, sound.cut(g, features, mel_of(audio, sound.mel)))
+    return Prompt(given["prompt_semantic"].numpy(), None, sound.cut(g, features, mel_of(audio, sound.mel)))
 
 
 def part_of(tokens: Tensor, phones: Tensor, speed: float) -> Part:
-    fragment = Fragment("", "", phones.flatten().tolist(), torch.empty(0))
-    return Part(0, 0, fragment, Script([fragment], speed), tokens.flatten())
+    fragment = Fragment("", "", phones.flatten().tolist(), np.empty(0))
+    return Part(0, 0, fragment, Script([fragment], speed), tokens.flatten().numpy())
 
 
 @covers("G_v34", "g_v34_*_synth_*")
@@ -278,11 +278,11 @@ class JoinedMelSound(MelSound):
         silence = length - chunks[-1].shape[-1]
         chunks_BCT = torch.stack([F.pad(chunk, (0, length - chunk.shape[-1])) for chunk in chunks])
         features_BCT = torch.cat([voice.features_1CP.expand(len(chunks), -1, -1), chunks_BCT], dim=-1)
-        noise = self.noise(0, (len(chunks), BANDS, features_BCT.shape[-1]))
+        noise = torch.from_numpy(self.noise(0, (len(chunks), BANDS, features_BCT.shape[-1])))
         steps = options.sample_steps or self.mel.sample_steps
         mel = sample(self.generator.estimator, features_BCT, voice.mel_1MP, noise, steps)[..., -length:]
         self.heard = mel.transpose(0, 1).flatten(1).unsqueeze(0)
-        waves = list(self.vocode(self.heard).split(length * samples))
+        waves = [wave.numpy() for wave in self.vocode(self.heard).split(length * samples)]
         sound = waves[0]
         self.offsets = []
         for wave in waves[1:]:
@@ -305,7 +305,7 @@ def joined_chunks(case: Case) -> None:
         for i, count in enumerate(given["idx_list"])
     ]
     sound.decode([parts], prompt_of(sound, given), Options(sample_steps=given["sample_steps"]))
-    case.check("audio", torch.cat([part.sound for part in parts]))
+    case.check("audio", np.concatenate([part.sound for part in parts]))
     case.check("fragment_lengths", [len(part.sound) for part in parts])
     case.check("noise_shapes", sound.noise.shapes)
     case.check("sola_offsets", sound.offsets)

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from voicemill.gpt_sovits.gpt import data, losses, sampling, training
-from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, Sampling, generate
+from voicemill.gpt_sovits.gpt.choosing import draw, penalise
+from voicemill.gpt_sovits.gpt.decoding import generate
+from voicemill.gpt_sovits.gpt.lines import MIN_TOKENS, Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.optimizer import ScaledAdam
 from voicemill.parity.runner import Case, covers
@@ -184,13 +186,13 @@ def filters(case: Case) -> None:
     settings = dict(case.inputs["settings"])
     seen = torch.zeros_like(logits, dtype=torch.bool)
     seen.scatter_(1, torch.tensor(case.inputs["previous_tokens"]).long(), True)
-    penalised = sampling.penalise(logits, seen, settings.pop("repetition_penalty", 1.0))
+    penalised = penalise(sampling.TorchArrays(logits.device), logits, seen, settings.pop("repetition_penalty", 1.0))
     case.check("probs", sampling.probabilities(penalised, **settings))
 
 
 @covers("B_s1", "draw")
 def drawing(case: Case) -> None:
-    token = sampling.draw(torch.tensor(case.inputs["probs"]), torch.tensor(case.inputs["q"]))
+    token = draw(torch.tensor(case.inputs["probs"]), torch.tensor(case.inputs["q"]))
     case.check("index", token[:, None])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +15,14 @@ from voicemill.gpt_sovits.features import bert, hubert
 from voicemill.gpt_sovits.features import speaker_encoder as speaker_vectors
 from voicemill.gpt_sovits.features.pretrained import quiet
 from voicemill.gpt_sovits.flow_matching.model import MelGenerator
-from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer, waveform
+from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, waveform
+from voicemill.gpt_sovits.synthesis.parts import Noise
 from voicemill.gpt_sovits.synthesis.script import Quirks
+from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.parity.fixtures import recipe_tensor
 from voicemill.parity.runner import Case, covers
 
@@ -55,7 +56,7 @@ def build(
     case: Case,
     sovits: Generator | MelGenerator,
     weights: list[dict[str, np.ndarray]],
-    noise: Callable[[int, tuple[int, ...]], Tensor],
+    noise: Noise,
     quirks: Quirks,
 ) -> Synthesizer:
     """Return a synthesizer with the case's models; `weights` are those of the models besides SoVITS."""
@@ -74,7 +75,7 @@ def build(
         sovits.eval(),
         gpt,
         partial(hubert.features, hubert_model.eval()),
-        lambda segments: bert.segment_features(bert_model, segments),
+        lambda segments: bert.segment_features(bert_model, segments).numpy(),
         speaker_encoder,
         noise=noise,
         quirks=quirks,
@@ -86,12 +87,11 @@ def whole_line(case: Case) -> None:
     x = case.inputs
     shapes: list[list[int]] = []
 
-    def recorded_noise(seed: int, shape: tuple[int, ...]) -> Tensor:
+    def recorded_noise(seed: int, shape: tuple[int, ...]) -> np.ndarray:
         shapes.append(list(shape))
-        values = recipe_tensor(
+        return recipe_tensor(
             case.config["noise_seed"], f"noise{len(shapes) - 1}", shape, "uniform", 0.0, float(np.sqrt(3))
         )
-        return torch.from_numpy(values)
 
     # Without a prompt the reference always takes its plain loop, and then forgets the penalty that it was given.
     plain_loop = not (x["parallel_infer"] and x["prompt_text"])
@@ -114,7 +114,7 @@ def speak_line(case: Case, synthesizer: Synthesizer, penalty: float) -> Speech:
             "prompt_semantic": prompt.tokens.tolist(),
             "prompt_phones": prompt.text.phones,
             "prompt_norm_text": prompt.text.norm_text,
-            "prompt_bert_abs_sum": float(prompt.text.bert_CX.abs().sum()),
+            "prompt_bert_abs_sum": float(abs(prompt.text.bert_CX).sum()),
         }
         for name in found.keys() & set(case.output_names):
             case.check(name, found[name])
@@ -135,13 +135,13 @@ def speak_line(case: Case, synthesizer: Synthesizer, penalty: float) -> Speech:
 @covers("F_glue", "postprocess")
 def joining(case: Case) -> None:
     x = case.inputs
-    joined = waveform.join([torch.tensor(x[name]) for name in ("a1", "a2", "a3")], int(32000 * 0.01))
+    joined = waveform.join([np.asarray(x[name]) for name in ("a1", "a2", "a3")], int(32000 * 0.01))
     case.check("wav_int16", waveform.pcm16(joined, wrap=True).astype(np.int64))
 
 
 @covers("F_glue", "sola")
 def overlapping(case: Case) -> None:
-    first, second = (torch.tensor(case.inputs[name]) for name in ("f0", "f1"))
+    first, second = (np.asarray(case.inputs[name]) for name in ("f0", "f1"))
     case.check("out", waveform.cross_fade(first, second, overlap=800))
 
 

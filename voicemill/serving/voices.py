@@ -14,8 +14,9 @@ import torch
 
 from voicemill.core.errors import InputError, MissingModelError, TryAgain, UsageError
 from voicemill.core.logs import get_logger
-from voicemill.gpt_sovits.synthesis import Prompt, Synthesizer
+from voicemill.gpt_sovits.synthesis import Prompt
 from voicemill.gpt_sovits.synthesis.streaming import StreamingSynthesizer
+from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.registry import names, open_registry, pull, resolve, tombstones, version_of
 from voicemill.serving.engine import Engine, Failed
 from voicemill.serving.metrics import Metrics

@@ -19,12 +19,14 @@ from voicemill.gpt_sovits.flow_matching.model import MelGenerator
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.formats.checkpoints import SovitsCheckpoint
 from voicemill.gpt_sovits.formats.vocoders import load_vocoder
-from voicemill.gpt_sovits.gpt.decoder import TokenDecoder
+from voicemill.gpt_sovits.gpt.choosing import TokenDecoder
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.synthesis import Options, Reference, Speech, Synthesizer
-from voicemill.gpt_sovits.synthesis.reference import SpeakerEncoder
-from voicemill.gpt_sovits.synthesis.synthesizer import AS_REFERENCE
+from voicemill.gpt_sovits.synthesis import Options, Reference, Speech
+from voicemill.gpt_sovits.synthesis.fragments import without_bert
+from voicemill.gpt_sovits.synthesis.recordings import SpeakerEncoder
+from voicemill.gpt_sovits.synthesis.speaker import AS_REFERENCE
+from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.gpt_sovits.training.run_state import choose_device
 from voicemill.models import locate
 from voicemill.registry.signatures import require_at_load
@@ -76,11 +78,11 @@ class Pretrained:
         """Speaker vector `[1, 20480]` of samples at 16 kHz; the model is loaded when it is first asked."""
         return self.speaker_encoder(wav_1n)
 
-    def bert_features(self, segments: Sequence[Any]) -> torch.Tensor:
+    def bert_features(self, segments: Sequence[Any]) -> np.ndarray:
         """BERT rows of a text's segments; the model is only loaded for Mandarin."""
         if any(segment.language == "zh" for segment in segments):
-            return bert.segment_features(self.bert, segments)
-        return torch.zeros(bert.CHANNELS, sum(len(segment.phones) for segment in segments))
+            return bert.segment_features(self.bert, segments).numpy()
+        return without_bert(segments)
 
     @cached_property
     def _bases(self) -> dict[str, SovitsCheckpoint]:
@@ -118,8 +120,8 @@ class Pretrained:
                 "change --precision or --device, or leave out --runtime"
             )
         with needs("voice"):
-            from voicemill.gpt_sovits.onnx.decoder import OnnxDecoder
-        return OnnxDecoder.of(model.eval(), ONNX_BITS[precision])
+            from voicemill.gpt_sovits.onnx.conversion import decoder_of
+        return decoder_of(model.eval(), ONNX_BITS[precision])
 
     def synthesizer(
         self,

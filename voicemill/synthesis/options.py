@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.synthesis import Options
 from voicemill.voice.generation_config import Generation
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from voicemill.contract.code import code_version
 from voicemill.core.digests import content_digest, file_digest
 from voicemill.core.errors import InputError
 from voicemill.core.logs import get_logger
-from voicemill.gpt_sovits.features.bert import CHANNELS
+from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
-from voicemill.gpt_sovits.synthesis.reference import Reference, ReferenceFeatures, features_of
+from voicemill.gpt_sovits.synthesis.recordings import features_of
+from voicemill.gpt_sovits.synthesis.reference import Reference, ReferenceFeatures
 from voicemill.models import locate
 from voicemill.storage import fingerprint
 from voicemill.text import Reading, symbols
@@ -60,8 +60,7 @@ def read_clips(pretrained: Pretrained, sovits: Path, clips: Iterable[Reference],
             log.warning("the reference clip %s is left out: %s", clip.audio.name, error)
             continue
         said = _stored_text(features.text, clip.language, reading) if features.text else None
-        tokens_T = features.tokens_T.to(torch.int32).numpy()
-        found[key] = StoredFeatures(tokens_T, features.g_1G1.float().numpy(), said)
+        found[key] = StoredFeatures(features.tokens_T.astype(np.int32), features.g_1G1, said)
     hubert = fingerprint(locate(pretrained.models, "hubert"))
     return ReferenceFile(file_digest(sovits), hubert, found)
 
@@ -110,7 +109,7 @@ def known_features(folder: Path, voice: Voice, channels: int, reading: Reading) 
 
 
 def _stored_text(fragment: Fragment, language: str, reading: Reading) -> StoredText:
-    rows = fragment.bert_CX.float().numpy()
+    rows = fragment.bert_CX
     phones = np.array(fragment.phones, dtype=np.int32)
     said = fragment.text, language, fragment.norm_text, front_end(reading)
     return StoredText(*said, phones, rows if rows.any() else None)
@@ -119,7 +118,6 @@ def _stored_text(fragment: Fragment, language: str, reading: Reading) -> StoredT
 def _features(clip: StoredFeatures, version: str, reading: Reading) -> ReferenceFeatures:
     said, fragment = clip.said, None
     if said and said.phones_P.max() < len(symbols.table(version)) and said.front_end == front_end(reading):
-        zeros = torch.zeros(CHANNELS, len(said.phones_P))
-        rows = zeros if said.bert_CP is None else torch.from_numpy(said.bert_CP)
+        rows = np.zeros((BERT_CHANNELS, len(said.phones_P)), np.float32) if said.bert_CP is None else said.bert_CP
         fragment = Fragment(said.text, said.norm_text, said.phones_P.tolist(), rows)
-    return ReferenceFeatures(torch.from_numpy(clip.tokens_T).long(), torch.from_numpy(clip.speaker_1G1), fragment)
+    return ReferenceFeatures(clip.tokens_T.astype(np.int64), clip.speaker_1G1, fragment)

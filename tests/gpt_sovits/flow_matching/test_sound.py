@@ -10,10 +10,11 @@ import torch
 from tests.gpt_sovits.synthesis.conftest import RECORDING
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.flow_matching.model import MelGenerator
-from voicemill.gpt_sovits.synthesis import Options, Reference, Synthesizer
+from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.gpt_sovits.synthesis import mel_sound as mel_sound_module
 from voicemill.gpt_sovits.synthesis.mel_sound import MelVoice
-from voicemill.gpt_sovits.synthesis.reference import features_of
+from voicemill.gpt_sovits.synthesis.recordings import features_of
+from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.models import locate
 from voicemill.synthesis.load import Pretrained
 

@@ -2,10 +2,10 @@
 
 import torch
 
-from voicemill.gpt_sovits.gpt.batch import Batch, Line
+from voicemill.gpt_sovits.gpt.batch import Batch
 from voicemill.gpt_sovits.gpt.decoder import Decoder
+from voicemill.gpt_sovits.gpt.lines import Line, Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.gpt.sampling import Sampling
 
 MANNERS = (Sampling(), Sampling(top_k=1), Sampling(top_k=5, temperature=0.7), Sampling(repetition_penalty=1.1))
 
@@ -16,7 +16,7 @@ def lines() -> list[Line]:
     def line(number: int) -> Line:
         phones, prompt = (torch.randint(0, 700, (length,), generator=rng) for length in (6 + 5 * number, 9 * number))
         bert = torch.randn(1024, len(phones), generator=rng)
-        return Line(phones, bert, prompt, 30 + number, number, MANNERS[number % len(MANNERS)])
+        return Line(phones.numpy(), bert.numpy(), prompt.numpy(), 30 + number, number, MANNERS[number % len(MANNERS)])
 
     return [line(number) for number in range(6)]
 

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from voicemill.gpt_sovits.gpt.decoder import Decoder
-from voicemill.gpt_sovits.gpt.decoding import Sampling, generate
+from voicemill.gpt_sovits.gpt.decoding import generate
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.kernels import cpu
 from voicemill.gpt_sovits.kernels.linear import weights_for

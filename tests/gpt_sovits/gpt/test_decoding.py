@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, Sampling, generate
+from voicemill.gpt_sovits.gpt.decoding import generate
+from voicemill.gpt_sovits.gpt.lines import MIN_TOKENS, Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 
 LENGTHS = (6, 17, 9, 30)

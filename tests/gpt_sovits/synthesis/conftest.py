@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.factories import RECORDING, SAID
-from voicemill.gpt_sovits.synthesis import Reference, Synthesizer
+from voicemill.gpt_sovits.synthesis import Reference
+from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.models import locate
 from voicemill.models.toy.gpt import make_gpt
 from voicemill.models.toy.sovits import make_sovits

@@ -1,14 +1,9 @@
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.synthesis.fragments import batches, fragments, full_stop, unpronounced
-
-
-def no_bert(segments) -> torch.Tensor:
-    return torch.zeros(1024, sum(len(segment.phones) for segment in segments))
+from voicemill.gpt_sovits.synthesis.fragments import batches, fragments, full_stop, unpronounced, without_bert
 
 
 @given(st.lists(st.integers(1, 500), max_size=60), st.integers(1, 12), st.booleans())
@@ -24,7 +19,7 @@ def test_a_long_fragment_does_not_hold_up_short_ones():
 
 
 def test_a_line_becomes_phones_with_a_bert_row_each():
-    spoken = fragments("Good morning, everyone. It rains.", "en", "cut5", "v2", no_bert)
+    spoken = fragments("Good morning, everyone. It rains.", "en", "cut5", "v2", without_bert)
     assert [fragment.text.strip() for fragment in spoken] == ["Good morning,", "everyone.", "It rains."]
     assert all(fragment.bert_CX.shape == (1024, len(fragment.phones)) for fragment in spoken)
 
@@ -32,19 +27,19 @@ def test_a_line_becomes_phones_with_a_bert_row_each():
 @pytest.mark.parametrize("text", ["", "\n", "...", "！？", "— —"])
 def test_a_line_with_nothing_to_say_is_refused(text: str):
     with pytest.raises(InputError, match="nothing to speak"):
-        fragments(text, "auto", "cut5", "v2", no_bert)
+        fragments(text, "auto", "cut5", "v2", without_bert)
 
 
 def test_a_line_that_nobody_can_pronounce_is_refused():
     with pytest.raises(InputError, match="pronounced"):
-        fragments("שלום עולם", "en", "cut5", "v2", no_bert)
+        fragments("שלום עולם", "en", "cut5", "v2", without_bert)
     with pytest.raises(InputError, match=r"pronounced .*'🙂' \(U\+1F642\) at 0"):
-        fragments("🙂", "en", "cut5", "v2", no_bert)
+        fragments("🙂", "en", "cut5", "v2", without_bert)
 
 
 def test_what_is_not_heard_is_told():
     line = "It rains. 🙂! I like it 🙂 a lot."
-    spoken = fragments(line, "en", "cut5", "v2", no_bert)
+    spoken = fragments(line, "en", "cut5", "v2", without_bert)
     assert [(sign.character, sign.position) for sign in unpronounced(line, spoken)] == [("🙂", 10), ("🙂", 23)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from voicemill.asr import Transcript
-from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference, Speech
 from voicemill.synthesis.script import LARGEST_SEED
 from voicemill.synthesis.verification.listening import Ear

@@ -1,48 +1,16 @@
 """Lines that are spoken at once, token by token; lines come and go between two steps.
 
-Shapes: B rows in use, V token vocabulary, X phonemes, Y tokens of a prompt, C = 1024 BERT channels.
+Where the likeliest whole line is looked for (`Sampling.num_beams`), the rows are beginnings of one line.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
-from voicemill.gpt_sovits.gpt.decoder import TokenDecoder
-from voicemill.gpt_sovits.gpt.sampling import RowNoise, Sampling, draw, penalise, probabilities
-
-MIN_TOKENS = 11
-"""EOS cannot be chosen before this many tokens (0.44 s)."""
-
-
-@dataclass(eq=False)
-class Line:
-    """A line to speak.
-
-    Attributes:
-        phones_X: Phoneme ids, those of the prompt first.
-        bert_CX: BERT rows.
-        prompt_Y: Tokens that precede its own, on the CPU; may be empty.
-        limit: Most tokens; what goes on beyond is cut off there.
-        seed: Its tokens depend on this and on the line only, up to the rounding of batched arithmetic.
-        sampling: How tokens are chosen.
-        spoken: Its tokens so far, without EOS.
-        cached: Positions in the cache.
-    """
-
-    phones_X: Tensor
-    bert_CX: Tensor
-    prompt_Y: Tensor
-    limit: int
-    seed: int
-    sampling: Sampling = Sampling()
-    spoken: list[int] = field(default_factory=list)
-    cached: int = 0
-
-    def __post_init__(self) -> None:
-        self.cached = len(self.phones_X) + len(self.prompt_Y)
+from voicemill.gpt_sovits.gpt import beam_search
+from voicemill.gpt_sovits.gpt.choosing import Array, Chooser, TokenDecoder
+from voicemill.gpt_sovits.gpt.lines import MIN_TOKENS, Line
 
 
 class Batch:
@@ -57,8 +25,9 @@ class Batch:
         self.decoder, self.rows = decoder, rows
         self.active: list[Line] = []
         self.entering: list[Line] = []
-        self.seen_BV = torch.zeros(rows, decoder.config.vocab_size, dtype=torch.bool, device=decoder.device)
-        self.noise: RowNoise | None = None
+        self.inference = decoder.arrays.inference
+        with self.inference():
+            self.chooser = Chooser(decoder, rows)
 
     @property
     def lines(self) -> list[Line]:
@@ -72,99 +41,66 @@ class Batch:
 
     def reserve(self, positions: int) -> None:
         """Make room for lines of so many positions, so that the cache does not grow step by step."""
-        self.decoder.reserve(self.rows, positions)
+        with self.inference():
+            self.decoder.reserve(self.rows, positions)
 
     def enter(self, line: Line) -> None:
         """Let a line join at the next step; its limit is at least 1, and a row is free."""
         assert self.free and line.limit > 0
         self.entering.append(line)
 
-    @torch.inference_mode()
     def leave(self, line: Line) -> None:
         """Take a line out that is not to be spoken to its end."""
         if line in self.entering:
             self.entering.remove(line)
         elif line in self.active:
-            self._free(self.active.index(line))
+            with self.inference():
+                self._free(self.active.index(line))
 
-    @torch.inference_mode()
     def step(self) -> list[Line]:
         """Speak one more token of each line.
 
         Returns:
             The lines that have ended, which are no longer in the batch.
         """
-        # The step comes first: a row that is read in before it may be written to by a CUDA graph's spare rows.
-        logits = [self._step()] if self.active else []
-        for line in self.entering:
-            logits.append(self._read(line))
-        self.entering.clear()
-        token_B = self._choose(torch.cat(logits))
-        self.seen_BV[: len(self.active)].scatter_(1, token_B.unsqueeze(1), True)
-        ended = []
-        for row, token in reversed(list(enumerate(token_B.tolist()))):
-            line = self.active[row]
-            if token != self.decoder.config.eos:
-                line.spoken.append(token)
-            if token == self.decoder.config.eos or len(line.spoken) >= line.limit:
-                ended.append(line)
-                self._free(row)
-        return ended
+        with self.inference():
+            # The step comes first: a row that is read in before it may be written to by a CUDA graph's spare rows.
+            scores = [self._step()] if self.active else []
+            for line in self.entering:
+                scores.append(self._read(line))
+            self.entering.clear()
+            tokens = self.chooser.choose(self.decoder.arrays.joined(scores), self.active)
+            ended = []
+            for row, token in reversed(list(enumerate(tokens))):
+                line = self.active[row]
+                if token != self.decoder.config.eos:
+                    line.spoken.append(token)
+                if token == self.decoder.config.eos or len(line.spoken) >= line.limit:
+                    ended.append(line)
+                    self._free(row)
+            return ended
 
-    def _read(self, line: Line) -> Tensor:
+    def _read(self, line: Line) -> Array:
         """Read a line's text and prompt into the next row; scores of its first token `[1, V]`."""
         row = len(self.active)
         self.reserve(line.cached + 1)
-        logits_1V = self.decoder.enter(row, line.phones_X, line.bert_CX, line.prompt_Y)
-        self.seen_BV[row] = False
-        self.seen_BV[row, line.prompt_Y.to(self.decoder.device)] = True
-        if line.sampling.top_k > 1:
-            if self.noise is None:
-                self.noise = RowNoise(self.rows, self.decoder.config.vocab_size, self.decoder.device)
-            self.noise.enter(row, line.seed)
+        scores_1V = self.decoder.enter(row, line.phones_X, line.bert_CX, line.prompt_Y)
+        self.chooser.enter(row, line)
         self.active.append(line)
-        return logits_1V
+        return scores_1V
 
-    def _step(self) -> Tensor:
+    def _step(self) -> Array:
         """Scores `[B, V]` of what follows each line's last token."""
         if max(line.cached for line in self.active) >= self.decoder.cache.capacity:
             self.decoder.reserve(len(self.active), 2 * self.decoder.cache.capacity)
-        logits_BV = self.decoder.step(
+        scores_BV = self.decoder.step(
             [line.spoken[-1] for line in self.active],
             [len(line.prompt_Y) + len(line.spoken) - 1 for line in self.active],
             [line.cached for line in self.active],
         )
         for line in self.active:
             line.cached += 1
-        return logits_BV
-
-    def _choose(self, logits_BV: Tensor) -> Tensor:
-        """Return the next token of each row `[B]`."""
-        early = [row for row, line in enumerate(self.active) if len(line.spoken) < MIN_TOKENS]
-        if early:
-            logits_BV[early, self.decoder.config.eos] = -torch.inf
-        manners = {line.sampling for line in self.active}
-        if len(manners) == 1:
-            return self._draw(logits_BV, list(range(len(self.active))), manners.pop())
-        token_B = torch.empty(len(self.active), dtype=torch.long, device=logits_BV.device)
-        for sampling in manners:
-            rows = [row for row, line in enumerate(self.active) if line.sampling == sampling]
-            token_B[rows] = self._draw(logits_BV[rows], rows, sampling)
-        return token_B
-
-    def _draw(self, logits_RV: Tensor, rows: list[int], sampling: Sampling) -> Tensor:
-        """Return the next token `[R]` of some rows that are spoken alike."""
-        seen_RV = self.seen_BV[: len(rows)] if len(rows) == len(self.active) else self.seen_BV[rows]
-        logits_RV = penalise(logits_RV, seen_RV, sampling.repetition_penalty)
-        best_R = logits_RV.argmax(-1)
-        if sampling.top_k == 1:
-            return best_R
-        assert self.noise
-        noise_RV = self.noise.step({row: len(self.active[row].spoken) for row in rows})
-        manner = {"top_k": sampling.top_k, "top_p": sampling.top_p, "temperature": sampling.temperature}
-        # A line ends as soon as EOS is its best token, even where another one was drawn.
-        eos = self.decoder.config.eos
-        return draw(probabilities(logits_RV, **manner), noise_RV).masked_fill(best_R == eos, eos)
+        return scores_BV
 
     def _free(self, row: int) -> None:
         """Give a row back; the last one takes its place."""
@@ -172,7 +108,33 @@ class Batch:
         if row != last:
             self.active[row] = self.active[last]
             self.decoder.cache.move(last, row)
-            self.seen_BV[row] = self.seen_BV[last]
-            if self.noise:
-                self.noise.move(last, row)
+            self.chooser.move(last, row)
         self.active.pop()
+
+
+def speak(decoder: TokenDecoder, lines: Sequence[Line], rows: int) -> None:
+    """Speak lines: each line's `spoken` are its tokens then.
+
+    Args:
+        decoder: Speaks; whatever its cache holds is lost.
+        lines: All of one manner, where it is to look for the likeliest whole line.
+        rows: Lines that are spoken at once; the others wait for their turn in the order given.
+    """
+    for line in lines:
+        if line.sampling.num_beams > 1:
+            line.spoken = likeliest(decoder, line)
+    waiting = deque(line for line in lines if line.limit > 0 and line.sampling.num_beams == 1)
+    if not waiting:
+        return
+    batch = Batch(decoder, min(rows, len(waiting)))
+    batch.reserve(max(line.cached for line in waiting) + min(256, max(line.limit for line in waiting)))
+    while waiting or batch.lines:
+        while waiting and batch.free:
+            batch.enter(waiting.popleft())
+        batch.step()
+
+
+def likeliest(decoder: TokenDecoder, line: Line) -> list[int]:
+    """Return the likeliest tokens of a line; whatever else the decoder's cache holds is lost."""
+    with decoder.arrays.inference():
+        return beam_search.search(decoder, line, min_tokens=MIN_TOKENS)

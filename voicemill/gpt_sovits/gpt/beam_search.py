@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from voicemill.gpt_sovits.gpt.decoder import TokenDecoder
-from voicemill.gpt_sovits.gpt.sampling import penalise
+from voicemill.gpt_sovits.gpt.choosing import TokenDecoder, penalise
+from voicemill.gpt_sovits.gpt.lines import Line
 
 
 @dataclass(frozen=True)
@@ -27,56 +26,40 @@ class _Beam:
     score: float
 
 
-@torch.inference_mode()
-def search(
-    decoder: TokenDecoder,
-    phones_X: Tensor,
-    bert_CX: Tensor,
-    prompt_Y: Tensor,
-    *,
-    num_beams: int,
-    repetition_penalty: float,
-    min_tokens: int,
-    max_tokens: int,
-) -> list[int]:
-    """Speak the tokens of one line whose log-probability, EOS's included, is highest a token.
+def search(decoder: TokenDecoder, line: Line, *, min_tokens: int) -> list[int]:
+    """Speak the tokens of a line whose log-probability, EOS's included, is highest a token.
 
     Args:
         decoder: The model; rows of its cache from the first on are used.
-        phones_X: Phoneme ids, those of the prompt first.
-        bert_CX: BERT rows `[1024, X]`.
-        prompt_Y: Tokens that precede the line's own, perhaps none.
-        num_beams: Beginnings that are kept.
-        repetition_penalty: See `sampling.penalise`.
+        line: What to speak, and among how many beginnings; where none has ended by the line's limit, the likeliest is
+            cut off there.
         min_tokens: EOS cannot be chosen before so many.
-        max_tokens: Most tokens; where no beginning has ended by then, the likeliest is cut off there.
     """
-    vocabulary, eos, device = decoder.config.vocab_size, decoder.config.eos, decoder.device
-    before = len(phones_X) + len(prompt_Y)
-    decoder.reserve(num_beams, before + min(256, max_tokens))
-    logits_BV = decoder.enter(0, phones_X, bert_CX, prompt_Y)
-    seen_BV = torch.zeros(1, vocabulary, dtype=torch.bool, device=device)
-    seen_BV[:, prompt_Y.to(device)] = True
+    arrays, eos, num_beams = decoder.arrays, decoder.config.eos, line.sampling.num_beams
+    before = line.cached
+    decoder.reserve(num_beams, before + min(256, line.limit))
+    scores_BV = decoder.enter(0, line.phones_X, line.bert_CX, line.prompt_Y)
+    seen_BV = arrays.zeros((1, decoder.config.vocab_size), bool)
+    seen_BV[:, arrays.of(line.prompt_Y)] = True
     kept, parents, ended = [_Beam([], 0.0)], [0], []
-    for step in range(max_tokens):
+    for step in range(line.limit):
         if step:
-            last_B = torch.tensor([beam.spoken[-1] for beam in kept], device=device)
-            seen_BV = seen_BV[parents].scatter(1, last_B.unsqueeze(1), True)
+            last = [beam.spoken[-1] for beam in kept]
+            seen_BV = seen_BV[parents]
+            seen_BV[list(range(len(last))), last] = True
             decoder.cache.take(parents)
             filled = before + step - 1
             if filled >= decoder.cache.capacity:
                 decoder.reserve(num_beams, 2 * decoder.cache.capacity)
-            positions, lengths = [len(prompt_Y) + step - 1] * len(kept), [filled] * len(kept)
-            logits_BV = decoder.step(last_B.tolist(), positions, lengths)
+            positions, lengths = [len(line.prompt_Y) + step - 1] * len(kept), [filled] * len(kept)
+            scores_BV = decoder.step(last, positions, lengths)
         if step < min_tokens:
-            logits_BV[:, eos] = -torch.inf
-        gained_BV = penalise(logits_BV, seen_BV, repetition_penalty).log_softmax(-1)
-        scores_BV = gained_BV + torch.tensor([beam.score for beam in kept], device=device).unsqueeze(1)
+            scores_BV[:, eos] = -np.inf
+        penalised_BV = penalise(arrays, scores_BV, seen_BV, line.sampling.repetition_penalty)
+        so_far_B1 = arrays.of(np.array([[beam.score] for beam in kept], dtype=np.float32))
         # At most one of a beam's successors ends, so that enough of twice as many go on.
-        best = scores_BV.flatten().topk(min(2 * num_beams, scores_BV.numel()))
-        kept, parents = _successors(
-            kept, best.values.tolist(), best.indices.tolist(), num_beams, vocabulary, eos, ended
-        )
+        scores, places = arrays.best(arrays.log_softmax(penalised_BV) + so_far_B1, 2 * num_beams)
+        kept, parents = _successors(kept, scores, places, num_beams, decoder.config.vocab_size, eos, ended)
         if len(ended) >= num_beams:
             break
     if not ended:
@@ -98,7 +81,7 @@ def _successors(
     parents: list[int] = []
     for score, place in zip(scores, places, strict=True):
         parent, token = divmod(place, vocabulary)
-        if score == -torch.inf or len(following) == num_beams:
+        if score == -np.inf or len(following) == num_beams:
             break
         if token == eos:
             ended.append(_Beam(kept[parent].spoken, score))

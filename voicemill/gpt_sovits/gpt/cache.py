@@ -12,61 +12,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from voicemill.gpt_sovits.gpt.cache_rows import BLOCK, CacheRows
+
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, q, k, v `[B, H, d]`) -> what was read `[B, H, d]`; stores each row's next key and value."""
 
-BLOCK = 128
-"""A cache grows, and a CUDA graph looks back, by multiples of so many positions."""
 
-
-class Cache:
+class Cache(CacheRows):
     """Keys and values as `F.scaled_dot_product_attention` takes them: `[2, B, H, S, d]` for each layer."""
 
     def __init__(self, layers: int, heads: int, width: int, dtype: torch.dtype, device: torch.device):
-        self.layers, self.heads, self.width = layers, heads, width
+        super().__init__(layers, heads, width)
         self.dtype, self.device = dtype, device
-        self.rows = self.capacity = 0
-        self.keys: list[Tensor] = []
-        self.values: list[Tensor] = []
 
-    def reserve(self, rows: int, positions: int) -> bool:
-        """Make room; what is in it stays. Says whether anything changed."""
-        if rows <= self.rows and positions <= self.capacity:
-            return False
-        rows, capacity = max(rows, self.rows), max(-(-positions // BLOCK) * BLOCK, self.capacity)
-        for side, shape in ((self.keys, self._key_shape(capacity)), (self.values, (capacity, self.width))):
-            for layer in range(self.layers):
-                # Zeros, because a masked value takes part in sums, where a NaN would spread.
-                grown = torch.zeros(rows, self.heads, *shape, dtype=self.dtype, device=self.device)
-                if self.rows:
-                    old = side[layer]
-                    grown[: self.rows, :, : old.shape[2]] = old
-                    side[layer] = grown
-                else:
-                    side.append(grown)
-        self.rows, self.capacity = rows, capacity
-        return True
-
-    def _key_shape(self, capacity: int) -> tuple[int, ...]:
-        return capacity, self.width
+    def _zeros(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
 
     def fill(self, layer: int, row: int, k_HLd: Tensor, v_HLd: Tensor) -> None:
         """Store a line's text and prompt."""
         self.keys[layer][row, :, : k_HLd.shape[1]] = k_HLd
         self.values[layer][row, :, : v_HLd.shape[1]] = v_HLd
-
-    def move(self, source: int, target: int) -> None:
-        """Put a row in the place of another."""
-        for side in (self.keys, self.values):
-            for store in side:
-                store[target] = store[source]
-
-    def take(self, rows: list[int]) -> None:
-        """Put rows, of which one may come several times, in the place of the first ones."""
-        if rows != list(range(len(rows))):
-            for side in (self.keys, self.values):
-                for store in side:
-                    store[: len(rows)] = store[rows]
 
     def step(self, length_B: Tensor, end: int, even: int | None) -> Attend:
         """Prepare a step of all layers.

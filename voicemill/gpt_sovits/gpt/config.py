@@ -8,6 +8,7 @@ from typing import Any
 
 TOKENS_PER_SECOND = 25
 BERT_CHANNELS = 1024
+MIN_PHONES_PER_SECOND, MAX_PHONES_PER_SECOND = 3, 25
 MAX_SECONDS = 54
 """Longest clip that the public weights were trained on; the base checkpoints' `data.max_sec`."""
 

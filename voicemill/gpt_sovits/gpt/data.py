@@ -13,11 +13,16 @@ from torch import Tensor
 
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.dataset import DatasetFolder, Text
-from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, MAX_SECONDS, TOKENS_PER_SECOND
+from voicemill.gpt_sovits.gpt.config import (
+    BERT_CHANNELS,
+    MAX_PHONES_PER_SECOND,
+    MAX_SECONDS,
+    MIN_PHONES_PER_SECOND,
+    TOKENS_PER_SECOND,
+)
 from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.text import symbols
 
-MIN_PHONES_PER_SECOND, MAX_PHONES_PER_SECOND = 3, 25
 BUCKET_SECONDS = 2.0
 EOS = 1024
 PACE = 0.08

@@ -8,15 +8,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voicemill.gpt_sovits.gpt.cache import BLOCK, Cache, CpuCache
-from voicemill.gpt_sovits.gpt.config import GptConfig
+from voicemill.gpt_sovits.gpt.cache import Cache, CpuCache
+from voicemill.gpt_sovits.gpt.cache_rows import BLOCK
 from voicemill.gpt_sovits.gpt.model import Gpt, visible
+from voicemill.gpt_sovits.gpt.sampling import TorchArrays
 from voicemill.gpt_sovits.kernels.linear import KINDS, Linear, Weights
 
 Attend = Callable[[int, Tensor], Tensor]
@@ -31,30 +33,6 @@ class _Layer:
     down: Linear
     norm1: tuple[Tensor, Tensor, float]
     norm2: tuple[Tensor, Tensor, float]
-
-
-class TokenDecoder(Protocol):
-    """What speaks tokens: a model ready to read lines into rows of a cache and to append a token to each."""
-
-    config: GptConfig
-    device: torch.device
-    cache: Cache
-
-    def with_own_cache(self) -> Self:
-        """Return a decoder of the same weights that speaks other lines meanwhile."""
-        ...
-
-    def reserve(self, rows: int, positions: int) -> None:
-        """Make room in the cache; what is in it stays."""
-        ...
-
-    def enter(self, row: int, phones_X: Tensor, bert_CX: Tensor, prompt_Y: Tensor) -> Tensor:
-        """Read a line's text and prompt into a row of the cache; scores of its first token `[1, V]`."""
-        ...
-
-    def step(self, tokens: list[int], positions: list[int], lengths: list[int]) -> Tensor:
-        """Append a token to each of the first rows; scores of the next ones `[B, V]`."""
-        ...
 
 
 class Decoder:
@@ -73,6 +51,7 @@ class Decoder:
         self.config = model.config
         self.device = model.bert_proj.weight.device
         self.dtype = model.bert_proj.weight.dtype
+        self.arrays = TorchArrays(self.device)
         self.graphs = self.device.type == "cuda" if graphs is None else graphs
         pack = KINDS[weights]
         self.predict = pack(model.ar_predict_layer.weight, None)
@@ -107,10 +86,11 @@ class Decoder:
             self._recorded.clear()
             self.inputs_3B = torch.zeros(3, self.cache.rows, dtype=torch.long, device=self.device)
 
-    def enter(self, row: int, phones_X: Tensor, bert_CX: Tensor, prompt_Y: Tensor) -> Tensor:
+    def enter(self, row: int, phones_X: np.ndarray, bert_CX: np.ndarray, prompt_Y: np.ndarray) -> Tensor:
         """Read a line's text and prompt into a row of the cache; scores of its first token `[1, V]`."""
-        text_1XD = self.embedding.embed_text(phones_X[None].to(self.device), bert_CX[None].to(self.device, self.dtype))
-        x_1LD = torch.cat([text_1XD, self.embedding.embed_tokens(prompt_Y[None].to(self.device))], dim=1)
+        phones_1X, bert_1CX, prompt_1Y = (self.arrays.of(each)[None] for each in (phones_X, bert_CX, prompt_Y))
+        text_1XD = self.embedding.embed_text(phones_1X, bert_1CX.to(self.dtype))
+        x_1LD = torch.cat([text_1XD, self.embedding.embed_tokens(prompt_1Y)], dim=1)
         sees_LL = visible(len(phones_X), len(prompt_Y), self.device)
 
         def attend(layer: int, qkv_1LD: Tensor) -> Tensor:

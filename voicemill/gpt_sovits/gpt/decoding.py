@@ -1,30 +1,22 @@
-"""Speaks tokens, many lines at once: a line that has ended leaves the batch, and one that waits takes its place.
-
-Where the likeliest whole line is looked for (`Sampling.num_beams`), the rows of the batch are beginnings of one line.
-"""
+"""Speaks tokens, many lines at once: a line that has ended leaves the batch, and one that waits takes its place."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from voicemill.gpt_sovits.gpt import beam_search
-from voicemill.gpt_sovits.gpt.batch import MIN_TOKENS, Batch, Line
-from voicemill.gpt_sovits.gpt.decoder import Decoder, TokenDecoder
+from voicemill.gpt_sovits.gpt.batch import speak
+from voicemill.gpt_sovits.gpt.choosing import TokenDecoder
+from voicemill.gpt_sovits.gpt.decoder import Decoder
+from voicemill.gpt_sovits.gpt.lines import MAX_TOKENS, Line, Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.gpt.sampling import Sampling
-
-__all__ = ["MAX_TOKENS", "MIN_TOKENS", "Sampling", "generate", "likeliest"]
 
 AS_REFERENCE = Sampling()
-MAX_TOKENS = 1500
-"""One minute of speech: no line gets longer, whatever it says."""
 
 
-@torch.inference_mode()
 def generate(
     model: Gpt | TokenDecoder,
     phones: Sequence[Tensor],
@@ -54,34 +46,13 @@ def generate(
         The tokens of each line `[T]`, on the CPU: without the prompt, without EOS.
     """
     decoder = Decoder(model) if isinstance(model, Gpt) else model
-    none = torch.zeros(0, dtype=torch.long)
     lines = [
-        Line(phones_X, bert_CX, none if prompt is None else prompt.long().cpu(), min(limit, MAX_TOKENS), seed, sampling)
+        Line(_array(phones_X), _array(bert_CX), _array(prompt), min(limit, MAX_TOKENS), seed, sampling)
         for phones_X, bert_CX, prompt, limit, seed in zip(phones, bert, prompts, max_tokens, seeds, strict=True)
     ]
-    if sampling.num_beams > 1:
-        return [likeliest(decoder, line) for line in lines]
-    waiting = deque(line for line in lines if line.limit > 0)
-    if waiting:
-        batch = Batch(decoder, min(rows or len(lines), len(waiting)))
-        batch.reserve(max(line.cached for line in waiting) + min(256, max(line.limit for line in waiting)))
-        while waiting or batch.lines:
-            while waiting and batch.free:
-                batch.enter(waiting.popleft())
-            batch.step()
+    speak(decoder, lines, rows or len(lines))
     return [torch.tensor(line.spoken, dtype=torch.long) for line in lines]
 
 
-def likeliest(decoder: TokenDecoder, line: Line) -> Tensor:
-    """Return the likeliest tokens of a line `[T]`; whatever else the decoder's cache holds is lost."""
-    spoken = beam_search.search(
-        decoder,
-        line.phones_X,
-        line.bert_CX,
-        line.prompt_Y,
-        num_beams=line.sampling.num_beams,
-        repetition_penalty=line.sampling.repetition_penalty,
-        min_tokens=MIN_TOKENS,
-        max_tokens=line.limit,
-    )
-    return torch.tensor(spoken, dtype=torch.long)
+def _array(given: Tensor | None) -> np.ndarray:
+    return np.zeros(0, dtype=np.int64) if given is None else given.detach().cpu().numpy()

@@ -11,7 +11,8 @@ import torch
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.formats.checkpoints import GptCheckpoint, load_gpt, save_gpt
 from voicemill.gpt_sovits.gpt.data import Batch, Item, collate, epoch_batches, repeated
-from voicemill.gpt_sovits.gpt.decoding import MIN_TOKENS, generate
+from voicemill.gpt_sovits.gpt.decoding import generate
+from voicemill.gpt_sovits.gpt.lines import MIN_TOKENS
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.gpt.training import ACCUMULATE, Trainer, steps_after

@@ -1,50 +1,19 @@
-"""From scores to a token: repetition penalty, nucleus, temperature, top k, draw (the reference's `AR/models/utils.py`).
+"""Tokens are chosen by torch: nucleus, temperature, top k (the reference's `AR/models/utils.py`).
 
 The order matters and is the reference's: the nucleus is taken before the temperature.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are chosen; the defaults are the reference's.
-
-    Attributes:
-        num_beams: More than 1 looks for the likeliest whole line among so many beginnings at a time, and draws nothing;
-            of the others only the repetition penalty then matters.
-    """
-
-    top_k: int = 15
-    top_p: float = 1.0
-    temperature: float = 1.0
-    repetition_penalty: float = 1.35
-    num_beams: int = 1
-
-    def __post_init__(self) -> None:
-        if self.top_k < 1:
-            raise ValueError(f"top_k must be at least 1, not {self.top_k}")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")
-        if self.temperature < 0:
-            raise ValueError(f"temperature must not be negative, not {self.temperature}")
-        if self.repetition_penalty <= 0:
-            raise ValueError(f"repetition_penalty must be positive, not {self.repetition_penalty}")
-        if self.num_beams < 1:
-            raise ValueError(f"num_beams must be at least 1, not {self.num_beams}")
-
-
-def penalise(logits_BV: Tensor, seen_BV: Tensor, penalty: float) -> Tensor:
-    """Make tokens that were already spoken less likely, each once however often it was spoken (Keskar et al. 2019)."""
-    if penalty == 1.0:
-        return logits_BV
-    lowered_BV = torch.where(logits_BV < 0, logits_BV * penalty, logits_BV / penalty)
-    return torch.where(seen_BV, lowered_BV, logits_BV)
+KINDS = {bool: torch.bool, int: torch.long, float: torch.float32}
 
 
 def probabilities(
@@ -71,42 +40,37 @@ def probabilities(
     return logits_BV.softmax(-1)
 
 
-def draw(probs_BV: Tensor, exponential_BV: Tensor) -> Tensor:
-    """Draw a token of each row `[B]`, given noise of the exponential distribution with mean 1.
+class TorchArrays:
+    """`choosing.Arrays` of torch on a device."""
 
-    The smallest of independent waiting times with rates p is the k-th with probability p_k (the exponential form of the
-    Gumbel-max trick).
-    """
-    return (probs_BV / exponential_BV).argmax(-1)
+    def __init__(self, device: torch.device):
+        self.device = device
 
+    def inference(self) -> AbstractContextManager:
+        return torch.inference_mode()
 
-class RowNoise:
-    """Exponential noise for rows that each have a seed of their own.
+    def zeros(self, shape: tuple[int, ...], kind: type) -> Tensor:
+        return torch.zeros(shape, dtype=KINDS[kind], device=self.device)
 
-    A row's noise depends on its seed and step only: neither on its neighbours in the batch nor on the device, since it
-    is always drawn on the CPU, a block of steps at a time.
-    """
+    def of(self, values: Any) -> Tensor:
+        return torch.as_tensor(np.asarray(values)).to(self.device)
 
-    BLOCK = 32
+    def joined(self, rows: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(rows))
 
-    def __init__(self, rows: int, vocabulary: int, device: torch.device):
-        self.generators = [torch.Generator() for _ in range(rows)]
-        self.blocks_BTV = torch.empty(rows, self.BLOCK, vocabulary, device=device)
+    def where(self, condition: Tensor, first: Any, second: Any) -> Tensor:
+        return torch.where(condition, first, second)
 
-    def enter(self, row: int, seed: int) -> None:
-        """Begin a row anew."""
-        self.generators[row] = torch.Generator().manual_seed(seed)
+    def probabilities(self, scores_RV: Tensor, *, top_k: int, top_p: float, temperature: float) -> Tensor:
+        return probabilities(scores_RV, top_k=top_k, top_p=top_p, temperature=temperature)
 
-    def step(self, steps: dict[int, int]) -> Tensor:
-        """Noise `[R, V]` of some rows, each at its own step; a row's steps are asked for in order."""
-        for row, step in steps.items():
-            if step % self.BLOCK == 0:
-                block_TV = torch.empty(self.blocks_BTV.shape[1:]).exponential_(1.0, generator=self.generators[row])
-                self.blocks_BTV[row] = block_TV.clamp_min_(1e-20)
-        rows_R, places_R = torch.tensor([list(steps), [step % self.BLOCK for step in steps.values()]])
-        return self.blocks_BTV[rows_R.to(self.blocks_BTV.device), places_R.to(self.blocks_BTV.device)]
+    def picked(self, table: Tensor, rows: Sequence[int], places: Sequence[int]) -> Tensor:
+        rows_R, places_R = torch.tensor([rows, places]).to(self.device)
+        return table[rows_R, places_R]
 
-    def move(self, source: int, target: int) -> None:
-        """Put a row in the place of another."""
-        self.generators[target] = self.generators[source]
-        self.blocks_BTV[target] = self.blocks_BTV[source]
+    def log_softmax(self, scores_RV: Tensor) -> Tensor:
+        return scores_RV.log_softmax(-1)
+
+    def best(self, scores: Tensor, count: int) -> tuple[list[float], list[int]]:
+        found = scores.flatten().topk(min(count, scores.numel()))
+        return found.values.tolist(), found.indices.tolist()

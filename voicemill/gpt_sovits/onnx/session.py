@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import onnxruntime
-import torch
 
 from voicemill.core.errors import InputError
 
@@ -13,7 +13,7 @@ _ERRORS_ONLY = 3
 
 
 def session(graph: Path | bytes) -> onnxruntime.InferenceSession:
-    """Return a session on the CPU with as many threads as torch has.
+    """Return a session on the CPU with `$OMP_NUM_THREADS` threads, or one a core.
 
     Args:
         graph: A file, or its content.
@@ -22,7 +22,9 @@ def session(graph: Path | bytes) -> onnxruntime.InferenceSession:
         InputError: If it is not a graph that this ONNX Runtime can run.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    # 0 is one for each core.
+    options.intra_op_num_threads = int(threads) if threads.isdigit() else 0
     options.log_severity_level = _ERRORS_ONLY
     source = str(graph) if isinstance(graph, Path) else graph
     try:

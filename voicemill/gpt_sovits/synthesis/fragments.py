@@ -6,22 +6,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from voicemill.core.errors import InputError
+from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS
 from voicemill.text import BY_DICTIONARIES, Reading, Unpronounced, cuts, phonemize, symbols
 from voicemill.text.silent import unsaid
 from voicemill.text.spoken import Segment
 
-BertFeatures = Callable[[Sequence[Any]], Tensor]
-"""BERT rows `[1024, X]` of a text's segments: rows of the model for Mandarin, zeros for the rest."""
+BertFeatures = Callable[[Sequence[Any]], np.ndarray]
+"""BERT rows `[1024, X]`, float32, of a text's segments: rows of the model for Mandarin, zeros for the rest."""
 
 BALANCE = 0.75
 """A batch is short enough when its median length is this share of its mean: one long fragment makes all others wait."""
 
 _SHOWN = 10
 _SILENT = frozenset([*symbols.PUNCTUATION, *symbols.PAUSES, symbols.UNKNOWN, symbols.PAD])
+
+
+def without_bert(segments: Sequence[Any]) -> np.ndarray:
+    """Return the BERT rows of segments of which none is Mandarin: zeros."""
+    return np.zeros((BERT_CHANNELS, sum(len(segment.phones) for segment in segments)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Fragment:
     text: str
     norm_text: str
     phones: list[int]
-    bert_CX: Tensor = field(repr=False)
+    bert_CX: np.ndarray = field(repr=False)
     unpronounced: tuple[Unpronounced, ...] = ()
     segments: tuple[Segment, ...] = field(default=(), repr=False)
 
@@ -152,5 +157,4 @@ def batches(lengths: Sequence[int], size: int, *, sort: bool = True) -> list[lis
 
 
 def _balanced(lengths: list[int]) -> bool:
-    values = torch.tensor(lengths, dtype=torch.float32)
-    return bool(values[len(lengths) // 2] / (values.mean() + 1e-8) >= BALANCE)
+    return lengths[len(lengths) // 2] / (sum(lengths) / len(lengths) + 1e-8) >= BALANCE

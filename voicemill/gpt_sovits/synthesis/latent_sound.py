@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from voicemill.gpt_sovits.gpt.decoding import MAX_TOKENS
+from voicemill.gpt_sovits.gpt.lines import MAX_TOKENS
 from voicemill.gpt_sovits.sovits.model import Generator, Lengths
+from voicemill.gpt_sovits.synthesis.chunks import ChunkedSound, Chunking
 from voicemill.gpt_sovits.synthesis.fragments import Fragment, batches
-from voicemill.gpt_sovits.synthesis.parts import Noise, Part, padded
-from voicemill.gpt_sovits.synthesis.reference import Reference, SpeakerEncoder, Voice, speaker_embedding
+from voicemill.gpt_sovits.synthesis.parts import Noise, Part
+from voicemill.gpt_sovits.synthesis.recordings import SpeakerEncoder, speaker_embedding
+from voicemill.gpt_sovits.synthesis.reference import Reference
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt
+from voicemill.gpt_sovits.synthesis.tensors import padded
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What v1 to v2ProPlus take from the references: the mean of their speaker embeddings."""
+
+    g_1G1: Tensor
 
 
 class LatentSound:
@@ -43,12 +55,13 @@ class LatentSound:
         with self.autocast():
             return speaker_embedding(file, self.generator, self.speaker_encoder)
 
-    def voice(self, reference: Reference, tokens: Tensor | None, text: Fragment | None) -> Voice:
+    def voice(self, reference: Reference, tokens: np.ndarray | None, text: Fragment | None) -> Voice:
         """Return the voice of a reference: the mean of its recordings' embeddings."""
         known = reference.features
-        first_1G1 = known.g_1G1.to(self.device) if known else self.speaker(reference.audio)
+        first_1G1 = torch.from_numpy(known.g_1G1).to(self.device) if known else self.speaker(reference.audio)
         return Voice(torch.stack([first_1G1, *map(self.speaker, reference.others)]).mean(0))
 
+    @torch.inference_mode()
     def decode(self, utterances: list[list[Part]], prompt: Prompt, options: Options) -> None:
         """Give parts their sound, several utterances of like length at once.
 
@@ -75,7 +88,7 @@ class LatentSound:
         """Sound of utterances, each of one or several parts; those of a batch have a speed of 1."""
         voice = prompt.voice
         assert isinstance(voice, Voice), "a prompt of another version"
-        tokens = [torch.cat([part.tokens for part in parts]) for parts in utterances]
+        tokens = [torch.from_numpy(np.concatenate([part.tokens for part in parts])) for parts in utterances]
         phones = [torch.tensor([phone for part in parts for phone in part.fragment.phones]) for parts in utterances]
         speed = utterances[0][0].script.speed
         noise = []
@@ -83,7 +96,7 @@ class LatentSound:
             frames = len(spoken) * self.generator.token_frames
             frames = frames if speed == 1 else int(frames / speed) + 1
             shape = (1, self.generator.config.inter_channels, frames)
-            noise.append(self.noise(parts[0].seed("noise"), shape)[0].T)
+            noise.append(torch.from_numpy(self.noise(parts[0].seed("noise"), shape)[0].T))
         lengths = Lengths.of(tokens, phones, self.device) if len(utterances) > 1 else None
         with self.autocast():
             wav_B1L = self.generator.speak(
@@ -100,4 +113,27 @@ class LatentSound:
             bounds = [len(part.tokens) * len(wav_L) // len(spoken) for part in parts]
             sounds = wav_L.split([*bounds[:-1], len(wav_L) - sum(bounds[:-1])])
             for part, sound in zip(parts, sounds, strict=True):
-                part.sound = sound
+                part.sound = sound.numpy()
+
+    def chunked(self, part: Part, prompt: Prompt, limit: int, options: Options, chunking: Chunking) -> ChunkedSound:
+        """Return what makes a part's sound while its tokens are still chosen; see `Sound.chunked`.
+
+        The prior reads all tokens that there are; flow and vocoder make only the frames that are asked for.
+        """
+        sovits, g_1G1 = self.generator, prompt.voice.g_1G1
+        phones_1P = torch.tensor([part.fragment.phones], device=self.device)
+        shape = (1, sovits.config.inter_channels, limit * sovits.token_frames)
+        noise_1CT = torch.from_numpy(self.noise(part.seed("noise"), shape)).to(self.device)
+
+        @torch.inference_mode()
+        def stretch(tokens: Sequence[int], start: int) -> np.ndarray:
+            first = start * sovits.token_frames
+            with self.autocast():
+                codes_11T = torch.tensor([[list(tokens)]], device=self.device)
+                m_1CT, logs_1CT, mask_11T = (part[..., first:] for part in sovits.prior(codes_11T, phones_1P, g_1G1))
+                drawn_1CT = noise_1CT[..., first : first + m_1CT.shape[-1]]
+                z_p_1CT = m_1CT + drawn_1CT * torch.exp(logs_1CT) * options.noise_scale
+                z_1CT = sovits.flow.reverse(z_p_1CT, mask_11T, g_1G1)
+                return sovits.dec(z_1CT * mask_11T, g_1G1)[0, 0].float().cpu().numpy()
+
+        return ChunkedSound(stretch, self.rate, chunking)

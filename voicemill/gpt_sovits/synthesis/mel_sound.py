@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,10 +21,13 @@ from voicemill.gpt_sovits.flow_matching.dit import BANDS
 from voicemill.gpt_sovits.flow_matching.model import MelGenerator, denormalized
 from voicemill.gpt_sovits.flow_matching.sampling import sample
 from voicemill.gpt_sovits.sovits.model import Lengths
+from voicemill.gpt_sovits.synthesis.chunks import Chunking
 from voicemill.gpt_sovits.synthesis.fragments import Fragment, batches
-from voicemill.gpt_sovits.synthesis.parts import Noise, Part, padded
-from voicemill.gpt_sovits.synthesis.reference import Reference, prompt_mel, speaker_embedding
+from voicemill.gpt_sovits.synthesis.parts import Noise, Part
+from voicemill.gpt_sovits.synthesis.recordings import prompt_mel, speaker_embedding
+from voicemill.gpt_sovits.synthesis.reference import Reference
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt
+from voicemill.gpt_sovits.synthesis.tensors import padded
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class MelSound:
         self.mel = generator.mel
         self.rate = self.mel.output_rate
 
-    def voice(self, reference: Reference, tokens: Tensor | None, text: Fragment | None) -> MelVoice:
+    def voice(self, reference: Reference, tokens: np.ndarray | None, text: Fragment | None) -> MelVoice:
         """Return the voice of a recording; as in GPT-SoVITS, a reference's other recordings do not count.
 
         Args:
@@ -97,9 +101,14 @@ class MelSound:
             )
         with torch.no_grad(), self.autocast():
             known = reference.features
-            g_1G1 = known.g_1G1.to(self.device) if known else speaker_embedding(reference.audio, self.generator, None)
+            if known:
+                g_1G1 = torch.from_numpy(known.g_1G1).to(self.device)
+            else:
+                g_1G1 = speaker_embedding(reference.audio, self.generator, None)
             phones_1P = torch.tensor([text.phones], device=self.device)
-            features_1CT = self.generator.features(tokens.view(1, 1, -1).to(self.device), phones_1P, g_1G1)
+            features_1CT = self.generator.features(
+                torch.from_numpy(tokens).view(1, 1, -1).to(self.device), phones_1P, g_1G1
+            )
         files = [reference.audio, *reference.others]
         return self.cut(g_1G1, features_1CT, prompt_mel(files[-1 if self.mel_of_last else 0], self.mel, self.device))
 
@@ -109,6 +118,7 @@ class MelSound:
         first = max(0, frames - self.mel.prompt_frames)
         return MelVoice(g_1G1, features_1CT[..., first:frames], mel_1MT[..., first:frames])
 
+    @torch.inference_mode()
     def decode(self, utterances: list[list[Part]], prompt: Prompt, options: Options) -> None:
         """Give parts their sound, chunks of like length at once.
 
@@ -129,7 +139,10 @@ class MelSound:
                 for group in batches([line.chunks[round_].shape[-1] for line in left], size):
                     self._draw([left[index] for index in group], voice, options)
             for line in lines:
-                line.part.sound = self.vocode(torch.cat(line.drawn, dim=-1).unsqueeze(0))
+                line.part.sound = self.vocode(torch.cat(line.drawn, dim=-1).unsqueeze(0)).numpy()
+
+    def chunked(self, part: Part, prompt: Prompt, limit: int, options: Options, chunking: Chunking) -> None:
+        """Return None: a mel spectrogram is made of a whole fragment."""
 
     def vocode(self, mel_1MT: Tensor) -> Tensor:
         """Return the sound `[n]` of normalized mel frames."""
@@ -143,7 +156,7 @@ class MelSound:
         others = [index for index, part in enumerate(parts) if part.script.speed == 1]
         groups = batches([len(parts[index].tokens) for index in others], size)
         for group in alone + [[others[index] for index in group] for group in groups]:
-            tokens = [parts[index].tokens for index in group]
+            tokens = [torch.from_numpy(parts[index].tokens) for index in group]
             phones = [torch.tensor(parts[index].fragment.phones) for index in group]
             speed = parts[group[0]].script.speed
             features_BCT = self.generator.features(
@@ -162,7 +175,8 @@ class MelSound:
         noise = []
         for number, chunk in enumerate(chunks):
             known = voice.frames if number == 0 else min(voice.frames, chunks[number - 1].shape[-1])
-            noise.append(self.noise(part.seed(f"mel {number}"), (1, BANDS, known + chunk.shape[-1]))[0])
+            drawn = self.noise(part.seed(f"mel {number}"), (1, BANDS, known + chunk.shape[-1]))
+            noise.append(torch.from_numpy(drawn[0]))
         return _Line(part, chunks, noise)
 
     def _draw(self, lines: list[_Line], voice: MelVoice, options: Options) -> None:

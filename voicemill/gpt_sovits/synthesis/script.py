@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.gpt.decoding import Sampling
+from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.synthesis import waveform
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
-from voicemill.gpt_sovits.synthesis.reference import Voice
-
-if TYPE_CHECKING:
-    from voicemill.gpt_sovits.synthesis.mel_sound import MelVoice
 from voicemill.text import Unpronounced
 
 
@@ -134,8 +129,14 @@ class Speech:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A reference, prepared: tokens and text that precede every fragment, and the voice."""
+    """A reference, prepared: tokens and text that precede every fragment, and the voice.
 
-    tokens: Tensor | None
+    Attributes:
+        tokens: int64 `[T]`.
+        text: What is said in it.
+        voice: What the sound takes of it; see `sound.Sound.voice`.
+    """
+
+    tokens: np.ndarray | None
     text: Fragment | None
-    voice: Voice | MelVoice
+    voice: Any

@@ -12,19 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from voicemill.core.errors import VoicemillError
-from voicemill.gpt_sovits.gpt.batch import Batch, Line
-from voicemill.gpt_sovits.gpt.decoding import likeliest
-from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.gpt.batch import Batch, likeliest
+from voicemill.gpt_sovits.gpt.lines import Line
 from voicemill.gpt_sovits.synthesis.chunks import ChunkedSound, Chunking
-from voicemill.gpt_sovits.synthesis.latent_sound import LatentSound
-from voicemill.gpt_sovits.synthesis.parts import Part, report_of, token_limit
-from voicemill.gpt_sovits.synthesis.reference import Voice
+from voicemill.gpt_sovits.synthesis.parts import Part, report_of
 from voicemill.gpt_sovits.synthesis.script import Options, Prompt, Script
-from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
+from voicemill.gpt_sovits.synthesis.speaker import Speaker
 from voicemill.gpt_sovits.synthesis.waveform import join
 
 AS_HEARD = Chunking()
@@ -80,11 +75,10 @@ class StreamingSynthesizer:
         chunking: How chunks are cut.
     """
 
-    def __init__(self, synthesizer: Synthesizer, rows: int = 16, chunking: Chunking = AS_HEARD):
-        assert not isinstance(synthesizer.gpt, Gpt)
+    def __init__(self, synthesizer: Speaker, rows: int = 16, chunking: Chunking = AS_HEARD):
         self.synthesizer, self.chunking = synthesizer, chunking
-        self.batch = Batch(synthesizer.gpt.with_own_cache(), rows)
-        self._beams = synthesizer.gpt.with_own_cache()
+        self.batch = Batch(synthesizer.decoder.with_own_cache(), rows)
+        self._beams = synthesizer.decoder.with_own_cache()
         self.streams: list[Stream] = []
 
     def begin(self, stream: Stream) -> None:
@@ -141,16 +135,12 @@ class StreamingSynthesizer:
             line = self._line(stream, stream.parts[stream.begun])
             stream.begun += 1
             if stream.options.sampling.num_beams > 1:
-                line.spoken = likeliest(self._beams, line).tolist()
+                line.spoken = likeliest(self._beams, line)
                 return
             self.batch.enter(line)
 
     def _line(self, stream: Stream, part: Part) -> Line:
-        phones_X, bert_CX = self.synthesizer.text_of(part, stream.prompt)
-        prompt = stream.prompt.tokens
-        prompt_Y = torch.zeros(0, dtype=torch.long) if prompt is None else prompt.long().cpu()
-        limit = token_limit(part.fragment, stream.options.max_tokens)
-        line = Line(phones_X, bert_CX, prompt_Y, limit, part.seed("tokens"), stream.options.sampling)
+        line = self.synthesizer.line(part, stream.prompt, stream.options)
         stream.lines[part.index] = line
         return line
 
@@ -161,7 +151,7 @@ class StreamingSynthesizer:
                 if stream.is_chunked and stream.script.speed == 1:
                     self._sound_chunk(stream, part, line)
                 return
-            part.tokens, part.cut_off = torch.tensor(line.spoken), len(line.spoken) >= line.limit
+            part.tokens, part.cut_off = np.array(line.spoken, dtype=np.int64), len(line.spoken) >= line.limit
             if stream.sound:
                 sound = stream.sound.extend(line.spoken, is_last=True)
             else:
@@ -172,21 +162,20 @@ class StreamingSynthesizer:
                 join([self.synthesizer.marked(sound)], int(self.synthesizer.sound.rate * stream.options.pause_seconds)),
             )
             # What was said stays for the report; the rest may be large.
-            part.sound, stream.sound = torch.zeros(0), None
+            part.sound, stream.sound = np.zeros(0, dtype=np.float32), None
             del stream.lines[stream.heard]
             stream.heard += 1
 
     def _sound_chunk(self, stream: Stream, part: Part, line: Line) -> None:
-        sound, voice = self.synthesizer.sound, stream.prompt.voice
-        if not isinstance(sound, LatentSound) or not isinstance(voice, Voice):
+        if stream.sound is None:
+            sound, options = self.synthesizer.sound, stream.options
+            stream.sound = sound.chunked(part, stream.prompt, line.limit, options, self.chunking)
+        if stream.sound is None:
             # v3 and v4 make a mel spectrogram of the whole fragment.
             return
-        if stream.sound is None:
-            scale = stream.options.noise_scale
-            stream.sound = ChunkedSound(sound, part, voice.g_1G1, line.limit, scale, self.chunking)
         if len(line.spoken) >= stream.sound.wanted:
             self._hear(stream, self.synthesizer.marked(stream.sound.extend(line.spoken, is_last=False)))
 
-    def _hear(self, stream: Stream, sound_L: Tensor) -> None:
+    def _hear(self, stream: Stream, sound_L: np.ndarray) -> None:
         stream.samples += len(sound_L)
-        stream.hear(sound_L.numpy())
+        stream.hear(sound_L)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
+import numpy as np
 import torch
-from torch import Tensor
 
 from voicemill.gpt_sovits.features.spectrogram import SAMPLE_RATE
 from voicemill.gpt_sovits.gpt.alignment import align
@@ -16,7 +13,7 @@ from voicemill.gpt_sovits.synthesis.fragments import Fragment
 from voicemill.gpt_sovits.synthesis.parts import Part, Word
 from voicemill.gpt_sovits.synthesis.script import Prompt
 from voicemill.text import Reading
-from voicemill.text.units import spans, units
+from voicemill.text.units import units
 
 LEAD_TOKENS = 1.5
 """How much later a word is heard than its phones are read: measured against flite (benchmarks/word_times.py)."""
@@ -25,7 +22,7 @@ LEAD_TOKENS = 1.5
 def fragment_times(
     decoder: Decoder,
     fragment: Fragment,
-    tokens: Tensor,
+    tokens: np.ndarray,
     version: str,
     reading: Reading,
     *,
@@ -49,8 +46,8 @@ def fragment_times(
     path = align(
         decoder,
         torch.tensor([phone for piece in pieces for phone in piece.phones]),
-        torch.cat([piece.bert_CX for piece in pieces], dim=1),
-        tokens.long() if before is None else torch.cat([before.long(), tokens.long()]),
+        torch.from_numpy(np.concatenate([piece.bert_CX for piece in pieces], axis=1)),
+        torch.from_numpy(tokens if before is None else np.concatenate([before, tokens])).long(),
         prompt_phones=len(text.phones) if text else 0,
         prompt_tokens=0 if before is None else len(before),
     )
@@ -71,24 +68,3 @@ def part_times(
     words = fragment_times(decoder, part.fragment, part.tokens, version, reading, prompt=prompt)
     pace = len(part.sound) / rate / (len(part.tokens) / TOKENS_PER_SECOND) if len(part.tokens) else 0.0
     return [Word(word.text, word.start * pace, word.end * pace) for word in words]
-
-
-def line_times(text: str, parts: Sequence[Part], pause_seconds: float, rate: int = SAMPLE_RATE) -> list[dict[str, Any]]:
-    """Return the words of a line as reports have them: `text` as its author wrote it, `start` and `end` in seconds.
-
-    Args:
-        text: The line.
-        parts: Its parts with their words and sounds.
-        pause_seconds: Silence after each.
-        rate: Sampling rate of the sounds, in Hz.
-    """
-    begin, words = 0, []
-    for part in parts:
-        offset = begin / rate
-        words += [Word(word.text, offset + word.start, offset + word.end) for word in part.words]
-        begin += len(part.sound) + int(rate * pause_seconds)
-    places = spans(text, [word.text for word in words])
-    return [
-        {"text": text[start:end] or word.text, "start": round(word.start, 3), "end": round(word.end, 3)}
-        for word, (start, end) in zip(words, places, strict=True)
-    ]

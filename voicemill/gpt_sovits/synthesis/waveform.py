@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 FULL_SCALE = 32768
 
 
-def join(fragments: Sequence[Tensor], pause_samples: int) -> Tensor:
+def join(fragments: Sequence[np.ndarray], pause_samples: int) -> np.ndarray:
     """Put fragments `[n]` one after the other.
 
     Args:
@@ -21,12 +18,12 @@ def join(fragments: Sequence[Tensor], pause_samples: int) -> Tensor:
     """
     parts = []
     for wav in fragments:
-        peak = float(wav.abs().max())
-        parts += [wav / peak if peak > 1 else wav, wav.new_zeros(pause_samples)]
-    return torch.cat(parts)
+        peak = abs(wav).max()
+        parts += [wav / peak if peak > 1 else wav, np.zeros(pause_samples, dtype=wav.dtype)]
+    return np.concatenate(parts)
 
 
-def pcm16(samples: Tensor | np.ndarray, *, wrap: bool = False) -> np.ndarray:
+def pcm16(samples: np.ndarray, *, wrap: bool = False) -> np.ndarray:
     """Return samples as 16-bit integers.
 
     Args:
@@ -39,7 +36,7 @@ def pcm16(samples: Tensor | np.ndarray, *, wrap: bool = False) -> np.ndarray:
     return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
-def cross_fade(first: Tensor, second: Tensor, overlap: int, search: int = 320) -> Tensor:
+def cross_fade(first: np.ndarray, second: np.ndarray, overlap: int, search: int = 320) -> np.ndarray:
     """Join two waveforms that overlap, at the offset where they agree best (SOLA: Roucos and Wilgus 1985).
 
     Args:
@@ -51,11 +48,11 @@ def cross_fade(first: Tensor, second: Tensor, overlap: int, search: int = 320) -
     Returns:
         Samples `[n + m - overlap - offset]`.
     """
-    tail = first[-overlap:]
-    head = second[: overlap + search].view(1, 1, -1)
-    likeness = F.conv1d(head, tail.view(1, 1, -1)).flatten()
-    energy = F.conv1d(head.square(), torch.ones(1, 1, overlap, dtype=tail.dtype, device=tail.device)).flatten()
-    offset = int((likeness / (energy + 1e-8).sqrt()).argmax())
-    rise, fall = torch.hann_window(2 * overlap, dtype=tail.dtype, device=tail.device).split(overlap)
+    tail, head = first[-overlap:], second[: overlap + search]
+    likeness = np.correlate(head, tail, "valid")
+    energy = np.correlate(np.square(head), np.ones(overlap, dtype=head.dtype), "valid")
+    offset = int((likeness / np.sqrt(energy + 1e-8)).argmax())
+    fall = (0.5 + 0.5 * np.cos(np.pi * np.arange(overlap) / overlap)).astype(first.dtype)
     second = second[offset:]
-    return torch.cat([first[:-overlap], rise * second[:overlap] + fall * tail, second[overlap:]])
+    faded = (1 - fall) * second[:overlap] + fall * tail
+    return np.concatenate([first[:-overlap], faded, second[overlap:]])

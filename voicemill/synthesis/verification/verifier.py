@@ -10,7 +10,8 @@ import numpy as np
 
 from voicemill.contract import check_stop
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.synthesis import Options, Prompt, Reference, Script, Speech, Synthesizer
+from voicemill.gpt_sovits.synthesis import Options, Prompt, Reference, Script, Speech
+from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.synthesis.verification.listening import Ear, spoken_language
 from voicemill.synthesis.verification.measures import Asked, Finding, Sound, examine
 from voicemill.synthesis.verification.mending import Step, seed_of
