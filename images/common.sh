@@ -16,4 +16,4 @@ prefix=${REGISTRY:-}
 
 image() { echo "${prefix}voicemill-$1:$TAG"; }
 
-every_stage() { { basename -s .py stages/[a-z]*.py; echo proofread; echo serve; } | tr _ -; }
+every_stage() { { basename -s .py stages/[a-z]*.py; echo proofread; echo serve; echo serve-onnx; } | tr _ -; }

@@ -23,7 +23,7 @@ target "image" {
       "ingest", "separate", "assess-quality", "dereverb", "denoise", "normalize", "slice", "identify-speakers", "transcribe", "apply-review", "format",
       "train-sovits", "train-gpt", "evaluate", "publish", "synthesize", "report", "check-build-cache", "compare", "promote",
       "make-corpus", "train-content-encoder", "init-base", "package-base",
-      "prepare-models", "run-batch", "batch-report", "plan-script", "collect-speech", "join", "proofread", "serve",
+      "prepare-models", "run-batch", "batch-report", "plan-script", "collect-speech", "join", "proofread", "serve", "serve-onnx",
     ]
   }
   context    = "."

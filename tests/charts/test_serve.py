@@ -50,6 +50,14 @@ def test_a_pod_ends_after_what_it_has_begun_and_its_successor_is_ready_before(he
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 
+def test_voices_of_onnx_graphs_are_served_without_torch_and_a_gpu(helm: Helm) -> None:
+    (container,) = pod(helm, *ON, "serve.onnx=true")["containers"]
+    assert container["image"].rpartition(":")[0].endswith("voicemill-serve-onnx")
+    assert "nvidia.com/gpu" not in container["resources"].get("limits", {}) and "--device=cpu" in container["args"]
+    (usual,) = pod(helm, *ON)["containers"]
+    assert usual["image"].rpartition(":")[0].endswith("voicemill-serve")
+
+
 def test_it_takes_a_gpu_of_the_class_for_inference_or_none(helm: Helm) -> None:
     spec = pod(helm, *ON)
     (container,) = spec["containers"]

@@ -25,7 +25,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 CONTAINERFILE = (ROOT / "images" / "Containerfile").read_text()
 BAKE = (ROOT / "images" / "docker-bake.hcl").read_text()
-APPLICATIONS = {"proofread": False, "serve": True}
+APPLICATIONS = {"proofread": False, "serve": True, "serve-onnx": False}
 """Images that are not stages, and whether they compute on a GPU."""
 
 
