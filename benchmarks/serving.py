@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks.soak import SENTENCE
 from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
-from voicemill.synthesis.load import load_voice
 from voicemill.synthesis.options import options_of
+from voicemill.synthesis.speaking import load_voice
 
 CLIENTS = (1, 4, 16)
 

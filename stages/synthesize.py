@@ -64,7 +64,7 @@ def synthesize(
     batch_size: Annotated[int, Ge(1)] = 16,
     seed: Seed = 0,
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto",
-    runtime: Literal["torch", "onnx"] = "torch",
+    runtime: Literal["auto", "torch", "onnx"] = "auto",
     compiled: bool = False,
     watermark: Literal["auto", "on", "off"] = "auto",
     word_times: bool = False,
@@ -99,8 +99,9 @@ def synthesize(
         seed: The same seed speaks a line the same way.
         precision: Arithmetic; auto is half precision on a GPU and fp32 on a CPU. On a CPU, bf16 is faster where the
             processor has it, and int8, which has the token model's weights in int8 and the rest as bf16, faster still.
-        runtime: What the token model runs by on a CPU: torch, or ONNX Runtime (fp32 or int8), whose int8 is the
-            fastest for single lines and rounds each line by itself.
+        runtime: What the models run by: auto is ONNX Runtime for a voice of ONNX graphs, which needs no torch, and
+            torch for any other. Of any other, onnx lets ONNX Runtime run the token model, on a CPU, in fp32 or int8,
+            which rounds each line by itself.
         compiled: Compile the part that makes the sound, which takes a minute and a C++ compiler; for many lines.
         watermark: Mark speech inaudibly as generated; auto does where the extra `watermark` is installed, on requires
             it.
@@ -120,27 +121,26 @@ def synthesize(
     from voicemill.core.errors import InputError, UsageError
     from voicemill.evaluation.sentences import SAMPLE, held_out_lines
     from voicemill.evaluation.verifying import verifier_for
-    from voicemill.models import locate, resolve_local
+    from voicemill.models import locate
     from voicemill.registry import fetch_voice, version_of
     from voicemill.storage import fetch, fingerprint
     from voicemill.synthesis import subtitles
     from voicemill.synthesis.batch_synthesis import Manner, speak_lines
-    from voicemill.synthesis.load import load_voice, recordings_in
     from voicemill.synthesis.options import options_of
     from voicemill.synthesis.resume_cache import Takes
     from voicemill.synthesis.script import read_lines, read_shard, source_of
-    from voicemill.synthesis.verification import page
+    from voicemill.synthesis.speaking import load_voice, models_of, recordings_in
     from voicemill.synthesis.verification.outcome import KEY, summarize, unfixable
     from voicemill.voice import pronunciation
 
     together = max(1, batch_size // micro_batch_divisor())
     if voice is None and not voice_at:
         raise UsageError("give the voice with --voice or --voice-at")
-    pretrained = resolve_local(models)
     ledger = Ledger()
     with tempfile.TemporaryDirectory(prefix="voicemill-synthesize-") as work:
         folder = voice or fetch_voice(voice_at, registry, Path(work) / "voice")
         version = version_of(folder).version
+        pretrained = models_of(folder, models)
         pronounced = pronunciation.load(pretrained, lexicon=lexicon, polyphones=polyphone_model, trained=folder)
         speaking = load_voice(
             folder,
@@ -164,7 +164,7 @@ def synthesize(
         verifier = verifier_for(verify, pretrained, manner.language, speaking, manner.options, max_tries)
         depends = {
             "voice": version,
-            "hubert": "" if speaking.is_read else fingerprint(locate(pretrained, "hubert")),
+            "hubert": "" if speaking.is_read or pretrained is None else fingerprint(locate(pretrained, "hubert")),
             "precision": precision,
             "runtime": runtime,
             "compiled": compiled,
@@ -194,6 +194,8 @@ def synthesize(
     found = summarize(row[KEY] for row in rows if KEY in row)
     ledger.note(mended=found.get("mended", 0), unfixable=unfixable(found))
     if verifier and rows:
+        from voicemill.synthesis.verification import page
+
         ledger.note(verification=found)
         content = json.dumps(found, ensure_ascii=False, indent=1)
         (speech / "verification.json").write_text(content + "\n", encoding="utf-8")

@@ -184,7 +184,7 @@ def test_a_stream_that_is_closed_early_lets_others_speak(voice: Voice):
 def test_models_and_registry_are_named_by_the_environment(folder: Path, models: Path, tmp_path: Path, monkeypatch):
     publish(folder, open_registry(str(tmp_path / "registry")))
     with pytest.raises(UsageError, match="give `models` or set VOICEMILL_MODELS"):
-        Voice.load("ada@latest")
+        Voice.load("ada@latest", registry=tmp_path / "registry")
     monkeypatch.setenv("VOICEMILL_MODELS", str(models))
     monkeypatch.setenv("VOICEMILL_REGISTRY", str(tmp_path / "registry"))
     with Voice.load("ada@latest", device="cpu") as voice:

@@ -19,9 +19,10 @@ from voicemill.gpt_sovits.synthesis.speaker import AS_REFERENCE
 from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.models import locate
 from voicemill.models.layout import Version
-from voicemill.synthesis.load import Pretrained, SpeakingVoice, load_voice, recite
+from voicemill.synthesis.load import Pretrained
 from voicemill.synthesis.marking import encode_speech
 from voicemill.synthesis.options import options_of
+from voicemill.synthesis.speaking import SpeakingVoice, load_voice, recite
 from voicemill.voice import pronunciation
 
 STEADY = Options(Sampling(top_k=1, repetition_penalty=1.0, num_beams=4), text_split="cut0")

@@ -115,7 +115,7 @@ def test_what_the_publish_stage_signs_verifies_in_the_registry(tmp_path: Path, k
 def test_a_voice_that_is_not_signed_does_not_speak_where_a_signature_is_required(
     tmp_path: Path, keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voicemill.synthesis.load import load_voice
+    from voicemill.synthesis.speaking import load_voice
 
     voice = make_voice(tmp_path / "voice")
     for key in (str(keys[1]), keys[1].read_text()):

@@ -19,7 +19,8 @@ from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models.toy.transformers_models import make_hubert
 from voicemill.stages.evaluate import evaluate
-from voicemill.synthesis.load import Pretrained, recite
+from voicemill.synthesis.load import Pretrained
+from voicemill.synthesis.speaking import recite
 from voicemill.voice import reference_features
 from voicemill.voice.generation_config import Generation
 

@@ -12,7 +12,7 @@ from tests.speech import DEMO_SPEAKER
 from voicemill.audio.reading import read_mono, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.core.errors import InputError, MissingModelError, UsageError
-from voicemill.synthesis import detection, watermark
+from voicemill.synthesis import detection, watermark, watermark_network
 from voicemill.synthesis.detection import DOUBTFUL, SURE, inspect, read_provenance
 from voicemill.synthesis.joining.encoding import encode
 from voicemill.synthesis.marking import encode_marked_speech, provenance
@@ -47,18 +47,18 @@ def test_the_mark_is_that_of_the_package_itself(speech: np.ndarray, marked: np.n
     # Recorded from perth.PerthImplicitWatermarker 1.0.1: what it adds at five samples, and its scores.
     added = [float(marked[at] - speech[at]) for at in (10_000, 30_000, 50_000, 70_000, 90_000)]
     assert added == pytest.approx([4e-06, -0.009968, 0.021303, -0.000512, -0.013486], abs=2e-6)
-    network = watermark._network()
+    network = watermark_network.network()
     for samples, score in ((speech, 0.00176), (marked, 1.0)):
-        levels = watermark._levels(watermark._spectrum(torch.from_numpy(samples)))
-        assert network.score(levels) == pytest.approx(score, abs=1e-4)
+        levels = watermark.levels(watermark.spectrum(samples))
+        assert network.score(torch.from_numpy(levels)) == pytest.approx(score, abs=1e-4)
 
 
 def test_the_mark_is_found_in_noise_by_the_frames_that_stand_above_it(speech: np.ndarray, marked: np.ndarray):
     noise = np.random.default_rng(1).standard_normal(len(speech)).astype(np.float32)
     noise *= np.sqrt(np.mean(speech**2)) * 10 ** (-20 / 20)
-    assert min(watermark.scores(marked + noise, RATE)) >= SURE
-    assert max(watermark.scores(speech + noise, RATE)) < DOUBTFUL
-    assert min(watermark.scores(marked, RATE)) > 0.9 and max(watermark.scores(speech, RATE)) < 0.1
+    assert min(watermark_network.scores(marked + noise, RATE)) >= SURE
+    assert max(watermark_network.scores(speech + noise, RATE)) < DOUBTFUL
+    assert min(watermark_network.scores(marked, RATE)) > 0.9 and max(watermark_network.scores(speech, RATE)) < 0.1
 
 
 def test_the_same_samples_are_marked_the_same_way_and_keep_their_length(speech: np.ndarray, marked: np.ndarray):
@@ -71,22 +71,22 @@ def test_the_same_samples_are_marked_the_same_way_and_keep_their_length(speech: 
 @pytest.mark.parametrize("rate", [16_000, 24_000, 44_100, 48_000])
 def test_a_mark_made_at_one_rate_is_found_at_another(speech: np.ndarray, rate: int):
     there = watermark.apply(resample(speech, RATE, rate), rate)
-    assert min(watermark.scores(there, rate)) > SURE
-    assert min(watermark.scores(resample(there, rate, 22_050), 22_050)) > SURE
+    assert min(watermark_network.scores(there, rate)) > SURE
+    assert min(watermark_network.scores(resample(there, rate, 22_050), 22_050)) > SURE
 
 
 def test_silence_and_a_few_samples_pass_and_are_not_taken_for_marked():
     silence = np.zeros(2 * RATE, np.float32)
     assert np.abs(watermark.apply(silence, RATE)).max() < 1e-6
-    assert watermark.scores(silence, RATE) == [0.0]
+    assert watermark_network.scores(silence, RATE) == [0.0]
     assert watermark.apply(np.full(7, 0.5, np.float32), RATE).shape == (7,)
     assert watermark.apply(np.zeros(0, np.float32), RATE).shape == (0,)
-    assert watermark.scores(silence[: RATE // 2], RATE) == []
+    assert watermark_network.scores(silence[: RATE // 2], RATE) == []
 
 
 def test_each_ten_seconds_have_a_score_of_their_own(speech: np.ndarray, marked: np.ndarray):
     ten = np.concatenate([speech] * 4)[: 10 * RATE]
-    scores = watermark.scores(np.concatenate([ten, watermark.apply(ten, RATE)]), RATE)
+    scores = watermark_network.scores(np.concatenate([ten, watermark.apply(ten, RATE)]), RATE)
     assert scores[0] < DOUBTFUL
     assert scores[1] > SURE
 
@@ -105,8 +105,8 @@ def test_speech_is_marked_where_the_package_is_installed_unless_it_is_turned_off
 
 
 def test_damaged_weights_are_refused(monkeypatch: pytest.MonkeyPatch, speech: np.ndarray):
-    watermark._network.cache_clear()
-    monkeypatch.setattr(watermark, "_SHA256", "0" * 64)
+    watermark_network.network.cache_clear()
+    monkeypatch.setattr(watermark_network, "_SHA256", "0" * 64)
     with pytest.raises(InputError, match="not the weights of resemble-perth"):
         watermark.apply(speech, RATE)
 

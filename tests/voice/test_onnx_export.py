@@ -1,36 +1,87 @@
-"""A voice to ONNX graphs, by the command."""
+"""A voice to ONNX graphs by the command, and how it speaks then: as with torch, and without."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
-from tests.factories import make_speaking_voice
+from tests.factories import RECORDING, make_speaking_voice
+from voicemill.api import Voice
 from voicemill.cli.main import app
+from voicemill.core.errors import InputError, MissingModelError, UsageError
+from voicemill.gpt_sovits.synthesis import Options
+from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
 from voicemill.models import packed
+from voicemill.synthesis import watermark
+from voicemill.synthesis.load import Pretrained
+from voicemill.synthesis.reference_features import add_to_voice
+from voicemill.synthesis.speaking import SpeakingVoice, load_voice
+from voicemill.voice import pronunciation
+from voicemill.voice.generation_config import Generation
+from voicemill.voice.inspecting import inspect
+
+LINES = ("Good morning to everyone.", "The rain has stopped, and the road is dry. We can go now.", "Seven?")
+BLOCKED = """
+import sys
+for name in ("torch", "torchaudio", "transformers", "librosa", "sklearn", "onnx", "scipy"):
+    sys.modules[name] = None
+from voicemill.cli.main import main
+sys.argv = ["voicemill", *sys.argv[1:]]
+main()
+"""
 
 
 @pytest.fixture(scope="module")
-def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    models = tmp_path_factory.mktemp("models")
-    packed.unpack(packed.SMALL, str(models))
-    return make_speaking_voice(tmp_path_factory.mktemp("voice"), models, prompt="Good morning to you.")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    packed.unpack(packed.SMALL, str(folder))
+    return folder
 
 
-def test_a_voice_becomes_graphs_and_what_is_needed_to_run_them(voice: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    arguments = ["voices", "export", str(voice), "--out", str(out), "--onnx", "--onnx-weights", "int8"]
-    done = CliRunner().invoke(app, arguments)
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Path:
+    folder = make_speaking_voice(
+        tmp_path_factory.mktemp("voice"), models, prompt="Good morning to you.", generation=Generation(pause=0.1)
+    )
+    (folder / "README.md").write_text("# ada\n")
+    (folder / "lexicon.csv").write_text("word,language,reading\nvoicemill,en,V OY1 S M IH1 L\n")
+    add_to_voice(folder, Pretrained(models), pronunciation.load(models, trained=folder).reading)
+    return folder
+
+
+def export(voice: Path, out: Path, *more: str) -> str:
+    done = CliRunner().invoke(app, ["voices", "export", str(voice), "--out", str(out), "--onnx", *more])
     assert done.exit_code == 0, done.output
-    assert "ONNX graphs of" in done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory, voice: Path) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "graphs"
+    assert "ONNX graphs of ada" in export(voice, out)
+    return out
+
+
+def test_a_voice_becomes_graphs_and_all_else_that_it_has(voice: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(voice, out, "--onnx-weights", "int8")
     assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
         "acoustic.onnx",
+        "lexicon.csv",
         "onnx.json",
-        "reference.list",
         "reference.wav",
+        "references.safetensors",
         "tokens.onnx",
+        "voice.json",
+        "watermark.onnx",
     ]
     about = json.loads((out / "onnx.json").read_text())
     graph = onnx.load(out / "tokens.onnx")
@@ -39,3 +90,90 @@ def test_a_voice_becomes_graphs_and_what_is_needed_to_run_them(voice: Path, tmp_
     assert len([each for each in graph.graph.input if each.name.startswith("keys.")]) == layers
     assert about["weights"] == "int8"
     assert about["sampling_rate"] == 32000
+    onnx.checker.check_model(onnx.load(out / "watermark.onnx"), full_check=True)
+    assert {part["kind"] for part in inspect(out)["models"].values()} == {"ONNX graph"}
+    assert load_voice(out, None, precision="int8").voice.runtime == "onnx"
+    with pytest.raises(UsageError, match="exported in int8 and cannot speak in fp32"):
+        load_voice(out, None, precision="fp32")
+
+
+def spoken(speaking: SpeakingVoice, seed: int) -> list:
+    synthesizer, options = speaking.synthesizer, Options(pause_seconds=0.1)
+    prompt = synthesizer.prepare(speaking.reference)
+    scripts = [synthesizer.script(line, "en", seed=seed + number) for number, line in enumerate(LINES)]
+    return synthesizer.perform(scripts, prompt, options)
+
+
+def test_the_same_seed_speaks_the_same_as_with_torch(voice: Path, graphs: Path, models: Path) -> None:
+    by_torch, by_graphs = load_voice(voice, models, "cpu", watermark="off"), load_voice(graphs, None, watermark="off")
+    for one, other in zip(spoken(by_torch, 5), spoken(by_graphs, 5), strict=True):
+        assert one.report == other.report
+        np.testing.assert_allclose(other.samples, one.samples, atol=2e-3 * float(abs(one.samples).max()))
+
+
+def test_it_is_heard_while_it_is_spoken(graphs: Path) -> None:
+    speaking = load_voice(graphs, None, watermark="off")
+    synthesizer, options = speaking.synthesizer, Options(pause_seconds=0.1)
+    prompt = synthesizer.prepare(speaking.reference)
+    script = synthesizer.script(LINES[1], "en", seed=3)
+    (whole,) = synthesizer.perform([script], prompt, options)
+    pieces: list[np.ndarray] = []
+    stream = Stream(script, prompt, options, pieces.append)
+    streaming = StreamingSynthesizer(synthesizer, rows=2)
+    streaming.begin(stream)
+    while not stream.has_ended:
+        streaming.step()
+    assert len(pieces) > 2
+    heard = np.concatenate(pieces)
+    assert heard.shape == whole.samples.shape
+    assert np.abs(heard - whole.samples).max() < 0.2 * np.abs(whole.samples).max()
+
+
+def test_it_carries_the_watermark_of_the_package(voice: Path, graphs: Path, models: Path, tmp_path: Path) -> None:
+    by_package, by_graph = watermark.mark(), watermark.mark_by_graph("on", graphs)
+    assert by_package and by_graph and by_package.name == by_graph.name
+    samples = soundfile.read(RECORDING, dtype="float32")[0][:64_000]
+    np.testing.assert_allclose(by_graph.apply(samples, 32_000), by_package.apply(samples, 32_000), atol=1e-5)
+    assert watermark.mark_by_graph("off", graphs) is None
+    assert watermark.mark_by_graph("auto", tmp_path) is None
+    with pytest.raises(MissingModelError, match=r"has no watermark.onnx; export it again"):
+        watermark.mark_by_graph("on", tmp_path)
+
+
+def test_it_speaks_where_torch_is_not_installed(graphs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "said.wav"
+    arguments = ["say", LINES[0], "--voice", str(graphs), "--out", str(out), "--models", str(tmp_path / "nowhere")]
+    environment = {**os.environ, "VOICEMILL_MODELS": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, *arguments], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    with Voice.load(graphs) as speaker:
+        pieces = np.concatenate(list(speaker.stream(LINES[0])))
+    samples, rate = soundfile.read(out, dtype="float32")
+    assert rate == 32_000
+    np.testing.assert_allclose(samples, pieces, atol=1e-3)
+
+
+def test_what_graphs_cannot_do_is_refused_in_a_sentence(graphs: Path, tmp_path: Path) -> None:
+    for asked in ({"runtime": "torch"}, {"compiled": True}):
+        with pytest.raises(UsageError, match="made of ONNX graphs, which ONNX Runtime runs on the CPU"):
+            load_voice(graphs, None, **asked)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="device cuda"):
+        load_voice(graphs, None, "cuda")
+    synthesizer = load_voice(graphs, None).synthesizer
+    with pytest.raises(InputError, match="cannot speak Mandarin"):
+        synthesizer.script("你好。", "zh")
+    done = CliRunner().invoke(app, ["voices", "export", str(graphs), "--out", str(tmp_path / "out"), "--onnx"])
+    assert isinstance(done.exception, InputError) and "is a voice of ONNX graphs" in str(done.exception)
+
+
+def test_clips_that_nobody_has_read_need_the_models(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "voice").mkdir()
+    unread = make_speaking_voice(tmp_path / "voice", models, prompt="Good morning to you.")
+    arguments = ["voices", "export", str(unread), "--onnx", "--out"]
+    done = CliRunner().invoke(app, [*arguments, str(tmp_path / "one")], env={"VOICEMILL_MODELS": ""})
+    assert isinstance(done.exception, UsageError) and "name a models folder with --models" in str(done.exception)
+    assert not (tmp_path / "one").exists()
+    export(unread, tmp_path / "two", "--models", str(models))
+    assert load_voice(tmp_path / "two", None).is_read

@@ -19,8 +19,9 @@ from voicemill.gpt_sovits.sovits.config import Version
 from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models.toy.speaker import make_speaker_encoder
 from voicemill.models.toy.transformers_models import make_hubert
-from voicemill.synthesis.load import Pretrained, load_voice
+from voicemill.synthesis.load import Pretrained
 from voicemill.synthesis.reference_features import add_to_voice, read_clips
+from voicemill.synthesis.speaking import load_voice
 from voicemill.text import BY_DICTIONARIES, Lexicon, Reading
 from voicemill.voice import reference_features
 from voicemill.voice.manifest import read_voice

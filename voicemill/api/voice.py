@@ -17,10 +17,9 @@ from voicemill.core.extras import needs
 if TYPE_CHECKING:
     import numpy as np
 
-    from voicemill.gpt_sovits.synthesis import Options, Prompt, Script
-    from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
-    from voicemill.synthesis.load import SpeakingVoice
+    from voicemill.gpt_sovits.synthesis import Options, Prompt, Script, Speaker
     from voicemill.synthesis.prompts import Prompts
+    from voicemill.synthesis.speaking import SpeakingVoice
     from voicemill.synthesis.verification.verifier import Verifier
     from voicemill.voice.generation_config import Generation
 
@@ -35,7 +34,7 @@ class Voice:
     """
 
     def __init__(
-        self, speaking: SpeakingVoice, generation: Generation, version: str, models: Path, resources: ExitStack
+        self, speaking: SpeakingVoice, generation: Generation, version: str, models: Path | None, resources: ExitStack
     ):
         from voicemill.synthesis.prompts import Prompts
 
@@ -70,13 +69,13 @@ class Voice:
         polyphone_model: Literal["auto", "g2pw", "pypinyin"] = "auto",
         generation: Generation | None = None,
         watermark: Literal["auto", "on", "off"] = "auto",
-        runtime: Literal["torch", "onnx"] = "torch",
+        runtime: Literal["auto", "torch", "onnx"] = "auto",
     ) -> Voice:
         """Load a voice and the pretrained models that it needs.
 
         Args:
-            voice: A voice folder (`voicemill run clone-voice --out OUT` leaves `OUT/voice`), an `s3://` address,
-                or with a registry SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION.
+            voice: A voice folder (`voicemill run clone-voice --out OUT` leaves `OUT/voice`) or one of ONNX graphs, an
+                `s3://` address, or with a registry SPEAKER, SPEAKER@ALIAS or SPEAKER@VERSION.
             models: Models folder or its `s3://` address, for HuBERT and, where Mandarin is spoken, BERT; empty takes
                 `$VOICEMILL_MODELS`.
             registry: Folder or `s3://` address of a registry; empty takes `$VOICEMILL_REGISTRY`, if it is set.
@@ -87,8 +86,9 @@ class Voice:
             generation: How to speak; None goes by the voice's generation config.
             watermark: Whether all that is said carries an inaudible mark: `auto` where the extra `watermark` is
                 installed, `on` requires it, `off` leaves it out.
-            runtime: What the token model runs by on a CPU: torch, or ONNX Runtime (fp32 or int8), whose int8 is the
-                fastest for single lines and rounds each line by itself.
+            runtime: What the models run by: `auto` is ONNX Runtime for a voice of ONNX graphs (`voicemill voices export
+                --onnx`), which needs neither torch nor a models folder, and torch for any other. `onnx` with any other
+                lets ONNX Runtime run the token model, on a CPU, in fp32 or int8.
 
         Raises:
             InputError: If it is not a voice, is damaged, or is not signed by a trusted key.
@@ -98,28 +98,23 @@ class Voice:
         """
         models = models or os.environ.get("VOICEMILL_MODELS", "")
         registry = registry or os.environ.get("VOICEMILL_REGISTRY", "")
-        if not models:
-            raise UsageError("a voice needs a models folder; give `models` or set VOICEMILL_MODELS")
         with needs("voice"):
-            import torch
-
-            from voicemill.models import resolve_local
             from voicemill.registry import fetch_voice, version_of
-            from voicemill.synthesis.load import load_voice
+            from voicemill.synthesis.speaking import load_voice, models_of
             from voicemill.voice import pronunciation
 
-        pretrained = resolve_local(str(models))
         resources = ExitStack()
         try:
             work = resources.enter_context(tempfile.TemporaryDirectory(prefix="voicemill-voice-"))
             folder = fetch_voice(str(voice), str(registry), Path(work) / "voice")
+            pretrained = models_of(folder, models)
             pronounced = pronunciation.load(
                 pretrained, lexicon=str(lexicon), polyphones=polyphone_model, trained=folder
             )
             speaking = load_voice(
                 folder,
                 pretrained,
-                None if device == "auto" else torch.device(device),
+                None if device == "auto" else device,
                 precision=precision,
                 reading=pronounced.reading,
                 watermark=watermark,
@@ -253,7 +248,7 @@ class Voice:
                 raise stream.error or InputError(f"{text[:60]!r} was not spoken to its end")
         yield self._speech(np.concatenate(pieces), text, language, speed, seed, stream.report)
 
-    def _prepared(self, reference: str) -> tuple[Synthesizer, Prompt]:
+    def _prepared(self, reference: str) -> tuple[Speaker, Prompt]:
         """Return who speaks, and a reference as it was prepared once; the lock is held."""
         prompts = self._prompts()
         return prompts.speaking.synthesizer, prompts.of(reference)
@@ -304,7 +299,7 @@ class Voice:
         ]
 
     def _script(
-        self, synthesizer: Synthesizer, text: str, language: str, speed: float, seed: int, options: Options
+        self, synthesizer: Speaker, text: str, language: str, speed: float, seed: int, options: Options
     ) -> Script:
         try:
             return synthesizer.script(text, language, text_split=options.text_split, speed=speed, seed=seed)

@@ -49,6 +49,10 @@ def say(
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16", "int8"], typer.Option(help="auto is fp16 on a GPU and fp32 on a CPU.")
     ] = "auto",
+    runtime: Annotated[
+        Literal["auto", "torch", "onnx"],
+        typer.Option(help="auto: ONNX Runtime for voices of ONNX graphs, torch for others; onnx: its token model too."),
+    ] = "auto",
     verify: Annotated[bool, typer.Option("--verify", help="Let Whisper write what it hears.")] = False,
 ) -> None:
     """Say a text; it is heard as soon as its first words are spoken.
@@ -64,7 +68,9 @@ def say(
         raise UsageError(f"{out} cannot be written: speech is saved as WAV; let the name end in .wav")
     player = _player() if play or out is None else []
     began = time.monotonic()
-    with Voice.load(voice, models=models, registry=registry, device=device, precision=precision) as speaker:
+    with Voice.load(
+        voice, models=models, registry=registry, device=device, precision=precision, runtime=runtime
+    ) as speaker:
         typer.echo(f"{speaker!r} loaded in {time.monotonic() - began:.1f} s", err=True)
         texts = _lines(text)
         manner = (language, speed, seed)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from voicemill.serving.app import Service
+    from voicemill.synthesis.speaking import Runtime
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -45,6 +46,10 @@ def serve(
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16", "int8"], typer.Option(help="auto is fp16 on a GPU and fp32 on a CPU.")
     ] = "auto",
+    runtime: Annotated[
+        Literal["auto", "torch", "onnx"],
+        typer.Option(help="auto: ONNX Runtime for voices of ONNX graphs, torch for others; onnx: its token model too."),
+    ] = "auto",
     verify: Annotated[
         bool, typer.Option("--verify", help="Let the page show what Whisper hears in what was said.")
     ] = False,
@@ -63,7 +68,13 @@ def serve(
 
     listening = listen(host, port)
     service = _service(
-        voices, models, registry, keys, device, precision, limits=(queue, rows, longest_input), verify=verify
+        voices,
+        models,
+        registry,
+        keys,
+        (device, precision, runtime),
+        limits=(queue, rows, longest_input),
+        verify=verify,
     )
     service.voices.watch(watch)
     app = create(service, hosts=_LOOPBACK if host in _LOOPBACK else None)
@@ -94,14 +105,11 @@ def _service(
     models: str,
     registry: str,
     keys: Path | None,
-    device: str,
-    precision: str,
+    computing: tuple[str, str, Runtime],
     *,
     limits: tuple[int, int, int],
     verify: bool,
 ) -> Service:
-    import torch
-
     from voicemill.models import resolve_local
     from voicemill.serving.app import Service
     from voicemill.serving.engine import Engine
@@ -114,11 +122,11 @@ def _service(
     if min(limits) < 1:
         raise UsageError("--queue, --rows and --longest-input must be at least 1")
     allowed = None if keys is None else read_keys(keys)
-    pretrained, metrics, engine = resolve_local(models), Metrics(), Engine(queue)
-    chosen = None if device == "auto" else torch.device(device)
-    served = Voices(voices, registry, pretrained, engine, metrics, chosen, precision, rows)
+    metrics, engine, (device, precision, runtime) = Metrics(), Engine(queue), computing
+    chosen = None if device == "auto" else device
+    served = Voices(voices, registry, models, engine, metrics, chosen, precision, rows, runtime)
     served.load()
-    hear = _recogniser(pretrained) if verify else None
+    hear = _recogniser(resolve_local(models)) if verify else None
     return Service(Speaker(engine, served, metrics), allowed, longest, hear=hear)
 
 

@@ -1,7 +1,7 @@
 """`voicemill voices`: bring voices in and out, look into files, keep them in a registry."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,6 +9,10 @@ from voicemill.cli import voices_manage, voices_revoke, voices_show
 from voicemill.cli.voices_options import Registry, local_voice, must_be_free, speaker_given
 from voicemill.core.display import json_printable
 from voicemill.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from voicemill.synthesis.exporting import Weights
+    from voicemill.voice.manifest import Voice
 
 app = typer.Typer(help="Voices: files in and out, and the registry. No file is ever executed.", no_args_is_help=True)
 for part in (voices_show, voices_manage, voices_revoke):
@@ -78,22 +82,40 @@ def export_(
     out: Out,
     registry: Registry = "",
     onnx: Annotated[
-        bool, typer.Option("--onnx", help="Write ONNX graphs instead, tokens.onnx and acoustic.onnx.")
+        bool, typer.Option("--onnx", help="Write a voice of ONNX graphs instead, which speaks without torch.")
     ] = False,
     onnx_weights: Annotated[
         Literal["fp32", "int8", "int4"],
         typer.Option(help="Weights of the token graph; int8 and int4 are for ONNX Runtime alone."),
     ] = "fp32",
+    models: Annotated[
+        str,
+        typer.Option(
+            envvar="VOICEMILL_MODELS",
+            help="Models folder or its s3:// address, for ONNX graphs of a voice that does not carry what HuBERT finds "
+            "in its reference clips.",
+        ),
+    ] = "",
 ) -> None:
-    """Write the .pth and .ckpt that GPT-SoVITS loads, or ONNX graphs, and the reference with its text."""
+    """Write the .pth and .ckpt that GPT-SoVITS loads and the reference with its text, or a voice of ONNX graphs."""
     from voicemill.core.files import atomic
-    from voicemill.voice.exporting import export_onnx, export_voice
+    from voicemill.voice.exporting import export_voice
 
     must_be_free(out)
     with local_voice(voice, registry) as source, atomic(out, is_folder=True) as folder:
-        exported = export_onnx(source, folder, onnx_weights) if onnx else export_voice(source, folder)
+        exported = _export_graphs(source, folder, onnx_weights, models) if onnx else export_voice(source, folder)
     what = "ONNX graphs" if onnx else "files for GPT-SoVITS"
     typer.echo(f"{out}: {what} of {exported.speaker}, a {exported.version} voice")
+
+
+def _export_graphs(source: Path, folder: Path, weights: "Weights", models: str) -> "Voice":
+    from voicemill.core.extras import needs
+    from voicemill.models import resolve_local
+
+    with needs("voice"):
+        from voicemill.synthesis.exporting import export_graphs
+        from voicemill.synthesis.load import Pretrained
+    return export_graphs(source, folder, weights, Pretrained(resolve_local(models)) if models else None)
 
 
 @app.command("inspect")

@@ -41,7 +41,7 @@ class Listening:
         from voicemill.evaluation.judging import Judge
         from voicemill.evaluation.sentences import held_out_lines
         from voicemill.evaluation.speaker import Clip, Speaker
-        from voicemill.synthesis.load import load_voice
+        from voicemill.synthesis.speaking import load_voice
 
         self.speaking = {version: load_voice(folder, models) for version, folder in voices.items()}
         references = [one.voice.reference for one in self.speaking.values()]
@@ -60,8 +60,8 @@ class Listening:
             number: Which take it is, from 1; each has seeds of its own.
         """
         from voicemill.evaluation.judging import asked_by
-        from voicemill.synthesis.load import recite
         from voicemill.synthesis.options import options_of
+        from voicemill.synthesis.speaking import recite
 
         heard, language = {}, self.judge.language
         for version, one in self.speaking.items():

@@ -17,9 +17,10 @@ from voicemill.evaluation.judging import Judge, asked_by
 from voicemill.evaluation.metrics import Measure, diverged, summed
 from voicemill.evaluation.references import best_reference, clean_candidates
 from voicemill.gpt_sovits.synthesis import Reference
-from voicemill.synthesis.load import Pretrained, recite
+from voicemill.synthesis.load import Pretrained
 from voicemill.synthesis.options import options_of
 from voicemill.synthesis.reference_features import read_clips
+from voicemill.synthesis.speaking import recite
 from voicemill.text import Reading
 from voicemill.voice import moods
 from voicemill.voice.generation_config import Generation

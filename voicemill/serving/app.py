@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -80,7 +80,9 @@ def create(service: Service, *, hosts: tuple[str, ...] | None = None) -> FastAPI
     answer_errors(app)
     engine, metrics = service.speaker.engine, service.metrics
     metrics.watch("queue", "Requests that are spoken or wait.", lambda: engine.load)
-    if torch.cuda.is_available():
+    # Nothing that serves voices of ONNX graphs imports torch.
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_available():
         metrics.watch("gpu_memory_bytes", "GPU memory that torch has allocated.", torch.cuda.memory_allocated)
     return app
 

@@ -9,22 +9,25 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from voicemill.core.errors import InputError, MissingModelError, TryAgain, UsageError
+from voicemill.core.extras import needs
 from voicemill.core.logs import get_logger
-from voicemill.gpt_sovits.synthesis import Prompt
+from voicemill.gpt_sovits.synthesis import Prompt, Speaker
 from voicemill.gpt_sovits.synthesis.streaming import StreamingSynthesizer
-from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.registry import names, open_registry, pull, resolve, tombstones, version_of
 from voicemill.serving.engine import Engine, Failed
 from voicemill.serving.metrics import Metrics
 from voicemill.storage import fetch
-from voicemill.synthesis.load import Pretrained, load_voice
+from voicemill.synthesis.speaking import Runtime, load_voice, models_of
 from voicemill.voice import pronunciation
 from voicemill.voice.generation_config import Generation
 from voicemill.voice.manifest import Voice as Manifest
+from voicemill.voice.manifest import read_voice
+
+if TYPE_CHECKING:
+    from voicemill.synthesis.load import Pretrained
 
 _FRESH_SECONDS = 1.0
 log = get_logger(__name__)
@@ -46,7 +49,7 @@ class ServedVoice:
     name: str
     manifest: Manifest
     version: str
-    synthesizer: Synthesizer
+    synthesizer: Speaker
     speaker: StreamingSynthesizer
     prompts: dict[tuple[str, bool], Prompt]
 
@@ -80,11 +83,12 @@ class Voices:
     Args:
         places: Voice folders, s3:// addresses or, with a registry, SPEAKER[@ALIAS].
         registry: Folder or s3:// address; empty for none.
-        models: Models folder.
+        models: Models folder or its s3:// address; voices of ONNX graphs need none.
         engine: What speaks.
         metrics: Told which versions are served.
         device: None takes the GPU where there is one.
         precision: As `Synthesizer.precision`.
+        runtime: What models run by; see `load_voice`.
         rows: Fragments that a voice speaks at once.
     """
 
@@ -92,17 +96,19 @@ class Voices:
         self,
         places: Sequence[str],
         registry: str,
-        models: Path,
+        models: str | Path,
         engine: Engine,
         metrics: Metrics,
-        device: torch.device | None = None,
+        device: str | None = None,
         precision: str = "auto",
         rows: int = 16,
+        runtime: Runtime = "auto",
     ):
         self.places, self.engine, self.metrics = list(places), engine, metrics
-        self.models, self.precision, self.rows = models, precision, rows
+        self.models, self.device, self.precision, self.rows = models, device, precision, rows
+        self.runtime: Runtime = runtime
         self.registry = open_registry(registry) if registry else None
-        self.pretrained = Pretrained(models, device)
+        self.pretrained: Pretrained | None = None
         # The text front-end is for one thread.
         self.front_end = ThreadPoolExecutor(1, thread_name_prefix="voicemill-text")
         self.loaded: dict[str, ServedVoice] = {}
@@ -162,8 +168,12 @@ class Voices:
                 name, folder = place, pull(self.registry, reference.speaker, reference.name, Path(work) / "voice")
             else:
                 folder, name = fetch(place), ""
-            read = pronunciation.load(self.models, lexicon="", polyphones="auto", trained=folder).reading
-            speaking = load_voice(folder, self.pretrained, precision=self.precision, reading=read)
+            models = models_of(folder, self.models)
+            read = pronunciation.load(models, lexicon="", polyphones="auto", trained=folder).reading
+            loaded = self._pretrained(folder, models)
+            speaking = load_voice(
+                folder, loaded, self.device, precision=self.precision, reading=read, runtime=self.runtime
+            )
             synthesizer = speaking.synthesizer
             prompts = {
                 (named, used): self.front_end.submit(
@@ -174,6 +184,16 @@ class Voices:
             }
             speaker, version = StreamingSynthesizer(synthesizer, self.rows), version_of(folder).version
             return ServedVoice(name or speaking.voice.speaker, speaking.voice, version, synthesizer, speaker, prompts)
+
+    def _pretrained(self, folder: Path, models: Path | None) -> Pretrained | None:
+        """Return the pretrained models, which voices of weights share; None for a voice of graphs."""
+        if models is None or read_voice(folder, verify=False).runtime == "onnx":
+            return None
+        if self.pretrained is None:
+            with needs("voice"):
+                from voicemill.synthesis.load import Pretrained
+            self.pretrained = Pretrained(models, self.device)
+        return self.pretrained
 
     def _put(self, voice: ServedVoice) -> None:
         before = self.loaded.get(voice.name)

@@ -13,11 +13,11 @@ from voicemill.contract import Ledger, check_stop, progress
 from voicemill.core.digests import content_digest
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.synthesis import Options, Script, Speech
-from voicemill.synthesis.load import SpeakingVoice
 from voicemill.synthesis.marking import encode_marked_speech
 from voicemill.synthesis.prompts import Prompts
 from voicemill.synthesis.resume_cache import Row, Takes
 from voicemill.synthesis.script import Line
+from voicemill.synthesis.speaking import SpeakingVoice
 from voicemill.synthesis.verification.outcome import KEY, Verification
 from voicemill.synthesis.verification.verifier import Verifier
 

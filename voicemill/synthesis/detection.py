@@ -61,7 +61,9 @@ def inspect(path: Path) -> Finding:
     found = read_provenance(path)
     if not watermark.is_installed():
         return Finding(str(path), round(audio.seconds, 3), "not looked for", None, 0, 0, found)
-    scores = watermark.scores(to_mono(audio.samples)[0], audio.rate)
+    from voicemill.synthesis import watermark_network
+
+    scores = watermark_network.scores(to_mono(audio.samples)[0], audio.rate)
     best = round(max(scores), 3) if scores else None
     marked = sum(score >= SURE for score in scores)
     return Finding(str(path), round(audio.seconds, 3), verdict(best), best, len(scores), marked, found)

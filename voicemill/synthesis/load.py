@@ -1,9 +1,8 @@
-"""From files to something that speaks: a published voice or a pair of weights, and the pretrained models they need."""
+"""From weights to something that speaks by torch, with the pretrained models that it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from voicemill.core.display import display
 from voicemill.core.errors import InputError, UsageError
 from voicemill.core.extras import needs
 from voicemill.gpt_sovits.features import bert, hubert
@@ -22,25 +20,18 @@ from voicemill.gpt_sovits.formats.vocoders import load_vocoder
 from voicemill.gpt_sovits.gpt.choosing import TokenDecoder
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.sovits.model import Generator
-from voicemill.gpt_sovits.synthesis import Options, Reference, Speech
 from voicemill.gpt_sovits.synthesis.fragments import without_bert
 from voicemill.gpt_sovits.synthesis.recordings import SpeakerEncoder
-from voicemill.gpt_sovits.synthesis.speaker import AS_REFERENCE
 from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.gpt_sovits.training.run_state import choose_device
 from voicemill.models import locate
-from voicemill.registry.signatures import require_at_load
 from voicemill.synthesis import watermark as watermarks
-from voicemill.synthesis.reference_features import known_features
 from voicemill.text import BY_DICTIONARIES, Reading
-from voicemill.voice.generation_config import Generation
-from voicemill.voice.manifest import Voice, read_voice
 
 if TYPE_CHECKING:
     from transformers import HubertModel
 
 
-Runtime = Literal["torch", "onnx"]
 ONNX_BITS = {"auto": 32, "fp32": 32, "int8": 8}
 """Bits of a token model's weights in ONNX Runtime, by precision."""
 
@@ -53,8 +44,8 @@ class Pretrained:
         device: Where to compute; None takes the GPU where there is one.
     """
 
-    def __init__(self, models: Path, device: torch.device | None = None):
-        self.models, self.device = models, device or choose_device()
+    def __init__(self, models: Path, device: torch.device | str | None = None):
+        self.models, self.device = models, choose_device() if device is None else torch.device(device)
 
     @cached_property
     def hubert(self) -> HubertModel:
@@ -110,7 +101,7 @@ class Pretrained:
         except InputError as error:
             raise InputError(f"{path} cannot be used with the base in {self.models}: {error}") from error
 
-    def _token_model(self, model: Gpt, runtime: Runtime, precision: str) -> Gpt | TokenDecoder:
+    def _token_model(self, model: Gpt, runtime: Literal["torch", "onnx"], precision: str) -> Gpt | TokenDecoder:
         if runtime == "torch":
             return model
         if self.device.type != "cpu" or precision not in ONNX_BITS:
@@ -132,7 +123,7 @@ class Pretrained:
         compiled: bool = False,
         reading: Reading = BY_DICTIONARIES,
         watermark: watermarks.Choice = "auto",
-        runtime: Runtime = "torch",
+        runtime: Literal["torch", "onnx"] = "torch",
     ) -> Synthesizer:
         """Return a pair of weights, ready to speak.
 
@@ -165,128 +156,3 @@ class Pretrained:
             reading=reading,
             mark=mark,
         )
-
-
-@dataclass(frozen=True)
-class SpeakingVoice:
-    """A published voice, its models loaded."""
-
-    voice: Voice
-    synthesizer: Synthesizer
-    reference: Reference
-    references: Mapping[str, Reference] = field(default_factory=dict)
-
-    @property
-    def is_read(self) -> bool:
-        """Whether the voice carries what HuBERT finds in each of its reference clips."""
-        return all(clip.features for clip in (self.reference, *self.references.values()))
-
-    def named(self, name: str) -> Reference:
-        """Return a reference of the voice by its name; the usual one for an empty name.
-
-        Raises:
-            InputError: The voice has none of that name.
-        """
-        if not name:
-            return self.reference
-        if name not in self.references:
-            known = ", ".join(sorted(self.references)) or "no named ones"
-            raise InputError(f"{self.voice.speaker} has no reference {display(name)}; it has {known}")
-        return self.references[name]
-
-    def prompted(self, generation: Generation) -> SpeakingVoice:
-        """Return the same voice, its references as a generation config uses them."""
-        references = {name: generation.prompt(each) for name, each in self.references.items()}
-        return replace(self, reference=generation.prompt(self.reference), references=references)
-
-
-def load_voice(
-    folder: Path,
-    models: Path | Pretrained,
-    device: torch.device | None = None,
-    *,
-    precision: str = "auto",
-    compiled: bool = False,
-    reading: Reading = BY_DICTIONARIES,
-    watermark: watermarks.Choice = "auto",
-    runtime: Runtime = "torch",
-) -> SpeakingVoice:
-    """Load a published voice.
-
-    Args:
-        folder: What `publish` made.
-        models: Models folder, for BERT where Mandarin is spoken, and for HuBERT and the speaker encoder where the voice
-            does not carry what they find in its reference clips; or those of it that are loaded already.
-        device: Where to compute; None takes the GPU where there is one.
-        precision: As `Pretrained.synthesizer`.
-        compiled: The same.
-        reading: As `Pretrained.synthesizer`.
-        watermark: The same.
-        runtime: The same.
-
-    Raises:
-        InputError: When the folder is not a voice, damaged, or not signed as `$VOICEMILL_PUBLIC_KEY` requires.
-        MissingModelError: When a pretrained model is not in the models folder.
-    """
-    require_at_load(folder)
-    voice = read_voice(folder)
-    pretrained = models if isinstance(models, Pretrained) else Pretrained(models, device)
-    synthesizer = pretrained.synthesizer(
-        folder / voice.sovits.file,
-        folder / voice.gpt.file,
-        precision=precision,
-        compiled=compiled,
-        reading=reading,
-        watermark=watermark,
-        runtime=runtime,
-    )
-    clips = (voice.reference, *voice.references.values())
-    known = known_features(folder, voice, synthesizer.sovits.config.gin_channels, reading)
-    usual, *named = (
-        Reference(folder / clip.file, clip.text, clip.language, features=known.get(clip.sha256)) for clip in clips
-    )
-    return SpeakingVoice(voice, synthesizer, usual, dict(zip(voice.references, named, strict=True)))
-
-
-def recite(
-    synthesizer: Synthesizer,
-    reference: Reference,
-    lines: Sequence[str],
-    language: str,
-    seed: int,
-    options: Options = AS_REFERENCE,
-    speed: float = 1.0,
-) -> list[Speech]:
-    """Speak lines for measuring: each with a seed of its own, so that one unlucky draw does not spoil them all.
-
-    Args:
-        synthesizer: Who speaks.
-        reference: Whose voice.
-        lines: What to say.
-        language: Language of the lines.
-        seed: The first line's; the same seed speaks the lines the same way.
-        options: How to speak.
-        speed: 2 is twice as fast.
-
-    Raises:
-        InputError: When a line or the reference cannot be used.
-    """
-    prompt = synthesizer.prepare(reference)
-    scripts = [
-        synthesizer.script(line, language, text_split=options.text_split, speed=speed, seed=seed + number)
-        for number, line in enumerate(lines)
-    ]
-    return synthesizer.perform(scripts, prompt, options)
-
-
-def recordings_in(place: Path) -> list[Path]:
-    """Return a recording, or those of a folder in the order of their names.
-
-    Raises:
-        InputError: When there is none.
-    """
-    found = sorted(path for path in place.iterdir() if path.is_file()) if place.is_dir() else [place]
-    found = [path for path in found if path.is_file() and not path.name.startswith(".")]
-    if not found:
-        raise InputError(f"{place} holds no recordings of the speaker")
-    return found

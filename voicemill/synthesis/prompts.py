@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from voicemill.gpt_sovits.synthesis import Prompt
-from voicemill.synthesis.load import SpeakingVoice
+from voicemill.synthesis.speaking import SpeakingVoice
 from voicemill.synthesis.verification.mending import OWN, WORDLESS
 
 

@@ -14,13 +14,12 @@ from voicemill.core.errors import InputError
 from voicemill.core.logs import get_logger
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
-from voicemill.gpt_sovits.synthesis.recordings import features_of
 from voicemill.gpt_sovits.synthesis.reference import Reference, ReferenceFeatures
 from voicemill.models import locate
 from voicemill.storage import fingerprint
 from voicemill.text import Reading, symbols
 from voicemill.voice import reference_features as stored
-from voicemill.voice.manifest import Voice, read_voice
+from voicemill.voice.manifest import Voice, weights_of
 from voicemill.voice.reference_features import ReferenceFile, StoredFeatures, StoredText
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ def read_clips(pretrained: Pretrained, sovits: Path, clips: Iterable[Reference],
     Raises:
         MissingModelError: If a model is not in the models folder.
     """
+    from voicemill.gpt_sovits.synthesis.recordings import features_of
+
     generator = pretrained.generator(sovits)
     encoder = pretrained.speaker_vector if generator.config.is_pro else None
     found: dict[str, StoredFeatures] = {}
@@ -72,7 +73,7 @@ def add_to_voice(folder: Path, pretrained: Pretrained, reading: Reading) -> None
         InputError: If the folder is not a voice.
         MissingModelError: As `read_clips`.
     """
-    voice = read_voice(folder)
+    voice = weights_of(folder)
     clips = [
         Reference(folder / clip.file, clip.text, clip.language)
         for clip in (voice.reference, *voice.references.values())

@@ -39,13 +39,18 @@ def inspect(path: Path, *, keys: bool = False) -> dict[str, Any]:
         from dataclasses import asdict
 
         voice = read_voice(path)
-        parts = {name: inspect(path / f"{name}.safetensors", keys=keys) for name in ("sovits", "gpt")}
+        if voice.runtime == "onnx":
+            parts = {
+                part.file: {"kind": "ONNX graph", **_of_file(path / part.file)} for part in (voice.sovits, voice.gpt)
+            }
+        else:
+            parts = {name: inspect(path / f"{name}.safetensors", keys=keys) for name in ("sovits", "gpt")}
         return {"kind": "voice", **asdict(voice), "models": parts}
     if not path.is_file():
         raise InputError(f"{path} does not exist")
     if path.name == MANIFEST:
         return inspect(path.parent, keys=keys)
-    about: dict[str, Any] = {"file": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
+    about = _of_file(path)
     if path.suffix == ".safetensors":
         weights, found = read_weights(path, framework="pt")
         about |= {"kind": found.get("kind", "tensors"), "version": found.get("version"), "info": found.get("info")}
@@ -54,6 +59,10 @@ def inspect(path: Path, *, keys: bool = False) -> dict[str, Any]:
         weights, found = _of_the_reference(path)
         about |= found
     return {name: value for name, value in about.items() if value is not None} | _of_tensors(weights, keys)
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
 
 def _of_the_reference(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

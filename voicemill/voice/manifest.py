@@ -1,8 +1,8 @@
 """A voice: the folder that `publish` makes and `synthesize` speaks with.
 
 voice.json            this page's `Voice`
-sovits.safetensors    acoustic model
-gpt.safetensors       token model
+sovits.safetensors    acoustic model; acoustic.onnx in a voice of ONNX graphs (`voices export --onnx`)
+gpt.safetensors       token model; tokens.onnx
 reference.wav         a clip of the speaker, 3 to 10 s
 references/           more of them by name (`happy.wav`), if the voice has any
 references.safetensors   what the models found in these clips (voicemill.voice.reference_features)
@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from voicemill.core import untrusted
 from voicemill.core.digests import file_digest
@@ -32,9 +32,11 @@ from voicemill.voice.generation_config import Generation
 
 MANIFEST = "voice.json"
 METRICS = "metrics.json"
-FORMAT = 2
-_READ = (1, 2)
-"""Format 1 had the generation config in metrics.json alone."""
+FORMAT, GRAPHS_FORMAT = 2, 3
+_READ = (1, 2, 3)
+"""Format 1 had the generation config in metrics.json alone; format 3 is that of voices of ONNX graphs."""
+GRAPHS = ("acoustic.onnx", "tokens.onnx")
+"""What a voice of ONNX graphs has in the place of the two models' weights."""
 SHORTEST_REFERENCE = 3.0
 LONGEST_REFERENCE = 10.0
 _BEST_REFERENCE = 6.0
@@ -82,6 +84,7 @@ class Voice:
         references: More clips by name, for lines that ask for one.
         generation: How it speaks unless told otherwise.
         format: Version of this page.
+        runtime: What its models run by: torch, or ONNX Runtime, where they are graphs.
     """
 
     speaker: str
@@ -94,12 +97,15 @@ class Voice:
     generation: Generation = field(default_factory=Generation)
     format: int = FORMAT
     references: Mapping[str, ReferenceClip] = field(default_factory=dict)
+    runtime: Literal["torch", "onnx"] = "torch"
 
     def write(self, folder: Path) -> None:
         """Write voice.json."""
         fields = asdict(self)
         if not self.references:
             del fields["references"]
+        if self.runtime == "torch":
+            del fields["runtime"]
         (folder / MANIFEST).write_text(json.dumps(fields, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
     @property
@@ -147,7 +153,7 @@ def parse_voice(text: str | bytes, path: str) -> Voice:
     """
     fields = untrusted.parse_json(text, path, dict, hint=_HINT)
     if fields.get("format") not in _READ:
-        what = f"has format {display(fields.get('format'))}; this voicemill reads {_READ[0]} to {FORMAT}, update it"
+        what = f"has format {display(fields.get('format'))}; this voicemill reads {_READ[0]} to {_READ[-1]}, update it"
         raise InputError(f"{display(path)} {what}")
     voice = untrusted.shaped(Voice, fields, path, hint=_HINT)
     voice.generation.checked(f"{display(path)}: generation")
@@ -158,6 +164,20 @@ def parse_voice(text: str | bytes, path: str) -> Voice:
         if problem:
             raise InputError(f"{display(path)} cannot be used: it names the file {display(part.file)}: {problem}")
     return replace(voice, speaker=normal(voice.speaker))
+
+
+def weights_of(folder: Path, *, verify: bool = True) -> Voice:
+    """Return a voice of weights, which torch reads and other programs' files can be made of; see `read_voice`.
+
+    Raises:
+        InputError: It is made of ONNX graphs, which cannot be turned back.
+    """
+    voice = read_voice(folder, verify=verify)
+    if voice.runtime == "onnx":
+        raise InputError(
+            f"{folder} is a voice of ONNX graphs, which hold no weights: use the voice that it was made of"
+        )
+    return voice
 
 
 def check_reference_name(name: str, where: str) -> str:

@@ -57,12 +57,12 @@ class Pronunciation:
 
 
 def load(
-    models: Path, *, lexicon: str = "", polyphones: Polyphones = "auto", trained: Path | None = None
+    models: Path | None, *, lexicon: str = "", polyphones: Polyphones = "auto", trained: Path | None = None
 ) -> Pronunciation:
     """Return the pronunciation for a stage.
 
     Args:
-        models: Models folder; g2pW is in it, or is not.
+        models: Models folder, if there is one; g2pW is in it, or is not.
         lexicon: Where a lexicon.csv is, or nothing; it goes over the recorded one.
         polyphones: Who reads polyphones. `auto` is who read the training texts; where none are recorded, g2pW if it is
             there.
@@ -78,7 +78,8 @@ def load(
     words = Lexicon.read(own) if own else None
     if file:
         words = Lexicon.read(file).over(words)
-    reader = _g2pw(models, required=polyphones == "g2pw") if _wants_g2pw(polyphones, recorded) else None
+    wanted = _wants_g2pw(polyphones, recorded)
+    reader = _g2pw(models, required=polyphones == "g2pw") if wanted and models else None
     name = "g2pw" if reader else "pypinyin"
     if recorded and name != recorded:
         log.warning("training used %s for polyphones, synthesis uses %s: some readings may differ", recorded, name)

@@ -38,7 +38,13 @@ def test_it_sounds_as_the_generator(generator: Generator) -> None:
             tokens, said, [spectrogram], noise_scale=0.5, speed=speed, speaker_vectors=vectors, noise=noise
         )
         each_frame = tokens[0].repeat_interleave(generator.token_frames, dim=1)
-        given = (each_frame, said, speaker, noise, torch.tensor(0.5))
-        (got,) = runs.run(None, dict(zip(INPUTS, (value.numpy() for value in given), strict=True)))
+        given = (each_frame, said, speaker, noise, torch.tensor(0.5), torch.tensor(0))
+        inputs = dict(zip(INPUTS, (value.numpy() for value in given), strict=True))
+        (got,) = runs.run(None, inputs)
         assert got.shape == (1, wanted.shape[-1])
         np.testing.assert_allclose(got, wanted[:, 0].numpy(), atol=1e-4 * float(wanted.abs().max()))
+
+        # From a later frame on the vocoder hears nothing before it, which is heard for a few frames.
+        (rest,) = runs.run(None, inputs | {"first": np.array(2)})
+        samples = got.shape[1] // spoken
+        assert rest.shape == (1, got.shape[1] - 2 * samples)

@@ -6,6 +6,7 @@ Inputs (F frames of tokens, P phonemes, T frames of speech, G speaker embedding,
     speaker     `[1, G, 1]` float32: `Generator.reference`
     noise       `[1, C, T]` float32, standard normal: as many frames as are to be spoken
     noise_scale scalar float32
+    first       scalar int64: the first frame whose sound is wanted, 0 for all
 Output:
     samples     `[1, L]` float32 in [-1, 1]
 
@@ -26,7 +27,7 @@ from torch.nn import functional as F
 from voicemill.gpt_sovits.sovits.model import Generator
 
 OPSET = 18
-INPUTS = ("tokens", "phones", "speaker", "noise", "noise_scale")
+INPUTS = ("tokens", "phones", "speaker", "noise", "noise_scale", "first")
 _FRAMES, _PHONES = 24, 12
 """Lengths of the input that is traced; the graph takes any."""
 
@@ -37,7 +38,13 @@ class _Acoustic(nn.Module):
         self.generator = generator
 
     def forward(
-        self, tokens_1F: Tensor, phones_1P: Tensor, speaker_1G1: Tensor, noise_1CT: Tensor, noise_scale: Tensor
+        self,
+        tokens_1F: Tensor,
+        phones_1P: Tensor,
+        speaker_1G1: Tensor,
+        noise_1CT: Tensor,
+        noise_scale: Tensor,
+        first: Tensor,
     ) -> Tensor:
         model = self.generator
         content_1CF = model.codebook.decode(tokens_1F)
@@ -46,8 +53,8 @@ class _Acoustic(nn.Module):
         # Changes nothing where there are as many frames of speech as of tokens.
         hidden_1CT = F.interpolate(hidden_1CF, size=noise_1CT.shape[-1], mode="linear")
         mean_1CT, logs_1CT = model.enc_p.proj(hidden_1CT).chunk(2, dim=1)
-        drawn_1CT = mean_1CT + noise_1CT * torch.exp(logs_1CT) * noise_scale
-        z_1CT = model.flow.reverse(drawn_1CT, torch.ones_like(noise_1CT[:, :1]), speaker_1G1)
+        drawn_1CT = (mean_1CT + noise_1CT * torch.exp(logs_1CT) * noise_scale)[:, :, first:]
+        z_1CT = model.flow.reverse(drawn_1CT, torch.ones_like(drawn_1CT[:, :1]), speaker_1G1)
         return model.dec(z_1CT, speaker_1G1)[:, 0]
 
 
@@ -60,6 +67,7 @@ def acoustic_graph(generator: Generator) -> onnx.ModelProto:
         torch.zeros(1, config.gin_channels, 1),
         torch.zeros(1, config.inter_channels, _FRAMES),
         torch.tensor(0.5),
+        torch.tensor(0),
     )
     with tempfile.TemporaryDirectory(prefix="voicemill-onnx-") as folder, warnings.catch_warnings():
         file = Path(folder) / "acoustic.onnx"

@@ -34,3 +34,8 @@ def session(graph: Path | bytes) -> onnxruntime.InferenceSession:
         raise InputError(
             f"{name} cannot be run by ONNX Runtime {onnxruntime.__version__}; export the voice again: {error}"
         ) from error
+
+
+def metadata(runs: onnxruntime.InferenceSession) -> dict[str, str]:
+    """Return what the maker of a session's graph noted in it."""
+    return dict(runs.get_modelmeta().custom_metadata_map)

@@ -10,8 +10,7 @@ import numpy as np
 
 from voicemill.contract import check_stop
 from voicemill.core.errors import InputError
-from voicemill.gpt_sovits.synthesis import Options, Prompt, Reference, Script, Speech
-from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
+from voicemill.gpt_sovits.synthesis import Options, Prompt, Reference, Script, Speaker, Speech
 from voicemill.synthesis.verification.listening import Ear, spoken_language
 from voicemill.synthesis.verification.measures import Asked, Finding, Sound, examine
 from voicemill.synthesis.verification.mending import Step, seed_of
@@ -85,7 +84,7 @@ class Verifier:
         self,
         spoken: Sequence[tuple[Settings, Speech]],
         options: Options,
-        synthesizer: Synthesizer,
+        synthesizer: Speaker,
         prompts: Callable[[str], Prompt],
     ) -> list[Spoken]:
         """Hear lines, and mend those that fail where there are steps.
@@ -108,7 +107,7 @@ class Verifier:
     def mend(
         self,
         failed: Mapping[str, tuple[Settings, Spoken]],
-        synthesizer: Synthesizer,
+        synthesizer: Speaker,
         prompts: Callable[[str], Prompt],
     ) -> dict[str, Spoken]:
         """Speak lines that failed again, step by step; all lines that still fail go through a step together.
@@ -161,7 +160,7 @@ class Verifier:
                 break
         return finding
 
-    def _scripts(self, line: _Line, step: Step, synthesizer: Synthesizer) -> list[Script]:
+    def _scripts(self, line: _Line, step: Step, synthesizer: Speaker) -> list[Script]:
         """Return the takes of a step; none where the line would be cut as before and spoken as before."""
         text, language, speed, seed = (line.settings[name] for name in ("text", "language", "speed", "seed"))
         seeds = [seed_of(seed, step.how, take) for take in range(step.takes)]

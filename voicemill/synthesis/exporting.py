@@ -1,0 +1,144 @@
+"""A published voice to a voice of ONNX graphs, which speaks without torch; `synthesis.graphs` says what is in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from voicemill.core.digests import file_digest
+from voicemill.core.errors import InputError, UsageError
+from voicemill.core.logs import get_logger
+from voicemill.gpt_sovits.formats import checkpoints
+from voicemill.gpt_sovits.gpt.config import GptConfig
+from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.onnx.acoustic_graph import OPSET, acoustic_graph
+from voicemill.gpt_sovits.onnx.nodes import node
+from voicemill.gpt_sovits.onnx.quantization import quantize
+from voicemill.gpt_sovits.onnx.token_graph import token_graph
+from voicemill.gpt_sovits.synthesis import Reference
+from voicemill.registry.names import SIGNATURE
+from voicemill.synthesis import watermark
+from voicemill.synthesis.graphs import SIZES
+from voicemill.synthesis.reference_features import read_clips
+from voicemill.voice import pronunciation
+from voicemill.voice import reference_features as stored
+from voicemill.voice.manifest import GRAPHS, GRAPHS_FORMAT, MANIFEST, Part, Voice, weights_of
+
+if TYPE_CHECKING:
+    from voicemill.synthesis.load import Pretrained
+    from voicemill.synthesis.watermark_network import Network
+
+Weights = Literal["fp32", "int8", "int4"]
+VERSIONS = ("v1", "v2", "v2Pro", "v2ProPlus")
+"""Of v3 and v4 only the token model could be a graph; the sound comes from many steps of another model."""
+_MADE_ANEW = {MANIFEST, SIGNATURE, stored.FILE}
+log = get_logger(__name__)
+
+
+def export_graphs(folder: Path, target: Path, weights: Weights = "fp32", pretrained: Pretrained | None = None) -> Voice:
+    """Write a voice of ONNX graphs.
+
+    What the graphs take and give is described in `voicemill.gpt_sovits.onnx.token_graph` and `acoustic_graph`.
+
+    Args:
+        folder: A voice.
+        target: Existing empty folder.
+        weights: Of the token model's products; int8 and int4 are in blocks, which only ONNX Runtime multiplies.
+        pretrained: HuBERT, and the speaker encoder for v2Pro*, to read the reference clips of a voice that does not
+            carry what they find there.
+
+    Raises:
+        InputError: When the folder is not a voice, or damaged, or of a version without such a graph.
+        UsageError: When the voice's clips are to be read, and the models for that are not given.
+    """
+    voice = weights_of(folder)
+    if voice.version not in VERSIONS:
+        known = ", ".join(VERSIONS)
+        raise InputError(f"{folder} is a {voice.version} voice; ONNX graphs can be written of {known}")
+    clips = (voice.reference, *voice.references.values())
+    known = stored.read(folder)
+    if known is None or known.sovits != voice.sovits.sha256 or any(clip.sha256 not in known.clips for clip in clips):
+        if pretrained is None:
+            raise UsageError(
+                f"{folder} does not say what HuBERT finds in its reference clips: name a models folder with --models"
+            )
+        reading = pronunciation.load(pretrained.models, trained=folder).reading
+        read = [Reference(folder / clip.file, clip.text, clip.language) for clip in clips]
+        known = read_clips(pretrained, folder / voice.sovits.file, read, reading)
+    token = checkpoints.load_gpt(folder / voice.gpt.file)
+    generator = checkpoints.build_generator(checkpoints.load_sovits(folder / voice.sovits.file))
+    tokens = token_graph(Gpt.from_checkpoint(token.config, token.weights).float().eval())
+    acoustic_file, tokens_file = (target / name for name in GRAPHS)
+    onnx.save(tokens if weights == "fp32" else quantize(tokens, int(weights[-1])), tokens_file)
+    onnx.save(acoustic_graph(generator), acoustic_file)
+    if watermark.is_installed():
+        from voicemill.synthesis.watermark_network import network
+
+        onnx.save(watermark_graph(network()), target / watermark.GRAPH)
+    else:
+        log.warning("the voice cannot mark what it speaks: %s is not installed", watermark.PACKAGE)
+    about = {
+        "speaker": voice.speaker,
+        "version": voice.version,
+        "sampling_rate": voice.sampling_rate,
+        "weights": weights,
+        "token_model": GptConfig.from_dict(token.config).to_dict()["model"],
+        "frames_per_token": generator.token_frames,
+        "latent_channels": generator.config.inter_channels,
+        "speaker_channels": generator.config.gin_channels,
+    }
+    (target / SIZES).write_text(json.dumps(about, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    _copy(folder, target, without={*_MADE_ANEW, voice.sovits.file, voice.gpt.file})
+    sovits, gpt = (
+        Part(file.name, file_digest(file), origin.file)
+        for file, origin in ((acoustic_file, voice.sovits), (tokens_file, voice.gpt))
+    )
+    replace(known, sovits=sovits.sha256).write(target)
+    made = replace(voice, sovits=sovits, gpt=gpt, runtime="onnx", format=GRAPHS_FORMAT)
+    made.write(target)
+    return made
+
+
+def _copy(folder: Path, target: Path, without: Iterable[str]) -> None:
+    left = set(without)
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder)
+        if name.as_posix() not in left:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target / name)
+
+
+def watermark_graph(network: Network) -> onnx.ModelProto:
+    """Return the network that marks speech as a graph: `levels` `[1, W, T]` to their `change`, float32."""
+    nodes, weights, name = [], [], "levels"
+    for number, layer in enumerate(network.encoder["layers"]):  # type: ignore[arg-type]
+        given = [f"{number}.weight", f"{number}.bias"]
+        parameters = (layer.conv.weight, layer.conv.bias)
+        weights += [
+            numpy_helper.from_array(value.detach().numpy(), each) for value, each in zip(parameters, given, strict=True)
+        ]
+        size = layer.conv.kernel_size[0]
+        shape = {"kernel_shape": [size], "pads": [size // 2, size // 2]}
+        nodes.append(node("Conv", [name, *given], [f"{number}.conv"], shape))
+        name = f"{number}.conv"
+        if layer.active:
+            nodes.append(node("LeakyRelu", [name], [f"{number}.active"], {"alpha": 0.01}))
+            name = f"{number}.active"
+    nodes.append(node("Identity", [name], ["change"], {}))
+    given, made = (
+        [helper.make_tensor_value_info(each, TensorProto.FLOAT, [1, watermark.BAND, "T"])]
+        for each in ("levels", "change")
+    )
+    graph = helper.make_graph(nodes, "watermark", given, made, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="voicemill")
+    model.ir_version = 10
+    mark = watermark.mark()
+    helper.set_model_props(model, {"name": mark.name if mark else watermark.PACKAGE})
+    return model
