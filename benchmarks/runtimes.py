@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 import torch
 
+from voicemill.gpt_sovits.gpt.choosing import TokenDecoder
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
-from voicemill.gpt_sovits.gpt.decoder import Decoder, TokenDecoder
+from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import generate
 from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt

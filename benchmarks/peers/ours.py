@@ -10,7 +10,8 @@ import torch
 
 from voicemill.gpt_sovits.features.spectrogram import linear_spectrogram
 from voicemill.gpt_sovits.formats import checkpoints
-from voicemill.gpt_sovits.gpt.decoder import Decoder, TokenDecoder
+from voicemill.gpt_sovits.gpt.choosing import TokenDecoder
+from voicemill.gpt_sovits.gpt.decoder import Decoder
 from voicemill.gpt_sovits.gpt.decoding import generate
 from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
