@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from tests.factories import RECORDING, make_speaking_voice
 from voicemill.api import Voice
 from voicemill.cli.main import app
-from voicemill.core.errors import InputError, MissingModelError, UsageError
+from voicemill.core.errors import BrokenModelError, InputError, MissingModelError, UsageError
 from voicemill.gpt_sovits.synthesis import Options
 from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
 from voicemill.models import packed
@@ -177,3 +178,23 @@ def test_clips_that_nobody_has_read_need_the_models(models: Path, tmp_path: Path
     assert not (tmp_path / "one").exists()
     export(unread, tmp_path / "two", "--models", str(models))
     assert load_voice(tmp_path / "two", None).is_read
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value", "said"),
+    [
+        ("", "latent_channels", 7, "acoustic.onnx does not fit the sizes in onnx.json"),
+        ("", "sampling_rate", 0, "no acoustic model's of GPT-SoVITS"),
+        ("token_model", "vocab_size", 3, "tokens.onnx does not fit the sizes in onnx.json"),
+        ("token_model", "n_layer", "6", "do not belong to a GPT-SoVITS token model"),
+    ],
+)
+def test_sizes_of_another_model_are_refused(
+    graphs: Path, tmp_path: Path, where: str, name: str, value: object, said: str
+) -> None:
+    crafted = shutil.copytree(graphs, tmp_path / "crafted")
+    sizes = json.loads((crafted / "onnx.json").read_text())
+    (sizes[where] if where else sizes)[name] = value
+    (crafted / "onnx.json").write_text(json.dumps(sizes))
+    with pytest.raises((BrokenModelError, InputError), match=said):
+        Voice.load(crafted, watermark="off").say("Seven?")

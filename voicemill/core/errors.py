@@ -44,7 +44,7 @@ class MissingModelError(VoicemillError):
 
 
 class BrokenModelError(VoicemillError):
-    """A pretrained model is there but cannot be used: nothing is wrong with the item it was meant for."""
+    """A model is there but cannot be used: nothing is wrong with the item it was meant for."""
 
     exit_code = 65
 

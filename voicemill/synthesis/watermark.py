@@ -111,7 +111,7 @@ def mark_by_graph(choice: Choice, folder: Path) -> Mark | None:
         MissingModelError: It is `on`, and the voice has no such graph.
         InputError: The graph is damaged.
     """
-    from voicemill.gpt_sovits.onnx.session import metadata, session
+    from voicemill.gpt_sovits.onnx.session import metadata, running, session
 
     _check(choice)
     file = folder / GRAPH
@@ -124,7 +124,8 @@ def mark_by_graph(choice: Choice, folder: Path) -> Mark | None:
     runs = session(file)
 
     def change(level_1WT: np.ndarray) -> np.ndarray:
-        return np.asarray(runs.run(["change"], {"levels": level_1WT})[0])
+        with running(file.name):
+            return np.asarray(runs.run(["change"], {"levels": level_1WT})[0])
 
     return Mark(metadata(runs).get("name", PACKAGE), functools.partial(apply, change=change))
 

@@ -15,7 +15,7 @@ import numpy as np
 from voicemill.gpt_sovits.gpt.cache_rows import CacheRows
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS, GptConfig
 from voicemill.gpt_sovits.onnx.arrays import ARRAYS
-from voicemill.gpt_sovits.onnx.session import session
+from voicemill.gpt_sovits.onnx.session import running, session
 
 
 class Cache(CacheRows):
@@ -85,17 +85,18 @@ class OnnxDecoder:
 
     def _run(self, inputs: Mapping[str, np.ndarray], rows: slice) -> np.ndarray:
         """Run the graph on some rows of the cache, which it writes in place."""
-        binding = self.session.io_binding()
-        for name, value in inputs.items():
-            binding.bind_cpu_input(name, value)
         scores_BV = np.empty((rows.stop - rows.start, self.config.vocab_size), dtype=np.float32)
-        for name, layer in self._caches:
-            store = (self.cache.keys if name.startswith("keys") else self.cache.values)[layer][rows]
-            place = ("cpu", 0, np.float32, store.shape, store.ctypes.data)
-            binding.bind_input(name, *place)
-            binding.bind_output(f"new_{name}", *place)
-        binding.bind_output("scores", "cpu", 0, np.float32, scores_BV.shape, scores_BV.ctypes.data)
-        self.session.run_with_iobinding(binding)
+        with running("tokens.onnx"):
+            binding = self.session.io_binding()
+            for name, value in inputs.items():
+                binding.bind_cpu_input(name, value)
+            for name, layer in self._caches:
+                store = (self.cache.keys if name.startswith("keys") else self.cache.values)[layer][rows]
+                place = ("cpu", 0, np.float32, store.shape, store.ctypes.data)
+                binding.bind_input(name, *place)
+                binding.bind_output(f"new_{name}", *place)
+            binding.bind_output("scores", "cpu", 0, np.float32, scores_BV.shape, scores_BV.ctypes.data)
+            self.session.run_with_iobinding(binding)
         return scores_BV
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnxruntime
 
-from voicemill.core.errors import InputError
+from voicemill.core.errors import BrokenModelError, InputError
 
 _ERRORS_ONLY = 3
 
@@ -33,6 +35,27 @@ def session(graph: Path | bytes) -> onnxruntime.InferenceSession:
         name = graph.name if isinstance(graph, Path) else "the graph"
         raise InputError(
             f"{name} cannot be run by ONNX Runtime {onnxruntime.__version__}; export the voice again: {error}"
+        ) from error
+
+
+@contextmanager
+def running(graph: str) -> Iterator[None]:
+    """Where a graph runs.
+
+    Args:
+        graph: Its file's name, for the sentence.
+
+    Raises:
+        BrokenModelError: If ONNX Runtime ends with an error: what it is given follows from the voice's own sizes.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # ONNX Runtime's errors have no common base but this
+        reason = " ".join(str(error).split())
+        raise BrokenModelError(
+            f"{graph} does not fit the sizes in onnx.json; export the voice again: {reason:.200}"
         ) from error
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.noise import seeded_noise
-from voicemill.gpt_sovits.onnx.session import session
+from voicemill.gpt_sovits.onnx.session import running, session
 from voicemill.gpt_sovits.synthesis.chunks import ChunkedSound, Chunking
 from voicemill.gpt_sovits.synthesis.fragments import Fragment
 from voicemill.gpt_sovits.synthesis.parts import Part
@@ -101,4 +101,5 @@ class OnnxSound:
             "noise_scale": np.array(noise_scale, dtype=np.float32),
             "first": np.array(first, dtype=np.int64),
         }
-        return self.session.run(["samples"], inputs)[0][0]  # type: ignore[index]
+        with running("acoustic.onnx"):
+            return self.session.run(["samples"], inputs)[0][0]  # type: ignore[index]
