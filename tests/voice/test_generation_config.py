@@ -46,8 +46,8 @@ def test_a_voice_of_format_1_speaks_as_its_metrics_say(tmp_path: Path) -> None:
 
 def test_a_format_to_come_is_refused(tmp_path: Path) -> None:
     folder = make_voice(tmp_path / "voice")
-    rewritten(folder, "voice.json", format=3)
-    with pytest.raises(InputError, match="has format 3; this voicemill reads 1 to 2, update it"):
+    rewritten(folder, "voice.json", format=4)
+    with pytest.raises(InputError, match="has format 4; this voicemill reads 1 to 3, update it"):
         read_voice(folder)
 
 
