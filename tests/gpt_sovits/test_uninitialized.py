@@ -35,7 +35,7 @@ def test_building_a_generator_imports_no_compiler():
         "from voicemill.gpt_sovits.sovits.model import Generator\n"
         "from voicemill.gpt_sovits.uninitialized import Uninitialized\n"
         "with Uninitialized(): Generator(SovitsConfig())\n"
-        "print([name for name in sys.modules if name == 'sympy' or name.endswith('._dynamo')])"
+        "print('sympy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "False", "sympy comes with torch's compiler"
