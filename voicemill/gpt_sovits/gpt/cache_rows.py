@@ -5,13 +5,14 @@ Shapes: B rows, H heads, S positions, d width of a head.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 BLOCK = 128
 """A cache grows, and a CUDA graph looks back, by multiples of so many positions."""
 
 
-class CacheRows:
+class CacheRows(ABC):
     """Keys and values, `[B, H, S, d]` for each layer."""
 
     def __init__(self, layers: int, heads: int, width: int):
@@ -20,9 +21,9 @@ class CacheRows:
         self.keys: list[Any] = []
         self.values: list[Any] = []
 
+    @abstractmethod
     def _zeros(self, shape: tuple[int, ...]) -> Any:
         """Return an array or a tensor."""
-        raise NotImplementedError
 
     def reserve(self, rows: int, positions: int) -> bool:
         """Make room; what is in it stays. Says whether anything changed."""

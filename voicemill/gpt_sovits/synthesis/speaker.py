@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ RATE_OF_REFERENCE = 32_000
 """What the reference counts pauses in, in Hz."""
 
 
-class Speaker:
+class Speaker(ABC):
     """Who speaks, whatever the models run by.
 
     Attributes:
@@ -44,17 +45,17 @@ class Speaker:
     mark: Mark | None = None
 
     @property
+    @abstractmethod
     def version(self) -> str:
         """Version of the models."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heard(self, reference: Reference, *, has_words: bool) -> np.ndarray | None:
         """Return the tokens of a reference's recording, int64 `[T]`; None where it has no words.
 
         Raises:
             InputError: When it cannot be read, or is not 3 to 10 seconds long.
         """
-        raise NotImplementedError
 
     def prepare(self, reference: Reference) -> Prompt:
         """Read a reference.
