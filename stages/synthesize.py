@@ -51,7 +51,7 @@ def synthesize(
     shard: InputFile | None = None,
     state: StateDir | None = None,
     *,
-    models: FolderLocation,
+    models: FolderLocation = "",
     voice_at: VoiceLocation = "",
     registry: Destination = "",
     text: TextOrFile = "",
@@ -80,7 +80,7 @@ def synthesize(
         shard: Lines of a script, from plan-script, instead of `text`.
         state: What is spoken is kept here until all is; a stage that was stopped resumes from there.
         models: Models folder, for BERT where Mandarin is spoken, and for HuBERT and the speaker encoder where the voice
-            does not carry what they find in its reference clips.
+            does not carry what they find in its reference clips. A voice of ONNX graphs needs it for Mandarin only.
         voice_at: Folder or s3:// address of a published voice, instead of `voice`; with a registry SPEAKER,
             SPEAKER@ALIAS or SPEAKER@VERSION.
         registry: Folder or s3:// address of the registry, where the voice is named by it.

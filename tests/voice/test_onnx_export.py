@@ -20,6 +20,7 @@ from voicemill.core.errors import BrokenModelError, InputError, MissingModelErro
 from voicemill.gpt_sovits.synthesis import Options
 from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
 from voicemill.models import packed
+from voicemill.stages.synthesize import synthesize
 from voicemill.synthesis import watermark
 from voicemill.synthesis.load import Pretrained
 from voicemill.synthesis.reference_features import add_to_voice
@@ -156,6 +157,13 @@ def test_it_speaks_where_torch_is_not_installed(graphs: Path, tmp_path: Path) ->
     np.testing.assert_allclose(samples, pieces, atol=1e-3)
 
 
+def test_the_stage_needs_no_models_folder(graphs: Path, voice: Path, tmp_path: Path) -> None:
+    synthesize(graphs, tmp_path / "speech", text=LINES[2])
+    assert sorted(path.name for path in (tmp_path / "speech").iterdir()) == ["0001.wav", "manifest.jsonl"]
+    with pytest.raises(UsageError, match="a voice needs a models folder"):
+        synthesize(voice, tmp_path / "other", text=LINES[2])
+
+
 def test_what_graphs_cannot_do_is_refused_in_a_sentence(graphs: Path, tmp_path: Path) -> None:
     for asked in ({"runtime": "torch"}, {"compiled": True}):
         with pytest.raises(UsageError, match="made of ONNX graphs, which ONNX Runtime runs on the CPU"):
@@ -185,7 +193,9 @@ def test_clips_that_nobody_has_read_need_the_models(models: Path, tmp_path: Path
     [
         ("", "latent_channels", 7, "acoustic.onnx does not fit the sizes in onnx.json"),
         ("", "sampling_rate", 0, "no acoustic model's of GPT-SoVITS"),
-        ("token_model", "vocab_size", 3, "tokens.onnx does not fit the sizes in onnx.json"),
+        ("token_model", "head", 1, "tokens.onnx does not fit the sizes in onnx.json"),
+        ("token_model", "vocab_size", 1026, "EOS is 1024, but must be the last token of the vocabulary, 1025"),
+        ("token_model", "EOS", 5000, "EOS is 5000, but must be the last token of the vocabulary, 1024"),
         ("token_model", "n_layer", "6", "do not belong to a GPT-SoVITS token model"),
     ],
 )

@@ -47,10 +47,17 @@ class GptConfig:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> GptConfig:
-        """Read the `model` section of a checkpoint's configuration (or that section itself); other keys are ignored."""
+        """Read the `model` section of a checkpoint's configuration (or that section itself); other keys are ignored.
+
+        Raises:
+            ValueError: The sizes belong to no token model, or its sequences end by another token than the last.
+        """
         section = config.get("model", config)
         names = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in section.items() if key in names})
+        read = cls(**{key: value for key, value in section.items() if key in names})
+        if section.get("EOS", read.eos) != read.eos:
+            raise ValueError(f"EOS is {section['EOS']!r}, but must be the last token of the vocabulary, {read.eos}")
+        return read
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as the reference's checkpoints carry it, so that the reference can load an export."""
