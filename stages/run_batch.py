@@ -52,7 +52,7 @@ def run_batch(
     """
     from voicemill.batch import batch_plan, conductor, events, metrics, summary
     from voicemill.batch.records import Records
-    from voicemill.batch.speaker_workflows import BatchSettings
+    from voicemill.batch.speaker_workflows import BatchSettings, check_queue
     from voicemill.cluster.kube import Kube
     from voicemill.core.errors import InputError, Interrupted
 
@@ -67,6 +67,7 @@ def run_batch(
             f"{len(asked.errors)} errors in {asked.batch.manifest}, nothing was started; all are in the log,"
             f" the first is on line {first.line}: {first.text}"
         )
+    check_queue(asked.plan.template, queue)
     settings = BatchSettings(batch, run, run_uid, max_parallel, priority, queue)
     voices = conductor.Conductor(cluster, asked, settings, Records(records, batch))
     total, rows = len(asked.batch.jobs), []

@@ -23,7 +23,7 @@ from tests.cli.conftest import cluster
 from tests.fakes.argo_api import ARGO, Cluster
 from tests.fakes.argo_controller import Controller, speaker
 from voicemill.batch import conductor, events, metrics, speaker_workflows
-from voicemill.cluster import image_pulls, retrying
+from voicemill.cluster import image_pulls, queues, retrying
 from voicemill.core import gpu_cost
 from voicemill.stages.batch_report import batch_report
 from voicemill.stages.run_batch import run_batch
@@ -361,11 +361,21 @@ def test_a_speakers_workflow_is_owned_ranked_and_queued(batch: Batch) -> None:
     [owner] = run["metadata"]["ownerReferences"]
     assert (owner["name"], owner["uid"], owner["kind"]) == (batch.run, f"uid-{batch.run}", "Workflow")
     assert run["spec"]["workflowTemplateRef"] == {"name": "clone-voice"} and run["spec"]["priority"] == 7
-    assert run["spec"]["podMetadata"]["labels"] == {speaker_workflows.QUEUE: "night"}
+    assert run["spec"]["podMetadata"]["labels"] == {queues.LABEL: "night"}
     labels = run["metadata"]["labels"]
     assert (labels[speaker_workflows.BATCH], labels[speaker_workflows.CONDUCTOR]) == ("heroes", batch.run)
     assert labels[speaker_workflows.OUTCOME] == "voice" and len(run["metadata"]["name"]) <= 63
     assert all(len(value) <= 63 for value in labels.values())
+
+
+def test_a_queue_that_would_not_reach_the_gpu_pods_is_refused(batch: Batch) -> None:
+    templates = batch.cluster.objects["workflowtemplates", "clone-voice"]["spec"]["templates"]
+    train = next(each for each in templates if each["name"] == "train-gpt")
+    train["metadata"]["labels"] = {queues.LABEL: "speech"}
+    assert batch.conduct(queue="night") == 64
+    assert [run["metadata"]["name"] for run in batch.cluster.runs] == [batch.run]
+    with Controller(batch.cluster):
+        assert batch.conduct(queue="speech") == 0
 
 
 def test_the_cluster_is_asked_no_more_of_a_speaker_than_its_beginning_and_its_end(batch: Batch) -> None:

@@ -105,6 +105,11 @@ def test_runtime_class_priority_queue_and_taints_are_for_gpu_pods(helm: Helm) ->
     assert "runtimeClassName" not in json.loads(on_cpu["podSpecPatch"])
     assert "kueue.x-k8s.io/queue-name" not in on_cpu["metadata"]["labels"]
     assert on_cpu["nodeSelector"] == {"kubernetes.io/arch": "amd64"}
+    ranked = stages(helm.render("gpu.queue.priorityClass=night", values="production"))
+    assert ranked["train-gpt"]["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "night"
+    assert "kueue.x-k8s.io/priority-class" not in ranked["slice"]["metadata"]["labels"]
+    alone = stages(helm.render("gpu.queue.priorityClass=night"))["train-gpt"]["metadata"]["labels"]
+    assert not [label for label in alone if label.startswith("kueue")], "without a queue it means nothing"
 
 
 def test_a_stage_or_all_of_them_can_do_without_a_gpu(helm: Helm) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.charts.helm import Helm, Json, one
+from voicemill.models.layout import SHARED_CACHE
 
 NAME = "voicemill-serve"
 ON = ("serve.enabled=true", 'serve.voices=["anna@prod"]', "serve.keysSecret=keys", "serve.models=s3://acme/models")
@@ -48,6 +51,29 @@ def test_a_pod_ends_after_what_it_has_begun_and_its_successor_is_ready_before(he
     assert container["readinessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/readyz"
     deployment = one(helm.render(*ON), "Deployment", NAME)["spec"]
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_models_from_s3_are_kept_on_nodes_as_those_of_the_stages(helm: Helm) -> None:
+    kept = ("models.from=s3", "models.s3.location=s3://acme/models", "models.cache.hostPath=/var/cache/models")
+    volume = {"name": "models-cache", "hostPath": {"path": "/var/cache/models", "type": "DirectoryOrCreate"}}
+    for models, takes in (("", True), ("s3://acme/others", True), ("/models", False)):
+        spec = pod(helm, *ON[:-1], *kept, f"serve.models={models}")
+        (container,) = spec["containers"]
+        told = {each["name"]: each.get("value") for each in container["env"]}
+        mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+        assert (volume in spec["volumes"]) == takes
+        place = "/var/cache/voicemill-models" if takes else None
+        assert told.get(SHARED_CACHE) == mounts.get("models-cache") == place
+    assert "hostPath" not in json.dumps(pod(helm, *ON))
+
+
+def test_its_user_and_its_gpu_are_those_of_the_stages(helm: Helm) -> None:
+    assert pod(helm, *ON, "pods.user=1000")["securityContext"]["runAsUser"] == 1000
+    # As on OpenShift, which gives a namespace its own range of users.
+    assert "runAsUser" not in pod(helm, *ON, "pods.user=0")["securityContext"]
+    (container,) = pod(helm, *ON, "gpu.inference.resource=nvidia.com/mig-1g.10gb")["containers"]
+    limits = container["resources"]["limits"]
+    assert limits["nvidia.com/mig-1g.10gb"] == 1 and "nvidia.com/gpu" not in limits
 
 
 def test_voices_of_onnx_graphs_are_served_without_torch_and_a_gpu(helm: Helm) -> None:

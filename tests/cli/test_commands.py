@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from tests.fakes.argo_api import ARGO, Cluster
 from voicemill.cli.main import app
-from voicemill.cluster import following, image_pulls, nodes
+from voicemill.cluster import following, image_pulls, nodes, queues
 from voicemill.core.errors import TryAgain, VoicemillError
 from voicemill.storage import open_store
 
@@ -277,6 +277,36 @@ def test_waiting_tells_why_a_pod_finds_no_place(cluster: Cluster, monkeypatch: p
     output = voicemill("submit", "clone-voice", *PARAMETERS, "--name", "anna-1", "--wait").output
     told = [line.split(maxsplit=1)[1] for line in output.splitlines() if line.startswith("slice ")]
     assert told == [f"Pending: {full}", "Running", "Succeeded"]
+
+
+def test_a_pod_that_its_queue_has_not_admitted_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    # As the controller writes it: the pod is gated, of which it says nothing.
+    retried = node("train-gpt", "Running", type="Retry", children=["try"])
+    pod = {"id": "try", "name": "run.train-gpt(0)", "displayName": "train-gpt(0)", "templateName": "train-gpt"}
+    plain = node("report", "Pending")
+    templates = [{"name": "train-gpt", "metadata": {"labels": {queues.LABEL: "speech"}}}, {"name": "report"}]
+    stored = {"storedWorkflowTemplateSpec": {"templates": templates}}
+    gated = status("Running", retried, node("x", "Pending") | pod, plain, **stored)
+    placed = status("Running", retried, node("x", "Pending", message="PodInitializing") | pod, plain, **stored)
+    cluster.script = [gated, gated, placed, status("Succeeded", node("train-gpt", "Succeeded"), **stored)]
+    output = voicemill("submit", "clone-voice", *PARAMETERS, "--name", "anna-1", "--wait").output
+    told = [line.split(maxsplit=1)[1] for line in output.splitlines() if line.startswith(("train-gpt ", "report "))]
+    assert told == ["Pending: waits to be admitted by Kueue's queue speech", "Succeeded"]
+    cluster.script = [gated, gated]
+    assert "waits to be admitted by Kueue's queue speech" in voicemill("status", "anna-1").output
+    found = {each["task"]: each for each in json.loads(voicemill("status", "anna-1", "-o", "json").output)["tasks"]}
+    assert found["train-gpt"]["message"] == "waits to be admitted by Kueue's queue speech"
+    assert found["report"]["message"] == ""
+
+
+def test_queues_are_those_that_the_pods_get() -> None:
+    own, night = {"metadata": {"labels": {queues.LABEL: "own"}}}, {"podMetadata": {"labels": {queues.LABEL: "night"}}}
+    inline = {"spec": {"templates": [{"name": "a", **own}, {"name": "b"}], **night}}
+    assert [queues.queue_of(inline, name) for name in ("a", "b")] == ["own", "night"]
+    referred = {"spec": {}, "status": {"storedTemplates": {"namespaced/voicemill-stages/a": {"name": "a", **own}}}}
+    assert [queues.queue_of(referred, name) for name in ("a", "b")] == ["own", ""]
+    assert queues.queues(inline) == {"own"}
 
 
 def test_an_image_that_cannot_be_pulled_is_told_once_and_ends_the_waiting(

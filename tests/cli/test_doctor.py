@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from tests.fakes.argo_api import ARGO, Cluster
 from voicemill.cli.main import app
+from voicemill.cluster import queues
 from voicemill.cluster.doctor import Finding, examine
 
 Json = dict[str, Any]
@@ -155,3 +156,17 @@ def test_node_groups_that_grow_from_nothing_are_thought_of(healthy: Cluster) -> 
     del healthy.objects["nodes", "large"]
     sentences = [finding.sentence for finding in lacking() if finding.sentence.startswith("no node fits train-gpt")]
     assert len(sentences) == 1 and "gpu.select=none" in sentences[0]
+
+
+def test_a_queue_that_admits_nothing_is_missing(healthy: Cluster) -> None:
+    templates = healthy.objects["workflowtemplates", "clone-voice"]["spec"]["templates"]
+    train = next(each for each in templates if each["name"] == "train-gpt")
+    train["metadata"]["labels"] = {queues.LABEL: "speech"}
+    assert only() == "GPU pods are to wait in Kueue's queue speech: install Kueue"
+    healthy.groups = {queues.GROUP: "v1beta2"}
+    assert only() == "there is no LocalQueue speech in voices: GPU pods wait for it for ever"
+    condition = {"type": "Active", "status": "False", "message": "Can't submit new workloads to clusterQueue"}
+    queue = healthy.add("localqueues", {"metadata": {"name": "speech"}, "status": {"conditions": [condition]}})
+    assert only() == f"the LocalQueue speech in voices admits nothing: {condition['message']}"
+    queue["status"]["conditions"][0]["status"] = "True"
+    assert lacking() == []

@@ -26,6 +26,7 @@ class Cluster:
         objects: (kind's plural, name) -> object; all in one namespace.
         script: Statuses that a workflow takes, one after the other, each time it is looked at.
         logs: Pod -> its log.
+        groups: Other groups of APIs that it has, with their version.
         rights: What a review of rights denies, as `verb resource`.
         refused: Words for which an object is not taken.
         status: Path -> HTTP status to answer with instead.
@@ -39,6 +40,7 @@ class Cluster:
     objects: dict[tuple[str, str], Json] = field(default_factory=dict)
     script: list[Json] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
     rights: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     status: dict[str, int] = field(default_factory=dict)
@@ -120,6 +122,13 @@ class _Handler(BaseHTTPRequestHandler):
             return self._argo_server(method, path.removeprefix("/api/v1/").split("/"), body, query)
         if path == "/version/":
             return 200, _version()
+        if path == "/apis/":
+            versions = {
+                name: {"groupVersion": f"{name}/{version}", "version": version}
+                for name, version in self.cluster.groups.items()
+            }
+            groups = [{"name": name, "versions": [each], "preferredVersion": each} for name, each in versions.items()]
+            return 200, {"kind": "APIGroupList", "groups": groups}
         if path == ARGO:
             plurals = ("workflows", "workflowtemplates", "workflowtaskresults", "workflowartifactgctasks")
             resources = [

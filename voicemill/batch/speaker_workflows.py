@@ -15,7 +15,7 @@ from typing import Any
 from voicemill.batch import state as states
 from voicemill.batch.state import Batch, State
 from voicemill.batch.validation import SpeakerJob
-from voicemill.cluster import nodes
+from voicemill.cluster import nodes, queues
 from voicemill.cluster.api import GROUP, VERSION, Json
 from voicemill.cluster.submission import Plan, workflow_of
 from voicemill.core import untrusted
@@ -36,7 +36,6 @@ ROW = "voicemill.dev/row"
 """Annotation of a speaker's with an outcome: its row of the summary, as JSON."""
 COMPLETED = "workflows.argoproj.io/completed"
 
-QUEUE = "kueue.x-k8s.io/queue-name"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _LONGEST_REASON = 1000
 
@@ -92,6 +91,24 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_queue(template: Json, queue: str) -> None:
+    """See that a batch's queue becomes that of all pods.
+
+    Args:
+        template: The WorkflowTemplate that makes a voice; its stages' own labels go before those of a whole workflow.
+        queue: The batch's; none if empty.
+
+    Raises:
+        UsageError: if some pods would wait in another one.
+    """
+    others = sorted(queues.queues(template) - {queue})
+    if queue and others:
+        raise UsageError(
+            f"--queue {queue} does not reach the GPU pods: the release puts them into the queue {others[0]}"
+            " (gpu.queue.name); leave out --queue, or empty gpu.queue.name"
+        )
+
+
 def of_batch(name: str) -> str:
     """Return the selector of the speakers' workflows of a batch."""
     return f"{BATCH}={name},{CONDUCTOR}"
@@ -134,7 +151,7 @@ def workflow_for(plan: Plan, job: SpeakerJob, input_digest: str, settings: Batch
         spec["priority"] = settings.priority
     if settings.queue:
         given = plan.template["spec"].get("podMetadata") or {}
-        spec["podMetadata"] = {**given, "labels": {**(given.get("labels") or {}), QUEUE: settings.queue}}
+        spec["podMetadata"] = {**given, "labels": {**(given.get("labels") or {}), queues.LABEL: settings.queue}}
     return workflow
 
 

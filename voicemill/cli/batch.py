@@ -155,6 +155,7 @@ def submit(
         api, console = connect(namespace), Console()
         conductor = submission.plan(api, remote.CONDUCTS)
         plan = submission.plan(api, workflow)
+    speaker_workflows.check_queue(plan.template, queue)
     request, jobs = check(plan)
     if at_work := remote.running(api, name):
         raise InputError(f"the batch {name} is already running as {at_work[0]}; see `voicemill batch status {name}`")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from voicemill import __version__
-from voicemill.cluster import fitting
+from voicemill.cluster import fitting, queues
 from voicemill.cluster.api import GROUP, VERSION, NotAllowed, NotConfigured, NotThere
 from voicemill.cluster.kube import Kube, errors
 from voicemill.contract import pods
@@ -62,7 +62,7 @@ def examine(namespace: str | None) -> list[Finding]:
         found = list(_server(kube))
     except TryAgain as error:
         return [Finding("missing", "cluster", str(error))]
-    for look in (_argo, _templates, _settings, _rights, _s3, _gpus):
+    for look in (_argo, _templates, _settings, _rights, _s3, _gpus, _queues):
         found += _looked(look, kube)
     return found
 
@@ -293,3 +293,34 @@ def _gpus(kube: Kube) -> Iterator[Finding]:
             if need.devices and not any(machine.devices for machine in machines):
                 words += "; if a node group grows from nothing, gpu.select=none and its gpu.nodeSelector let it"
             yield Finding("missing", "gpus" if need.devices else "nodes", words)
+
+
+def _queues(kube: Kube) -> Iterator[Finding]:
+    """Look for Kueue's queues that the pods of clone-voice wait in: in one that is not there they wait for ever."""
+    from kubernetes import client
+
+    wanted = sorted(queues.queues({"spec": _clone_voice(kube)}))
+    if not wanted:
+        return
+    with errors("list of the cluster's APIs"):
+        groups: Any = client.ApisApi(kube.api).get_api_versions()
+    version = next((each.preferred_version.version for each in groups.groups if each.name == queues.GROUP), None)
+    for name in wanted:
+        if version is None:
+            yield Finding("missing", "queues", f"GPU pods are to wait in Kueue's queue {name}: install Kueue")
+            continue
+        where = f"LocalQueue {name} in {kube.namespace}"
+        try:
+            with errors(where):
+                queue: Any = client.CustomObjectsApi(kube.api).get_namespaced_custom_object(
+                    queues.GROUP, version, kube.namespace, "localqueues", name
+                )
+        except NotThere:
+            yield Finding("missing", "queues", f"there is no {where}: GPU pods wait for it for ever")
+            continue
+        conditions = {each["type"]: each for each in (queue.get("status") or {}).get("conditions") or []}
+        active = conditions.get("Active") or {}
+        if active.get("status") == "False":
+            yield Finding("missing", "queues", f"the {where} admits nothing: {active.get('message', '')}")
+        else:
+            yield Finding("ok", "queues", f"GPU pods wait in the {where}")

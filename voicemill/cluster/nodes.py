@@ -8,10 +8,11 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from voicemill.cluster import queues
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError, TryAgain, cause_of
 
@@ -84,7 +85,17 @@ def tasks(workflow: Json) -> list[Task]:
     """Return the tasks of a run that have been reached, in the order of their beginning."""
     nodes: dict[str, Json] = (workflow.get("status") or {}).get("nodes") or {}
     of_retries = {child for node in nodes.values() if node["type"] == "Retry" for child in node.get("children") or []}
-    return sorted(_tasks(nodes, of_retries), key=lambda task: (task.node.get("startedAt") or "~", task.name))
+    found = (_explained(workflow, task) for task in _tasks(nodes, of_retries))
+    return sorted(found, key=lambda task: (task.node.get("startedAt") or "~", task.name))
+
+
+def _explained(workflow: Json, task: Task) -> Task:
+    """Return a task with the words that the controller lacks for a pod which its queue has not admitted yet."""
+    if task.phase != "Pending" or task.node["message"]:
+        return task
+    queue = queues.queue_of(workflow, template_of(task.node))
+    words = f"waits to be admitted by Kueue's queue {queue}" if queue else ""
+    return replace(task, node={**task.node, "message": words})
 
 
 def _tasks(nodes: dict[str, Json], of_retries: set[str]) -> Iterator[Task]:
@@ -230,7 +241,12 @@ def resumed(workflow: Json, node_id: str, parameters: dict[str, str]) -> Json:
 
 def pod_name(run: str, node: Json) -> str:
     """Return the name that the controller gives to a node's pod."""
-    return f"{run}-{node.get('templateName', '')}-{node['id'].rpartition('-')[2]}"
+    return f"{run}-{template_of(node)}-{node['id'].rpartition('-')[2]}"
+
+
+def template_of(node: Json) -> str:
+    """Return the name of a node's template, of the run's own or of the WorkflowTemplate that it refers to."""
+    return node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
 
 
 def unpacked(workflow: Json) -> Json:

@@ -158,6 +158,9 @@
 {{- with $gpu.runtimeClassName }}{{ $_ := set $.patch "runtimeClassName" . }}{{ end }}
 {{- with $gpu.queue.name }}
 {{- include "voicemill.metadata.add" (dict "of" $stage "field" "metadata" "labels" (dict $gpu.queue.label .)) }}
+{{- with $gpu.queue.priorityClass }}
+{{- include "voicemill.metadata.add" (dict "of" $stage "field" "metadata" "labels" (dict "kueue.x-k8s.io/priority-class" .)) }}
+{{- end }}
 {{- end }}
 {{- if (get $gpu $class).slots }}
 {{- $semaphore := dict "configMapKeyRef" (dict "name" "voicemill-slots" "key" (printf "gpu-%s" $class)) }}
