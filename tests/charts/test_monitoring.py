@@ -83,12 +83,15 @@ def test_alerts_and_dashboard_ask_for_metrics_that_are_emitted(helm: Helm) -> No
     assert all(rule["annotations"]["summary"] and rule["for" if "for" in rule else "expr"] for rule in alerts)
     assert "$labels.stage" in alerts[1]["annotations"]["summary"]
     dashboard = json.loads(one(objects, "ConfigMap", "voicemill-dashboard")["data"]["voicemill.json"])
-    asked = [rule["expr"] for rule in alerts] + [panel["targets"][0]["expr"] for panel in dashboard["panels"]]
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    asked = [rule["expr"] for rule in alerts] + [panel["targets"][0]["expr"] for panel in panels]
     ours = {
         found for text in asked for found in re.findall(r"argo_workflows_(voicemill_\w+?)(?:_count|_bucket)?\b", text)
     }
     assert ours <= names and len(ours) >= 4
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    told = set(re.findall(r"^(voicemill_\w+)\{", metrics.text_of("heroes", {"waiting": 1}, 0), re.MULTILINE))
+    assert {found for text in asked for found in re.findall(r"\bvoicemill_batch_\w+", text)} == told
 
 
 def test_the_page_is_found_by_its_monitor_and_reached_by_prometheus(helm: Helm) -> None:

@@ -24,6 +24,7 @@ from tests.cluster.site import Site, finish, restart_controller, site, wait_for
 from tests.cluster.test_own_workflows import CLIP, upload
 from tests.cluster.test_proofread import REVIEWERS, page
 from tests.proofread.conftest import CHROMIUM
+from voicemill.batch import metrics
 
 __all__ = ["site"]
 
@@ -70,6 +71,11 @@ class Prometheus:
         """The values of all series that a query gives."""
         return [float(each["value"][1]) for each in self.ask("query", query=query).get("result", [])]
 
+    def by_label(self, query: str, label: str = "state") -> dict[str, float]:
+        """The values of a query's series by a label of theirs."""
+        series = self.ask("query", query=query).get("result", [])
+        return {each["metric"].get(label, ""): float(each["value"][1]) for each in series}
+
     def value(self, query: str) -> float:
         """The value of a query that gives one number; 0 where it gives none."""
         return next(iter(self.values(query)), 0.0)
@@ -81,11 +87,9 @@ class Prometheus:
 
 
 @pytest.fixture
-def prometheus(site: Site, registry: str, tmp_path: Path) -> Iterator[Prometheus]:
+def prometheus(site: Site, registry: str, conductor: str, tmp_path: Path) -> Iterator[Prometheus]:
     """Prometheus on this cluster's controller, with the chart's rules; the release emits metrics meanwhile."""
-    program = os.environ.get("PROMETHEUS") or shutil.which("prometheus")
-    if not program:
-        pytest.skip("needs Prometheus ($PROMETHEUS, or Debian's package)")
+    program = prometheus_program()
     rules = Helm(find("helm")).render("metrics.rules.enabled=true")
     groups = one(rules, "PrometheusRule", "voicemill")["spec"]["groups"]
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "reviewers"}}
@@ -107,7 +111,8 @@ def prometheus(site: Site, registry: str, tmp_path: Path) -> Iterator[Prometheus
         restart_controller()
 
     set_metrics(yaml.safe_dump({"enabled": True, "path": "/metrics", "port": port, "secure": False}))
-    running = Prometheus(program, [f"127.0.0.1:{port}", f"{service['spec']['clusterIP']}:80"], groups, tmp_path)
+    targets = [f"127.0.0.1:{port}", f"{service['spec']['clusterIP']}:80", conductor]
+    running = Prometheus(program, targets, groups, tmp_path)
     try:
         yield running
     finally:
@@ -115,6 +120,29 @@ def prometheus(site: Site, registry: str, tmp_path: Path) -> Iterator[Prometheus
         set_metrics(before)
         site.apply()
         site.namespace.cluster.resource(secret).delete(name="reviewers", namespace=site.namespace.name)
+
+
+@pytest.fixture(scope="module")
+def conductor() -> Iterator[str]:
+    """Host and port of the /metrics of a batch's conductor, of which speakers stand in every way there is."""
+    counts = {state: number for number, state in enumerate(("waiting", "running", "voice", "failed", "stopped"), 1)}
+    with metrics.served(lambda: metrics.text_of("heroes", counts, 2), 0, "127.0.0.1") as port:
+        yield f"127.0.0.1:{port}"
+
+
+def test_the_panels_of_batches_show_what_a_conductor_tells(conductor: str, tmp_path: Path) -> None:
+    running = Prometheus(prometheus_program(), [conductor], [], tmp_path)
+    try:
+        asked = {title: expression for title, expression in panels().items() if title.startswith("Batches: ")}
+        wait_for(lambda: all(running.values(expression) for expression in asked.values()), seconds=30)
+        shown = {title.removeprefix("Batches: "): running.by_label(expression) for title, expression in asked.items()}
+    finally:
+        running.end()
+    assert shown == {
+        "speakers waiting and running": {"waiting": 1, "running": 2},
+        "speakers with a voice, failed, stopped": {"voice": 3, "failed": 4, "stopped": 5},
+        "speakers who failed again": {"": 2},
+    }
 
 
 def test_stages_are_measured_and_an_alert_fires_when_they_fail(site: Site, prometheus: Prometheus) -> None:
@@ -161,10 +189,18 @@ def test_every_panel_of_the_dashboard_shows_something_after_a_run(site: Site, pr
         picture(prometheus.address, list(asked.values()), path)
 
 
+def prometheus_program() -> str:
+    """Path of Prometheus; skips the test where there is none."""
+    program = os.environ.get("PROMETHEUS") or shutil.which("prometheus")
+    if not program:
+        pytest.skip("needs Prometheus ($PROMETHEUS, or Debian's package)")
+    return program
+
+
 def panels() -> dict[str, str]:
     """Expressions of the dashboard by their titles."""
     found = json.loads((CHART / "files" / "dashboard.json").read_text())["panels"]
-    asked = {panel["title"]: panel["targets"][0]["expr"] for panel in found}
+    asked = {panel["title"]: panel["targets"][0]["expr"] for panel in found if panel["type"] != "row"}
     asked.pop("GPU use")  # of NVIDIA's exporter, which a node without a GPU has not
     return asked
 
