@@ -115,6 +115,13 @@ def test_lines_that_are_no_json_objects_are_told(tmp_path: Path) -> None:
     assert all(word in error.text for word, error in zip(words, found, strict=True))
 
 
+@pytest.mark.parametrize("other", ["Caf\u00e9", "cafe\u0301"])
+def test_two_spellings_of_a_name_are_one_speaker(tmp_path: Path, other: str) -> None:
+    (tmp_path / "m.csv").write_text(f"speaker,source\ncaf\u00e9,.\n{other},.\n")
+    (found,) = mistakes_in(tmp_path / "m.csv")
+    assert found.line == 3 and "is already on line 2" in found.text
+
+
 def test_a_row_that_spans_lines_is_told_by_its_first(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text('speaker,source,text\nanna,.,"One.\nTwo."\nben,nowhere,\n')
     assert [error.line for error in mistakes_in(tmp_path / "m.csv")] == [4]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ from tests.registry.conftest import make_voice
 from voicemill.core.errors import InputError
 from voicemill.registry import aliases, names, open_registry, publish, pull, records, resolve, revocation, uploads
 from voicemill.storage import Store, open_store
+from voicemill.storage.local import LocalStore
+from voicemill.storage.store import Entry
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 
@@ -72,8 +77,64 @@ def test_another_case_is_found_where_it_is_clear(place: str, tmp_path: Path) -> 
     assert records.known_as(registry, "anna") == "Anna"
     second = publish(make_voice(tmp_path / "b", "other", speaker="anna"), registry).version
     assert resolve(registry, names.parse("anna")).version == second
-    with pytest.raises(InputError, match="ANNA has no version latest"):
+    with pytest.raises(InputError, match="ANNA has no version latest; .* did you mean 'Anna' or 'anna'"):
         resolve(registry, names.parse("ANNA"))
+
+
+def test_two_names_of_one_voice_at_once_are_two_speakers(place: str, tmp_path: Path) -> None:
+    folders = [make_voice(tmp_path / name, "same", speaker=name) for name in ("Anna", "anna")]
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda folder: publish(folder, open_registry(place)), folders))
+    registry = open_registry(place)
+    for published in made:
+        assert resolve(registry, names.parse(published.speaker)).version == published.version
+        assert records.versions(registry, published.speaker) == [published.version]
+    revocation.revoke(registry, "anna", why="withdrawn", by="ben")
+    assert resolve(registry, names.parse("Anna@latest")).speaker == "Anna"
+
+
+def test_a_revoked_speaker_does_not_come_back_in_another_case(place: str, tmp_path: Path) -> None:
+    registry = open_registry(place)
+    publish(make_voice(tmp_path / "a", speaker="anna"), registry)
+    revocation.revoke(registry, "anna", why="withdrawn", by="ben")
+    with pytest.raises(InputError, match="Anna differs in case alone from anna, who was revoked"):
+        publish(make_voice(tmp_path / "b", "other", speaker="Anna"), registry)
+    publish(make_voice(tmp_path / "c", "third", speaker="Anna B"), registry)
+
+
+class WithoutCase(LocalStore):
+    """A folder on a file system that does not tell names apart which differ in case alone, as on most laptops."""
+
+    def _path(self, key: str) -> Path:
+        path = self.root
+        for part in key.split("/"):
+            there = [each.name for each in path.iterdir()] if path.is_dir() else []
+            path /= next((name for name in there if name.casefold() == part.casefold()), part)
+        return path
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        for entry in super().list():
+            if entry.key.casefold().startswith(prefix.casefold()):
+                yield replace(entry, key=prefix + entry.key[len(prefix) :])
+
+
+def test_names_that_are_one_folder_are_one_speaker(tmp_path: Path) -> None:
+    registry = WithoutCase(tmp_path / "registry")
+    first = publish(make_voice(tmp_path / "a", speaker="Anna"), registry).version
+    with pytest.raises(InputError, match="anna and Anna are one folder"):
+        publish(make_voice(tmp_path / "b", "other", speaker="anna"), registry)
+    assert resolve(registry, names.parse("Anna")).version == first
+
+
+def test_a_revocation_names_who_is_called_alike_and_stays(
+    voicemill, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, speaker in enumerate(("Anna", "anna", "Ben")):
+        publish(make_voice(tmp_path / speaker, str(number), speaker=speaker), open_registry(tmp_path / "registry"))
+    common = ("--registry", tmp_path / "registry", "--why", "x", "--by", "ben", "--yes")
+    assert voicemill("voices", "revoke", "anna", *common) == 0
+    said = capsys.readouterr().err
+    assert "Anna is another name here, and was not revoked" in said and "Ben" not in said
 
 
 def test_a_command_takes_the_other_case_and_says_so(

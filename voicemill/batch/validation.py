@@ -14,6 +14,7 @@ from voicemill.contract import workflow_parameters
 from voicemill.contract.declaration import CONFIG
 from voicemill.contract.workflow_parameters import Here, Parameters, Problem
 from voicemill.core.errors import InputError, UsageError
+from voicemill.core.names import folded
 from voicemill.engine.workflow import Workflow
 from voicemill.registry.names import check_speaker
 
@@ -121,7 +122,7 @@ def _of_row(row: Row, lines: dict[str, int], *, source_is_here: bool) -> Iterato
             check_speaker(speaker)
         except InputError as error:
             yield Problem("speaker", str(error))
-        first = lines.setdefault(speaker.casefold(), row.line)
+        first = lines.setdefault(folded(speaker), row.line)
         if first != row.line:
             yield Problem("speaker", f"{speaker} is already on line {first}")
     if source and not source_is_here and "://" not in source and not os.path.isabs(source):

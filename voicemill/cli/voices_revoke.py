@@ -35,6 +35,7 @@ def revoke(
     uploaded for it alone; in a bucket that keeps versions, all versions. It lists what there was and what is left.
     """
     from voicemill.core.files import write_text
+    from voicemill.core.names import Names
     from voicemill.registry import records, revocation
 
     store = opened(registry)
@@ -55,6 +56,11 @@ def revoke(
     _print(f"after: {len(done.after)} objects", done.after)
     stone = done.tombstone
     typer.echo(f"{speaker} was revoked by {stone['by']} on {stone['at']}: {stone['why']}")
+    stored = Names([*store.folders(), *(runs.folders(f"{revocation.RUNS}/") if runs else ())])
+    for other in stored.alike(speaker):
+        typer.echo(
+            f"{other} is another name here, and was not revoked: revoke it too if it is the same person", err=True
+        )
     if not artifacts:
         typer.echo("Only the registry was searched: name the runs' bucket or folder with --artifacts.", err=True)
     if report:

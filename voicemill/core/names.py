@@ -83,6 +83,10 @@ class Names:
                 return found
         return []
 
+    def alike(self, name: str) -> list[str]:
+        """Return the other stored names, which differ from a name in normal form or case alone."""
+        return [each for each in self._by_form[2].get(folded(name), []) if normal(each) != normal(name)]
+
     def sole(self, name: str) -> str | None:
         """Return the stored name that a name means, or None where there is none or more than one."""
         found = self.find(name)

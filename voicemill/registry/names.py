@@ -14,6 +14,7 @@ from voicemill.core.names import normal, shown, speaker_problem
 DONE = "_SUCCESS.json"
 POLICY = "_policy.json"
 SIGNATURE = "model.sig"
+REVOKED = "_revoked/"
 LATEST = "latest"
 VERSION_DIGITS = 16
 
@@ -90,12 +91,12 @@ def alias_key(speaker: str, alias: str) -> str:
 
 def tombstone_key(speaker: str) -> str:
     """Return the key of what is left of a revoked speaker."""
-    return f"_revoked/{speaker}.json"
+    return f"{REVOKED}{speaker}.json"
 
 
 def revoked_file_key(digest: str) -> str:
     """Return the key that says that a file with this SHA-256 belonged to a revoked speaker."""
-    return f"_revoked/files/{digest}.json"
+    return f"{REVOKED}files/{digest}.json"
 
 
 SpeakerName = Annotated[str, Checked(check_speaker)]

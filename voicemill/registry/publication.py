@@ -8,11 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from voicemill.core.errors import InputError, TryAgain
-from voicemill.core.names import normal
+from voicemill.core.logs import get_logger
+from voicemill.core.names import Names, normal
 from voicemill.core.safe_paths import safe_join
 from voicemill.registry import aliases, names, policy, records, signatures, tombstones
 from voicemill.registry.records import PublishedVersion, Record, version_of
 from voicemill.storage import Conflict, Store, fetch, normal_store, open_store
+
+log = get_logger(__name__)
 
 
 def open_registry(location: str | Path) -> Store:
@@ -36,7 +39,9 @@ def publish(folder: Path, registry: Store) -> PublishedVersion:
     record = records.describe(folder, published)
     policy.check_consent(policy.read(registry), speaker, record.about["consent"])
     tombstones.refuse(registry, speaker)
+    tombstones.refuse_alike(registry, speaker)
     tombstones.refuse_files(registry, published)
+    _tell_apart(registry, speaker)
     place = names.version_place(speaker, published.version)
     for name in published.files:
         registry.upload(folder / name, place + name)
@@ -54,6 +59,17 @@ def publish(folder: Path, registry: Store) -> PublishedVersion:
         tombstones.refuse(registry, speaker)
     aliases.advance(registry, records.find(registry, speaker, published.version) or record)
     return published
+
+
+def _tell_apart(registry: Store, speaker: str) -> None:
+    """Refuse a speaker whose files would be among another's, where names that differ in case alone are one folder."""
+    for other in records.alike(registry, speaker):
+        if speaker not in registry.folders() and next(iter(registry.list(f"{speaker}/")), None):
+            raise InputError(
+                f"{speaker} and {other} are one folder on this registry's file system; publish the voice as {other},"
+                " or under a name that differs in more than case"
+            )
+        log.warning("the registry has %s beside %s: names that differ in case alone are two speakers", other, speaker)
 
 
 def resolve(registry: Store, reference: names.Reference) -> Record:
@@ -77,7 +93,8 @@ def resolve(registry: Store, reference: names.Reference) -> Record:
     known = [*aliases.survey(registry, speaker)[0], *records.versions(registry, speaker)]
     if not known and (other := records.known_as(registry, speaker)) != speaker:
         return resolve(registry, names.Reference(other, name))
-    hint = f"it has {', '.join(known)}" if known else "the registry has no version of it"
+    meant = Names(records.alike(registry, speaker)).hint(speaker)
+    hint = f"it has {', '.join(known)}" if known else f"the registry has no version of it{meant}"
     raise InputError(f"{speaker} has no version {name}; {hint}")
 
 

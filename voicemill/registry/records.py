@@ -237,6 +237,11 @@ def known_as(registry: Store, speaker: str, *others: str) -> str:
     return Names([*there, *others]).sole(speaker) or speaker
 
 
+def alike(registry: Store, speaker: str) -> list[str]:
+    """Return the registry's other speakers whose names differ from a name in case alone."""
+    return Names(name for name in registry.folders() if not name.startswith("_")).alike(speaker)
+
+
 def _found(registry: Store, prefix: str) -> list[tuple[str, str]]:
     keys = (entry.key.split("/") for entry in registry.list(prefix))
     return [(key[0], key[1]) for key in keys if len(key) == 3 and key[2] == names.DONE]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from voicemill.core.errors import InputError
-from voicemill.registry import documents, names
+from voicemill.core.names import Names
+from voicemill.registry import documents, names, records
 from voicemill.registry.records import PublishedVersion
 from voicemill.storage import Store
 
@@ -31,6 +32,19 @@ def refuse(registry: Store, speaker: str) -> None:
     if tombstone:
         by, at, why = (tombstone.get(name) for name in ("by", "at", "why"))
         raise InputError(f"{speaker} was revoked by {by} on {at}: {why}. The voice cannot be published or used")
+
+
+def refuse_alike(registry: Store, speaker: str) -> None:
+    """Refuse a new speaker whose name differs from a revoked one's in case alone: it is the same person, or confusing.
+
+    Raises:
+        InputError: if there is such a tombstone, and the registry has no version of this speaker from before.
+    """
+    keys = (entry.key.removeprefix(names.REVOKED) for entry in registry.list(names.REVOKED))
+    revoked = Names(key.removesuffix(".json") for key in keys if "/" not in key)
+    if (alike := revoked.alike(speaker)) and not records.versions(registry, speaker):
+        hint = "if it is another person, give a name that differs in more than case"
+        raise InputError(f"{speaker} differs in case alone from {alike[0]}, who was revoked; {hint}")
 
 
 def refuse_files(registry: Store, published: PublishedVersion) -> None:
