@@ -23,9 +23,10 @@ import torch
 
 from benchmarks.first_sound import TEXT, make_models, make_voice
 from voicemill.gpt_sovits.gpt.config import TOKENS_PER_SECOND
+from voicemill.gpt_sovits.onnx.quantization import Weights
 from voicemill.gpt_sovits.synthesis import Options, Speech
 from voicemill.gpt_sovits.synthesis.parts import Part
-from voicemill.synthesis.exporting import Weights, export_graphs
+from voicemill.synthesis.exporting import export_graphs
 from voicemill.synthesis.load import Pretrained
 from voicemill.synthesis.reference_features import add_to_voice
 from voicemill.synthesis.speaking import SpeakingVoice, load_voice

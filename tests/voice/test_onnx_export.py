@@ -14,12 +14,14 @@ import soundfile
 from typer.testing import CliRunner
 
 from tests.factories import RECORDING, make_speaking_voice
+from tests.text.g2pw_model import write_g2pw
 from voicemill.api import Voice
 from voicemill.cli.main import app
 from voicemill.core.errors import BrokenModelError, InputError, MissingModelError, UsageError
 from voicemill.gpt_sovits.synthesis import Options
 from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
 from voicemill.models import packed
+from voicemill.models.toy.transformers_models import make_bert
 from voicemill.stages.synthesize import synthesize
 from voicemill.synthesis import watermark
 from voicemill.synthesis.load import Pretrained
@@ -32,7 +34,7 @@ from voicemill.voice.inspecting import inspect
 LINES = ("Good morning to everyone.", "The rain has stopped, and the road is dry. We can go now.", "Seven?")
 BLOCKED = """
 import sys
-for name in ("torch", "torchaudio", "transformers", "librosa", "sklearn", "onnx", "scipy"):
+for name in ("torch", "torchaudio", "transformers", "tokenizers", "librosa", "sklearn", "onnx", "scipy"):
     sys.modules[name] = None
 from voicemill.cli.main import main
 sys.argv = ["voicemill", *sys.argv[1:]]
@@ -113,6 +115,16 @@ def test_the_same_seed_speaks_the_same_as_with_torch(voice: Path, graphs: Path, 
         np.testing.assert_allclose(other.samples, one.samples, atol=2e-3 * float(abs(one.samples).max()))
 
 
+def test_in_half_precision_it_is_half_as_large_and_speaks_the_same(voice: Path, graphs: Path, tmp_path: Path) -> None:
+    export(voice, tmp_path / "half", "--onnx-weights", "fp16")
+    for name, most in (("tokens.onnx", 0.55), ("acoustic.onnx", 0.55)):
+        assert (tmp_path / "half" / name).stat().st_size < most * (graphs / name).stat().st_size
+    whole, half = (load_voice(each, None, watermark="off") for each in (graphs, tmp_path / "half"))
+    for one, other in zip(spoken(whole, 5), spoken(half, 5), strict=True):
+        assert one.report == other.report
+        np.testing.assert_allclose(other.samples, one.samples, atol=5e-3 * float(abs(one.samples).max()))
+
+
 def test_it_is_heard_while_it_is_spoken(graphs: Path) -> None:
     speaking = load_voice(graphs, None, watermark="off")
     synthesizer, options = speaking.synthesizer, Options(pause_seconds=0.1)
@@ -143,18 +155,40 @@ def test_it_carries_the_watermark_of_the_package(voice: Path, graphs: Path, mode
 
 
 def test_it_speaks_where_torch_is_not_installed(graphs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "said.wav"
-    arguments = ["say", LINES[0], "--voice", str(graphs), "--out", str(out), "--models", str(tmp_path / "nowhere")]
-    environment = {**os.environ, "VOICEMILL_MODELS": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED, *arguments], capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stderr
+    arguments = (LINES[0], "--voice", str(graphs), "--models", str(tmp_path / "nowhere"))
+    samples = say_without_torch(tmp_path / "said.wav", *arguments)
     with Voice.load(graphs) as speaker:
         pieces = np.concatenate(list(speaker.stream(LINES[0])))
+    np.testing.assert_allclose(samples, pieces, atol=1e-3)
+
+
+def say_without_torch(out: Path, *arguments: str) -> np.ndarray:
+    environment = {**os.environ, "VOICEMILL_MODELS": ""}
+    command = [sys.executable, "-c", BLOCKED, "say", *arguments, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
     samples, rate = soundfile.read(out, dtype="float32")
     assert rate == 32_000
-    np.testing.assert_allclose(samples, pieces, atol=1e-3)
+    return samples
+
+
+def test_mandarin_is_spoken_where_torch_is_not_installed(
+    voice: Path, graphs: Path, models: Path, tmp_path: Path
+) -> None:
+    whole, text = tmp_path / "whole", "我们去银行，他很快乐。"
+    shutil.copytree(models, whole)
+    make_bert(whole)
+    write_g2pw(whole)
+    made = CliRunner().invoke(app, ["models", "export-onnx", str(whole), "--weights", "fp32"])
+    assert made.exit_code == 0 and "BERT as an ONNX graph in fp32" in made.output
+    small = tmp_path / "small"
+    for name in ("G2PWModel", "chinese-roberta-wwm-ext-large-onnx"):
+        shutil.copytree(whole / name, small / name)
+    with Voice.load(voice, models=whole, device="cpu") as speaker:
+        by_torch = speaker.say(text, language="zh").samples
+    arguments = (text, "--voice", str(graphs), "--language", "zh", "--models")
+    samples = say_without_torch(tmp_path / "said.wav", *arguments, str(small))
+    np.testing.assert_allclose(samples, by_torch, atol=2e-3 * float(abs(by_torch).max()))
 
 
 def test_the_stage_needs_no_models_folder(graphs: Path, voice: Path, tmp_path: Path) -> None:
@@ -171,7 +205,7 @@ def test_what_graphs_cannot_do_is_refused_in_a_sentence(graphs: Path, tmp_path: 
     with pytest.raises(UsageError, match="device cuda"):
         load_voice(graphs, None, "cuda")
     synthesizer = load_voice(graphs, None).synthesizer
-    with pytest.raises(InputError, match="cannot speak Mandarin"):
+    with pytest.raises(MissingModelError, match="Mandarin needs BERT as a graph: name a models folder"):
         synthesizer.script("你好。", "zh")
     done = CliRunner().invoke(app, ["voices", "export", str(graphs), "--out", str(tmp_path / "out"), "--onnx"])
     assert isinstance(done.exception, InputError) and "is a voice of ONNX graphs" in str(done.exception)

@@ -11,7 +11,7 @@ from voicemill.core.display import json_printable
 from voicemill.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from voicemill.synthesis.exporting import Weights
+    from voicemill.gpt_sovits.onnx.quantization import Weights
     from voicemill.voice.manifest import Voice
 
 app = typer.Typer(help="Voices: files in and out, and the registry. No file is ever executed.", no_args_is_help=True)
@@ -85,8 +85,10 @@ def export_(
         bool, typer.Option("--onnx", help="Write a voice of ONNX graphs instead, which speaks without torch.")
     ] = False,
     onnx_weights: Annotated[
-        Literal["fp32", "int8", "int4"],
-        typer.Option(help="Weights of the token graph; int8 and int4 are for ONNX Runtime alone."),
+        Literal["fp32", "fp16", "int8", "int4"],
+        typer.Option(
+            help="Weights of the graphs: fp16 halves the files; int8 and int4 are the token model's, all else is fp16."
+        ),
     ] = "fp32",
     models: Annotated[
         str,

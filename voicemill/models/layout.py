@@ -31,6 +31,7 @@ _ADDRESS = ".voicemill-address"
 _PLACES: dict[str, str | dict[str, str]] = {
     "hubert": "chinese-hubert-base",
     "bert": "chinese-roberta-wwm-ext-large",
+    "bert-onnx": "chinese-roberta-wwm-ext-large-onnx",
     "sovits-g": {
         "v2": f"{V2}/s2G2333k.pth",
         "v2Pro": "v2Pro/s2Gv2Pro.pth",
@@ -104,15 +105,16 @@ def resolve_local(models: str) -> Path:
     return folder
 
 
-def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
+def locate(models_dir: Path | str, name: str, version: str = "v2", *, file: str = "") -> Path:
     """Find a model in a models folder.
 
     Args:
         models_dir: The models folder (`voicemill models pull` or `voicemill models toy` made it, or GPT-SoVITS did),
             what `resolve_local` gave, or an s3:// address of one; of those in S3 just this model is fetched.
-        name: "hubert", "bert", "sovits-g", "sovits-d", "vocoder", "gpt", "speaker-encoder", "g2pw", "separation",
-            "whisper", "sensevoice" or "paraformer".
+        name: "hubert", "bert", "bert-onnx", "sovits-g", "sovits-d", "vocoder", "gpt", "speaker-encoder", "g2pw",
+            "separation", "whisper", "sensevoice" or "paraformer".
         version: "v2", "v2Pro", "v2ProPlus", "v3" or "v4"; matters for "sovits-g", "sovits-d", "vocoder" and "gpt".
+        file: A file of the model's folder, where nothing else of it is needed.
 
     Returns:
         The model's file or folder.
@@ -121,14 +123,20 @@ def locate(models_dir: Path | str, name: str, version: str = "v2") -> Path:
         MissingModelError: It is not there.
     """
     address = _address(models_dir)
+    where = "/".join(filter(None, (place(name, version), file)))
     if address:
-        return _fetch(address, place(name, version))
+        return _fetch(address, where)
     folder = Path(models_dir)
-    path = folder / place(name, version)
+    path = folder / where
     if (path.is_dir() and any(path.iterdir())) or path.is_file():
         return path
     what = f"{name} of {version}" if isinstance(_PLACES[name], dict) else name
     problem = f"{path} is missing" if folder.is_dir() else f"the folder {folder} does not exist"
+    if name == "bert-onnx":
+        raise MissingModelError(
+            f"{problem} (BERT as a graph, for Mandarin): write it with `voicemill models export-onnx {folder}` where "
+            "torch is installed"
+        )
     # Words of the command are the catalogue's: one set a version, one a model that all versions share.
     wanted = version if isinstance(_PLACES[name], dict) else name
     toy = folder if version == "v2" and name != "speaker-encoder" else f"{folder} --versions {','.join(VERSIONS)}"

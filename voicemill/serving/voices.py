@@ -185,10 +185,10 @@ class Voices:
             speaker, version = StreamingSynthesizer(synthesizer, self.rows), version_of(folder).version
             return ServedVoice(name or speaking.voice.speaker, speaking.voice, version, synthesizer, speaker, prompts)
 
-    def _pretrained(self, folder: Path, models: Path | None) -> Pretrained | None:
-        """Return the pretrained models, which voices of weights share; None for a voice of graphs."""
+    def _pretrained(self, folder: Path, models: Path | None) -> Pretrained | Path | None:
+        """Return the pretrained models, which voices of weights share; for a voice of graphs their folder, if any."""
         if models is None or read_voice(folder, verify=False).runtime == "onnx":
-            return None
+            return models
         if self.pretrained is None:
             with needs("voice"):
                 from voicemill.synthesis.load import Pretrained

@@ -7,22 +7,26 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from voicemill.core.digests import file_digest
 from voicemill.core.errors import InputError, UsageError
+from voicemill.core.files import atomic
 from voicemill.core.logs import get_logger
+from voicemill.gpt_sovits.features.bert import load as load_bert
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.model import Gpt
-from voicemill.gpt_sovits.onnx.acoustic_graph import OPSET, acoustic_graph
-from voicemill.gpt_sovits.onnx.nodes import node
-from voicemill.gpt_sovits.onnx.quantization import quantize
+from voicemill.gpt_sovits.onnx.acoustic_graph import acoustic_graph
+from voicemill.gpt_sovits.onnx.bert import GRAPH, TOKENIZER
+from voicemill.gpt_sovits.onnx.bert_graph import bert_graph
+from voicemill.gpt_sovits.onnx.quantization import Weights, in_weights
 from voicemill.gpt_sovits.onnx.token_graph import token_graph
 from voicemill.gpt_sovits.synthesis import Reference
+from voicemill.models import locate
+from voicemill.models.layout import place
 from voicemill.registry.names import SIGNATURE
 from voicemill.synthesis import watermark
 from voicemill.synthesis.graphs import SIZES
@@ -33,9 +37,7 @@ from voicemill.voice.manifest import GRAPHS, GRAPHS_FORMAT, MANIFEST, Part, Voic
 
 if TYPE_CHECKING:
     from voicemill.synthesis.load import Pretrained
-    from voicemill.synthesis.watermark_network import Network
 
-Weights = Literal["fp32", "int8", "int4"]
 VERSIONS = ("v1", "v2", "v2Pro", "v2ProPlus")
 """Of v3 and v4 only the token model could be a graph; the sound comes from many steps of another model."""
 _MADE_ANEW = {MANIFEST, SIGNATURE, stored.FILE}
@@ -50,7 +52,8 @@ def export_graphs(folder: Path, target: Path, weights: Weights = "fp32", pretrai
     Args:
         folder: A voice.
         target: Existing empty folder.
-        weights: Of the token model's products; int8 and int4 are in blocks, which only ONNX Runtime multiplies.
+        weights: fp16 halves the files. int8 and int4 are the token model's products in blocks, which only ONNX Runtime
+            multiplies, and all else in fp16.
         pretrained: HuBERT, and the speaker encoder for v2Pro*, to read the reference clips of a voice that does not
             carry what they find there.
 
@@ -76,9 +79,11 @@ def export_graphs(folder: Path, target: Path, weights: Weights = "fp32", pretrai
     generator = checkpoints.build_generator(checkpoints.load_sovits(folder / voice.sovits.file))
     tokens = token_graph(Gpt.from_checkpoint(token.config, token.weights).float().eval())
     acoustic_file, tokens_file = (target / name for name in GRAPHS)
-    onnx.save(tokens if weights == "fp32" else quantize(tokens, int(weights[-1])), tokens_file)
-    onnx.save(acoustic_graph(generator), acoustic_file)
+    onnx.save(in_weights(tokens, weights), tokens_file)
+    # Of convolutions there are no faster kernels in int8 (decision 235).
+    onnx.save(in_weights(acoustic_graph(generator), "fp32" if weights == "fp32" else "fp16"), acoustic_file)
     if watermark.is_installed():
+        from voicemill.synthesis.watermark_graph import watermark_graph
         from voicemill.synthesis.watermark_network import network
 
         onnx.save(watermark_graph(network()), target / watermark.GRAPH)
@@ -115,30 +120,24 @@ def _copy(folder: Path, target: Path, without: Iterable[str]) -> None:
             shutil.copyfile(file, target / name)
 
 
-def watermark_graph(network: Network) -> onnx.ModelProto:
-    """Return the network that marks speech as a graph: `levels` `[1, W, T]` to their `change`, float32."""
-    nodes, weights, name = [], [], "levels"
-    for number, layer in enumerate(network.encoder["layers"]):  # type: ignore[arg-type]
-        given = [f"{number}.weight", f"{number}.bias"]
-        parameters = (layer.conv.weight, layer.conv.bias)
-        weights += [
-            numpy_helper.from_array(value.detach().numpy(), each) for value, each in zip(parameters, given, strict=True)
-        ]
-        size = layer.conv.kernel_size[0]
-        shape = {"kernel_shape": [size], "pads": [size // 2, size // 2]}
-        nodes.append(node("Conv", [name, *given], [f"{number}.conv"], shape))
-        name = f"{number}.conv"
-        if layer.active:
-            nodes.append(node("LeakyRelu", [name], [f"{number}.active"], {"alpha": 0.01}))
-            name = f"{number}.active"
-    nodes.append(node("Identity", [name], ["change"], {}))
-    given, made = (
-        [helper.make_tensor_value_info(each, TensorProto.FLOAT, [1, watermark.BAND, "T"])]
-        for each in ("levels", "change")
-    )
-    graph = helper.make_graph(nodes, "watermark", given, made, weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="voicemill")
-    model.ir_version = 10
-    mark = watermark.mark()
-    helper.set_model_props(model, {"name": mark.name if mark else watermark.PACKAGE})
-    return model
+def export_bert(models: Path, weights: Weights = "fp32") -> Path:
+    """Write the BERT of a models folder as a graph beside it, by which voices of graphs speak Mandarin.
+
+    Args:
+        models: Models folder.
+        weights: As of `export_graphs`.
+
+    Returns:
+        The folder of the graph and its tokenizer; one that is there is replaced.
+
+    Raises:
+        MissingModelError: There is no BERT in the models folder.
+        InputError: It cannot be loaded, or is another kind of BERT.
+    """
+    bert = load_bert(locate(models, "bert"))
+    made = in_weights(bert_graph(bert.model), weights)
+    target = models / place("bert-onnx")
+    with atomic(target, is_folder=True) as folder:
+        onnx.save(made, folder / GRAPH)
+        cast(Any, bert.tokenizer).backend_tokenizer.save(str(folder / TOKENIZER))
+    return target

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import numpy as np
 
 from voicemill.core import untrusted
 from voicemill.core.display import display
-from voicemill.core.errors import InputError, UsageError
+from voicemill.core.errors import InputError, MissingModelError, UsageError
 from voicemill.gpt_sovits.gpt.config import GptConfig
+from voicemill.gpt_sovits.onnx.bert import OnnxBert
 from voicemill.gpt_sovits.onnx.decoder import OnnxDecoder
 from voicemill.gpt_sovits.onnx.sound import AcousticSizes, OnnxSound
 from voicemill.gpt_sovits.onnx.speaker import OnnxSpeaker
 from voicemill.gpt_sovits.synthesis.fragments import without_bert
+from voicemill.models import locate
 from voicemill.synthesis import watermark as watermarks
 from voicemill.text import Reading
 from voicemill.voice.manifest import Voice
@@ -65,7 +68,7 @@ def check_manner(voice: Voice, runtime: str, device: str, *, compiled: bool) -> 
 
 
 def speaker_of(
-    folder: Path, voice: Voice, precision: str, reading: Reading, watermark: watermarks.Choice
+    folder: Path, voice: Voice, precision: str, reading: Reading, watermark: watermarks.Choice, models: Path | None
 ) -> tuple[OnnxSpeaker, int]:
     """Return who speaks as a voice of graphs, and the size of its speaker embeddings.
 
@@ -75,6 +78,7 @@ def speaker_of(
         precision: `auto`, or what the token model's weights have.
         reading: The user's own pronunciations, and who reads polyphones.
         watermark: Whether all that it speaks is watermarked.
+        models: Models folder with BERT as a graph, for Mandarin; None where there is none.
 
     Raises:
         InputError: A file is damaged.
@@ -95,12 +99,40 @@ def speaker_of(
     decoder = OnnxDecoder(folder / voice.gpt.file, config)
     sound = OnnxSound(folder / voice.sovits.file, sizes.acoustic)
     mark = watermarks.mark_by_graph(watermark, folder)
-    return OnnxSpeaker(voice.version, decoder, sound, _bert, reading, mark), sizes.speaker_channels
+    return OnnxSpeaker(voice.version, decoder, sound, Bert(models), reading, mark), sizes.speaker_channels
 
 
-def _bert(segments: Sequence[Any]) -> np.ndarray:
-    if any(segment.language == "zh" for segment in segments):
-        raise InputError(
-            "a voice of ONNX graphs cannot speak Mandarin, which needs BERT: use the voice that it was made of"
-        )
-    return without_bert(segments)
+class Bert:
+    """BERT rows by the graph in a models folder, which is loaded when Mandarin is first read.
+
+    Args:
+        models: Models folder; None where there is none.
+    """
+
+    def __init__(self, models: Path | None):
+        self._models = models
+
+    def __call__(self, segments: Sequence[Any]) -> np.ndarray:
+        """Return the rows of a text's segments; see `BertFeatures`.
+
+        Raises:
+            MissingModelError: There is Mandarin in it, and no graph to read it.
+            InputError: The graph is damaged, or a sentence longer than it reads.
+        """
+        if all(segment.language != "zh" for segment in segments):
+            return without_bert(segments)
+        return self._graph(segments)
+
+    @cached_property
+    def _graph(self) -> OnnxBert:
+        if self._models is None:
+            raise MissingModelError(
+                "Mandarin needs BERT as a graph: name a models folder in which `voicemill models export-onnx` wrote it"
+            )
+        return _load_bert(locate(self._models, "bert-onnx"))
+
+
+@lru_cache(maxsize=1)
+def _load_bert(folder: Path) -> OnnxBert:
+    # It is larger than a voice, and the same for all that one process speaks with.
+    return OnnxBert(folder)

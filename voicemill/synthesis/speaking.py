@@ -101,7 +101,7 @@ def load_voice(
         folder: What `publish` made, or `voicemill voices export --onnx` of that.
         models: Models folder, for BERT where Mandarin is spoken, and for HuBERT and the speaker encoder where the voice
             does not carry what they find in its reference clips; or those of it that are loaded already. A voice of
-            graphs needs none.
+            graphs needs one for Mandarin only, with BERT as a graph (`voicemill models export-onnx`).
         device: Where to compute; None takes the GPU where there is one.
         precision: As `Pretrained.synthesizer`; of a voice of graphs `auto`, or what it was exported in.
         compiled: The same.
@@ -121,7 +121,8 @@ def load_voice(
             from voicemill.synthesis import graphs
 
             graphs.check_manner(voice, runtime, str(device or "cpu"), compiled=compiled)
-            synthesizer, channels = graphs.speaker_of(folder, voice, precision, reading, watermark)
+            place = models if models is None or isinstance(models, Path) else models.models
+            synthesizer, channels = graphs.speaker_of(folder, voice, precision, reading, watermark, place)
     else:
         if models is None:
             raise UsageError(f"{folder} is a voice that needs a models folder; name it, or set VOICEMILL_MODELS")

@@ -108,8 +108,16 @@ def _wants_g2pw(polyphones: Polyphones, recorded: str) -> bool:
 
 def _g2pw(models: Path, *, required: bool) -> G2pw | None:
     try:
-        return G2pw(locate(models, "g2pw"), locate(models, "bert") / "tokenizer.json")
+        return G2pw(locate(models, "g2pw"), _tokenizer(models))
     except MissingModelError:
         if required:
             raise
         return None
+
+
+def _tokenizer(models: Path) -> Path:
+    """Return BERT's tokenizer, which is the same beside its weights and beside its graph."""
+    try:
+        return locate(models, "bert", file="tokenizer.json")
+    except MissingModelError:
+        return locate(models, "bert-onnx", file="tokenizer.json")

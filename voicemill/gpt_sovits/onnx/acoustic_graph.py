@@ -21,6 +21,7 @@ from pathlib import Path
 
 import onnx
 import torch
+from onnx import helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -83,4 +84,15 @@ def acoustic_graph(generator: Generator) -> onnx.ModelProto:
             output_names=["samples"],
             dynamic_axes={"tokens": {1: "F"}, "phones": {1: "P"}, "noise": {2: "T"}, "samples": {1: "L"}},
         )
-        return onnx.load(file)
+        return _with_weights(onnx.load(file))
+
+
+def _with_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Make the constants of a traced graph its weights, in place: of a weight norm the tracer computes constants."""
+    constants = [node for node in model.graph.node if node.op_type == "Constant"]
+    for constant in constants:
+        tensor = helper.get_node_attr_value(constant, "value")
+        tensor.name = constant.output[0]
+        model.graph.initializer.append(tensor)
+        model.graph.node.remove(constant)
+    return model

@@ -1,22 +1,59 @@
-"""Weights in blocks of 32 with a scale each, as ONNX Runtime's MatMulNBits multiplies them (int8 or int4).
+"""Smaller weights of a graph.
 
-Rows of activations are quantized apart, so that a line's tokens do not depend on the lines beside it.
+fp16        in half precision, cast to single where the graph is loaded
+int8, int4  of products: in blocks of 32 with a scale each, as ONNX Runtime's MatMulNBits multiplies them. Rows of
+            activations are quantized apart, so that a line's tokens do not depend on the lines beside it.
 
 Shapes: I inputs, O outputs, N blocks of a row.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from voicemill.gpt_sovits.onnx.nodes import node
+from voicemill.gpt_sovits.onnx.graph_builder import node
 
+Weights = Literal["fp32", "fp16", "int8", "int4"]
+"""How the weights of a graph are kept; activations are in single precision where products are not in blocks."""
 BLOCK = 32
 CONTRIB = "com.microsoft"
 INT8_ACTIVATIONS = 4
 """`accuracy_level` of MatMulNBits: activations are rounded to int8 in blocks too."""
+_BITS = {"int8": 8, "int4": 4}
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+def in_weights(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
+    """Return a graph of single precision with its weights kept so; int8 and int4 have what is not in blocks in fp16."""
+    if weights == "fp32":
+        return model
+    return halve(model if weights == "fp16" else quantize(model, _BITS[weights]))
+
+
+def halve(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with its weights in half precision, which are cast to single when it is loaded.
+
+    The file is half as large, and what it computes is rounded no further. Short vectors (norms, biases) and the scales
+    of blocks stay as they are.
+
+    Args:
+        model: A graph; it stays as it is.
+    """
+    scales = {name for each in model.graph.node if each.domain == CONTRIB for name in each.input}
+    weights, casts = [], []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2 or tensor.name in scales:
+            weights.append(tensor)
+            continue
+        half = f"{tensor.name}.fp16"
+        value = np.clip(numpy_helper.to_array(tensor), -_LARGEST, _LARGEST)
+        weights.append(numpy_helper.from_array(value.astype(np.float16), half))
+        casts.append(node("Cast", [half], [tensor.name], {"to": TensorProto.FLOAT}))
+    return _with(model, [*casts, *model.graph.node], weights)
 
 
 def quantize(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
@@ -47,11 +84,18 @@ def quantize(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
         form = {"K": inputs, "N": outputs, "bits": bits, "block_size": BLOCK, "accuracy_level": INT8_ACTIVATIONS}
         nodes.append(node("MatMulNBits", [each.input[0], *names], each.output, form, CONTRIB))
     kept = [tensor for tensor in model.graph.initializer if tensor.name not in gone]
-    graph = helper.make_graph(nodes, model.graph.name, model.graph.input, model.graph.output, [*kept, *made])
-    opsets = [*model.opset_import, helper.make_opsetid(CONTRIB, 1)]
-    return helper.make_model(
-        graph, opset_imports=opsets, ir_version=model.ir_version, producer_name=model.producer_name
+    return _with(model, nodes, [*kept, *made])
+
+
+def _with(model: onnx.ModelProto, nodes: list[NodeProto], weights: list[TensorProto]) -> onnx.ModelProto:
+    """Return a graph of the same inputs, outputs and notes."""
+    graph = helper.make_graph(nodes, model.graph.name, model.graph.input, model.graph.output, weights)
+    opsets = {each.domain: each for each in (*model.opset_import, helper.make_opsetid(CONTRIB, 1))}
+    made = helper.make_model(
+        graph, opset_imports=list(opsets.values()), ir_version=model.ir_version, producer_name=model.producer_name
     )
+    made.metadata_props.extend(model.metadata_props)
+    return made
 
 
 def pack(weight_IO: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:

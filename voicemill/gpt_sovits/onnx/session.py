@@ -14,11 +14,15 @@ from voicemill.core.errors import BrokenModelError, InputError
 _ERRORS_ONLY = 3
 
 
-def session(graph: Path | bytes) -> onnxruntime.InferenceSession:
+EXPORT_AGAIN = "export the voice again"
+
+
+def session(graph: Path | bytes, hint: str = EXPORT_AGAIN) -> onnxruntime.InferenceSession:
     """Return a session on the CPU with `$OMP_NUM_THREADS` threads, or one a core.
 
     Args:
         graph: A file, or its content.
+        hint: What the user may do about a damaged one.
 
     Raises:
         InputError: If it is not a graph that this ONNX Runtime can run.
@@ -33,20 +37,19 @@ def session(graph: Path | bytes) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         name = graph.name if isinstance(graph, Path) else "the graph"
-        raise InputError(
-            f"{name} cannot be run by ONNX Runtime {onnxruntime.__version__}; export the voice again: {error}"
-        ) from error
+        raise InputError(f"{name} cannot be run by ONNX Runtime {onnxruntime.__version__}; {hint}: {error}") from error
 
 
 @contextmanager
-def running(graph: str) -> Iterator[None]:
+def running(graph: str, problem: str = f"does not fit the sizes in onnx.json; {EXPORT_AGAIN}") -> Iterator[None]:
     """Where a graph runs.
 
     Args:
         graph: Its file's name, for the sentence.
+        problem: What is wrong where it cannot run: what it is given follows from the files beside it.
 
     Raises:
-        BrokenModelError: If ONNX Runtime ends with an error: what it is given follows from the voice's own sizes.
+        BrokenModelError: If ONNX Runtime ends with an error.
     """
     try:
         yield
@@ -54,9 +57,7 @@ def running(graph: str) -> Iterator[None]:
         raise
     except Exception as error:  # ONNX Runtime's errors have no common base but this
         reason = " ".join(str(error).split())
-        raise BrokenModelError(
-            f"{graph} does not fit the sizes in onnx.json; export the voice again: {reason:.200}"
-        ) from error
+        raise BrokenModelError(f"{graph} {problem}: {reason:.200}") from error
 
 
 def metadata(runs: onnxruntime.InferenceSession) -> dict[str, str]:

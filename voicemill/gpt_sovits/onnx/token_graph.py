@@ -21,19 +21,14 @@ Names of shapes: D model width, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from torch import Tensor
 
 from voicemill.gpt_sovits.gpt.config import BERT_CHANNELS
 from voicemill.gpt_sovits.gpt.model import Block, Gpt
-from voicemill.gpt_sovits.onnx.nodes import Attribute, node
-
-OPSET = 24
-IR_VERSION = 11
+from voicemill.gpt_sovits.onnx.graph_builder import GraphBuilder
 
 
 def cache_names(layers: int) -> list[tuple[str, str]]:
@@ -43,7 +38,7 @@ def cache_names(layers: int) -> list[tuple[str, str]]:
 
 def token_graph(model: Gpt) -> onnx.ModelProto:
     """Return the graph of a token model in single precision."""
-    graph = _Graph()
+    graph = GraphBuilder()
     config = model.config
     heads, width = config.head, config.hidden_dim
     graph.constant("per_head", np.array([0, 0, heads, width // heads]))
@@ -54,58 +49,22 @@ def token_graph(model: Gpt) -> onnx.ModelProto:
         x = _block(graph, block, f"layer.{layer}", layer, x)
     x = graph.add("Gather", [x, "last"], "decides", axis=1)
     graph.add("MatMul", [x, graph.weight("predict", model.ar_predict_layer.weight.T)], "scores")
-    return graph.model(config.n_layer, heads, width // heads, config.vocab_size)
+    whole, real, cache = TensorProto.INT64, TensorProto.FLOAT, ["B", heads, "S", width // heads]
+    caches = cache_names(config.n_layer)
+    inputs = [
+        ("phones", whole, ["B", "X"]),
+        ("bert", real, ["B", BERT_CHANNELS, "X"]),
+        ("tokens", whole, ["B", "Y"]),
+        ("token_positions", whole, ["B", "Y"]),
+        ("written", whole, ["B"]),
+        ("visible", TensorProto.BOOL, ["M", 1, "L", "S"]),
+        *((before, real, cache) for before, _ in caches),
+    ]
+    outputs = [("scores", real, ["B", config.vocab_size]), *((after, real, cache) for _, after in caches)]
+    return graph.model("tokens", inputs, outputs)
 
 
-class _Graph:
-    """Nodes and weights of a graph that is being written."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-
-    def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Attribute) -> str:
-        self.nodes.append(node(operator, inputs, [output], attributes))
-        return output
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        self.weights.append(numpy_helper.from_array(value, name))
-        return name
-
-    def weight(self, name: str, value: Tensor) -> str:
-        return self.constant(name, value.detach().float().cpu().contiguous().numpy())
-
-    def linear(self, x: str, name: str, weight_OI: Tensor, bias_O: Tensor | None) -> str:
-        product = self.add("MatMul", [x, self.weight(f"{name}.weight", weight_OI.T)], f"{name}.product")
-        if bias_O is None:
-            return product
-        return self.add("Add", [product, self.weight(f"{name}.bias", bias_O)], f"{name}.out")
-
-    def model(self, layers: int, heads: int, head_width: int, vocabulary: int) -> onnx.ModelProto:
-        whole, real = TensorProto.INT64, TensorProto.FLOAT
-        cache = ["B", heads, "S", head_width]
-        inputs = [
-            helper.make_tensor_value_info("phones", whole, ["B", "X"]),
-            helper.make_tensor_value_info("bert", real, ["B", BERT_CHANNELS, "X"]),
-            helper.make_tensor_value_info("tokens", whole, ["B", "Y"]),
-            helper.make_tensor_value_info("token_positions", whole, ["B", "Y"]),
-            helper.make_tensor_value_info("written", whole, ["B"]),
-            helper.make_tensor_value_info("visible", TensorProto.BOOL, ["M", 1, "L", "S"]),
-        ]
-        outputs = [helper.make_tensor_value_info("scores", real, ["B", vocabulary])]
-        for before, after in cache_names(layers):
-            inputs.append(helper.make_tensor_value_info(before, real, cache))
-            outputs.append(helper.make_tensor_value_info(after, real, cache))
-        graph = helper.make_graph(self.nodes, "tokens", inputs, outputs, self.weights)
-        return helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="voicemill",
-        )
-
-
-def _text(graph: _Graph, model: Gpt) -> str:
+def _text(graph: GraphBuilder, model: Gpt) -> str:
     """Embed phonemes and their BERT rows; their positions are counted from the first."""
     table = graph.weight("phone_embedding", model.ar_text_embedding.word_embeddings.weight)
     phones = graph.add("Gather", [table, "phones"], "phones.embedded")
@@ -118,7 +77,7 @@ def _text(graph: _Graph, model: Gpt) -> str:
     return _with_positions(graph, x, places, "text", model.ar_text_position.alpha, model.ar_text_position.rate_F)
 
 
-def _tokens(graph: _Graph, model: Gpt) -> str:
+def _tokens(graph: GraphBuilder, model: Gpt) -> str:
     """Embed tokens at the positions that are given."""
     table = graph.weight("token_embedding", model.ar_audio_embedding.word_embeddings.weight)
     x = graph.add("Gather", [table, "tokens"], "tokens.embedded")
@@ -126,7 +85,7 @@ def _tokens(graph: _Graph, model: Gpt) -> str:
     return _with_positions(graph, x, "token_positions", "tokens", alpha, rate_F)
 
 
-def _with_positions(graph: _Graph, x: str, places: str, name: str, alpha: Tensor, rate_F: Tensor) -> str:
+def _with_positions(graph: GraphBuilder, x: str, places: str, name: str, alpha: Tensor, rate_F: Tensor) -> str:
     """Add sine codes: sine and cosine of place * rate, alternating."""
     D = 2 * len(rate_F)
     as_float = graph.add("Cast", [places], f"{name}.float", to=TensorProto.FLOAT)
@@ -140,12 +99,12 @@ def _with_positions(graph: _Graph, x: str, places: str, name: str, alpha: Tensor
     return graph.add("Add", [x, scaled], f"{name}.placed")
 
 
-def _block(graph: _Graph, block: Block, name: str, layer: int, x: str) -> str:
+def _block(graph: GraphBuilder, block: Block, name: str, layer: int, x: str) -> str:
     """Write one transformer layer, the norm after each residual sum."""
     attention = block.self_attn
     qkv = graph.linear(x, f"{name}.qkv", attention.in_proj_weight, attention.in_proj_bias)
     parts = [f"{name}.{part}" for part in ("q", "k", "v")]
-    graph.nodes.append(node("Split", [qkv], parts, {"axis": 2, "num_outputs": 3}))
+    graph.split(qkv, parts, axis=2)
     q, k, v = (
         graph.add(
             "Transpose", [graph.add("Reshape", [part, "per_head"], f"{part}.apart")], f"{part}.heads", perm=[0, 2, 1, 3]
@@ -158,16 +117,9 @@ def _block(graph: _Graph, block: Block, name: str, layer: int, x: str) -> str:
     joined = graph.add("Transpose", [read], f"{name}.joined", perm=[0, 2, 1, 3])
     flat = graph.add("Reshape", [joined, "merged"], f"{name}.flat")
     out = graph.linear(flat, f"{name}.out", attention.out_proj.weight, attention.out_proj.bias)
-    x = _added(graph, x, out, f"{name}.norm1", block.norm1)
+    x = graph.norm(graph.add("Add", [x, out], f"{name}.heard"), f"{name}.norm1", block.norm1)
     up = graph.linear(x, f"{name}.up", block.linear1.weight, block.linear1.bias)
     down = graph.linear(
         graph.add("Relu", [up], f"{name}.relu"), f"{name}.down", block.linear2.weight, block.linear2.bias
     )
-    return _added(graph, x, down, f"{name}.norm2", block.norm2)
-
-
-def _added(graph: _Graph, x: str, change: str, name: str, norm: object) -> str:
-    total = graph.add("Add", [x, change], f"{name}.sum")
-    scale, shift = graph.weight(f"{name}.scale", norm.weight), graph.weight(f"{name}.shift", norm.bias)  # type: ignore[attr-defined]
-    epsilon = float(norm.eps)  # type: ignore[attr-defined]
-    return graph.add("LayerNormalization", [total, scale, shift], f"{name}.out", axis=-1, epsilon=epsilon)
+    return graph.norm(graph.add("Add", [x, down], f"{name}.sum"), f"{name}.norm2", block.norm2)
