@@ -111,7 +111,6 @@ def _hear(listener: WhisperRecognizer, folder: Path, labels: Sequence[Label], nu
     sound = read_mono(folder / label.path, RATE)
     first = listener.transcribe(sound)
     (again,) = listener.hear_again([sound], [language], [first.text])
-    encoding = listener.encode(sound, language)
     texts, rng = [one.text for one in labels], random.Random(number)
     planted = {kind: plant(texts, number, kind, language, rng) for kind in KINDS}
     text, *others = (consistent(one, language, "simplified") for one in (first.text, *again.texts))
@@ -122,9 +121,9 @@ def _hear(listener: WhisperRecognizer, folder: Path, labels: Sequence[Label], nu
         first.confidence,
         others,
         len(sound) / RATE,
-        encoding.words(first.text),
-        encoding.words(label.text),
-        {kind: (wrong, encoding.words(wrong)) for kind, wrong in planted.items()},
+        listener.words(sound, language, first.text),
+        listener.words(sound, language, label.text),
+        {kind: (wrong, listener.words(sound, language, wrong)) for kind, wrong in planted.items()},
     )
 
 

@@ -1,5 +1,6 @@
 """The recognisers on speech whose words are known, and which of them is taken."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from voicemill.asr import recognizer
 from voicemill.asr.pocketsphinx import PocketsphinxRecognizer
 from voicemill.asr.whisper import WhisperRecognizer
 from voicemill.audio.reading import read_mono
-from voicemill.core.errors import InputError, MissingModelError, UsageError
+from voicemill.core.errors import InputError, MissingModelError, OutOfGpuMemory, UsageError
 from voicemill.models import locate, record
 from voicemill.models.toy.whisper import make_whisper
 
@@ -139,16 +140,65 @@ def test_whisper_guesses_three_times_and_reads_the_transcript_along(models: Path
     assert "<|" not in "".join(first + second)
 
 
+def encoded_by(listener: WhisperRecognizer) -> list[list[int]]:
+    """Return a list that gets the shape of all that the encoder is given from now on."""
+    shapes: list[list[int]] = []
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model, name)
+
+        def encode(self, features: Any, **options: Any) -> Any:
+            shapes.append(features.shape)
+            return model.encode(features, **options)
+
+    model = listener._model.model
+    listener._model.model = Watched()
+    return shapes
+
+
+@pytest.mark.parametrize("language", ["en", "auto"])
+def test_whisper_encodes_a_clip_once_whatever_is_asked_of_it(models: Path, speech: np.ndarray, language: str) -> None:
+    listener = WhisperRecognizer(locate(models, "whisper"), language, "cpu", is_toy=True)
+    clips = [speech[: 2 * RATE], speech[3 * RATE : 6 * RATE], speech[: 2 * RATE]]
+    encoded = encoded_by(listener)
+    heard = listener.transcribe_all(clips)
+    assert heard[0] == heard[2]
+    listener.hear_again(clips, [one.language for one in heard], [one.text for one in heard])
+    listener.words(clips[1], heard[1].language, heard[1].text)
+    assert [shape[0] for shape in encoded] == [2]
+    other = [np.roll(clip, 1) for clip in clips]
+    listener.hear_again(other, ["en"] * 3, ["good morning"] * 3)
+    assert [shape[0] for shape in encoded] == [2, 2]
+
+
+def test_whisper_takes_half_as_many_clips_where_memory_runs_out(
+    models: Path, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = WhisperRecognizer(locate(models, "whisper"), "en", "cpu", is_toy=True)
+    clips = [speech[start * RATE : (start + 1) * RATE] for start in range(5)]
+    expected = listener.transcribe_all(clips)
+    encode, sizes = listener._decoder.encode, []
+
+    def small(those: list[np.ndarray], *, most: int = 2) -> Any:
+        sizes.append(len(those))
+        if len(those) > most:
+            raise RuntimeError("CUDA failed with error out of memory")
+        return encode(those)
+
+    listener._recent.clear()
+    monkeypatch.setattr(listener._decoder, "encode", small)
+    assert [one.text for one in listener.transcribe_all(clips)] == [one.text for one in expected]
+    assert sizes == [5, 4, 2, 2, 1]
+    listener._recent.clear()
+    monkeypatch.setattr(listener._decoder, "encode", partial(small, most=0))
+    with pytest.raises(OutOfGpuMemory, match="Whisper and one clip do not fit"):
+        listener.transcribe_all(clips)
+
+
 def test_whisper_hears_at_a_glance_as_much_as_there_is(models: Path, speech: np.ndarray) -> None:
     listener = WhisperRecognizer(locate(models, "whisper"), "en", "cpu", is_toy=True)
-    encoded: list[tuple[int, ...]] = []
-    encode = listener._model.encode
-
-    def watched(features: np.ndarray) -> Any:
-        encoded.append(features.shape)
-        return encode(features)
-
-    listener._model.encode = watched
+    encoded = encoded_by(listener)
     assert "<|" not in listener.glance(speech[: 2 * RATE])
     # Two seconds and one of silence, at a hundred frames a second, instead of thirty.
     assert [shape[-1] for shape in encoded] == [300]

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from voicemill.asr.cublas import load_cublas
+from voicemill.asr.encodings import Decoder, Encoding, Word
 from voicemill.asr.flags import loops
-from voicemill.asr.rehearing import Encoding
 from voicemill.asr.transcript import RATE, Rehearing, Transcript
 from voicemill.core.errors import InputError, OutOfGpuMemory, UsageError
 from voicemill.core.hardware import is_cuda_failure, use_gpu
 from voicemill.core.logs import get_logger
-from voicemill.dataset.labels import LANGUAGES, one_line
+from voicemill.dataset.labels import LANGUAGES
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
-    from faster_whisper.transcribe import Segment
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 log = get_logger(__name__)
 
 # What CTranslate2 says where it has no kernels for a GPU: none at all, or none for the shapes of 8-bit weights, as on
 # Blackwell (OpenNMT/CTranslate2 #1865).
 _NO_KERNELS = ("no kernel image", "not_supported", "invalid device function", "cublas_status_arch_mismatch")
-# Whisper hears 30 s at a time; each clip of a batch gets a slot of that length, so that its place tells whose it is.
-_SLOT_SECONDS = 30
 # At 6 GB of GPU memory eight clips with 8-bit weights take 4.5 GB.
 _BATCH = 8
-# Three tokens a character at the fastest speech: a decoder that has lost its way stops there, not at 448 tokens.
-_TOKENS_A_SECOND = 30
-_MOST_TOKENS = 400
+_RECENT = 16
+"""How many clips' encodings are kept: of the large model they take 8 MB each."""
 _SEED = 1
 """Of what `hear_again` guesses."""
 
@@ -57,7 +56,6 @@ class WhisperRecognizer:
 
     def __init__(self, folder: Path, language: str = "auto", device: str = "auto", *, is_toy: bool = False) -> None:
         import ctranslate2
-        from faster_whisper import BatchedInferencePipeline
 
         if device == "auto":
             device = "cuda" if use_gpu(bool(ctranslate2.get_cuda_device_count())) else "cpu"
@@ -70,7 +68,8 @@ class WhisperRecognizer:
         self._model = _load(folder, device, ["float32"] if is_toy else _compute_types(device))
         # Takes effect where a thread draws for the first time.
         ctranslate2.set_random_seed(_SEED)
-        self._batched = BatchedInferencePipeline(self._model)
+        self._decoder = Decoder(self._model)
+        self._recent: dict[bytes, Encoding] = {}
         self.language = language
         self.trusted_above = 2.0 if is_toy else 0.55
 
@@ -86,13 +85,11 @@ class WhisperRecognizer:
 
     def transcribe_all(self, clips_16k: Sequence[np.ndarray]) -> list[Transcript]:
         """Recognise several clips, eight at a time; one without speech in it is not given to the model."""
-        languages = [self._language_of(clip) if _has_speech(clip) else None for clip in clips_16k]
         silent = Transcript("", LANGUAGES[0] if self.language == "auto" else self.language, 0.0)
         results = [silent] * len(clips_16k)
-        for language in sorted({language for language in languages if language}):
-            mine = [i for i, found in enumerate(languages) if found == language]
-            for i, transcript in zip(mine, self._in(language, [clips_16k[i] for i in mine], _BATCH), strict=True):
-                results[i] = transcript
+        speaking = [i for i, clip in enumerate(clips_16k) if _has_speech(clip)]
+        for i, transcript in zip(speaking, _batches(self._transcribe, [clips_16k[i] for i in speaking]), strict=True):
+            results[i] = transcript
         return results
 
     def hear_again(
@@ -101,20 +98,15 @@ class WhisperRecognizer:
         """Guess what else could have been heard in some clips, and tell how well their transcripts fit.
 
         Three transcripts of each are sampled at a temperature of 0.6: words that the model is sure of come again, the
-        others differ. Takes about as long as `transcribe_all`. The same clips in the same order give the same guesses
-        in each process.
+        others differ. Clips that `transcribe_all` was given last are not encoded again, which takes most of the time.
+        The same clips in the same order give the same guesses in each process.
 
         Args:
             clips_16k: float32 `[n]` each, at 16 kHz.
             languages: What is spoken in each.
             texts: The transcript of each.
         """
-        found = []
-        for clip, language, text in zip(clips_16k, languages, texts, strict=True):
-            encoding = self.encode(clip, language)
-            least = min((word.chance for word in encoding.words(text)), default=None)
-            found.append(Rehearing(encoding.guesses(_most_tokens(len(clip) / RATE)), least))
-        return found
+        return _batches(self._hear_again, list(zip(clips_16k, languages, texts, strict=True)))
 
     def glance(self, clip_16k: np.ndarray) -> str:
         """Return the words of one clip, heard several times as fast as by `transcribe`, and less surely.
@@ -126,78 +118,74 @@ class WhisperRecognizer:
         Args:
             clip_16k: float32 `[n]` at 16 kHz.
         """
-        token = self._token_language(language := self._language_of(clip_16k))
-        encoding = Encoding(self._model, clip_16k, language, token, is_filled=False)
-        return encoding.likeliest(_most_tokens(len(clip_16k) / RATE))
+        (language,) = self._languages(self._encoded([clip_16k])) if self.language == "auto" else [self.language]
+        (encoding,) = self._decoder.encode([clip_16k], is_filled=False)
+        return self._decoder.likeliest(encoding, language)
 
-    def encode(self, clip_16k: np.ndarray, language: str) -> Encoding:
-        """Return a clip in which a language is spoken as the encoder has it."""
-        return Encoding(self._model, clip_16k, language, self._token_language(language))
+    def words(self, clip_16k: np.ndarray, language: str, text: str) -> list[Word]:
+        """Return the words of a transcript of a clip, `[n]` at 16 kHz, with the chance that the model gives each."""
+        (encoding,) = self._encoded([clip_16k])
+        return self._decoder.words(encoding, language, text)
 
-    def _language_of(self, clip: np.ndarray) -> str:
-        if self.language != "auto":
-            return self.language
-        if not self._model.model.is_multilingual:
-            return "en"
-        _, _, probabilities = self._model.detect_language(audio=clip)
-        known = {code: probability for code, probability in probabilities if code in LANGUAGES}
-        return max(known, key=lambda code: known[code])
-
-    def _in(self, language: str, clips: list[np.ndarray], batch: int) -> list[Transcript]:
-        try:
-            return [
-                transcript
-                for start in range(0, len(clips), batch)
-                for transcript in self._batch(language, clips[start : start + batch])
-            ]
-        except RuntimeError as error:
-            if "out of memory" not in str(error).lower():
-                raise
-            if batch == 1:
-                raise OutOfGpuMemory(
-                    "out of GPU memory: Whisper and one clip do not fit; use a smaller Whisper model or the CPU"
-                ) from error
-        return self._in(language, clips, batch // 2)
-
-    def _batch(self, language: str, clips: list[np.ndarray]) -> list[Transcript]:
-        transcripts = self._decode(language, clips)
-        lost = [i for i, transcript in enumerate(transcripts) if loops(transcript.text, language)]
+    def _transcribe(self, clips: Sequence[np.ndarray]) -> list[Transcript]:
+        encodings = self._encoded(clips)
+        languages = self._languages(encodings)
+        heard = self._decoder.transcripts(encodings, languages)
+        lost = [
+            i for i, ((text, _), language) in enumerate(zip(heard, languages, strict=True)) if loops(text, language)
+        ]
         if lost:
-            again = self._decode(language, [clips[i] for i in lost], no_repeat_ngram_size=3)
-            for i, transcript in zip(lost, again, strict=True):
-                transcripts[i] = transcript
-        return transcripts
+            those, theirs = [encodings[i] for i in lost], [languages[i] for i in lost]
+            again = self._decoder.transcripts(those, theirs, no_repeat_ngram_size=3)
+            for i, found in zip(lost, again, strict=True):
+                heard[i] = found
+        return [
+            Transcript(text, language, confidence)
+            for (text, confidence), language in zip(heard, languages, strict=True)
+        ]
 
-    def _decode(self, language: str, clips: list[np.ndarray], no_repeat_ngram_size: int = 0) -> list[Transcript]:
-        slot = _SLOT_SECONDS * RATE
-        audio = np.zeros(len(clips) * slot, np.float32)
-        spans = []
-        for i, clip in enumerate(clips):
-            kept = clip[:slot]
-            audio[i * slot : i * slot + len(kept)] = kept
-            spans.append({"start": i * _SLOT_SECONDS, "end": i * _SLOT_SECONDS + len(kept) / RATE})
-        longest = max(span["end"] - span["start"] for span in spans)
-        segments, _ = self._batched.transcribe(
-            audio,
-            language=self._token_language(language),
-            clip_timestamps=spans,
-            batch_size=len(clips),
-            max_new_tokens=_most_tokens(longest),
-            no_repeat_ngram_size=no_repeat_ngram_size,
-        )
-        heard: list[list[Segment]] = [[] for _ in clips]
-        for segment in segments:
-            heard[int(segment.start // _SLOT_SECONDS)].append(segment)
-        return [_joined(parts, language) for parts in heard]
+    def _hear_again(self, rows: Sequence[tuple[np.ndarray, str, str]]) -> list[Rehearing]:
+        clips, languages, texts = zip(*rows, strict=True)
+        encodings = self._encoded(clips)
+        found = []
+        guesses = self._decoder.guesses(encodings, languages)
+        for encoding, language, text, others in zip(encodings, languages, texts, guesses, strict=True):
+            words = self._decoder.words(encoding, language, text)
+            found.append(Rehearing(others, min((word.chance for word in words), default=None)))
+        return found
 
-    def _token_language(self, language: str) -> str:
-        # Only large-v3 has a token for Cantonese.
-        known = self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
-        return language if known else {"yue": "zh"}.get(language, language)
+    def _languages(self, encodings: Sequence[Encoding]) -> list[str]:
+        if self.language != "auto":
+            return [self.language] * len(encodings)
+        return self._decoder.languages(encodings)
+
+    def _encoded(self, clips: Sequence[np.ndarray]) -> list[Encoding]:
+        """Encode some clips, but for those that were encoded last."""
+        keys = [hashlib.sha256(clip.tobytes()).digest() for clip in clips]
+        known = {key: self._recent[key] for key in keys if key in self._recent}
+        new = {key: clip for key, clip in zip(keys, clips, strict=True) if key not in known}
+        if new:
+            known |= zip(new, self._decoder.encode(list(new.values())), strict=True)
+            self._recent = dict([*self._recent.items(), *known.items()][-_RECENT:])
+        return [known[key] for key in keys]
 
 
-def _most_tokens(seconds: float) -> int:
-    return min(_MOST_TOKENS, 20 + math.ceil(_TOKENS_A_SECOND * seconds))
+def _batches(work: Callable[[Sequence[Item]], list[Found]], items: Sequence[Item], size: int = _BATCH) -> list[Found]:
+    """Work on so many items at a time, and on half as many each time the GPU's memory runs out.
+
+    Raises:
+        OutOfGpuMemory: One item does not fit.
+    """
+    try:
+        return [found for start in range(0, len(items), size) for found in work(items[start : start + size])]
+    except RuntimeError as error:
+        if "out of memory" not in str(error).lower():
+            raise
+        if size == 1:
+            raise OutOfGpuMemory(
+                "out of GPU memory: Whisper and one clip do not fit; use a smaller Whisper model or the CPU"
+            ) from error
+    return _batches(work, items, size // 2)
 
 
 def _compute_types(device: str) -> list[str]:
@@ -250,13 +238,6 @@ def _runs(model: WhisperModel) -> bool:
 
 def _lacks_kernels(error: Exception) -> bool:
     return any(sign in str(error).lower() for sign in _NO_KERNELS)
-
-
-def _joined(parts: Sequence[Segment], language: str) -> Transcript:
-    text = one_line("".join(part.text for part in parts))
-    tokens = [len(part.tokens) + 1 for part in parts]
-    log_probability = np.average([part.avg_logprob for part in parts], weights=tokens) if parts else -math.inf
-    return Transcript(text, language, min(1.0, math.exp(log_probability)) if text else 0.0)
 
 
 def _has_speech(clip: np.ndarray) -> bool:
