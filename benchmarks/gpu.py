@@ -142,8 +142,8 @@ def speak_tokens(gpu: Gpu, dtype: torch.dtype, rows: int, *, graphs: bool) -> li
 
     def speak() -> list[Tensor]:
         rest = {"max_tokens": [given["n_tokens"]] * rows, "seeds": [0] * rows}
-        lines = ([given[name][0]] * rows for name in ("phones", "bert", "prompt"))
-        return generate(decoder, *lines, Sampling(top_k=1), **rest)
+        phones, bert, prompts = ([given[name][0]] * rows for name in ("phones", "bert", "prompt"))
+        return generate(decoder, phones, bert, prompts, Sampling(top_k=1), **rest)
 
     how = "CUDA graphs" if graphs else "no graphs"
     return gpu.measure(

@@ -29,6 +29,7 @@ from voicemill.gpt_sovits.gpt.recipe import GptRecipe
 from voicemill.gpt_sovits.gpt.training import Trainer as GptTrainer
 from voicemill.gpt_sovits.kernels.linear import Weights
 from voicemill.gpt_sovits.kernels.packed_vocoder import has_bfloat16, pack_vocoder
+from voicemill.gpt_sovits.noise import seeded_noise
 from voicemill.gpt_sovits.sovits.config import SovitsConfig
 from voicemill.gpt_sovits.sovits.data import Batch
 from voicemill.gpt_sovits.sovits.discriminator import Discriminator
@@ -195,7 +196,7 @@ def v4_speak(given: dict[str, Any], repeat: int, weights: StateDicts | None = No
     fold_weight_norm(vocoder)
     model.dec = vocoder
     pack_vocoder(model)
-    sound = MelSound(model, lambda _, shape: torch.randn(shape), nullcontext)
+    sound = MelSound(model, seeded_noise, nullcontext)
     speaker = model.speaker(given["refer"])
 
     def speak() -> Tensor:

@@ -78,7 +78,7 @@ def fit_codebook(model: Generator, clip: Clip) -> None:
     """Spread the codes over the clip's features; the rest of the codebook stays out of reach."""
     with torch.no_grad():
         frames = model.ssl_proj(clip.ssl_1CT)[0].T
-        centres, _ = kmeans2(frames.numpy(), CODES, minit="++", seed=0)
+        centres, _ = kmeans2(frames.numpy(), CODES, minit="++", rng=0)
         model.codebook.embed.fill_(1e3)
         model.codebook.embed[:CODES] = torch.from_numpy(centres)
 

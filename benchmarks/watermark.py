@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,11 @@ NOISE_DB = 20.0
 def faster(samples: np.ndarray, factor: float) -> np.ndarray:
     """The same pitch at another tempo, by ffmpeg's atempo."""
     import av
+    from av.error import BlockingIOError, EOFError
+    from av.filter import Graph
 
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=RATE, format="flt", layout="mono", time_base=f"1/{RATE}")
+    graph = Graph()
+    source = graph.add_abuffer(sample_rate=RATE, format="flt", layout="mono", time_base=Fraction(1, RATE))
     tempo, sink = graph.add("atempo", str(factor)), graph.add("abuffersink")
     source.link_to(tempo)
     tempo.link_to(sink)
@@ -51,7 +54,7 @@ def faster(samples: np.ndarray, factor: float) -> np.ndarray:
     while True:
         try:
             parts.append(graph.pull().to_ndarray()[0])
-        except (av.error.EOFError, av.error.BlockingIOError):
+        except (EOFError, BlockingIOError):
             return np.concatenate(parts)
 
 

@@ -87,7 +87,7 @@ def load(folder: Path, given: dict[str, np.ndarray], threads: int, variant: str)
         for _ in range(count - 1):
             fed = dict(zip(names, [y, embedded, *cache], strict=True))
             y, embedded, _, *cache = stage.run(None, fed)
-        return np.shape(y)[1] - np.shape(prompts)[1]
+        return np.asarray(y).shape[1] - np.asarray(prompts).shape[1]
 
     def sound() -> int:
         fed = {

@@ -15,7 +15,7 @@ from benchmarks.quality.sources import Prompted
 from voicemill.core.errors import InputError
 from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.synthesis import Options, Reference, Speech
-from voicemill.gpt_sovits.synthesis.speaker import AS_REFERENCE
+from voicemill.gpt_sovits.synthesis.speaker import AS_REFERENCE, Speaker
 from voicemill.gpt_sovits.synthesis.synthesizer import Synthesizer
 from voicemill.models import locate
 from voicemill.models.layout import Version
@@ -91,7 +91,7 @@ class Bench:
         said = recite(speaking.synthesizer, prompt, self.lines, self.language, self.seed, options, generation.speed)
         return self._heard(title, said)
 
-    def measure(self, title: str, synthesizer: Synthesizer, reference: Reference) -> Summary:
+    def measure(self, title: str, synthesizer: Speaker, reference: Reference) -> Summary:
         """Let weights speak all lines and measure them.
 
         Args:
@@ -116,7 +116,7 @@ class Bench:
                 dropped[name] = str(error)
         return self.listener.summarize(title, sentences, dropped)
 
-    def measure_prompted(self, title: str, synthesizer: Synthesizer, rows: Sequence[Prompted]) -> list[Summary]:
+    def measure_prompted(self, title: str, synthesizer: Speaker, rows: Sequence[Prompted]) -> list[Summary]:
         """Let it speak each line as the line's own prompt does, and measure it against that prompt.
 
         Returns:

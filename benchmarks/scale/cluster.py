@@ -7,7 +7,8 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +19,12 @@ from benchmarks.scale.pods import Pods
 from benchmarks.scale.standins import Json, clone_voice, gpus_of, spread, stages
 from voicemill.cluster import submission
 from voicemill.cluster.kube import Kube
+from voicemill.cluster.submission import Plan
 
 _OBJECTS = "/apis/argoproj.io/v1alpha1/namespaces"
 _PROGRAMS = ("workflow-controller", "kube-apiserver", "etcd", "kube-scheduler")
 _MOST_BYTES = 1_000_000
+_REPORTS = 10
 
 
 def main(
@@ -30,6 +33,9 @@ def main(
     gpu_seconds: Annotated[float, typer.Option(help="How long a pod with a GPU takes.")] = 10.0,
     cpu_seconds: Annotated[float, typer.Option(help="How long any other pod takes.")] = 2.0,
     target: Annotated[str, typer.Option(help="Run no more than this stage and those before it; all if empty.")] = "",
+    ttl: Annotated[int, typer.Option(help="Seconds that a workflow is kept after its success.")] = 7 * 24 * 3600,
+    pod_gc: Annotated[str, typer.Option(help="When pods are deleted, in Argo's words.")] = "OnWorkflowSuccess",
+    inline: Annotated[bool, typer.Option("--inline", help="Submit whole workflows, not references.")] = False,
     namespace: Annotated[str, typer.Option(help="Made for this, and deleted afterwards.")] = "scale",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the namespace with all workflows.")] = False,
 ) -> None:
@@ -41,22 +47,27 @@ def main(
         raise typer.BadParameter("the cluster has no fake nodes (label type=kwok)")
     api.post("/api/v1/namespaces", {"metadata": {"name": namespace}}, "namespaces")
     try:
-        prepare(api, namespace, gpu_seconds, cpu_seconds, target)
+        template = played(clone_voice(), gpu_seconds, cpu_seconds, target)
+        template["spec"]["ttlStrategy"] = {"secondsAfterSuccess": ttl}
+        template["spec"]["podGC"] = {"strategy": pod_gc}
+        prepare(api, namespace, template)
         until = f", no further than {target}" if target else ""
         print(f"{speakers} speakers{until}, {max_parallel} workflows at once, {len(nodes)} fake nodes with a GPU each")
         print(f"  {gpu_seconds:g} s for a pod with a GPU, {cpu_seconds:g} s for any other")
-        measure(kube, api, len(nodes), speakers, max_parallel, gpu_seconds)
+        how = "inline" if inline else "by reference"
+        print(f"  submitted {how}; workflows are kept for {ttl} s, pods deleted {pod_gc}", flush=True)
+        plan = replace(submission.plan(kube, "clone-voice"), inline=inline)
+        measure(kube, api, plan, len(nodes), speakers, max_parallel, gpu_seconds)
     finally:
         if not keep:
             api.delete(f"{_OBJECTS}/{namespace}/workflows", "workflows", "DELETECOLLECTION")
             api.delete(f"/api/v1/namespaces/{namespace}", "namespaces")
 
 
-def prepare(api: Counted, namespace: str, gpu_seconds: float, cpu_seconds: float, target: str) -> None:
+def prepare(api: Counted, namespace: str, template: Json) -> None:
     """What the workflows need in their namespace."""
     account = {"metadata": {"name": "voicemill"}}
     api.post(f"/api/v1/namespaces/{namespace}/serviceaccounts", account, "serviceaccounts")
-    template = played(clone_voice(), gpu_seconds, cpu_seconds, target)
     api.post(f"{_OBJECTS}/{namespace}/workflowtemplates", template, "workflowtemplates")
 
 
@@ -87,18 +98,24 @@ def played(document: Json, gpu_seconds: float, cpu_seconds: float, target: str =
     return document
 
 
-def measure(kube: Kube, api: Counted, nodes: int, speakers: int, max_parallel: int, gpu_seconds: float) -> None:
+def measure(
+    kube: Kube, api: Counted, plan: Plan, nodes: int, speakers: int, max_parallel: int, gpu_seconds: float
+) -> None:
     """Submit, wait, and print."""
     programs = {name: Program(pid) for name in _PROGRAMS if (pid := _pid(name))}
     before, begun = api.totals(), time.monotonic()
     pods = Pods(api, kube.namespace, nodes)
     pods.start()
     largest, phases = 0, Counter[str]()
-    for name in workflows(kube, api, speakers, max_parallel):
+    for name in workflows(kube, api, plan, speakers, max_parallel):
         if name:
             text = api.get(f"{_OBJECTS}/{kube.namespace}/workflows/{name}", resource="workflows")
             largest = max(largest, len(text))
             phases[json.loads(text)["status"].get("phase", "")] += 1
+            if phases.total() % max(1, speakers // _REPORTS) == 0:
+                print(
+                    f"  {time.monotonic() - begun:5.0f} s: {standing(kube, api, phases.total(), programs)}", flush=True
+                )
         for program in programs.values():
             program.look()
         pods.check()
@@ -122,13 +139,25 @@ def measure(kube: Kube, api: Counted, nodes: int, speakers: int, max_parallel: i
         raise typer.Exit(1)
 
 
-def workflows(kube: Kube, api: Counted, speakers: int, max_parallel: int) -> Iterator[str]:
+def standing(kube: Kube, api: Counted, ended: int, programs: Mapping[str, Program]) -> str:
+    """Return how many workflows have ended, how many objects there are, and what the programs hold in memory now."""
+    kept, pods = (
+        len(json.loads(api.get(path, resource=resource, verb="LIST", accept=METADATA))["items"] or [])
+        for resource, path in (
+            ("workflows", f"{_OBJECTS}/{kube.namespace}/workflows"),
+            ("pods", f"/api/v1/namespaces/{kube.namespace}/pods"),
+        )
+    )
+    memory = ", ".join(f"{name} {program.memory():.0f}" for name, program in programs.items())
+    return f"{ended} ended; {kept} workflows and {pods} pods exist; MiB: {memory}"
+
+
+def workflows(kube: Kube, api: Counted, plan: Plan, speakers: int, max_parallel: int) -> Iterator[str]:
     """Submit a workflow for each speaker, some at once.
 
     Yields:
         The name of each that has ended, and an empty one every second.
     """
-    plan = submission.plan(kube, "clone-voice", inline=False)
     todo, active = list(range(speakers)), set[str]()
     while todo or active:
         running = _running(api, kube.namespace)
@@ -155,19 +184,19 @@ class Program:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.before = self.most = self._memory()
+        self.before = self.most = self.memory()
         self._processor_before = self._processor()
 
     def look(self) -> None:
         """Note its memory."""
-        self.most = max(self.most, self._memory())
+        self.most = max(self.most, self.memory())
 
     def __str__(self) -> str:
         seconds = self._processor() - self._processor_before
         return f"{self.before:.0f} MiB before, {self.most:.0f} MiB at most, {seconds:.0f} s of processor time"
 
-    def _memory(self) -> float:
-        """Resident, in MiB."""
+    def memory(self) -> float:
+        """Return what is resident now, in MiB."""
         (line,) = [line for line in self._read("status").splitlines() if line.startswith("VmRSS")]
         return int(line.split()[1]) / 1024
 
