@@ -1,6 +1,6 @@
 """Measure noise and reverberation, and decide which recordings are to be cleaned of them.
 
-Reads   audio/*.wav      from separate
+Reads   audio/*.wav      from separate, and audio/quality.json, what separate measured of those it left as they came
 Writes  measures.json    of each recording bak, sig, ovrl (DNSMOS), decay (dB/s), and the decisions dereverb and denoise
 Drops   recordings that cannot be read
 """
@@ -35,13 +35,16 @@ def assess_quality(
     from voicemill.audio.recordings import overlay
     from voicemill.core.parallel import ahead
 
+    sources = overlay(audio)
+    known = quality.kept(sources)
+
     def measure(item: tuple[str, Path]) -> tuple[float, quality.Quality]:
-        sound = reading.read(item[1])
-        return sound.seconds, quality.measure(reading.to_mono(sound.samples)[0], sound.rate)
+        name, path = item
+        sound = reading.read(path)
+        return sound.seconds, known.get(name) or quality.measure(reading.to_mono(sound.samples)[0], sound.rate)
 
     ledger = Ledger()
     measured: dict[str, dict[str, object]] = {}
-    sources = overlay(audio)
     working = ahead(measure, sources.items(), size=lambda item: item[1].stat().st_size)
     for (name, _), done in ledger.each(working, total=len(sources), name=lambda pair: pair[0][0], label="measuring"):
         with ledger.item(name):

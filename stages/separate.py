@@ -1,8 +1,9 @@
 """Take the voice out of recordings in which something else sounds.
 
-Reads   audio/*.wav      any rate, mono or stereo
-Writes  vocals/*.wav     float32, same names, rates, channels and lengths to the sample; recordings in which nothing
-                         but the voice sounds as they came
+Reads   audio/*.wav          any rate, mono or stereo
+Writes  vocals/*.wav         float32, same names, rates, channels and lengths to the sample; recordings in which nothing
+                             but the voice sounds as they came
+        vocals/quality.json  what was measured of those, for assess-quality
 Drops   recordings that the model cannot work on, with the reason in the ledger
 """
 

@@ -11,7 +11,9 @@ lets no band fall much faster than 60/T dB/s, however abruptly the speaker stops
 The thresholds come from benchmarks/quality_gates.py, which prints the confusion table.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,11 +22,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from voicemill.audio.resampling import resample
+from voicemill.core import untrusted
+from voicemill.core.digests import file_digest
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 Gate = Literal["auto", "always", "never"]
+
+KEPT = "quality.json"
+"""Beside recordings: what was measured of them."""
 
 RATE = 16_000
 # What DNSMOS hears at once, as it was trained.
@@ -92,6 +99,48 @@ def measure(samples: np.ndarray, rate: int) -> Quality:
     sig, bak, ovrl = (round(float(opinion), 3) for opinion in opinions)
     decay, clear_bands = decay_rate(np.concatenate(excerpts))
     return Quality(bak, sig, ovrl, None if decay is None else round(decay, 1), clear_bands)
+
+
+def keep(measured: Mapping[str, Quality], folder: Path) -> None:
+    """Write what was measured of recordings beside their files, for `kept`.
+
+    Args:
+        measured: By the recordings' names.
+        folder: Folder of `<recording>.wav`.
+    """
+    rows = {name: {"sha256": file_digest(folder / f"{name}.wav"), **asdict(one)} for name, one in measured.items()}
+    if rows:
+        (folder / KEPT).write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def kept(recordings: Mapping[str, Path]) -> dict[str, Quality]:
+    """Return what was measured of recordings already, by name; one whose file has changed since is left out.
+
+    Args:
+        recordings: By name.
+
+    Raises:
+        InputError: The file in which it was kept is damaged.
+    """
+    found: dict[str, Quality] = {}
+    for folder in {path.parent for path in recordings.values()}:
+        if not (folder / KEPT).is_file():
+            continue
+        hint = "delete it, and all is measured again"
+        content = untrusted.read_json(folder / KEPT, dict, hint=hint)
+        rows = untrusted.shaped(dict[str, _Kept], content, folder / KEPT, hint=hint)
+        for name, path in recordings.items():
+            row = rows.get(name)
+            if row and path.parent == folder and row.sha256 == file_digest(path):
+                found[name] = Quality(row.bak, row.sig, row.ovrl, row.decay, row.clear_bands)
+    return found
+
+
+@dataclass(frozen=True)
+class _Kept(Quality):
+    """With the digest of the file that it was measured of."""
+
+    sha256: str
 
 
 def _excerpts(samples: np.ndarray, rate: int) -> list[np.ndarray]:

@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voicemill.audio import background
+from voicemill.audio import background, quality
 from voicemill.audio.audio_separator import RATE, is_out_of_memory, open_separator, reason, require_files
 from voicemill.audio.quality import Gate
-from voicemill.audio.reading import read, write_wav
+from voicemill.audio.reading import Audio, read, write_wav
 from voicemill.audio.resampling import resample
 from voicemill.core import untrusted
 from voicemill.core.errors import InputError, MissingModelError, OutOfGpuMemory
 from voicemill.core.hardware import use_gpu
 from voicemill.core.logs import get_logger
+from voicemill.core.parallel import ahead
 
 if TYPE_CHECKING:
     from audio_separator.separator import Separator
@@ -276,6 +277,8 @@ def pass_by(
 ) -> tuple[dict[str, Path], dict[str, dict[str, Any]]]:
     """Copy the recordings that need no separation to `target`, and enter each into the ledger with what was measured.
 
+    What was measured of a copy is written beside it, so that assess-quality need not measure it again.
+
     Args:
         ledger: Gets an entry for each recording that is copied, or cannot be read.
         sources: Recording name -> file.
@@ -289,20 +292,29 @@ def pass_by(
         return sources, {name: {"separated": True, "because": "when=always"} for name in sources}
     needing: dict[str, Path] = {}
     reasons: dict[str, dict[str, Any]] = {}
-    for recording, path in ledger.each(
-        sources.items(), total=len(sources), name=lambda item: item[0], label="measuring"
+    measured: dict[str, quality.Quality] = {}
+
+    def look(item: tuple[str, Path]) -> tuple[Audio, background.Background | None]:
+        audio = read(item[1])
+        return audio, background.measure(audio.samples, audio.rate) if when == "auto" else None
+
+    working = ahead(look, sources.items(), size=lambda item: item[1].stat().st_size)
+    for (recording, path), done in ledger.each(
+        working, total=len(sources), name=lambda pair: pair[0][0], label="measuring"
     ):
         with ledger.item(recording):
-            audio = read(path)
-            found = background.measure(audio.samples, audio.rate) if when == "auto" else None
+            audio, found = done.result()
             if found and found.needs_separation:
                 log.info("%s is separated: %s", recording, found.reason)
                 needing[recording] = path
                 reasons[recording] = {"separated": True, **_found(found)}
                 continue
             write_wav(target / f"{recording}.wav", audio.samples, audio.rate)
+            if found and found.quality:
+                measured[recording] = found.quality
             why = _found(found) if found else {"because": "when=never"}
             ledger.keep(recording, seconds=round(audio.seconds, 3), separated=False, **why)
+    quality.keep(measured, target)
     return needing, reasons
 
 

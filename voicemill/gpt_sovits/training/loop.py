@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any, Generic, Protocol, TypedDict, TypeVar
 import torch
 from torch import Tensor
 
+from voicemill.core.files import link_or_copy
 from voicemill.gpt_sovits.training.monitor import Diverged, Watch, peak_memory
 from voicemill.gpt_sovits.training.run_state import Precision, RunState, write_parameters
 
@@ -177,7 +177,7 @@ class FineTuning(ABC, Generic[Items, B]):
             base: File of the base weights.
         """
         for file in self.saved():
-            shutil.copy2(file.path, weights)
+            link_or_copy(file.path, weights / file.path.name)
         self.state.export_metrics(weights)
         told = {name: value for name, value in asdict(self.recipe).items() if self.heard is None or name in self.heard}
         write_parameters(weights, told, self.precision.name, version, base)
