@@ -18,6 +18,7 @@ from benchmarks.scale.counted import METADATA, Counted
 from benchmarks.scale.pods import Pods
 from benchmarks.scale.standins import Json, clone_voice, gpus_of, spread, stages
 from voicemill.cluster import submission
+from voicemill.cluster.api import NotThere
 from voicemill.cluster.kube import Kube
 from voicemill.cluster.submission import Plan
 
@@ -25,6 +26,7 @@ _OBJECTS = "/apis/argoproj.io/v1alpha1/namespaces"
 _PROGRAMS = ("workflow-controller", "kube-apiserver", "etcd", "kube-scheduler")
 _MOST_BYTES = 1_000_000
 _REPORTS = 10
+_UNFINISHED = ("", "Pending", "Running")
 
 
 def main(
@@ -107,15 +109,13 @@ def measure(
     pods = Pods(api, kube.namespace, nodes)
     pods.start()
     largest, phases = 0, Counter[str]()
-    for name in workflows(kube, api, plan, speakers, max_parallel):
+    for name, phase in workflows(kube, api, plan, speakers, max_parallel):
         if name:
-            text = api.get(f"{_OBJECTS}/{kube.namespace}/workflows/{name}", resource="workflows")
-            largest = max(largest, len(text))
-            phases[json.loads(text)["status"].get("phase", "")] += 1
+            phases[phase] += 1
+            largest = max(largest, size_of(kube, api, name))
             if phases.total() % max(1, speakers // _REPORTS) == 0:
-                print(
-                    f"  {time.monotonic() - begun:5.0f} s: {standing(kube, api, phases.total(), programs)}", flush=True
-                )
+                seconds = time.monotonic() - begun
+                print(f"  {seconds:5.0f} s: {standing(kube, api, phases.total(), programs)}", flush=True)
         for program in programs.values():
             program.look()
         pods.check()
@@ -152,31 +152,46 @@ def standing(kube: Kube, api: Counted, ended: int, programs: Mapping[str, Progra
     return f"{ended} ended; {kept} workflows and {pods} pods exist; MiB: {memory}"
 
 
-def workflows(kube: Kube, api: Counted, plan: Plan, speakers: int, max_parallel: int) -> Iterator[str]:
+def size_of(kube: Kube, api: Counted, name: str) -> int:
+    """Return the bytes of a workflow object; 0 where its time to live has ended."""
+    try:
+        return len(api.get(f"{_OBJECTS}/{kube.namespace}/workflows/{name}", resource="workflows"))
+    except NotThere:
+        return 0
+
+
+def workflows(kube: Kube, api: Counted, plan: Plan, speakers: int, max_parallel: int) -> Iterator[tuple[str, str]]:
     """Submit a workflow for each speaker, some at once.
 
     Yields:
-        The name of each that has ended, and an empty one every second.
+        The name and the phase of each that has ended, and two empty texts every second.
     """
     todo, active = list(range(speakers)), set[str]()
     while todo or active:
-        running = _running(api, kube.namespace)
-        yield from sorted(active - running)
-        active &= running
-        while todo and len(active) < max_parallel:
+        phases = _phases(api, kube.namespace)
+        for name in sorted(active):
+            if phases.get(name) not in _UNFINISHED:
+                active.discard(name)
+                yield name, phases.get(name, "deleted before its end was seen")
+        if todo and len(active) < max_parallel:
             number = todo.pop()
             values = {"speaker": f"speaker-{number:05}", "source": "s3:///recordings", "models": "s3:///models"}
             active.add(submission.create(kube, plan, values, f"clone-voice-{number:05}")["metadata"]["name"])
             api.requests["POST", "workflows"] += 1
-        yield ""
-        time.sleep(1)
+        else:
+            time.sleep(1)
+        yield "", ""
 
 
-def _running(api: Counted, namespace: str) -> set[str]:
-    """Return the names of the workflows that have not ended."""
-    path = f"{_OBJECTS}/{namespace}/workflows?labelSelector=workflows.argoproj.io/completed!=true"
-    listed = json.loads(api.get(path, resource="workflows", verb="LIST", accept=METADATA))
-    return {item["metadata"]["name"] for item in listed["items"] or []}
+def _phases(api: Counted, namespace: str) -> dict[str, str]:
+    """Return the phases of the workflows that exist, by name; empty for one that Argo has not looked at yet."""
+    listed = json.loads(
+        api.get(f"{_OBJECTS}/{namespace}/workflows", resource="workflows", verb="LIST", accept=METADATA)
+    )
+    label = "workflows.argoproj.io/phase"
+    return {
+        item["metadata"]["name"]: item["metadata"].get("labels", {}).get(label, "") for item in listed["items"] or []
+    }
 
 
 class Program:
