@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.sovits import data
 from voicemill.gpt_sovits.sovits.fine_tuning import FineTuning, prove
 from voicemill.gpt_sovits.sovits.recipe import SovitsRecipe
-from voicemill.gpt_sovits.training.run_state import Precision
+from voicemill.gpt_sovits.training import loop
+from voicemill.gpt_sovits.training.run_state import Precision, RunState
 from voicemill.models import locate
 from voicemill.text import symbols
 
@@ -86,6 +88,59 @@ def test_killed_and_resumed_equals_never_killed(
     torch.manual_seed(steps)
     run(undisturbed / "dataset", models, tmp_path).run()
     assert files(tmp_path) == files(undisturbed / "state")
+
+
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
+    """Let a checkpoint take as long as at full size; its positions are noted."""
+    positions: list[tuple[int, int, int]] = []
+
+    def save(state: RunState, step: int, run: dict[str, Any]) -> None:
+        positions.append(run["position"])
+        clock.advance(3)
+        plain_save(state, step, run)
+
+    class Clock:
+        passed = 0.0
+
+        def monotonic(self) -> float:
+            return self.passed
+
+        def advance(self, seconds: float) -> None:
+            self.passed += seconds
+
+    clock, plain_save = Clock(), RunState.save
+    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(RunState, "save", save)
+    return positions
+
+
+def test_epochs_of_seconds_do_not_wait_for_a_checkpoint_each(
+    undisturbed: Path, models: Path, tmp_path: Path, saved: list[tuple[int, int, int]]
+) -> None:
+    run(undisturbed / "dataset", models, tmp_path / "whole").run()
+    # What the first one takes is not known before; the last is always written.
+    assert [epoch for epoch, _, _ in saved] == [2, 4]
+    with pytest.raises(Killed):
+        run(undisturbed / "dataset", models, tmp_path / "killed").run(kill_after(5))
+    run(undisturbed / "dataset", models, tmp_path / "killed").run()
+    for folder in ("whole", "killed"):
+        assert files(tmp_path / folder) == files(undisturbed / "state")
+
+
+def test_a_request_to_stop_at_the_end_of_an_epoch_saves_it(
+    undisturbed: Path, models: Path, tmp_path: Path, saved: list[tuple[int, int, int]]
+) -> None:
+    def stop() -> None:
+        if len(saved) == 2:
+            raise Interrupted("stopped on request")
+
+    # Asked between the batches of each of the two epochs and at their ends.
+    asked = iter([False, False, False, True])
+    stopped = run(undisturbed / "dataset", models, tmp_path, stop_requested=lambda: next(asked), check_stop=stop)
+    with pytest.raises(Interrupted):
+        stopped.run()
+    assert [epoch for epoch, _, _ in saved] == [2, 3]
 
 
 def test_an_average_goes_on_after_a_kill_and_is_what_is_saved(undisturbed: Path, models: Path, tmp_path: Path) -> None:

@@ -23,6 +23,10 @@ from voicemill.gpt_sovits.training.run_state import Precision, RunState, write_p
 Progress = Callable[[Iterable[None], int], Iterable[None]]
 
 SECONDS_BETWEEN_CHECKPOINTS = 300.0
+EPOCH_CHECKPOINTS_TAKE = 0.05
+"""Share of the time that checkpoints at the ends of epochs may take: at full size one is 1.2 GB, and on a GPU an epoch
+takes seconds. One that is written in `QUICK_SECONDS` is written after each epoch."""
+QUICK_SECONDS = 0.5
 
 
 class Hooks(TypedDict, total=False):
@@ -31,7 +35,8 @@ class Hooks(TypedDict, total=False):
     Attributes:
         check_stop: Called where the run can be resumed from; raises to stop it.
         stop_requested: Whether `check_stop` would raise.
-        checkpoint_steps: Save the state after so many batches, besides every five minutes and every epoch.
+        checkpoint_steps: Save the state after so many batches, besides every five minutes and, where that takes little
+            of the time, every epoch.
         log: Takes messages for the user.
     """
 
@@ -107,7 +112,7 @@ class FineTuning(ABC, Generic[Items, B]):
         self.epoch, self.batch, self.step = 1, 0, 0
         self.batches = len(self.order(1))
         self.peak_memory = 0.0
-        self._saved_at = time.monotonic()
+        self._saved_at, self._seconds_to_save = time.monotonic(), 0.0
 
     @abstractmethod
     def order(self, epoch: int) -> Sequence[Items]:
@@ -215,10 +220,16 @@ class FineTuning(ABC, Generic[Items, B]):
             self.check_stop()
 
     def _checkpoint(self) -> None:
+        begun = time.monotonic()
         position = [self.epoch, self.batch, self.step]
         watch = self.watch.state_dict()
         self.state.save(self.step, {"trainer": self.trainer.state_dict(), "position": position, "watch": watch})
         self._saved_at = time.monotonic()
+        self._seconds_to_save = self._saved_at - begun
+
+    def _epoch_checkpoint_is_due(self) -> bool:
+        passed = time.monotonic() - self._saved_at
+        return self._seconds_to_save < QUICK_SECONDS or self._seconds_to_save <= EPOCH_CHECKPOINTS_TAKE * passed
 
     def _end_epoch(self) -> None:
         recipe, previous, better = self.recipe, self.watch.best_epoch, False
@@ -238,10 +249,12 @@ class FineTuning(ABC, Generic[Items, B]):
             with torch.random.fork_rng(devices=[]):
                 self.write(path)
             self.log(f"saved {path.name}")
-        if better and recipe.patience and previous % recipe.save_every:
+        forgotten = better and recipe.patience and previous % recipe.save_every
+        if forgotten:
             self._forget(previous)
         self.epoch, self.batch = self.epoch + 1, 0
-        self._checkpoint()
+        if last or forgotten or self.stop_requested() or self._epoch_checkpoint_is_due():
+            self._checkpoint()
         if not last:
             self.check_stop()
 
