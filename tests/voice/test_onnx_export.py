@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,25 @@ def test_in_half_precision_it_is_half_as_large_and_speaks_the_same(voice: Path, 
     for one, other in zip(spoken(whole, 5), spoken(half, 5), strict=True):
         assert one.report == other.report
         np.testing.assert_allclose(other.samples, one.samples, atol=5e-3 * float(abs(one.samples).max()))
+
+
+def test_in_int8_the_vocoder_but_for_its_last_stages_is_rounded_and_sounds_alike(
+    voice: Path, graphs: Path, tmp_path: Path
+) -> None:
+    export(voice, tmp_path / "rounded", "--onnx-weights", "int8")
+    nodes = onnx.load(tmp_path / "rounded" / "acoustic.onnx").graph.node
+    rounded = {node.input[0] for node in nodes if node.op_type == "DequantizeLinear"}
+    assert any("resblocks.0/" in name for name in rounded)
+    assert not any(f"resblocks.{block}/" in name for name in rounded for block in range(6, 12))
+    whole, small = (load_voice(each, None, watermark="off").synthesizer for each in (graphs, tmp_path / "rounded"))
+    # The sound of the same tokens.
+    small.decoder = whole.decoder
+    speaking = load_voice(graphs, None, watermark="off")
+    one, other = (
+        np.concatenate([each.samples for each in spoken(replace(speaking, synthesizer=speaker), 5)])
+        for speaker in (whole, small)
+    )
+    assert 10 * np.log10(np.sum(one**2) / np.sum((other - one) ** 2)) > 20
 
 
 def test_it_is_heard_while_it_is_spoken(graphs: Path) -> None:

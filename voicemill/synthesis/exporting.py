@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import onnx
 
 from voicemill.core.digests import file_digest
@@ -19,12 +20,15 @@ from voicemill.gpt_sovits.features.bert import load as load_bert
 from voicemill.gpt_sovits.formats import checkpoints
 from voicemill.gpt_sovits.gpt.config import GptConfig
 from voicemill.gpt_sovits.gpt.model import Gpt
+from voicemill.gpt_sovits.noise import seeded_noise
 from voicemill.gpt_sovits.onnx.acoustic_graph import acoustic_graph
 from voicemill.gpt_sovits.onnx.bert import GRAPH, TOKENIZER
 from voicemill.gpt_sovits.onnx.bert_graph import bert_graph
+from voicemill.gpt_sovits.onnx.calibration import quantize_vocoder
 from voicemill.gpt_sovits.onnx.quantization import Weights, in_weights
 from voicemill.gpt_sovits.onnx.token_graph import token_graph
-from voicemill.gpt_sovits.synthesis import Reference
+from voicemill.gpt_sovits.sovits.model import Generator
+from voicemill.gpt_sovits.synthesis import Options, Reference
 from voicemill.models import locate
 from voicemill.models.layout import place
 from voicemill.registry.names import SIGNATURE
@@ -33,7 +37,8 @@ from voicemill.synthesis.graphs import SIZES
 from voicemill.synthesis.reference_features import read_clips
 from voicemill.voice import pronunciation
 from voicemill.voice import reference_features as stored
-from voicemill.voice.manifest import GRAPHS, GRAPHS_FORMAT, MANIFEST, Part, Voice, weights_of
+from voicemill.voice.manifest import GRAPHS, GRAPHS_FORMAT, MANIFEST, Part, ReferenceClip, Voice, weights_of
+from voicemill.voice.reference_features import ReferenceFile
 
 if TYPE_CHECKING:
     from voicemill.synthesis.load import Pretrained
@@ -53,7 +58,8 @@ def export_graphs(folder: Path, target: Path, weights: Weights = "fp32", pretrai
         folder: A voice.
         target: Existing empty folder.
         weights: fp16 halves the files. int8 and int4 are the token model's products in blocks, which only ONNX Runtime
-            multiplies, and all else in fp16.
+            multiplies, the vocoder's convolutions in int8, with ranges measured on the reference clips, and all else in
+            fp16.
         pretrained: HuBERT, and the speaker encoder for v2Pro*, to read the reference clips of a voice that does not
             carry what they find there.
 
@@ -80,8 +86,10 @@ def export_graphs(folder: Path, target: Path, weights: Weights = "fp32", pretrai
     tokens = token_graph(Gpt.from_checkpoint(token.config, token.weights).float().eval())
     acoustic_file, tokens_file = (target / name for name in GRAPHS)
     onnx.save(in_weights(tokens, weights), tokens_file)
-    # Of convolutions there are no faster kernels in int8 (decision 235).
-    onnx.save(in_weights(acoustic_graph(generator), "fp32" if weights == "fp32" else "fp16"), acoustic_file)
+    acoustic = acoustic_graph(generator)
+    if weights in ("int8", "int4"):
+        acoustic = quantize_vocoder(acoustic, generator.dec, _spoken(known, clips, generator))
+    onnx.save(in_weights(acoustic, "fp32" if weights == "fp32" else "fp16"), acoustic_file)
     if watermark.is_installed():
         from voicemill.synthesis.watermark_graph import watermark_graph
         from voicemill.synthesis.watermark_network import network
@@ -109,6 +117,25 @@ def export_graphs(folder: Path, target: Path, weights: Weights = "fp32", pretrai
     made = replace(voice, sovits=sovits, gpt=gpt, runtime="onnx", format=GRAPHS_FORMAT)
     made.write(target)
     return made
+
+
+def _spoken(
+    known: ReferenceFile, clips: Iterable[ReferenceClip], generator: Generator
+) -> Iterator[dict[str, np.ndarray]]:
+    """What the reference clips say, as inputs of the acoustic graph."""
+    for seed, clip in enumerate(clips):
+        found = known.clips[clip.sha256]
+        tokens_1F = found.tokens_T.astype(np.int64).repeat(generator.token_frames)[None]
+        phones_P = found.said.phones_P if found.said else np.zeros(1)
+        noise_1CT = seeded_noise(seed, (1, generator.config.inter_channels, tokens_1F.shape[1]))
+        yield {
+            "tokens": tokens_1F,
+            "phones": phones_P.astype(np.int64)[None],
+            "speaker": found.speaker_1G1,
+            "noise": np.ascontiguousarray(noise_1CT),
+            "noise_scale": np.array(Options().noise_scale, dtype=np.float32),
+            "first": np.array(0),
+        }
 
 
 def _copy(folder: Path, target: Path, without: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ acoustic_graph  the acoustic model as a graph, tokens to sound
 bert_graph      Chinese BERT as a graph
 graph_builder   writing a graph node by node
 quantization    smaller weights of a graph
+calibration     the vocoder's convolutions in int8
 conversion      a token model in torch to a decoder
 decoder, arrays the token graph in the place of `gpt.decoder.Decoder`, and choosing tokens by NumPy
 sound           the acoustic graph in the place of `synthesis.latent_sound`

@@ -20,11 +20,12 @@ import warnings
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import torch
-from onnx import helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voicemill.gpt_sovits.onnx.session import ERRORS_ONLY
 from voicemill.gpt_sovits.sovits.model import Generator
 
 OPSET = 18
@@ -84,15 +85,14 @@ def acoustic_graph(generator: Generator) -> onnx.ModelProto:
             output_names=["samples"],
             dynamic_axes={"tokens": {1: "F"}, "phones": {1: "P"}, "noise": {2: "T"}, "samples": {1: "L"}},
         )
-        return _with_weights(onnx.load(file))
+        return _folded(file)
 
 
-def _with_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Make the constants of a traced graph its weights, in place: of a weight norm the tracer computes constants."""
-    constants = [node for node in model.graph.node if node.op_type == "Constant"]
-    for constant in constants:
-        tensor = helper.get_node_attr_value(constant, "value")
-        tensor.name = constant.output[0]
-        model.graph.initializer.append(tensor)
-        model.graph.node.remove(constant)
-    return model
+def _folded(file: Path) -> onnx.ModelProto:
+    """Return a traced graph with everything computed that no input changes, such as a weight of its norm."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(file.with_suffix(".folded"))
+    options.log_severity_level = ERRORS_ONLY
+    onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return onnx.load(options.optimized_model_filepath)

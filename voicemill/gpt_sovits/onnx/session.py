@@ -11,7 +11,7 @@ import onnxruntime
 
 from voicemill.core.errors import BrokenModelError, InputError
 
-_ERRORS_ONLY = 3
+ERRORS_ONLY = 3
 
 
 EXPORT_AGAIN = "export the voice again"
@@ -31,7 +31,10 @@ def session(graph: Path | bytes, hint: str = EXPORT_AGAIN) -> onnxruntime.Infere
     threads = os.environ.get("OMP_NUM_THREADS", "")
     # 0 is one for each core.
     options.intra_op_num_threads = int(threads) if threads.isdigit() else 0
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = ERRORS_ONLY
+    # Planning which results share memory takes longer than all else of loading (half a second of the acoustic graph);
+    # the arena gives memory out again as soon. Patterns are of one length, and each line has another.
+    options.enable_mem_reuse = options.enable_mem_pattern = False
     source = str(graph) if isinstance(graph, Path) else graph
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
