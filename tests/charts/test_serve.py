@@ -84,6 +84,13 @@ def test_voices_of_onnx_graphs_are_served_without_torch_and_a_gpu(helm: Helm) ->
     assert usual["image"].rpartition(":")[0].endswith("voicemill-serve")
 
 
+def test_voices_of_onnx_graphs_are_served_without_models(helm: Helm) -> None:
+    without = ON[:-1]
+    (container,) = pod(helm, *without, "serve.onnx=true")["containers"]
+    assert not any(argument.startswith("--models") for argument in container["args"])
+    assert "serve.models must say where the pretrained models are" in helm.refused(*without)
+
+
 def test_it_takes_a_gpu_of_the_class_for_inference_or_none(helm: Helm) -> None:
     spec = pod(helm, *ON)
     (container,) = spec["containers"]

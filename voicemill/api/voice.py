@@ -87,8 +87,8 @@ class Voice:
             watermark: Whether all that is said carries an inaudible mark: `auto` where the extra `watermark` is
                 installed, `on` requires it, `off` leaves it out.
             runtime: What the models run by: `auto` is ONNX Runtime for a voice of ONNX graphs (`voicemill voices export
-                --onnx`), which needs neither torch nor a models folder, and torch for any other. `onnx` with any other
-                lets ONNX Runtime run the token model, on a CPU, in fp32 or int8.
+                --onnx`), which needs no torch, and a models folder for Mandarin only, and torch for any other. `onnx`
+                with any other lets ONNX Runtime run the token model, on a CPU, in fp32 or int8.
 
         Raises:
             InputError: If it is not a voice, is damaged, or is not signed by a trusted key.
