@@ -27,6 +27,7 @@ def run_batch(
     max_parallel: Annotated[int, Ge(1)] = 10,
     priority: int = 0,
     queue: str = "",
+    inline: bool = False,
     min_success_ratio: Annotated[float, Ge(0), Le(1)] = 1.0,
     gpu_hour: Annotated[float, Ge(0)] = 0.0,
     cpu_hour: Annotated[float, Ge(0)] = 0.0,
@@ -45,6 +46,8 @@ def run_batch(
         max_parallel: Speakers that are worked on at the same time.
         priority: Priority of their workflows among all others; higher ones go first.
         queue: Kueue's queue for their pods; none if empty.
+        inline: Submit their workflows whole instead of as references to the WorkflowTemplate: smaller objects in the
+            end, and fewer requests. A controller with `templateReferencing` refuses them.
         min_success_ratio: Share of the speakers that must get a voice, from 0 to 1.
         gpu_hour: Price of a GPU hour, for the estimate of cost.
         cpu_hour: Price of a CPU core's hour.
@@ -68,7 +71,7 @@ def run_batch(
             f" the first is on line {first.line}: {first.text}"
         )
     check_queue(asked.plan.template, queue)
-    settings = BatchSettings(batch, run, run_uid, max_parallel, priority, queue)
+    settings = BatchSettings(batch, run, run_uid, max_parallel, priority, queue, inline)
     voices = conductor.Conductor(cluster, asked, settings, Records(records, batch))
     total, rows = len(asked.batch.jobs), []
     told = events.Events(cluster, run, run_uid)

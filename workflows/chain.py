@@ -7,7 +7,7 @@ descriptions follow from the stages' own declarations.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,10 +90,10 @@ class Chain:
         own["env"] = self._speaker_of(each.keys if each else self.keys)
         # Hera adds the container to the workflow whose context this is.
         container = self._container_of_each(stage, each, own) if each else stage.container(keys=self.keys, **own)
-        container.inputs = [
+        container.inputs = _bare(
             self._by_key(item, below[item.name]) if below and item.name in below else item
             for item in container.inputs or []  # pyright: ignore
-        ]
+        )
         tasks = dict.fromkeys(source.partition("/")[0] for source in sources.values())
         arguments: list[Any] = [
             Artifact(
@@ -139,7 +139,7 @@ class Chain:
             if item.name in arguments:
                 parameter.default = arguments[item.name]
             inputs.append(parameter)
-        container.inputs = inputs
+        container.inputs = _bare(inputs)
         return container
 
     def _by_key(self, item: Artifact, place: str) -> S3Artifact:
@@ -178,6 +178,18 @@ class Chain:
             self.parameters.setdefault(public, parameter)
             arguments.append(Parameter(name=name, value=f"{{{{workflow.parameters.{public}}}}}"))
         return arguments
+
+
+def _bare(inputs: Iterable[Any]) -> list[Any]:
+    """Return a template's inputs without descriptions, which Argo would copy into each node of each run.
+
+    People read them at the workflow's own parameters and in voicemill-stages.
+    """
+    found = list(inputs)
+    for item in found:
+        if isinstance(item, Parameter):
+            item.description = None
+    return found
 
 
 def reuse_parameter() -> Parameter:

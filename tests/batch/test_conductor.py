@@ -354,6 +354,21 @@ def test_a_manifest_can_be_the_text_itself(batch: Batch) -> None:
     assert batch.outcomes() == {"安娜": "voice"}
 
 
+def test_speakers_workflows_can_be_submitted_whole(batch: Batch) -> None:
+    with Controller(batch.cluster):
+        assert batch.conduct(inline="true", queue="night", priority=7) == 0
+    [run], [other] = batch.of("anna"), batch.of("ben")
+    template = batch.cluster.objects["workflowtemplates", "clone-voice"]["spec"]
+    assert "workflowTemplateRef" not in run["spec"] and run["spec"]["templates"] == template["templates"]
+    values = {item["name"]: item.get("value") for item in run["spec"]["arguments"]["parameters"]}
+    assert values["speaker"] == "anna" and values.keys() == {
+        item["name"] for item in template["arguments"]["parameters"]
+    }
+    assert run["spec"]["podMetadata"]["labels"] == {queues.LABEL: "night"} and run["spec"]["priority"] == 7
+    assert "priority" not in template and other["spec"]["arguments"] != run["spec"]["arguments"]
+    assert batch.outcomes() == dict.fromkeys(batch.outcomes(), "voice")
+
+
 def test_a_speakers_workflow_is_owned_ranked_and_queued(batch: Batch) -> None:
     with Controller(batch.cluster):
         assert batch.conduct(priority=7, queue="night") == 0

@@ -34,6 +34,14 @@ def spec_of(name: str) -> dict[str, Any]:
     return yaml.safe_load((CHART / name).read_text())["spec"]
 
 
+@pytest.mark.parametrize("name", [name for name in GOLDEN if name != "voicemill_stages.yaml"])
+def test_descriptions_are_where_people_look_and_not_in_every_node(name: str) -> None:
+    spec = spec_of(name)
+    assert all(parameter.get("description") for parameter in spec["arguments"]["parameters"])
+    inputs = [item for template in spec["templates"] for item in template.get("inputs", {}).get("parameters", [])]
+    assert inputs and not [item["name"] for item in inputs if "description" in item]
+
+
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from voicemill.batch import state as states
@@ -51,6 +51,7 @@ class BatchSettings:
         max_parallel: Speakers that are worked on at the same time.
         priority: Of their workflows among all others of the controller.
         queue: Kueue's, for their pods; none if empty.
+        inline: Whether whole workflows are submitted rather than references to the WorkflowTemplate.
     """
 
     name: str
@@ -59,6 +60,7 @@ class BatchSettings:
     max_parallel: int = 10
     priority: int = 0
     queue: str = ""
+    inline: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def workflow_for(plan: Plan, job: SpeakerJob, input_digest: str, settings: Batch
         input_digest: Of what the voice is made from.
         settings: The batch's.
     """
-    workflow = workflow_of(plan, job.values, name_of(settings, job.speaker, input_digest))
+    name = name_of(settings, job.speaker, input_digest)
+    workflow = workflow_of(replace(plan, inline=settings.inline), job.values, name)
     metadata, spec = workflow["metadata"], workflow["spec"]
     metadata["labels"] |= {BATCH: settings.name, CONDUCTOR: settings.run, INPUT_DIGEST: input_digest}
     metadata["annotations"] = {**metadata.get("annotations", {}), SPEAKER: job.speaker}

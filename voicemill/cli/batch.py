@@ -116,6 +116,12 @@ def submit(
     at_once: AtOnce = None,
     priority: Annotated[int, typer.Option(help="Of the speakers' runs among all others; higher ones go first.")] = 0,
     queue: Annotated[str, typer.Option(help="Kueue's queue for their pods.")] = "",
+    inline: Annotated[
+        bool,
+        typer.Option(
+            "--inline", help="Submit their workflows whole, not as references: smaller objects, fewer requests."
+        ),
+    ] = False,
     min_success_ratio: Ratio = 1.0,
     gpu_hour: GpuPrice = 0.0,
     cpu_hour: CpuPrice = 0.0,
@@ -166,6 +172,7 @@ def submit(
         "max-parallel": str(max_parallel),
         "priority": str(priority),
         "queue": queue,
+        "inline": "true" if inline else "",
         "min-success-ratio": str(min_success_ratio),
         "gpu-hour": str(gpu_hour),
         "cpu-hour": str(cpu_hour),
