@@ -18,7 +18,12 @@ from tests.factories import RECORDING, make_speaking_voice
 from tests.text.g2pw_model import write_g2pw
 from voicemill.api import Voice
 from voicemill.cli.main import app
+from voicemill.contract import Overrides
 from voicemill.core.errors import BrokenModelError, InputError, MissingModelError, UsageError
+from voicemill.gpt_sovits.onnx.decoder import OnnxDecoder
+from voicemill.gpt_sovits.onnx.quantization import in_weights
+from voicemill.gpt_sovits.onnx.sound import OnnxSound
+from voicemill.gpt_sovits.onnx.speaker import OnnxSpeaker
 from voicemill.gpt_sovits.synthesis import Options
 from voicemill.gpt_sovits.synthesis.streaming import Stream, StreamingSynthesizer
 from voicemill.models import packed
@@ -74,9 +79,15 @@ def graphs(tmp_path_factory: pytest.TempPathFactory, voice: Path) -> Path:
     return out
 
 
-def test_a_voice_becomes_graphs_and_all_else_that_it_has(voice: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+@pytest.fixture(scope="module")
+def rounded(tmp_path_factory: pytest.TempPathFactory, voice: Path) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "rounded"
     export(voice, out, "--onnx-weights", "int8")
+    return out
+
+
+def test_a_voice_becomes_graphs_and_all_else_that_it_has(rounded: Path) -> None:
+    out = rounded
     assert sorted(path.name for path in out.iterdir()) == [
         "README.md",
         "acoustic.onnx",
@@ -116,25 +127,31 @@ def test_the_same_seed_speaks_the_same_as_with_torch(voice: Path, graphs: Path, 
         np.testing.assert_allclose(other.samples, one.samples, atol=2e-3 * float(abs(one.samples).max()))
 
 
-def test_in_half_precision_it_is_half_as_large_and_speaks_the_same(voice: Path, graphs: Path, tmp_path: Path) -> None:
-    export(voice, tmp_path / "half", "--onnx-weights", "fp16")
-    for name, most in (("tokens.onnx", 0.55), ("acoustic.onnx", 0.55)):
-        assert (tmp_path / "half" / name).stat().st_size < most * (graphs / name).stat().st_size
-    whole, half = (load_voice(each, None, watermark="off") for each in (graphs, tmp_path / "half"))
-    for one, other in zip(spoken(whole, 5), spoken(half, 5), strict=True):
+def test_in_half_precision_it_is_half_as_large_and_speaks_the_same(graphs: Path) -> None:
+    whole = load_voice(graphs, None, watermark="off")
+    speaker = whole.synthesizer
+    assert isinstance(speaker, OnnxSpeaker)
+    halves = []
+    for name in ("tokens.onnx", "acoustic.onnx"):
+        halves.append(in_weights(onnx.load(graphs / name), "fp16").SerializeToString())
+        assert len(halves[-1]) < 0.55 * (graphs / name).stat().st_size
+    tokens, acoustic = halves
+    half = replace(
+        speaker,
+        decoder=OnnxDecoder(tokens, speaker.decoder.config),
+        sound=OnnxSound(acoustic, speaker.sound.sizes),
+    )
+    for one, other in zip(spoken(whole, 5), spoken(replace(whole, synthesizer=half), 5), strict=True):
         assert one.report == other.report
         np.testing.assert_allclose(other.samples, one.samples, atol=5e-3 * float(abs(one.samples).max()))
 
 
-def test_in_int8_the_vocoder_but_for_its_last_stages_is_rounded_and_sounds_alike(
-    voice: Path, graphs: Path, tmp_path: Path
-) -> None:
-    export(voice, tmp_path / "rounded", "--onnx-weights", "int8")
-    nodes = onnx.load(tmp_path / "rounded" / "acoustic.onnx").graph.node
-    rounded = {node.input[0] for node in nodes if node.op_type == "DequantizeLinear"}
-    assert any("resblocks.0/" in name for name in rounded)
-    assert not any(f"resblocks.{block}/" in name for name in rounded for block in range(6, 12))
-    whole, small = (load_voice(each, None, watermark="off").synthesizer for each in (graphs, tmp_path / "rounded"))
+def test_in_int8_the_vocoder_but_for_its_last_stages_is_rounded_and_sounds_alike(graphs: Path, rounded: Path) -> None:
+    nodes = onnx.load(rounded / "acoustic.onnx").graph.node
+    names = {node.input[0] for node in nodes if node.op_type == "DequantizeLinear"}
+    assert any("resblocks.0/" in name for name in names)
+    assert not any(f"resblocks.{block}/" in name for name in names for block in range(6, 12))
+    whole, small = (load_voice(each, None, watermark="off").synthesizer for each in (graphs, rounded))
     # The sound of the same tokens.
     small.decoder = whole.decoder
     speaking = load_voice(graphs, None, watermark="off")
@@ -212,10 +229,10 @@ def test_mandarin_is_spoken_where_torch_is_not_installed(
 
 
 def test_the_stage_needs_no_models_folder(graphs: Path, voice: Path, tmp_path: Path) -> None:
-    synthesize(graphs, tmp_path / "speech", text=LINES[2])
+    synthesize(graphs, tmp_path / "speech", text=LINES[2], generation=Overrides())
     assert sorted(path.name for path in (tmp_path / "speech").iterdir()) == ["0001.wav", "manifest.jsonl"]
     with pytest.raises(UsageError, match="a voice needs a models folder"):
-        synthesize(voice, tmp_path / "other", text=LINES[2])
+        synthesize(voice, tmp_path / "other", text=LINES[2], generation=Overrides())
 
 
 def test_what_graphs_cannot_do_is_refused_in_a_sentence(graphs: Path, tmp_path: Path) -> None:
