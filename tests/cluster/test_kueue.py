@@ -124,6 +124,29 @@ def test_a_workflow_says_that_it_waits_for_its_queue_and_goes_on(teams: list[Nam
     delete(ours, WORKFLOW)
 
 
+def test_what_is_preempted_is_tried_again(teams: list[Namespace], a_release: Release) -> None:
+    ours, theirs = teams
+    # It has their quota, so that none can be borrowed, and not the node's GPU.
+    holder = gpu_pod("holder", 600)
+    holder["spec"]["nodeSelector"] = {"voicemill.dev/nowhere": "true"}
+    theirs.wait(theirs.create(holder), lambda pod: not gates(pod), seconds=120, every=0.5)
+    made = ours.create(stub_workflow(ours, seconds=20))
+    ours.wait(made, lambda found: phase(found, "train-gpt(0)") == "Running", seconds=120, every=0.5)
+    time.sleep(5)  # it is at work, and saves what it has when it is told to end
+    urgent = ours.create(gpu_pod("urgent", 1, priority="urgent"))
+    assert ours.pod_end(urgent, seconds=180)["status"]["phase"] == "Succeeded"
+    delete(ours, urgent)
+    delete(theirs, holder)
+    ended = ours.workflow_end(made, seconds=180)
+    tries = [
+        (each["displayName"], each["phase"], each.get("message"), (each.get("outputs") or {}).get("exitCode"))
+        for each in ended["status"]["nodes"].values()
+    ]
+    assert ended["status"]["phase"] == "Succeeded", tries
+    assert phase(ended, "train-gpt(0)") in ("Failed", "Error") and phase(ended, "train-gpt(1)") == "Succeeded", tries
+    delete(ours, made)
+
+
 def with_one_gpu(item: Object) -> Object:
     for group in item.get("spec", {}).get("resourceGroups", []):
         for resource in group["flavors"][0]["resources"]:
