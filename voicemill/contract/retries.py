@@ -5,7 +5,7 @@
 | 0 | done | |
 | 64 to 68 | bad input | no next try |
 | 69 | S3 or the cluster refuses | no next try |
-| 75, 143, pod lost | preempted, S3 away, a GPU that does not work | the same, after a growing pause |
+| 2, 75, 143, pod lost | preempted, S3 away, a GPU that does not work | the same, after a growing pause |
 | 77 | out of GPU memory | half the micro-batch, same effective batch |
 | 137 | killed for host memory | more memory, by `podSpecPatch` |
 | 137, disk limit exceeded | evicted | no next try |
@@ -37,8 +37,9 @@ REFUSED = "|".join(
 )
 """Messages (a regular expression) of pods and artifacts that are refused again however often they are tried."""
 EXPRESSION = (
-    # 75 is our own word; 143 a SIGTERM before Python was up to take it.
-    "asInt(lastRetry.exitCode) in [75, 143]"
+    # 75 is our own word; 143 a SIGTERM before Python was up to take it; 2 one in the first hundredths of a second,
+    # before Argo's own program was: what Go ends with then. No stage ends with 2.
+    "asInt(lastRetry.exitCode) in [2, 75, 143]"
     # 77 is our own word too; 137 the kernel's kill for memory, or the kubelet's for a disk, which memory won't widen.
     f" || (asInt(lastRetry.exitCode) in [77, 137] && asInt(retries) < {MEMORY_TRIES}"
     " && !(lastRetry.message matches '(?i)usage .*exceeds'))"

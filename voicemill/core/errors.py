@@ -89,7 +89,7 @@ class OutOfGpuMemory(VoicemillError):
 
 Cause = Literal["data", "infrastructure", "bug"]
 """Whose turn it is when something failed: who gave the data, who runs the machines, or who wrote the programs."""
-_INFRASTRUCTURE = (69, 73, 75, 77, 137, 143)
+_INFRASTRUCTURE = (2, 69, 73, 75, 77, 137, 143)
 
 
 def cause_of(exit_code: int) -> Cause:

@@ -39,8 +39,10 @@ class Encoded:
 
 
 class WordPiece:
-    """Args:
-    vocabulary: Token -> id, [CLS], [SEP] and [UNK] among them.
+    """Splits text into the tokens of a vocabulary.
+
+    Args:
+        vocabulary: Token -> id, [CLS], [SEP] and [UNK] among them.
     """
 
     def __init__(self, vocabulary: dict[str, int]):
