@@ -1,4 +1,4 @@
-"""voicemill itself; variants fp32, bf16, int8, and onnx-fp32 and onnx-int8 for the token model by ONNX Runtime."""
+"""voicemill itself; variants fp32, bf16, int8, and onnx-fp32 and onnx-int8 for a voice of ONNX graphs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from voicemill.gpt_sovits.features.spectrogram import linear_spectrogram
 from voicemill.gpt_sovits.formats import checkpoints
@@ -17,6 +18,11 @@ from voicemill.gpt_sovits.gpt.lines import Sampling
 from voicemill.gpt_sovits.gpt.model import Gpt
 from voicemill.gpt_sovits.kernels.linear import weights_for
 from voicemill.gpt_sovits.kernels.packed_vocoder import pack_vocoder
+from voicemill.gpt_sovits.noise import seeded_noise
+from voicemill.gpt_sovits.sovits.model import Generator
+
+Speak = Callable[[Tensor, Tensor, Tensor], int]
+"""Tokens `[1, 1, T]`, phones `[1, P]` and the speaker embedding `[1, G, 1]` -> samples made."""
 
 
 def load(folder: Path, given: dict[str, np.ndarray], threads: int, variant: str) -> dict[str, Callable[[], int]]:
@@ -24,8 +30,12 @@ def load(folder: Path, given: dict[str, np.ndarray], threads: int, variant: str)
     torch.set_num_threads(threads)
     tensors = {name: torch.from_numpy(value) for name, value in given.items()}
     generator = checkpoints.build_generator(checkpoints.load_sovits(folder / "sovits.pth"))
-    # As `Synthesizer` has it: a coarser precision takes the vocoder with it.
-    pack_vocoder(generator, torch.float32 if variant.endswith("fp32") else torch.bfloat16)
+    if variant.startswith("onnx"):
+        speak = _graph(generator, variant)
+    else:
+        # As `Synthesizer` has it: a coarser precision takes the vocoder with it.
+        pack_vocoder(generator, torch.float32 if variant.endswith("fp32") else torch.bfloat16)
+        speak = _model(generator)
     decoder = _decoder(folder / "gpt.ckpt", variant)
     phones_X = torch.cat([tensors["ref_phones"], tensors["phones"]])
     bert_CX = torch.cat([tensors["ref_bert"], tensors["bert"]]).T.contiguous()
@@ -40,10 +50,53 @@ def load(folder: Path, given: dict[str, np.ndarray], threads: int, variant: str)
 
     def sound() -> int:
         with torch.inference_mode():
-            wav_11L = generator.decode(tensors["tokens"][None, None], tensors["phones"][None], [spectrogram])
-        return wav_11L.shape[-1]
+            return speak(tensors["tokens"][None, None], tensors["phones"][None], generator.reference([spectrogram]))
 
     return {"tokens": tokens, "sound": sound}
+
+
+def _model(generator: Generator) -> Speak:
+    return lambda tokens_11T, phones_1P, g_1G1: generator.speak(tokens_11T, phones_1P, g_1G1).shape[-1]
+
+
+def _graph(generator: Generator, variant: str) -> Speak:
+    """As `voices export --onnx` writes it, with ranges of two other sounds where it is in int8."""
+    from voicemill.gpt_sovits.onnx.acoustic_graph import acoustic_graph
+    from voicemill.gpt_sovits.onnx.calibration import quantize_vocoder
+    from voicemill.gpt_sovits.onnx.quantization import in_weights
+    from voicemill.gpt_sovits.onnx.session import session
+
+    config, graph = generator.config, acoustic_graph(generator)
+
+    def given(tokens_11T: Tensor, phones_1P: Tensor, g_1G1: Tensor) -> dict[str, np.ndarray]:
+        tokens_1T = tokens_11T[0].numpy().repeat(2, axis=1)
+        return {
+            "tokens": tokens_1T,
+            "phones": phones_1P.numpy(),
+            "speaker": g_1G1.numpy(),
+            "noise": seeded_noise(1, (1, config.inter_channels, tokens_1T.shape[1])),
+            "noise_scale": np.array(0.5, dtype=np.float32),
+            "first": np.array(0),
+        }
+
+    if variant.endswith("int8"):
+        drawn = torch.Generator().manual_seed(2)
+        others = [
+            (
+                torch.randint(0, 1024, (1, 1, 50), generator=drawn),
+                torch.randint(1, 300, (1, 24), generator=drawn),
+                torch.randn(1, config.gin_channels, 1, generator=drawn),
+            )
+            for _ in range(2)
+        ]
+        graph = in_weights(quantize_vocoder(graph, generator.dec, [given(*other) for other in others]), "fp16")
+    runs = session(graph.SerializeToString())
+
+    def speak(tokens_11T: Tensor, phones_1P: Tensor, g_1G1: Tensor) -> int:
+        (samples,) = runs.run(["samples"], given(tokens_11T, phones_1P, g_1G1))
+        return np.asarray(samples).shape[-1]
+
+    return speak
 
 
 def _decoder(file: Path, variant: str) -> TokenDecoder:

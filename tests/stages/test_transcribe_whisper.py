@@ -115,6 +115,6 @@ def test_a_word_that_is_not_said_has_next_to_no_chance(
     whisper_models: Path, samples: Path, recording: str, language: str, right: str, wrong: str
 ) -> None:
     listener = WhisperRecognizer(locate(whisper_models, "whisper"), language, "cpu")
-    encoding = listener.encode(read_mono(samples / recording, RATE), language)
-    least = [min(word.chance for word in encoding.words(text)) for text in (right, wrong)]
+    clip = read_mono(samples / recording, RATE)
+    least = [min(word.chance for word in listener.words(clip, language, text)) for text in (right, wrong)]
     assert least[0] > 0.01 and least[1] < 0.001
