@@ -47,9 +47,9 @@ def transcribe(
         backend: auto takes Whisper where its weights are there, else pocketsphinx for English, else a toy Whisper.
         script: Characters of recognised Mandarin, which Whisper mixes; transcripts of your own stay as they are.
         second_opinion: Who hears each clip again; what is heard differently goes to the front of the proofreading.
-            same, the same recogniser: Whisper guesses three times, others hear slower sound, which takes about as long
-            as the first time; or another recogniser. auto is same with Whisper, SenseVoice and Paraformer, and nobody
-            with pocketsphinx; own transcripts are compared with what these hear.
+            same, the same recogniser: Whisper guesses three times, in about a quarter of the time of the first hearing,
+            others hear slower sound, which takes as long again; or another recogniser. auto is same with Whisper,
+            SenseVoice and Paraformer, and none with pocketsphinx; own transcripts are compared with what these hear.
         min_clips: With fewer clips with a transcript the stage fails.
     """
     from voicemill import storage

@@ -61,6 +61,7 @@ def _model(generator: Generator) -> Speak:
 
 def _graph(generator: Generator, variant: str) -> Speak:
     """As `voices export --onnx` writes it, with ranges of two other sounds where it is in int8."""
+    from benchmarks.int8_sound import inputs
     from voicemill.gpt_sovits.onnx.acoustic_graph import acoustic_graph
     from voicemill.gpt_sovits.onnx.calibration import quantize_vocoder
     from voicemill.gpt_sovits.onnx.quantization import in_weights
@@ -80,16 +81,8 @@ def _graph(generator: Generator, variant: str) -> Speak:
         }
 
     if variant.endswith("int8"):
-        drawn = torch.Generator().manual_seed(2)
-        others = [
-            (
-                torch.randint(0, 1024, (1, 1, 50), generator=drawn),
-                torch.randint(1, 300, (1, 24), generator=drawn),
-                torch.randn(1, config.gin_channels, 1, generator=drawn),
-            )
-            for _ in range(2)
-        ]
-        graph = in_weights(quantize_vocoder(graph, generator.dec, [given(*other) for other in others]), "fp16")
+        others = [inputs(generator, 2, seed) for seed in (1, 2)]
+        graph = in_weights(quantize_vocoder(graph, generator.dec, others), "fp16")
     runs = session(graph.SerializeToString())
 
     def speak(tokens_11T: Tensor, phones_1P: Tensor, g_1G1: Tensor) -> int:

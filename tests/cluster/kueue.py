@@ -33,7 +33,7 @@ API = f"{GROUP}/v1beta2"
 LABEL = "voicemill.dev/test-of-kueue"
 """Of the namespaces in which Kueue sees pods."""
 _CERTIFICATES = Path("/etc/kueue/metrics/certs")
-"""Where the manager looks for its metrics' certificate, wherever the others are; there is no option for it."""
+"""Folder from which the manager reads the certificate of its metrics endpoint; the path cannot be configured."""
 _OURS = ("", GROUP)
 
 

@@ -263,7 +263,7 @@ def test_clips_that_nobody_has_read_need_the_models(models: Path, tmp_path: Path
     ("where", "name", "value", "said"),
     [
         ("", "latent_channels", 7, "acoustic.onnx does not fit the sizes in onnx.json"),
-        ("", "sampling_rate", 0, "no acoustic model's of GPT-SoVITS"),
+        ("", "sampling_rate", 0, "do not fit a GPT-SoVITS acoustic model"),
         ("token_model", "head", 1, "tokens.onnx does not fit the sizes in onnx.json"),
         ("token_model", "vocab_size", 1026, "EOS is 1024, but must be the last token of the vocabulary, 1025"),
         ("token_model", "EOS", 5000, "EOS is 5000, but must be the last token of the vocabulary, 1024"),

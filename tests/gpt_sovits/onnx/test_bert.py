@@ -135,7 +135,7 @@ def test_crafted_files_end_in_a_sentence(models: Path, tmp_path: Path) -> None:
     with pytest.raises(BrokenModelError, match="bert.onnx does not fit its tokenizer; write it again"):
         OnnxBert(folder)(segments("好"))
     for value, said in (
-        ({"好": 1}, r"it has no \[CLS\]"),
+        ({"好": 1}, r"its vocabulary lacks \[CLS\]"),
         ({"[CLS]": "one"}, "not an integer"),
         (None, "cannot be used"),
     ):

@@ -40,7 +40,7 @@ class AcousticSizes:
     def __post_init__(self) -> None:
         sizes = (self.sampling_rate, self.frames_per_token, self.latent_channels, self.speaker_channels)
         if not all(0 < size <= 2**16 for size in sizes):
-            raise InputError(f"the sizes {sizes} are no acoustic model's of GPT-SoVITS; export the voice again")
+            raise InputError(f"the sizes {sizes} do not fit a GPT-SoVITS acoustic model; export the voice again")
 
 
 class OnnxSound:

@@ -50,7 +50,7 @@ class WordPiece:
 
     @classmethod
     def read(cls, file: Path) -> WordPiece:
-        """Read a tokenizer.json of BERT's.
+        """Read the tokenizer.json of a BERT model.
 
         Raises:
             InputError: It is damaged, or another model's.
@@ -59,7 +59,7 @@ class WordPiece:
         ids = untrusted.member(model, "vocab", dict[str, int], file, hint=_HINT)
         missing = [token for token in (_BEGIN, _END, _UNKNOWN) if token not in ids]
         if missing:
-            raise InputError(f"{file} is no tokenizer of BERT's: it has no {missing[0]}; {_HINT}")
+            raise InputError(f"{file} is not a BERT tokenizer: its vocabulary lacks {missing[0]}; {_HINT}")
         return cls(ids)
 
     def encode(self, text: str) -> Encoded:
